@@ -1,0 +1,179 @@
+//! The commands of one stream in a batch, in order: load, decide, commit, until none is left or nothing helps.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::context::Aggregate;
+use kernel::ids::StreamId;
+use kernel::operation::Status;
+use lambda::telemetry::{chain, metric};
+use store::{CommitBuilder, CommitError, Entry, Head, Loaded, Refusal, StoreError};
+
+use crate::delivery::Delivery;
+use crate::outcome::Settled;
+use crate::verdict::{Fault, Verdict, decide};
+use crate::{Clock, CommandHandler};
+
+/// How often a group starts over because others are at the same stream. Then the queue brings it back later.
+const MOST_CONFLICTS: u32 = 8;
+
+pub(crate) struct Group {
+    pub stream: StreamId,
+    /// What is not finished yet, in order. Whatever is left in the end goes back to the queue.
+    pub pending: VecDeque<Delivery>,
+    /// At most how many commands the next transaction takes.
+    at_once: usize,
+}
+
+/// A transaction ready to be sent.
+struct Batch {
+    commit: CommitBuilder,
+    /// How each of the first pending commands ends if it succeeds.
+    outcomes: Vec<Status>,
+    /// The aggregate after it.
+    aggregate: Arc<dyn Aggregate>,
+}
+
+impl Group {
+    pub fn begin(first: Delivery) -> Self {
+        Self { stream: first.command.stream.clone(), pending: VecDeque::from([first]), at_once: usize::MAX }
+    }
+
+    /// Finishes as many of the pending commands as it can.
+    pub async fn run(&mut self, handler: &CommandHandler, clock: Clock) {
+        let mut conflicts = 0;
+        let mut known: Option<Loaded> = None;
+        while !self.pending.is_empty() {
+            let base = match known.take() {
+                Some(base) => base,
+                None => match handler.events.load(handler.context, &self.stream).await {
+                    Ok(loaded) => loaded,
+                    Err(error) => return self.stuck(&error),
+                },
+            };
+            let batch = self.decide(handler, &base, clock).await;
+            match handler.events.commit(batch.commit, clock.now()).await {
+                Ok(Head { commit_number, version, committed_at }) => {
+                    self.finish(handler.context.name, &batch.outcomes);
+                    known = Some(Loaded { aggregate: batch.aggregate, version, commit_number, committed_at });
+                }
+                Err(CommitError::Refused { stream_moved, entries }) => {
+                    conflicts += u32::from(stream_moved);
+                    self.learn(handler.context.name, entries);
+                }
+                Err(CommitError::Busy) => conflicts += 1,
+                // Which one it is shows when each goes alone.
+                Err(CommitError::Invalid(_)) if batch.outcomes.len() > 1 => self.at_once = 1,
+                Err(CommitError::Invalid(source)) => {
+                    let fault = Fault { reason: "refused-by-store", error: chain(source.as_ref()) };
+                    if batch.outcomes == [Status::Parked] {
+                        tracing::error!(stream = %self.stream, error = fault.error, "cannot be parked either");
+                        return;
+                    }
+                    self.pending[0].settled = Some(Settled::Parked(fault));
+                }
+                Err(CommitError::Store(error)) => return self.stuck(&error),
+            }
+            if conflicts > MOST_CONFLICTS {
+                tracing::warn!(stream = %self.stream, conflicts, "others are too busy with the stream");
+                return;
+            }
+            if known.is_none() && conflicts > 0 {
+                let most = 10_u64 << conflicts.min(5);
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(..most))).await;
+            }
+        }
+    }
+
+    /// Decides the pending commands, each on the state that those before it leave, as many as one transaction takes.
+    async fn decide(&mut self, handler: &CommandHandler, base: &Loaded, clock: Clock) -> Batch {
+        let mut batch = Batch {
+            commit: handler.events.begin(&self.stream, base),
+            outcomes: Vec::new(),
+            aggregate: Arc::clone(&base.aggregate),
+        };
+        for delivery in self.pending.iter_mut().take(self.at_once) {
+            let verdict = match &delivery.settled {
+                Some(settled) => settled.clone().into(),
+                None => decide(&batch.aggregate, &delivery.command).await,
+            };
+            if let Verdict::Parked(fault) = &verdict {
+                delivery.settled = Some(Settled::Parked(fault.clone()));
+            }
+            let mut entry = handler.entry(delivery, verdict, batch.commit.version(), clock.now());
+            if batch.commit.add(&entry).is_err() {
+                if !batch.outcomes.is_empty() {
+                    break; // it begins the next transaction
+                }
+                let error = "its events and records exceed what one transaction can hold".to_owned();
+                let fault = Fault { reason: "too-large", error };
+                delivery.settled = Some(Settled::Parked(fault.clone()));
+                entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
+                if batch.commit.add(&entry).is_err() {
+                    tracing::error!(stream = %self.stream, "too large to be parked");
+                    break;
+                }
+            }
+            batch.take(entry);
+        }
+        batch
+    }
+
+    /// The first pending commands have their outcomes.
+    fn finish(&mut self, context: &'static str, outcomes: &[Status]) {
+        for (delivery, outcome) in self.pending.drain(..outcomes.len()).zip(outcomes) {
+            let metric = match outcome {
+                Status::Rejected => metric::REJECTED,
+                Status::Parked => metric::PARKED,
+                _ => metric::SUCCEEDED,
+            };
+            metrics::counter!(metric, "Context" => context).increment(1);
+            delivery.span(context).in_scope(|| match (outcome, &delivery.settled) {
+                (Status::Parked, Some(Settled::Parked(fault))) => tracing::error!(reason = fault.reason, "parked"),
+                _ => tracing::info!("{}", outcome.as_str()),
+            });
+        }
+    }
+
+    /// Takes note of why single commands cannot be part of the transaction.
+    fn learn(&mut self, context: &'static str, entries: Vec<(usize, Refusal)>) {
+        let mut repeats = Vec::new();
+        for (index, refusal) in entries {
+            match refusal {
+                Refusal::Duplicate { same_content } => repeats.push((index, same_content)),
+                Refusal::Guard(rejection) => self.pending[index].settled = Some(Settled::Rejected(rejection)),
+            }
+        }
+        repeats.sort_unstable();
+        repeats.dedup_by_key(|repeat| repeat.0);
+        for (index, same_content) in repeats.into_iter().rev() {
+            let Some(delivery) = self.pending.remove(index) else { continue };
+            metrics::counter!(metric::DUPLICATES, "Context" => context).increment(1);
+            delivery.span(context).in_scope(|| tracing::info!(same_content, "it has its outcome already"));
+        }
+    }
+
+    /// Nothing more can be done now.
+    fn stuck(&self, error: &StoreError) {
+        tracing::error!(stream = %self.stream, waiting = self.pending.len(), error = chain(error), "to be retried");
+    }
+
+    /// Ids of the messages that go back to the queue.
+    pub fn give_back(self, context: &'static str) -> Vec<String> {
+        for delivery in &self.pending {
+            metrics::counter!(metric::RETRIED, "Context" => context).increment(1);
+            delivery.span(context).in_scope(|| tracing::warn!("given back to the queue"));
+        }
+        self.pending.into_iter().map(|delivery| delivery.message_id).collect()
+    }
+}
+
+impl Batch {
+    fn take(&mut self, entry: Entry) {
+        self.outcomes.push(entry.operation.outcome);
+        if let Some(next) = entry.next {
+            self.aggregate = next;
+        }
+    }
+}

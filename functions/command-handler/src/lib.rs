@@ -1,0 +1,113 @@
+//! The command handler: takes a batch from a context's command queue, decides, and commits. Exactly once in effect.
+//!
+//! - [`Delivery`] is a queue message with the command in it
+//! - [`group`] handles the commands of one stream, in order, in as few transactions as possible
+//! - [`verdict`] decides one command, and keeps a panic or a hang to it
+//!
+//! Every command ends in one of four ways: succeeded, rejected, parked, or given back to the queue to be retried.
+
+mod delivery;
+mod group;
+mod outcome;
+mod settings;
+mod verdict;
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
+use kernel::command::NotACommand;
+use kernel::context::Context;
+use kernel::timestamp::Timestamp;
+use lambda::telemetry::{chain, metric};
+use store::EventStore;
+use store::parked::{Parked, ParkedMessage};
+use tokio::time::{Instant, timeout_at};
+
+pub use crate::delivery::Delivery;
+use crate::group::Group;
+
+/// Handles the commands of one context.
+pub struct CommandHandler {
+    pub context: &'static Context,
+    pub events: EventStore,
+    pub parked: Parked,
+    /// How long the record of a final outcome is kept, and thus how long a repeat is known as one.
+    pub retention: Duration,
+}
+
+impl CommandHandler {
+    /// Handles one batch of a FIFO queue. What is named in the answer goes back to the queue: whatever could not be
+    /// finished by `finish_by` or failed for a passing reason, and all that came after it in its group.
+    pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
+        let clock = Clock { now, started: Instant::now() };
+        let mut strangers = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        for message in event.records {
+            match Delivery::read(message, self.context.name) {
+                Ok(delivery) => match groups.iter_mut().find(|group| group.stream == delivery.command.stream) {
+                    Some(group) => group.pending.push_back(delivery),
+                    None => groups.push(Group::begin(delivery)),
+                },
+                Err(stranger) => strangers.push(stranger),
+            }
+        }
+        let groups = join_all(groups.into_iter().map(|mut group| async move {
+            if timeout_at(finish_by, group.run(self, clock)).await.is_err() {
+                tracing::warn!(stream = %group.stream, "out of time");
+            }
+            group.give_back(self.context.name)
+        }));
+        let strangers = join_all(strangers.iter().map(|stranger| self.set_aside(stranger, clock, finish_by)));
+        let (groups, strangers) = futures_util::future::join(groups, strangers).await;
+        lambda::batch::failures(groups.into_iter().flatten().chain(strangers.into_iter().flatten()))
+    }
+
+    /// Parks a message that is no command. Gives its id if that did not work.
+    async fn set_aside(&self, stranger: &Stranger, clock: Clock, finish_by: Instant) -> Option<String> {
+        let now = clock.now();
+        let message = ParkedMessage {
+            parked_key: ParkedMessage::key("", self.context.name),
+            id: ParkedMessage::id(stranger.sent_at.unwrap_or(now), &stranger.message_id),
+            message: stranger.body.clone(),
+            reason: "not-a-command".to_owned(),
+            error: chain(&stranger.why),
+            command_type: None,
+            operation: None,
+            first_parked_at: now,
+            receives: stranger.receives,
+        };
+        match timeout_at(finish_by, self.parked.put(&message)).await {
+            Ok(Ok(())) => {
+                tracing::warn!(message_id = stranger.message_id, why = %stranger.why, "parked: not a command");
+                metrics::counter!(metric::PARKED, "Context" => self.context.name).increment(1);
+                return None;
+            }
+            Ok(Err(error)) => tracing::error!(message_id = stranger.message_id, error = chain(&error), "not parked"),
+            Err(_) => tracing::error!(message_id = stranger.message_id, "not parked in time"),
+        }
+        Some(stranger.message_id.clone())
+    }
+}
+
+/// A queue message that ingest did not send.
+struct Stranger {
+    message_id: String,
+    body: String,
+    receives: u32,
+    sent_at: Option<Timestamp>,
+    why: NotACommand,
+}
+
+/// Wall-clock time as of the invocation's start, moved on by the runtime's own clock.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: Timestamp,
+    started: Instant,
+}
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        self.now.plus(self.started.elapsed())
+    }
+}

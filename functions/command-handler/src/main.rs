@@ -1,0 +1,18 @@
+//! Wiring of [`command_handler`]: settings, clients, and the loop. Deployed once per context.
+
+use std::time::SystemTime;
+
+use command_handler::CommandHandler;
+use lambda::aws::Aws;
+use lambda::settings::Environment;
+use lambda::{run, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let handler = CommandHandler::from_environment(&environment, Aws::connect().await.dynamodb())?;
+    let handler = &handler;
+    run::events(|event, finish_by| async move { Ok(handler.handle(event, SystemTime::now().into(), finish_by).await) })
+        .await
+}

@@ -1,0 +1,30 @@
+//! The command handler's settings, from environment variables.
+
+use lambda::settings::{BadSetting, Environment, invalid};
+use store::parked::Parked;
+use store::{EventStore, Tables};
+
+use crate::CommandHandler;
+
+/// The context whose commands it handles.
+const CONTEXT: &str = "CONTEXT";
+
+impl CommandHandler {
+    pub fn from_environment(environment: &Environment, dynamodb: store::Client) -> Result<Self, BadSetting> {
+        let name = environment.text(CONTEXT)?;
+        let context = catalog::context(&name)
+            .ok_or_else(|| invalid(CONTEXT, format!("is {name}, which is not in this build's catalog")))?;
+        let tables = Tables {
+            events: environment.text("EVENTS_TABLE")?,
+            operations: environment.text("OPERATIONS_TABLE")?,
+            parked: environment.text("PARKED_TABLE")?,
+            guards: environment.text("GUARDS_TABLE")?,
+        };
+        Ok(Self {
+            context,
+            parked: Parked::new(dynamodb.clone(), &tables.parked),
+            events: EventStore::new(dynamodb, tables),
+            retention: environment.retention()?,
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! Admission: everything that is decided about an event before it is queued, without any I/O.
+
+use std::collections::HashMap;
+
+use kernel::cloud_event::{CloudEvent, strict_json};
+use kernel::command::Command;
+use kernel::context::Context;
+use kernel::ids::{CommandKey, StreamId};
+use kernel::operation::Operation;
+use kernel::problem::Problem;
+use kernel::receipt::{Digest, ReceiptKeys};
+use kernel::timestamp::Timestamp;
+use lambda::caller::Caller;
+use messaging::Outgoing;
+use messaging::command_queue::MAX_MESSAGE_BYTES;
+use serde_json::Value;
+
+use crate::schemas::Bundled;
+use crate::tenants::Tenant;
+use crate::{grants, malformed, routes, too_large};
+
+/// What is the same for every event.
+pub struct Admission {
+    pub receipts: ReceiptKeys,
+    pub bundled: Bundled,
+    /// URL of each context's command queue.
+    pub queues: HashMap<String, String>,
+    /// The API's own address, without a slash at its end.
+    pub public_url: String,
+}
+
+/// An event that may be queued.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    pub outgoing: Outgoing,
+    pub operation: Operation,
+    /// Its context's name; `own` for a queue of the tenant's.
+    pub context: &'static str,
+}
+
+/// Stands for the context of what goes to a tenant's own queue.
+const OWN: &str = "own";
+
+impl Admission {
+    /// Checks grant, route, data and subject, and seals the message.
+    pub fn admit(
+        &self,
+        event: CloudEvent,
+        tenant: &Tenant,
+        caller: &Caller,
+        now: Timestamp,
+        traceparent: &str,
+    ) -> Result<Admitted, Problem> {
+        let Caller { tenant: tenant_id, principal } = caller;
+        if !grants::permit(&tenant.settings.grants, &principal.id, event.ty(), event.source()) {
+            return Err(Problem::not_permitted(format!(
+                "no grant lets this principal send {} from {}",
+                event.ty(),
+                event.source()
+            )));
+        }
+        let context = catalog::context_of_command(event.ty());
+        let own_queue = routes::own_queue(&tenant.settings.routes, event.source());
+        let data = data(&event)?;
+        let digest = Digest::of(&event, &data);
+        let (queue_url, event) = match own_queue {
+            Some(queue) => (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant)?),
+            None => {
+                let context = context.ok_or_else(|| {
+                    Problem::unknown_type(format!("no context here takes a command called {}", event.ty()))
+                        .about("type")
+                })?;
+                let queue = self.queues.get(context.name).ok_or_else(|| {
+                    tracing::error!(context = context.name, "no queue is configured for the context");
+                    Problem::unavailable(format!("the context {} takes no commands now", context.name))
+                })?;
+                (queue.clone(), self.checked_for_context(event, &data, context, tenant)?)
+            }
+        };
+        let command_key = CommandKey::of(tenant_id, event.source(), event.id());
+        let aggregate = Command::aggregate(&event, command_key).ok_or_else(|| {
+            Problem::invalid_subject("the subject names the aggregate: 1 to 64 letters, digits or any of . _ ~ : @ -")
+                .about("subject")
+        })?;
+        let receipt = self.receipts.seal(tenant_id, now, command_key, digest);
+        let mut operation = Operation::accepted(receipt.to_string(), now);
+        operation.ty = Some(event.ty().to_owned());
+        operation.subject = Some(aggregate.to_string());
+        let context = if own_queue.is_some() { OWN } else { context.map_or(OWN, |context| context.name) };
+        let stream = StreamId { tenant: tenant_id.clone(), context: context.to_owned(), aggregate };
+        let body = Command::seal(event, tenant_id, principal, &receipt, traceparent)
+            .map_err(|invalid| malformed(&invalid))?
+            .to_json();
+        if body.len() > MAX_MESSAGE_BYTES {
+            return Err(too_large());
+        }
+        let outgoing =
+            Outgoing { queue_url, body, group: stream.to_string(), deduplication_id: command_key.to_string() };
+        Ok(Admitted { outgoing, operation, context })
+    }
+
+    /// For a context of this build: its schema must accept the data. A schema of the tenant's own, where the event
+    /// names one, must as well; it narrows what the context takes and never widens it.
+    fn checked_for_context(
+        &self,
+        mut event: CloudEvent,
+        data: &Value,
+        context: &Context,
+        tenant: &Tenant,
+    ) -> Result<CloudEvent, Problem> {
+        let named = event.dataschema().map(str::to_owned);
+        let version = match named {
+            None => None,
+            Some(uri) => match self.bundled_version(&uri, context, event.ty()) {
+                Some(version) => Some(version),
+                None => {
+                    tenant.schemas.named(&uri, event.ty())?.check(data)?;
+                    None
+                }
+            },
+        };
+        let (version, schema) = self.bundled.of_command(event.ty(), version).ok_or_else(|| unknown_schema(&event))?;
+        schema.check(data)?;
+        let uri = format!("{}/schemas/{}/{}/{version}", self.public_url, context.name, event.ty());
+        event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
+        Ok(event)
+    }
+
+    /// For a queue of the tenant's own: any schema does, but there must be one.
+    fn checked_by_any_schema(
+        &self,
+        mut event: CloudEvent,
+        data: &Value,
+        context: Option<&'static Context>,
+        tenant: &Tenant,
+    ) -> Result<CloudEvent, Problem> {
+        if let Some(context) = context {
+            let named = event.dataschema();
+            if named.is_none() || named.is_some_and(|uri| self.bundled_version(uri, context, event.ty()).is_some()) {
+                return self.checked_for_context(event, data, context, tenant);
+            }
+        }
+        let (uri, schema) = match event.dataschema() {
+            Some(uri) => (uri.to_owned(), tenant.schemas.named(uri, event.ty())?),
+            None => tenant.schemas.only_one_for(event.ty())?,
+        };
+        schema.check(data)?;
+        event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
+        Ok(event)
+    }
+
+    /// The version in a URI of a bundled schema: `{public URL}/schemas/{context}/{type}/{version}`.
+    fn bundled_version(&self, uri: &str, context: &Context, command: &str) -> Option<u32> {
+        let path = uri.strip_prefix(&self.public_url)?.strip_prefix("/schemas/")?;
+        let version = path.strip_prefix(context.name)?.strip_prefix('/')?.strip_prefix(command)?.strip_prefix('/')?;
+        version.parse().ok()
+    }
+}
+
+/// A command's data: JSON, without duplicate members, not nested too deeply.
+fn data(event: &CloudEvent) -> Result<Value, Problem> {
+    match (event.json(), event.data()) {
+        (Some(json), _) => strict_json(json).map_err(|invalid| malformed(&invalid)),
+        (None, Some(_)) => Err(Problem::unsupported_media_type("a command's data is JSON").about("datacontenttype")),
+        (None, None) => Err(Problem::invalid_data("a command has data; this one has none").about("data")),
+    }
+}
+
+fn unknown_schema(event: &CloudEvent) -> Problem {
+    Problem::unknown_schema(format!("{} has no such schema here", event.ty())).about("dataschema")
+}

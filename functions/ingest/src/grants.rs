@@ -1,0 +1,68 @@
+//! Grants: which principal may send which command types from which sources.
+
+use store::registry::Grant;
+
+/// Whether any grant lets `principal` send the command.
+pub(crate) fn permit(grants: &[Grant], principal: &str, command: &str, source: &str) -> bool {
+    grants.iter().any(|grant| {
+        grant.principals.iter().any(|granted| granted == "*" || granted == principal)
+            && grant.types.iter().any(|pattern| type_matches(pattern, command))
+            && grant.sources.iter().any(|prefix| source_begins_with(source, prefix))
+    })
+}
+
+fn type_matches(pattern: &str, command: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => command.starts_with(beginning),
+        None => command == pattern,
+    }
+}
+
+/// Whether `source` is `prefix`, or lies below it: `https://shop.example` covers `https://shop.example/x`, and not
+/// `https://shop.example.org`.
+pub(crate) fn source_begins_with(source: &str, prefix: &str) -> bool {
+    let Some(rest) = source.strip_prefix(prefix) else { return false };
+    let separates = |byte: u8| matches!(byte, b'/' | b':' | b'?' | b'#');
+    rest.is_empty() || prefix.bytes().last().is_some_and(separates) || rest.bytes().next().is_some_and(separates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(principals: &[&str], types: &[&str], sources: &[&str]) -> Grant {
+        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        Grant { principals: owned(principals), types: owned(types), sources: owned(sources) }
+    }
+
+    #[test]
+    fn all_three_parts_of_one_grant_must_fit() {
+        let grants = [
+            grant(&["shop"], &["Submit*", "CancelOrder"], &["https://shop.example/"]),
+            grant(&["ops"], &["*"], &["/ops"]),
+        ];
+        let permitted = |principal, command, source| permit(&grants, principal, command, source);
+        assert!(permitted("shop", "SubmitOrder", "https://shop.example/checkout"));
+        assert!(permitted("shop", "CancelOrder", "https://shop.example/"));
+        assert!(permitted("ops", "Anything", "/ops/desk"));
+        assert!(!permitted("shop", "CancelOrders", "https://shop.example/"));
+        assert!(!permitted("shop", "SubmitOrder", "/ops"), "parts of two grants do not add up");
+        assert!(!permitted("stranger", "SubmitOrder", "https://shop.example/checkout"));
+        assert!(!permit(&[], "shop", "SubmitOrder", "https://shop.example/"));
+    }
+
+    #[test]
+    fn a_star_stands_for_every_principal() {
+        assert!(permit(&[grant(&["*"], &["*"], &["/s"])], "anyone", "Do", "/s"));
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_name_ends() {
+        assert!(source_begins_with("https://shop.example", "https://shop.example"));
+        assert!(source_begins_with("https://shop.example:8443/x", "https://shop.example"));
+        assert!(source_begins_with("urn:shop:1", "urn:shop:"));
+        assert!(!source_begins_with("https://shop.example.org/", "https://shop.example"));
+        assert!(!source_begins_with("/shopping", "/shop"));
+        assert!(!source_begins_with("/x", ""), "an empty prefix covers no relative path");
+    }
+}

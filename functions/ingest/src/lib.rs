@@ -1,0 +1,176 @@
+//! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own.
+//!
+//! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
+//! does the rest: reading the request, sending the messages, and the answer.
+
+pub mod admission;
+mod answer;
+mod grants;
+mod routes;
+pub mod schemas;
+pub mod settings;
+pub mod tenants;
+
+use kernel::cloud_event::{CloudEvent, HttpError, Submission, from_http};
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::telemetry::{chain, metric};
+use lambda::trace;
+use lambda_http::http::Method;
+use lambda_http::{Body, Request, Response};
+use messaging::CommandQueue;
+use messaging::command_queue::MAX_MESSAGE_BYTES;
+
+use crate::admission::{Admission, Admitted};
+use crate::tenants::{Tenant, Tenants};
+
+/// Events in one batch. A sender with more sends more batches.
+pub const MAX_BATCH: usize = 100;
+
+/// Takes commands in.
+pub struct Ingest {
+    pub callers: Callers,
+    pub tenants: Tenants,
+    pub admission: Admission,
+    pub queue: CommandQueue,
+}
+
+impl Ingest {
+    /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
+    #[tracing::instrument(name = "ingest", skip_all, fields(tenant, operation, command_key, context, trace_id))]
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
+        match self.accept(&request, now).await {
+            Ok(response) => response,
+            Err(problem) => {
+                metrics::counter!(metric::REFUSED).increment(1);
+                tracing::info!(problem = %problem.ty, status = problem.status, "refused");
+                answer::refused(&problem)
+            }
+        }
+    }
+
+    async fn accept(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, Problem> {
+        if !request.uri().path().ends_with("/commands") {
+            return Err(Problem::not_found("commands go to /commands"));
+        }
+        if !matches!(*request.method(), Method::POST | Method::PUT) {
+            return Err(Problem::method_not_allowed("send commands by POST or PUT"));
+        }
+        let (caller, tenant) = self.caller(request).await?;
+        let span = tracing::Span::current();
+        span.record("tenant", caller.tenant.as_str());
+        let traceparent = trace::parent_or_new(header(request, "traceparent"));
+        span.record("trace_id", trace::id(&traceparent));
+        let admit = |event| self.admission.admit(event, &tenant, &caller, now, &traceparent);
+        match read(request)? {
+            Submission::Single(event) => {
+                let admitted = admit(event)?;
+                span.record("operation", &admitted.operation.id);
+                span.record("command_key", &admitted.outgoing.deduplication_id);
+                span.record("context", admitted.context);
+                let Admitted { outgoing, operation, context } = admitted;
+                self.queue.send(outgoing).await.map_err(|error| not_queued(&error))?;
+                count(context);
+                tracing::info!("accepted");
+                Ok(self.answers().accepted(&operation))
+            }
+            Submission::Batch(events) => {
+                let all = admit_all(events, admit)?;
+                let operations: Vec<_> = all.iter().map(|admitted| admitted.operation.clone()).collect();
+                let contexts: Vec<_> = all.iter().map(|admitted| admitted.context).collect();
+                let outgoing = all.into_iter().map(|admitted| admitted.outgoing).collect();
+                self.queue.send_all(outgoing).await.map_err(|error| not_queued(&error))?;
+                contexts.into_iter().for_each(count);
+                tracing::info!(commands = operations.len(), "accepted");
+                Ok(self.answers().accepted_all(&operations))
+            }
+        }
+    }
+
+    async fn caller(&self, request: &Request) -> Result<(Caller, std::sync::Arc<Tenant>), Problem> {
+        let caller = self.callers.identify(request).await.map_err(|unknown| {
+            if let UnknownCaller::Registry(error) = &unknown {
+                tracing::error!(error = chain(error), "the registry is down and the caller not known yet");
+            }
+            Problem::from(&unknown)
+        })?;
+        let tenant = self.tenants.get(&caller.tenant).await.map_err(|error| {
+            tracing::error!(error = chain(&error), tenant = %caller.tenant, "the tenant's settings cannot be read");
+            Problem::unavailable("the tenant's settings cannot be read now; try again")
+        })?;
+        let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
+        Ok((caller, tenant))
+    }
+
+    fn answers(&self) -> answer::Answers<'_> {
+        answer::Answers { public_url: &self.admission.public_url }
+    }
+}
+
+fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn read(request: &Request) -> Result<Submission, Problem> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let body: &[u8] = request.body().as_ref();
+    let batched = header(request, "content-type")
+        .is_some_and(|media_type| media_type.to_ascii_lowercase().starts_with("application/cloudevents-batch"));
+    if !batched && body.len() > MAX_MESSAGE_BYTES {
+        return Err(too_large());
+    }
+    let submission = from_http(headers, body).map_err(|error| match error {
+        HttpError::UnsupportedMediaType { .. } => {
+            Problem::unsupported_media_type(error.to_string()).about("content-type")
+        }
+        HttpError::Malformed(invalid) => malformed(&invalid),
+    })?;
+    match &submission {
+        Submission::Batch(events) if events.len() > MAX_BATCH => {
+            Err(Problem::too_large(format!("a batch takes at most {MAX_BATCH} events; send several")))
+        }
+        _ => Ok(submission),
+    }
+}
+
+/// All of them, or the faults of each that cannot be taken.
+fn admit_all(
+    events: Vec<Result<CloudEvent, kernel::cloud_event::Invalid>>,
+    admit: impl Fn(CloudEvent) -> Result<Admitted, Problem>,
+) -> Result<Vec<Admitted>, Problem> {
+    let mut all = Vec::with_capacity(events.len());
+    let mut faults = Vec::new();
+    for (index, event) in events.into_iter().enumerate() {
+        match event.map_err(|invalid| malformed(&invalid)).and_then(&admit) {
+            Ok(admitted) => all.push(admitted),
+            Err(problem) => faults.push(problem.at_index(index)),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(all);
+    }
+    let detail = format!("{} of its events cannot be taken, so none was queued", faults.len());
+    Err(Problem::invalid_batch(detail).listing(faults))
+}
+
+fn malformed(invalid: &kernel::cloud_event::Invalid) -> Problem {
+    let problem = Problem::malformed_event(invalid.to_string());
+    match invalid.attribute() {
+        Some(attribute) => problem.about(attribute),
+        None => problem,
+    }
+}
+
+pub(crate) fn too_large() -> Problem {
+    Problem::too_large("an event takes at most 256 KiB; put large content elsewhere and send where it is")
+}
+
+fn not_queued(error: &messaging::SendError) -> Problem {
+    tracing::error!(error = chain(error), "not queued");
+    Problem::unavailable("the commands could not all be queued; send the same again, which repeats nothing")
+}
+
+fn count(context: &'static str) {
+    metrics::counter!(metric::ACCEPTED, "Context" => context).increment(1);
+}

@@ -1,0 +1,17 @@
+//! Wiring of [`ingest`]: settings, clients, and the loop.
+
+use std::time::SystemTime;
+
+use ingest::Ingest;
+use lambda::aws::Aws;
+use lambda::settings::Environment;
+use lambda::{run, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let aws = Aws::connect().await;
+    let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
+    run::http(|request| ingest.handle(request, SystemTime::now().into())).await
+}

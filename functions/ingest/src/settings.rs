@@ -1,0 +1,48 @@
+//! Ingest's settings, from environment variables.
+
+use kernel::receipt::ReceiptKeys;
+use lambda::caller::Callers;
+use lambda::settings::{BadSetting, Environment, invalid};
+use messaging::CommandQueue;
+use store::registry::Registry;
+
+use crate::Ingest;
+use crate::admission::Admission;
+use crate::schemas::Bundled;
+use crate::tenants::Tenants;
+
+/// The table of tenants.
+const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
+/// Secrets behind receipts: see [`ReceiptKeys::parse`].
+const RECEIPT_KEY: &str = "RECEIPT_KEY";
+/// The API's own address, as clients reach it.
+const PUBLIC_URL: &str = "PUBLIC_URL";
+/// Followed by a context's name: the URL of its command queue.
+const COMMAND_QUEUE: &str = "COMMAND_QUEUE_";
+/// The claim that holds the tenant in users' tokens.
+const TENANT_CLAIM: &str = "TENANT_CLAIM";
+
+impl Ingest {
+    pub fn from_environment(
+        environment: &Environment,
+        dynamodb: store::Client,
+        sqs: messaging::SqsClient,
+    ) -> Result<Self, BadSetting> {
+        let receipts = ReceiptKeys::parse(&environment.text(RECEIPT_KEY)?).map_err(|why| invalid(RECEIPT_KEY, why))?;
+        let queues = environment.with_prefix(COMMAND_QUEUE);
+        for context in catalog::CONTEXTS {
+            if !queues.contains_key(context.name) {
+                return Err(BadSetting::Missing(format!("{COMMAND_QUEUE}{}", context.name)));
+            }
+        }
+        let public_url = environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned();
+        let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
+        let tenant_claim = environment.optional(TENANT_CLAIM).unwrap_or("custom:tenant");
+        Ok(Self {
+            callers: Callers::new(registry.clone(), tenant_claim),
+            tenants: Tenants::new(registry),
+            admission: Admission { receipts, bundled: Bundled::compile(), queues, public_url },
+            queue: CommandQueue::new(sqs),
+        })
+    }
+}

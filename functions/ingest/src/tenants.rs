@@ -1,0 +1,40 @@
+//! Tenants as ingest needs them: settings parsed, schemas compiled, both cached.
+
+use std::sync::Arc;
+
+use kernel::ids::TenantId;
+use lambda::caller::FRESH_FOR;
+use store::StoreError;
+use store::cache::Cache;
+use store::registry::{Registry, TenantSettings};
+
+use crate::schemas::TenantSchemas;
+
+/// A tenant, ready to admit events.
+pub struct Tenant {
+    pub settings: TenantSettings,
+    pub schemas: TenantSchemas,
+}
+
+/// All tenants, each read when it is first heard of, refreshed in the background, and kept while the registry is down.
+pub struct Tenants(Cache<Tenant>);
+
+impl Tenants {
+    pub fn new(registry: Registry) -> Self {
+        Self(Cache::new(FRESH_FOR, move |id: String| {
+            let registry = registry.clone();
+            async move {
+                let Ok(id) = TenantId::parse(&id) else { return Ok(None) };
+                let tenant = registry.tenant(&id).await?;
+                Ok(tenant.map(|tenant| Tenant {
+                    settings: tenant.settings,
+                    schemas: TenantSchemas::compile(&tenant.id, &tenant.schemas),
+                }))
+            }
+        }))
+    }
+
+    pub async fn get(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {
+        self.0.get(id.as_str()).await
+    }
+}

@@ -1,0 +1,69 @@
+//! The publisher: what is committed is published. It reads the events table's stream, which is the outbox, and is the
+//! only one who publishes.
+//!
+//! At least once, and everything: a batch that could not be published whole has failed, and Lambda brings it back.
+//! Subscribers know a repeat by the event's id.
+
+mod settings;
+
+use aws_lambda_events::dynamodb::{Event, EventRecord};
+use kernel::domain_event::RecordedEvent;
+use kernel::timestamp::Timestamp;
+use lambda::telemetry::metric;
+use messaging::{EventTopic, SendError};
+use store::StoreError;
+use store::event_store::Commit;
+
+/// Publishes domain events.
+pub struct Publisher {
+    pub topic: EventTopic,
+    /// The API's own address: where `dataschema` URIs lead.
+    pub public_url: String,
+}
+
+/// Why a batch was not published, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("a commit cannot be read")]
+    Commit(#[from] StoreError),
+    #[error("not published")]
+    Topic(#[from] SendError),
+}
+
+impl Publisher {
+    /// Publishes the events of all commits in the batch, in the order they stand in.
+    pub async fn handle(&self, batch: Event, now: Timestamp) -> Result<(), PublishError> {
+        let mut events = Vec::new();
+        for record in batch.records {
+            events.extend(committed(record)?);
+        }
+        let schemas = format!("{}/schemas", self.public_url);
+        let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&schemas)).collect();
+        self.topic.publish(&published).await?;
+        for event in &events {
+            let lag = now.since(event.time);
+            metrics::histogram!(metric::PUBLISH_LAG).record(lag.as_secs_f64() * 1000.0);
+            let trace_id = event.event.cause.traceparent.as_deref().and_then(lambda::trace::id);
+            tracing::info!(
+                operation = event.event.cause.operation,
+                tenant = %event.stream.tenant,
+                context = event.stream.context,
+                trace_id,
+                event = event.event.ty,
+                stream = %event.stream,
+                version = event.version,
+                "published"
+            );
+        }
+        metrics::counter!(metric::PUBLISHED).increment(events.len() as u64);
+        Ok(())
+    }
+}
+
+/// The events of a new commit. Commits are never changed, so other kinds of records say nothing.
+fn committed(record: EventRecord) -> Result<Vec<RecordedEvent>, StoreError> {
+    if record.event_name != "INSERT" {
+        return Ok(Vec::new());
+    }
+    Commit::from_stream_image(record.change.new_image)?.events()
+}

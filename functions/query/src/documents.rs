@@ -1,0 +1,102 @@
+//! Read models: one document, lists of them, and their totals.
+
+use kernel::ids::AggregateId;
+use kernel::problem::Problem;
+use lambda::caller::Caller;
+use lambda::http::{json, set};
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{CACHE_CONTROL, ETAG, LINK, RETRY_AFTER};
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use serde_json::json as json_value;
+use serde_json::value::RawValue;
+use store::read_models::By;
+
+use crate::parameters::{self, Parameters};
+use crate::{Answer, Query, nothing_here};
+
+/// A client may keep a document, and must ask whether it still holds.
+const REVALIDATE: &str = "private, no-cache";
+
+/// Part of a list.
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Box<RawValue>>,
+    /// To be given back as `cursor` for the next part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a str>,
+}
+
+impl Query {
+    /// `GET /{collection}/{id}`. `?version=n` asks for version n or newer.
+    pub(crate) async fn document(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        id: &AggregateId,
+        parameters: &Parameters,
+        request: &Request,
+    ) -> Answer {
+        catalog::read_model(collection).ok_or_else(nothing_here)?;
+        parameters.expect_only(&["version"])?;
+        let wanted = parameters.number("version")?;
+        let row = self.read_models.get(&caller.tenant, collection, id).await?;
+        if wanted.is_some_and(|wanted| row.as_ref().is_none_or(|row| row.version < wanted)) {
+            let mut answer = lambda::http::problem(&Problem::not_yet("the read model is not at this version yet"));
+            set(&mut answer, RETRY_AFTER, "1");
+            return Ok(answer);
+        }
+        let row = row.ok_or_else(nothing_here)?;
+        let etag = format!("\"{}\"", row.version);
+        let mut answer = if parameters::has_already(request, &etag) {
+            let mut unchanged = Response::new(Body::Empty);
+            *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+            unchanged
+        } else {
+            json(StatusCode::OK, "application/json", row.document)
+        };
+        set(&mut answer, ETAG, &etag);
+        set(&mut answer, CACHE_CONTROL, REVALIDATE);
+        Ok(answer)
+    }
+
+    /// `GET /{collection}`, by owner, by state or by both, newest first.
+    pub(crate) async fn list(&self, caller: &Caller, collection: &str, parameters: &Parameters) -> Answer {
+        let (_, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let filters = read_model.filters();
+        parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
+        let (owner, state) = (parameters.text(filters.owner), parameters.text(filters.state));
+        let by = match (owner, state) {
+            (Some(owner), state) => By::Owner { owner, state },
+            (None, Some(state)) => By::State(state),
+            (None, None) => {
+                let detail = format!("say which {collection}: by {}, by {}, or by both", filters.owner, filters.state);
+                return Err(Problem::bad_request(detail).into());
+            }
+        };
+        let (limit, before) = (parameters.limit()?, parameters.cursor()?);
+        let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
+        let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
+        let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
+        let next = page.next.as_deref().map(parameters::cursor);
+        let body = serde_json::to_string(&List { items, next: next.as_deref() }).expect("a list has string keys");
+        let mut answer = json(StatusCode::OK, "application/json", body);
+        if let Some(next) = next {
+            let filter = |name, value: Option<&str>| {
+                value.map(|value| format!("{name}={}&", parameters::encode(value))).unwrap_or_default()
+            };
+            let filters = filter(filters.owner, owner) + &filter(filters.state, state);
+            let base = &self.public_url;
+            let link = format!("<{base}/{collection}?{filters}limit={limit}&cursor={next}>; rel=\"next\"");
+            set(&mut answer, LINK, &link);
+        }
+        Ok(answer)
+    }
+
+    /// `GET /reports/{collection}`: its totals.
+    pub(crate) async fn report(&self, caller: &Caller, collection: &str) -> Answer {
+        catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let totals = self.read_models.report(&caller.tenant, collection).await?;
+        Ok(json(StatusCode::OK, "application/json", json_value!({ "totals": totals }).to_string()))
+    }
+}

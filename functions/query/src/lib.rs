@@ -1,0 +1,127 @@
+//! Query: every read, from what is stored, synchronous, and within the caller's tenant.
+//!
+//! | path | answered by |
+//! | --- | --- |
+//! | `/operations/{id}` | [`operations`] |
+//! | `/{collection}`, `/{collection}/{id}`, `/reports/{collection}` | [`documents`] |
+//! | `/{collection}/{id}/history` | [`history`] |
+//! | `/schemas`, `/schemas/{context}/{type}/{version}` | [`schemas`] |
+//!
+//! What belongs to another tenant is as absent as what never was.
+
+mod documents;
+mod history;
+mod operations;
+mod parameters;
+mod schemas;
+mod settings;
+
+use std::time::Duration;
+
+use kernel::ids::AggregateId;
+use kernel::problem::Problem;
+use kernel::receipt::ReceiptKeys;
+use kernel::timestamp::Timestamp;
+use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::telemetry::{chain, metric};
+use lambda_http::http::Method;
+use lambda_http::http::header::ALLOW;
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use store::StoreError;
+use store::event_store::Streams;
+use store::operations::Operations;
+use store::read_models::ReadModels;
+
+use crate::parameters::Parameters;
+
+/// Answers reads.
+pub struct Query {
+    pub callers: Callers,
+    pub receipts: ReceiptKeys,
+    pub operations: Operations,
+    pub read_models: ReadModels,
+    pub streams: Streams,
+    /// The API's own address, without a slash at its end.
+    pub public_url: String,
+    /// How long the record of a final outcome is kept.
+    pub retention: Duration,
+}
+
+/// Why there is no answer but a problem.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    #[error("a problem of the caller's")]
+    Problem(Box<Problem>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Problem> for NoAnswer {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+pub(crate) type Answer = Result<Response<Body>, NoAnswer>;
+
+impl Query {
+    #[tracing::instrument(name = "query", skip_all, fields(tenant, operation, trace_id))]
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        tracing::Span::current().record("trace_id", traceparent.and_then(lambda::trace::id));
+        let problem = match self.answer(&request, now).await {
+            Ok(answer) => return answer,
+            Err(NoAnswer::Problem(problem)) => *problem,
+            Err(NoAnswer::Store(error)) => {
+                tracing::error!(error = chain(&error), "cannot be read now");
+                Problem::unavailable("this cannot be read now; try again")
+            }
+        };
+        metrics::counter!(metric::REFUSED).increment(1);
+        tracing::info!(problem = %problem.ty, status = problem.status, "refused");
+        let mut answer = lambda::http::problem(&problem);
+        if problem.status == 405 {
+            lambda::http::set(&mut answer, ALLOW, "GET");
+        }
+        answer
+    }
+
+    async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
+        if request.method() != Method::GET {
+            return Err(Problem::method_not_allowed("this is for reading, by GET").into());
+        }
+        let caller = self.caller(request).await?;
+        let parameters = Parameters::of(request);
+        let path = request.raw_http_path().trim_matches('/').to_owned();
+        let segments: Vec<&str> = path.split('/').collect();
+        match segments[..] {
+            ["operations", id] => self.operation(&caller, id, now).await,
+            ["schemas"] => Ok(self.schemas()),
+            ["schemas", context, name, version] => schemas::schema(context, name, version),
+            ["reports", collection] => self.report(&caller, collection).await,
+            [collection] => self.list(&caller, collection, &parameters).await,
+            [collection, id] => self.document(&caller, collection, &aggregate(id)?, &parameters, request).await,
+            [collection, id, "history"] => self.history(&caller, collection, &aggregate(id)?, &parameters).await,
+            _ => Err(nothing_here().into()),
+        }
+    }
+
+    async fn caller(&self, request: &Request) -> Result<Caller, NoAnswer> {
+        let caller = self.callers.identify(request).await.map_err(|unknown| match unknown {
+            UnknownCaller::Registry(error) => NoAnswer::Store(error),
+            other => Problem::from(&other).into(),
+        })?;
+        tracing::Span::current().record("tenant", caller.tenant.as_str());
+        Ok(caller)
+    }
+}
+
+/// An id that could not be one belongs to nothing.
+fn aggregate(id: &str) -> Result<AggregateId, Problem> {
+    let decoded = parameters::decode(id);
+    AggregateId::parse(&decoded).map_err(|_| nothing_here())
+}
+
+pub(crate) fn nothing_here() -> Problem {
+    Problem::not_found("nothing is here for this caller")
+}

@@ -1,0 +1,16 @@
+//! Wiring of [`query`]: settings, clients, and the loop.
+
+use std::time::SystemTime;
+
+use lambda::aws::Aws;
+use lambda::settings::Environment;
+use lambda::{run, telemetry};
+use query::Query;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let query = &Query::from_environment(&environment, Aws::connect().await.dynamodb())?;
+    run::http(|request| async move { query.handle(request, SystemTime::now().into()).await }).await
+}

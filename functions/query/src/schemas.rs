@@ -1,0 +1,30 @@
+//! `GET /schemas/…`: what the `dataschema` of commands and events leads to.
+
+use lambda::http::{json, set};
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::CACHE_CONTROL;
+use lambda_http::{Body, Response};
+
+use crate::{Answer, Query, nothing_here};
+
+impl Query {
+    /// `GET /schemas`: all there are.
+    pub(crate) fn schemas(&self) -> Response<Body> {
+        let schemas = catalog::CONTEXTS.iter().flat_map(|context| {
+            context.schemas.iter().map(|schema| {
+                format!("{}/schemas/{}/{}/{}", self.public_url, context.name, schema.name, schema.version)
+            })
+        });
+        let schemas: Vec<_> = schemas.collect();
+        json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string())
+    }
+}
+
+/// One schema. It never changes: what changes is another version.
+pub(crate) fn schema(context: &str, name: &str, version: &str) -> Answer {
+    let version = version.parse().map_err(|_| nothing_here())?;
+    let schema = catalog::schema(context, name, version).ok_or_else(nothing_here)?;
+    let mut answer = json(StatusCode::OK, "application/schema+json", schema.text.to_owned());
+    set(&mut answer, CACHE_CONTROL, "private, max-age=86400, immutable");
+    Ok(answer)
+}

@@ -1,0 +1,100 @@
+//! The read-model updater: brings read models to where their streams are.
+//!
+//! A domain event says no more than "this stream has reached version n". A document that is there already is left
+//! alone; one that is right before it takes the event; one that lags takes what it misses from the event store. Every
+//! write is conditional on the version it was made from, so neither order nor repeats matter, and the totals move in
+//! the same transaction as the document that moves them.
+
+mod progress;
+mod settings;
+
+use std::collections::{BTreeMap, HashSet};
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use kernel::cloud_event::CloudEvent;
+use kernel::context::ReadModel;
+use kernel::domain_event::RecordedEvent;
+use kernel::ids::StreamId;
+use kernel::timestamp::Timestamp;
+use lambda::telemetry::{chain, metric};
+use store::event_store::Streams;
+use store::read_models::{Key, ReadModels};
+use tokio::time::{Instant, timeout_at};
+
+use crate::progress::Progress;
+
+/// Updates read models.
+pub struct Updater {
+    pub streams: Streams,
+    pub read_models: ReadModels,
+}
+
+/// What a batch brought for one document.
+pub(crate) struct Target {
+    pub key: Key,
+    pub read_model: &'static dyn ReadModel,
+    pub stream: StreamId,
+    /// By version; gaps are filled from the store.
+    pub events: BTreeMap<u64, RecordedEvent>,
+    pub message_ids: Vec<String>,
+}
+
+impl Updater {
+    /// Handles one batch. What is named in the answer goes back to the queue.
+    pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
+        let mut targets: Vec<Target> = Vec::new();
+        let mut failed: HashSet<String> = HashSet::new();
+        for message in event.records {
+            let id = message.message_id.unwrap_or_default();
+            let Some(event) = read(message.body.as_deref().unwrap_or_default()) else {
+                // Left to the dead-letter queue: dropping it would lose an event that this build cannot read.
+                tracing::error!(message_id = id, "not a domain event");
+                failed.insert(id);
+                continue;
+            };
+            let Some(context) = catalog::context(&event.stream.context) else {
+                tracing::error!(message_id = id, context = event.stream.context, "an unknown context");
+                failed.insert(id);
+                continue;
+            };
+            for read_model in context.read_models {
+                let (tenant, aggregate) = (event.stream.tenant.clone(), event.stream.aggregate.clone());
+                let key = Key { tenant, collection: read_model.collection(), id: aggregate };
+                let index = targets.iter().position(|target| target.key == key).unwrap_or_else(|| {
+                    let (stream, events, message_ids) = (event.stream.clone(), BTreeMap::new(), Vec::new());
+                    targets.push(Target { key, read_model: *read_model, stream, events, message_ids });
+                    targets.len() - 1
+                });
+                targets[index].events.insert(event.version, event.clone());
+                targets[index].message_ids.push(id.clone());
+            }
+        }
+        let mut progress = Progress::new(self, targets);
+        match timeout_at(finish_by, progress.run()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = chain(&error), "to be retried"),
+            Err(_) => tracing::warn!("out of time"),
+        }
+        for event in &progress.applied {
+            let lag = now.since(event.time);
+            metrics::histogram!(metric::PROJECTION_LAG).record(lag.as_secs_f64() * 1000.0);
+            let trace_id = event.event.cause.traceparent.as_deref().and_then(lambda::trace::id);
+            tracing::info!(
+                operation = event.event.cause.operation,
+                tenant = %event.stream.tenant,
+                context = event.stream.context,
+                trace_id,
+                stream = %event.stream,
+                version = event.version,
+                "projected"
+            );
+        }
+        metrics::counter!(metric::PROJECTED).increment(progress.applied.len() as u64);
+        failed.extend(progress.unfinished());
+        lambda::batch::failures(failed)
+    }
+}
+
+fn read(body: &str) -> Option<RecordedEvent> {
+    RecordedEvent::from_cloud_event(&CloudEvent::from_json(body.as_bytes()).ok()?)
+}

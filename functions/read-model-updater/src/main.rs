@@ -1,0 +1,17 @@
+//! Wiring of [`read_model_updater`]: settings, clients, and the loop.
+
+use std::time::SystemTime;
+
+use lambda::aws::Aws;
+use lambda::settings::Environment;
+use lambda::{run, telemetry};
+use read_model_updater::Updater;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let updater = &Updater::from_environment(&environment, Aws::connect().await.dynamodb())?;
+    run::events(|event, finish_by| async move { Ok(updater.handle(event, SystemTime::now().into(), finish_by).await) })
+        .await
+}

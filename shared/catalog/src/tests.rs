@@ -1,0 +1,127 @@
+//! What must hold across contexts, so that a new one cannot break an old one.
+
+mod samples;
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use kernel::context::MAX_NAME;
+use kernel::spec::assert_schemas_cover;
+use kernel::timestamp::Timestamp;
+use proptest::prelude::*;
+use schemars::schema_for;
+use serde_json::Value;
+
+use super::*;
+
+/// As ingest has it: patterns in linear time, formats asserted, and nothing fetched.
+fn validator(schema: &Value) -> jsonschema::Validator {
+    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
+    options.should_validate_formats(true).offline().build(schema).expect("a schema")
+}
+
+/// Every `name`, or the first that is there twice.
+fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<HashSet<&'a str>, &'a str> {
+    names.into_iter().try_fold(HashSet::new(), |mut seen, name| if seen.insert(name) { Ok(seen) } else { Err(name) })
+}
+
+#[test]
+fn contexts_are_found_by_name_command_and_collection() {
+    for context in CONTEXTS {
+        assert_eq!(self::context(context.name).expect("by name").name, context.name);
+        for command in context.commands {
+            assert_eq!(context_of_command(command.name).expect("by command").name, context.name);
+        }
+        for model in context.read_models {
+            let (owner, found) = read_model(model.collection()).expect("by collection");
+            assert_eq!((owner.name, found.collection()), (context.name, model.collection()));
+        }
+        for schema in context.schemas {
+            assert_eq!(self::schema(context.name, schema.name, schema.version).expect("the schema").text, schema.text);
+        }
+    }
+    assert!(context("nowhere").is_none() && context_of_command("DoNothing").is_none() && read_model("none").is_none());
+    assert!(schema("orders", "SubmitOrder", 0).is_none());
+}
+
+#[test]
+fn names_are_short_lower_case_letters_and_sorted() {
+    for context in CONTEXTS {
+        assert!((1..=MAX_NAME).contains(&context.name.len()), "{}", context.name);
+        assert!(context.name.bytes().all(|b| b.is_ascii_lowercase()), "{}", context.name);
+    }
+    assert!(CONTEXTS.is_sorted_by(|a, b| a.name < b.name), "contexts are listed by name, each once");
+}
+
+#[test]
+fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_event() {
+    let commands = CONTEXTS.iter().flat_map(|context| context.commands).map(|command| command.name);
+    assert_eq!(distinct(commands).err(), None);
+    for context in CONTEXTS {
+        let messages = context.commands.iter().chain(context.events).map(|message| message.name);
+        assert_eq!(distinct(messages).err(), None, "in {}", context.name);
+    }
+}
+
+#[test]
+fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
+    let collections = CONTEXTS.iter().flat_map(|context| context.read_models).map(|model| model.collection());
+    let collections = distinct(collections).expect("collections are distinct");
+    for name in collections {
+        assert!(!RESERVED.contains(&name), "the API has a path {name} of its own");
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name} is not in kebab case");
+    }
+}
+
+#[test]
+fn every_context_can_be_read() {
+    for context in CONTEXTS {
+        let first = context.read_models.first().expect("what a succeeded operation links to");
+        let filters = first.filters();
+        assert_ne!(filters.owner, filters.state, "in {}", context.name);
+    }
+}
+
+#[test]
+fn every_message_has_a_schema_that_stands_alone() {
+    for context in CONTEXTS {
+        assert_schemas_cover(context);
+        for schema in context.schemas {
+            let document = serde_json::from_str::<Value>(schema.text).expect("JSON");
+            validator(&document);
+            let heading = |name: &str| document[name].as_str().unwrap_or_default();
+            assert_eq!(heading("title"), schema.name);
+            assert!(!heading("description").is_empty(), "{} says what it is", schema.name);
+            assert_eq!(heading("$schema"), "https://json-schema.org/draft/2020-12/schema");
+            assert_eq!(heading("$id"), "", "{} is served under whatever address this installation has", schema.name);
+        }
+    }
+}
+
+#[test]
+fn commands_say_no_to_what_they_do_not_know() {
+    for context in CONTEXTS {
+        for command in context.commands {
+            let schema = schema(context.name, command.name, command.version).expect("its schema");
+            let document: Value = serde_json::from_str(schema.text).expect("JSON");
+            assert_eq!(document["additionalProperties"], false, "{} lets a misspelt member through", command.name);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_moment_that_its_schema_accepts_is_a_timestamp(
+        date in "(19[67]|20[0-9]|999)[0-9]-(0[0-9]|1[0-3])-[0-3][0-9]",
+        time in "[Tt ][0-2][0-9]:[0-6][0-9]:(60|[0-5][0-9])",
+        rest in r"(\.[0-9]{1,12})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])",
+    ) {
+        static VALIDATOR: LazyLock<jsonschema::Validator> =
+            LazyLock::new(|| validator(schema_for!(Timestamp).as_value()));
+        let text = format!("{date}{time}{rest}");
+        let accepted = VALIDATOR.is_valid(&text.as_str().into());
+        prop_assert!(!accepted || Timestamp::parse(&text).is_some(), "{text}");
+    }
+}

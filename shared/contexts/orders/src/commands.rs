@@ -1,0 +1,69 @@
+//! What can be asked of an order, and the words it is asked in.
+
+use std::num::NonZeroU32;
+
+use kernel::ids::AggregateId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+kernel::messages! {
+    pub enum Command {
+        SubmitOrder(SubmitOrder) = 1,
+        CancelOrder(CancelOrder) = 1,
+        ShipOrder(ShipOrder) = 1,
+    }
+}
+
+/// A customer orders these lines at these prices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubmitOrder {
+    /// Who orders: the customer's id.
+    pub customer: AggregateId,
+    #[schemars(length(min = 1, max = 500))]
+    pub lines: Vec<Line>,
+}
+
+/// The customer or the shop calls the order off. One that is cancelled already stays as it is, and that is a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelOrder {
+    /// For people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: Option<String>,
+}
+
+/// The order leaves the warehouse, as one parcel. From here on it cannot be cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShipOrder {
+    /// The carrier's number for the parcel.
+    #[schemars(length(min = 1, max = 100))]
+    pub tracking_number: String,
+}
+
+/// So many of one article.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Line {
+    /// The article's number in the shop's assortment.
+    #[schemars(length(min = 1, max = 64))]
+    pub sku: String,
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub quantity: NonZeroU32,
+    /// The price of one. All lines of an order are in one currency.
+    pub unit_price: Money,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Money {
+    /// In the currency's smallest unit: cents of a euro, whole yen.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    pub amount: i64,
+    /// The currency's three letters in ISO 4217, such as EUR.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    pub currency: String,
+}

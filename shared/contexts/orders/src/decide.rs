@@ -1,0 +1,81 @@
+//! The order's rules.
+//!
+//! A command for what is so already succeeds and causes nothing, where nothing it says would be lost: cancelling a
+//! cancelled order. A second submission or parcel is news that does not fit, and is refused.
+
+use kernel::decider::{Decision, Envelope, Rejection};
+
+use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted};
+use crate::state::State;
+
+/// Most lines of one order: more are several parcels.
+pub const MAX_LINES: usize = 100;
+
+/// Most that one order may cost, in minor units. Nine million such orders still add up within 64 bits in the reports.
+pub const MAX_TOTAL: i64 = 1_000_000_000_000;
+
+pub(crate) fn decide(state: State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+    match command {
+        Command::SubmitOrder(command) => submit(state, command, envelope),
+        Command::CancelOrder(command) => cancel(state, command),
+        Command::ShipOrder(command) => ship(state, command),
+    }
+}
+
+fn submit(state: State, command: &SubmitOrder, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+    if state != State::Unknown {
+        return Err(Rejection::new("already-submitted", "The order was submitted before; a new order needs a new id"));
+    }
+    Ok(Decision::of(OrderSubmitted {
+        customer: command.customer.clone(),
+        lines: command.lines.clone(),
+        total: total(&command.lines)?,
+        placed_at: envelope.accepted_at,
+    }))
+}
+
+fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Rejection> {
+    match state {
+        State::Unknown => Err(unknown_order()),
+        State::Submitted => Ok(Decision::of(OrderCancelled { reason: command.reason.clone() })),
+        State::Shipped => Err(Rejection::new("already-shipped", "The order is on its way and can only be returned")),
+        State::Cancelled => Ok(Decision::nothing()),
+    }
+}
+
+fn ship(state: State, command: &ShipOrder) -> Result<Decision<Event>, Rejection> {
+    match state {
+        State::Unknown => Err(unknown_order()),
+        State::Submitted => Ok(Decision::of(OrderShipped { tracking_number: command.tracking_number.clone() })),
+        State::Shipped => Err(Rejection::new("already-shipped", "The order has left as another parcel")),
+        State::Cancelled => Err(Rejection::new("already-cancelled", "The order was cancelled and must not leave")),
+    }
+}
+
+fn unknown_order() -> Rejection {
+    Rejection::new("unknown-order", "No order was submitted under this id")
+}
+
+fn total(lines: &[Line]) -> Result<Money, Rejection> {
+    let Some(first) = lines.first() else {
+        return Err(Rejection::new("no-lines", "An order has at least one line"));
+    };
+    if lines.len() > MAX_LINES {
+        return Err(Rejection::new("too-many-lines", format!("An order has at most {MAX_LINES} lines; split it")));
+    }
+    let currency = &first.unit_price.currency;
+    if let Some(other) = lines.iter().map(|line| &line.unit_price.currency).find(|other| *other != currency) {
+        let detail = format!("An order is in one currency, not in {currency} and {other}");
+        return Err(Rejection::new("mixed-currencies", detail));
+    }
+    let amount = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(price(line)?));
+    match amount.filter(|amount| (0..=MAX_TOTAL).contains(amount)) {
+        Some(amount) => Ok(Money { amount, currency: currency.clone() }),
+        None => Err(Rejection::new("total-out-of-range", format!("An order's total is 0 to {MAX_TOTAL} minor units"))),
+    }
+}
+
+fn price(line: &Line) -> Option<i64> {
+    line.unit_price.amount.checked_mul(line.quantity.get().into())
+}

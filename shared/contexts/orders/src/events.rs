@@ -1,0 +1,46 @@
+//! What happens to an order.
+
+use kernel::ids::AggregateId;
+use kernel::timestamp::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Line, Money};
+
+kernel::messages! {
+    pub enum Event {
+        OrderSubmitted(OrderSubmitted) = 1,
+        OrderCancelled(OrderCancelled) = 1,
+        OrderShipped(OrderShipped) = 1,
+    }
+}
+
+/// A customer has ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderSubmitted {
+    /// Who ordered: the customer's id.
+    pub customer: AggregateId,
+    pub lines: Vec<Line>,
+    /// Sum of the lines, each its quantity times its unit price.
+    pub total: Money,
+    /// When the order was accepted, however long it then waited: what the customer's terms count from.
+    pub placed_at: Timestamp,
+}
+
+/// The order will not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCancelled {
+    /// For people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The order has left the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderShipped {
+    /// The carrier's number for the parcel.
+    pub tracking_number: String,
+}

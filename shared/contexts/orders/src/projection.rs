@@ -1,0 +1,81 @@
+//! The order as clients read it, under `/orders`.
+
+use kernel::ids::AggregateId;
+use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Line, Money};
+use crate::events::{Event, OrderSubmitted};
+use crate::state::State;
+
+/// An order's document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    pub id: AggregateId,
+    pub status: State,
+    pub customer: AggregateId,
+    pub lines: Vec<Line>,
+    pub total: Money,
+    pub placed_at: Timestamp,
+    pub updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_number: Option<String>,
+}
+
+/// The collection `orders`: by customer, by status, newest placed first.
+pub struct OrderView;
+
+impl Projection for OrderView {
+    type Event = Event;
+    type Document = Document;
+
+    const COLLECTION: &'static str = "orders";
+    const FILTERS: Filters = Filters { owner: "customer", state: "status" };
+
+    fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
+        let updated_at = happening.time;
+        Some(match event {
+            Event::OrderSubmitted(event) => submitted(event, happening),
+            Event::OrderCancelled(event) => {
+                let cancellation_reason = event.reason.clone();
+                Document { status: State::Cancelled, cancellation_reason, updated_at, ..document? }
+            }
+            Event::OrderShipped(event) => {
+                let tracking_number = Some(event.tracking_number.clone());
+                Document { status: State::Shipped, tracking_number, updated_at, ..document? }
+            }
+        })
+    }
+
+    fn listing(order: &Document) -> Listing {
+        Listing::of(&order.customer, &order.status, order.placed_at)
+    }
+
+    /// How many orders are in each status; and under `amount:EUR` and the like the total of those not cancelled, in
+    /// minor units.
+    fn tallies(order: &Document) -> Vec<(String, i64)> {
+        let mut tallies = vec![(Self::listing(order).state, 1)];
+        if order.status != State::Cancelled {
+            tallies.push((format!("amount:{}", order.total.currency), order.total.amount));
+        }
+        tallies
+    }
+}
+
+fn submitted(event: &OrderSubmitted, happening: &Happening) -> Document {
+    Document {
+        id: happening.aggregate.clone(),
+        status: State::Submitted,
+        customer: event.customer.clone(),
+        lines: event.lines.clone(),
+        total: event.total.clone(),
+        placed_at: event.placed_at,
+        updated_at: happening.time,
+        cancellation_reason: None,
+        tracking_number: None,
+    }
+}

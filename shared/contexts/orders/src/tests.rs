@@ -1,0 +1,283 @@
+//! Given these events, when this command, then those; and what must hold for every order.
+
+use jsonschema::PatternOptions;
+use kernel::ids::AggregateId;
+use kernel::projection::{Happening, Projection};
+use kernel::spec::{
+    assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_cover, assert_schemas_match, given,
+};
+use kernel::timestamp::Timestamp;
+use proptest::prelude::*;
+use schemars::schema_for;
+use serde_json::Value;
+
+use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use crate::decide::{MAX_LINES, MAX_TOTAL};
+use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted};
+use crate::projection::{Document, OrderView};
+use crate::{CONTEXT, Orders};
+
+fn id(text: &str) -> AggregateId {
+    AggregateId::parse(text).expect("an id")
+}
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect("a time")
+}
+
+fn line(quantity: u32, amount: i64, currency: &str) -> Line {
+    let unit_price = Money { amount, currency: currency.to_owned() };
+    Line { sku: "TEA-100".to_owned(), quantity: quantity.try_into().expect("not zero"), unit_price }
+}
+
+fn submit(lines: impl Into<Vec<Line>>) -> SubmitOrder {
+    SubmitOrder { customer: id("C-7"), lines: lines.into() }
+}
+
+fn cancel() -> CancelOrder {
+    CancelOrder { reason: Some("changed my mind".to_owned()) }
+}
+
+fn ship() -> ShipOrder {
+    ShipOrder { tracking_number: "1Z999".to_owned() }
+}
+
+fn submitted() -> Event {
+    let lines = vec![line(2, 450, "EUR"), line(1, 1999, "EUR")];
+    let total = Money { amount: 2899, currency: "EUR".to_owned() };
+    OrderSubmitted { customer: id("C-7"), lines, total, placed_at: time("2026-01-01T00:00:00Z") }.into()
+}
+
+fn cancelled() -> Event {
+    OrderCancelled { reason: Some("changed my mind".to_owned()) }.into()
+}
+
+fn shipped() -> Event {
+    OrderShipped { tracking_number: "1Z999".to_owned() }.into()
+}
+
+mod submitting {
+    use super::*;
+
+    #[test]
+    fn an_order_adds_up_its_lines_and_is_placed_when_it_was_accepted() {
+        given::<Orders>([]).when(submit([line(2, 450, "EUR"), line(1, 1999, "EUR")])).then([submitted()]);
+    }
+
+    #[test]
+    fn an_order_is_submitted_once() {
+        for past in [vec![submitted()], vec![submitted(), cancelled()], vec![submitted(), shipped()]] {
+            given::<Orders>(past).when(submit([line(1, 450, "EUR")])).then_rejected("already-submitted");
+        }
+    }
+
+    #[test]
+    fn an_order_has_lines_but_not_too_many() {
+        given::<Orders>([]).when(submit([])).then_rejected("no-lines");
+        let lines = |count| submit(vec![line(1, 1, "EUR"); count]);
+        given::<Orders>([]).when(lines(MAX_LINES + 1)).then_rejected("too-many-lines");
+        assert_eq!(given::<Orders>([]).when(lines(MAX_LINES)).decision().events.len(), 1);
+    }
+
+    #[test]
+    fn an_order_is_in_one_currency() {
+        given::<Orders>([]).when(submit([line(1, 450, "EUR"), line(1, 450, "USD")])).then_rejected("mixed-currencies");
+    }
+
+    #[test]
+    fn a_total_beyond_the_limit_or_beyond_arithmetic_is_refused() {
+        assert_eq!(given::<Orders>([]).when(submit([line(1, MAX_TOTAL, "EUR")])).decision().events.len(), 1);
+        for lines in [
+            vec![line(1, MAX_TOTAL, "EUR"), line(1, 1, "EUR")],
+            vec![line(u32::MAX, i64::MAX, "EUR")],
+            vec![line(1, i64::MAX, "EUR"), line(1, i64::MAX, "EUR")],
+            vec![line(1, -1, "EUR")],
+        ] {
+            given::<Orders>([]).when(submit(lines)).then_rejected("total-out-of-range");
+        }
+    }
+}
+
+mod cancelling {
+    use super::*;
+
+    #[test]
+    fn an_order_can_be_cancelled_until_it_ships() {
+        given::<Orders>([submitted()]).when(cancel()).then([cancelled()]);
+        given::<Orders>([submitted(), shipped()]).when(cancel()).then_rejected("already-shipped");
+    }
+
+    #[test]
+    fn a_cancelled_order_can_be_cancelled_again_and_stays_as_it_is() {
+        given::<Orders>([submitted(), cancelled()]).when(CancelOrder { reason: None }).then_nothing();
+    }
+
+    #[test]
+    fn an_order_that_nobody_submitted_cannot_be_cancelled() {
+        given::<Orders>([]).when(cancel()).then_rejected("unknown-order");
+    }
+}
+
+mod shipping {
+    use super::*;
+
+    #[test]
+    fn a_submitted_order_ships_once() {
+        given::<Orders>([submitted()]).when(ship()).then([shipped()]).when(ship()).then_rejected("already-shipped");
+    }
+
+    #[test]
+    fn a_cancelled_order_must_not_ship() {
+        given::<Orders>([submitted(), cancelled()]).when(ship()).then_rejected("already-cancelled");
+    }
+
+    #[test]
+    fn an_order_that_nobody_submitted_cannot_ship() {
+        given::<Orders>([]).when(ship()).then_rejected("unknown-order");
+    }
+}
+
+mod reading {
+    use super::*;
+
+    fn read(events: &[Event]) -> Option<Document> {
+        events.iter().zip(1_u64..).try_fold(None, |document, (event, version)| {
+            let time = Timestamp::from_millis(version * 1000);
+            let happening = Happening { aggregate: id("O-1"), version, time };
+            OrderView::project(document, event, &happening).map(Some)
+        })?
+    }
+
+    #[test]
+    fn an_order_reads_as_it_stands() {
+        let order = read(&[submitted(), shipped()]).expect("a document");
+        let json = serde_json::to_value(&order).expect("JSON");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "id": "O-1",
+                "status": "shipped",
+                "customer": "C-7",
+                "lines": [
+                    { "sku": "TEA-100", "quantity": 2, "unitPrice": { "amount": 450, "currency": "EUR" } },
+                    { "sku": "TEA-100", "quantity": 1, "unitPrice": { "amount": 1999, "currency": "EUR" } }
+                ],
+                "total": { "amount": 2899, "currency": "EUR" },
+                "placedAt": "2026-01-01T00:00:00.000Z",
+                "updatedAt": "1970-01-01T00:00:02.000Z",
+                "trackingNumber": "1Z999"
+            })
+        );
+        assert_eq!(serde_json::from_value::<Document>(json).expect("a document"), order);
+    }
+
+    #[test]
+    fn orders_are_listed_by_customer_and_status_from_when_they_were_placed() {
+        let listing = OrderView::listing(&read(&[submitted(), cancelled()]).expect("a document"));
+        assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("C-7", "cancelled"));
+        assert_eq!(listing.time, time("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn reports_count_every_order_and_add_up_those_not_cancelled() {
+        let tallies = |events: &[Event]| OrderView::tallies(&read(events).expect("a document"));
+        let tally = |name: &str, by| (name.to_owned(), by);
+        assert_eq!(tallies(&[submitted()]), [tally("submitted", 1), tally("amount:EUR", 2899)]);
+        assert_eq!(tallies(&[submitted(), shipped()]), [tally("shipped", 1), tally("amount:EUR", 2899)]);
+        assert_eq!(tallies(&[submitted(), cancelled()]), [tally("cancelled", 1)]);
+    }
+
+    #[test]
+    fn nothing_can_be_read_of_an_order_whose_beginning_is_missing() {
+        assert_eq!(read(&[cancelled()]), None);
+        assert_eq!(read(&[shipped()]), None);
+    }
+}
+
+mod schemas {
+    use super::*;
+
+    /// As ingest has it: patterns in linear time, formats asserted.
+    fn validator(schema: &Value) -> impl Fn(&Value) -> bool + use<> {
+        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+        let validator = options.should_validate_formats(true).offline().build(schema).expect("a schema");
+        move |value| validator.is_valid(value)
+    }
+
+    #[test]
+    fn schema_files_match_the_types() {
+        let generated = [
+            schema_for!(SubmitOrder),
+            schema_for!(CancelOrder),
+            schema_for!(ShipOrder),
+            schema_for!(OrderSubmitted),
+            schema_for!(OrderCancelled),
+            schema_for!(OrderShipped),
+        ];
+        assert_schemas_match(&CONTEXT, generated.map(Into::into));
+    }
+
+    #[test]
+    fn every_message_has_one() {
+        assert_schemas_cover(&CONTEXT);
+    }
+
+    #[test]
+    fn what_they_refuse() {
+        let refused = |command: &str, json: &str| {
+            let schema = CONTEXT.schemas.iter().find(|schema| schema.name == command).expect("a bundled schema");
+            let accepts = validator(&serde_json::from_str(schema.text).expect("JSON"));
+            assert!(!accepts(&serde_json::from_str(json).expect("JSON")), "{command} accepted {json}");
+        };
+        let line = r#"{"sku":"TEA","quantity":1,"unitPrice":{"amount":1,"currency":"EUR"}}"#;
+        refused("SubmitOrder", r#"{"customer":"C-7","lines":[]}"#);
+        refused("SubmitOrder", &format!(r#"{{"customer":"C/7","lines":[{line}]}}"#));
+        refused("SubmitOrder", &format!(r#"{{"customer":"C-7","lines":[{line}],"discount":5}}"#));
+        for (good, bad) in [("EUR", "eur"), (":1", ":0"), (":1", ":1.5"), (":1", ":\"1\""), ("TEA", "")] {
+            refused("SubmitOrder", &format!(r#"{{"customer":"C-7","lines":[{}]}}"#, line.replace(good, bad)));
+        }
+        refused("CancelOrder", r#"{"reason":""}"#);
+        refused("ShipOrder", "{}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn schemas_and_types_accept_the_same(command in commands()) {
+            assert_agrees_with_schema(&CONTEXT, &command, validator);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_command_is_safe_to_repeat(commands in prop::collection::vec(commands(), 0..12)) {
+            assert_safe_to_repeat::<Orders>(commands);
+        }
+    }
+
+    fn commands() -> impl Strategy<Value = Command> {
+        let reason = prop::option::of(text(500));
+        prop_oneof![
+            ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4))
+                .prop_map(|(customer, lines)| SubmitOrder { customer: id(&customer), lines }.into()),
+            reason.prop_map(|reason| CancelOrder { reason }.into()),
+            text(100).prop_map(|tracking_number| ShipOrder { tracking_number }.into()),
+        ]
+    }
+
+    fn lines() -> impl Strategy<Value = Line> {
+        let currency = prop_oneof![9 => Just("EUR".to_owned()), 1 => "[A-Z]{3}"];
+        let money = (0..=MAX_TOTAL, currency).prop_map(|(amount, currency)| Money { amount, currency });
+        (text(64), 1..=1_000_000_u32, money).prop_map(|(sku, quantity, unit_price)| Line {
+            sku,
+            quantity: quantity.try_into().expect("not zero"),
+            unit_price,
+        })
+    }
+
+    /// Any text, of up to `max` characters.
+    fn text(max: usize) -> impl Strategy<Value = String> {
+        prop::collection::vec(any::<char>(), 1..=max).prop_map(String::from_iter)
+    }
+}

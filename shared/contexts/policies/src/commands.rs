@@ -1,0 +1,40 @@
+//! What can be asked of a policy.
+
+use kernel::ids::AggregateId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+kernel::messages! {
+    pub enum Command {
+        BindPolicy(BindPolicy) = 1,
+        CancelPolicy(CancelPolicy) = 1,
+    }
+}
+
+/// The insurer takes the risk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BindPolicy {
+    /// What people know the policy by. No two of a tenant's policies have the same.
+    #[schemars(regex(pattern = "^[A-Z0-9-]{1,32}$"))]
+    pub number: String,
+    /// Who is insured.
+    pub holder: AggregateId,
+    /// What the whole period costs, in the currency's smallest unit.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_i64))]
+    pub premium: i64,
+    /// The premium's currency, in the three letters of ISO 4217.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    pub currency: String,
+    /// The first day insured, as in 2026-01-31.
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub from: String,
+    /// The first day no longer insured.
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub until: String,
+}
+
+/// The policy ends early. One that is cancelled already stays as it is, and that is a success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelPolicy {}

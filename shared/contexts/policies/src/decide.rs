@@ -1,0 +1,30 @@
+//! The policy's rules. A number stays taken when its policy is cancelled: claims under it may still come in.
+
+use kernel::decider::{Decision, Guard, Rejection};
+use kernel::timestamp::Timestamp;
+
+use crate::commands::{BindPolicy, Command};
+use crate::events::{Event, PolicyBound, PolicyCancelled};
+use crate::state::State;
+
+pub(crate) fn decide(state: State, command: &Command) -> Result<Decision<Event>, Rejection> {
+    match (command, state) {
+        (Command::BindPolicy(command), State::Unknown) => bind(command.clone()),
+        (Command::BindPolicy(_), _) => Err(Rejection::new("already-bound", "The policy was bound before")),
+        (Command::CancelPolicy(_), State::Unknown) => Err(Rejection::new("unknown-policy", "No policy has this id")),
+        (Command::CancelPolicy(_), State::Active) => Ok(Decision::of(PolicyCancelled {})),
+        (Command::CancelPolicy(_), State::Cancelled) => Ok(Decision::nothing()),
+    }
+}
+
+fn bind(
+    BindPolicy { number, holder, premium, currency, from, until }: BindPolicy,
+) -> Result<Decision<Event>, Rejection> {
+    let day = |date: &str| Timestamp::parse(&format!("{date}T00:00:00Z"));
+    if !matches!((day(&from), day(&until)), (Some(first), Some(end)) if first < end) {
+        return Err(Rejection::new("impossible-period", format!("No day is from {from} until before {until}")));
+    }
+    let otherwise = Rejection::new("number-taken", format!("Another policy has the number {number}"));
+    let claim = Guard::Claim { name: "policy-number", value: number.clone(), otherwise };
+    Ok(Decision::of(PolicyBound { number, holder, premium, currency, from, until }).guarded_by(claim))
+}

@@ -1,0 +1,28 @@
+//! What happens to a policy.
+
+use kernel::ids::AggregateId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+kernel::messages! {
+    pub enum Event {
+        PolicyBound(PolicyBound) = 1,
+        PolicyCancelled(PolicyCancelled) = 1,
+    }
+}
+
+/// The insurer has taken the risk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyBound {
+    pub number: String,
+    pub holder: AggregateId,
+    pub premium: i64,
+    pub currency: String,
+    pub from: String,
+    pub until: String,
+}
+
+/// The policy has ended early.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyCancelled {}

@@ -1,0 +1,40 @@
+//! Insurance policies: bound under a number that no other policy of the tenant has, and cancelled.
+
+pub mod commands;
+mod decide;
+pub mod events;
+mod evolve;
+pub mod projection;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use kernel::context::{Context, Schema};
+use kernel::decider::{Decider, Decision, Envelope, Rejection};
+
+use commands::Command;
+use events::Event;
+use projection::PolicyView;
+use state::State;
+
+pub const CONTEXT: Context = Context::of::<Policies>("policies", SCHEMAS, &[&PolicyView]);
+
+const SCHEMAS: &[Schema] =
+    kernel::schemas!("policies": BindPolicy = 1, CancelPolicy = 1, PolicyBound = 1, PolicyCancelled = 1);
+
+/// The policy's rules.
+pub struct Policies;
+
+impl Decider for Policies {
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+
+    fn decide(state: &State, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+        decide::decide(*state, command)
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        evolve::evolve(state, event)
+    }
+}

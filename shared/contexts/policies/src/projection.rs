@@ -1,0 +1,43 @@
+//! The policy as clients read it, under `/policies`.
+
+use kernel::ids::AggregateId;
+use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Event, PolicyBound};
+use crate::state::State;
+
+/// A policy's document.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    pub id: AggregateId,
+    pub status: State,
+    #[serde(flatten)]
+    pub policy: PolicyBound,
+    pub bound_at: Timestamp,
+}
+
+/// The collection `policies`: by holder, by status, newest bound first.
+pub struct PolicyView;
+
+impl Projection for PolicyView {
+    type Event = Event;
+    type Document = Document;
+
+    const COLLECTION: &'static str = "policies";
+    const FILTERS: Filters = Filters { owner: "holder", state: "status" };
+
+    fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
+        let (id, bound_at) = (happening.aggregate.clone(), happening.time);
+        Some(match event {
+            Event::PolicyBound(policy) => Document { id, status: State::Active, policy: policy.clone(), bound_at },
+            Event::PolicyCancelled(_) => Document { status: State::Cancelled, ..document? },
+        })
+    }
+
+    fn listing(document: &Document) -> Listing {
+        Listing::of(&document.policy.holder, &document.status, document.bound_at)
+    }
+}

@@ -1,0 +1,189 @@
+//! The JSON event format and its batches. `data` is neither parsed nor written anew, but passed on as text.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::attributes::{self, Attributes};
+use super::json_text::push_string;
+use super::payload::Payload;
+use super::{CloudEvent, Data, Invalid, Value, rules};
+
+impl CloudEvent {
+    /// Reads one event in the JSON format.
+    ///
+    /// A member that is `null` is absent, except `data`, whose `null` is a payload. `data` that is not JSON by
+    /// `datacontenttype` must be a string, whose text it is. `data_base64` that is JSON becomes [`Data::Json`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Invalid> {
+        event(utf8(bytes)?)
+    }
+
+    /// Writes the event in the JSON format: the specification's attributes in a fixed order, extensions by name, then
+    /// `data` as it came, or `data_base64` for anything but JSON.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        push_event(&mut out, self);
+        out
+    }
+}
+
+/// Writes events in the JSON batch format.
+pub fn batch_to_json<'a>(events: impl Iterator<Item = &'a CloudEvent>) -> String {
+    let mut out = String::from("[");
+    for (index, event) in events.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_event(&mut out, event);
+    }
+    out.push(']');
+    out
+}
+
+/// Reads the JSON batch format, each event on its own.
+pub(super) fn batch(bytes: &[u8]) -> Result<Vec<Result<CloudEvent, Invalid>>, Invalid> {
+    let text = utf8(bytes)?;
+    let elements =
+        serde_json::from_str::<Vec<&RawValue>>(text).map_err(|error| syntax(&error, "must come in a JSON array"))?;
+    Ok(elements.into_iter().map(|element| event(element.get())).collect())
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Invalid> {
+    std::str::from_utf8(bytes).map_err(|_| Invalid::event("must be in UTF-8"))
+}
+
+fn syntax(error: &serde_json::Error, expected: &'static str) -> Invalid {
+    if error.is_data() { Invalid::event(expected) } else { Invalid::event(format!("must be valid JSON: {error}")) }
+}
+
+fn event(text: &str) -> Result<CloudEvent, Invalid> {
+    let Members(list) = serde_json::from_str(text).map_err(|error| syntax(&error, "must be a JSON object"))?;
+    let mut members = BTreeMap::new();
+    for (name, value) in list {
+        if members.contains_key(&name) {
+            return Err(Invalid::attributed(&name, "must not be there twice"));
+        }
+        members.insert(name, value);
+    }
+
+    let payload = payload(members.remove("data"), members.remove("data_base64"))?;
+    let mut attributes = Attributes::new();
+    for (name, json) in members {
+        if let Some(value) = attribute(&name, json)? {
+            attributes.insert(name, value);
+        }
+    }
+    attributes::into_event(attributes, payload)
+}
+
+fn payload(data: Option<&RawValue>, base64: Option<&RawValue>) -> Result<Payload, Invalid> {
+    let base64 = base64.filter(|json| json.get() != "null");
+    match (data, base64) {
+        (None, None) => Ok(Payload::None),
+        (Some(data), None) => Ok(Payload::Member(data.to_owned())),
+        (None, Some(base64)) => serde_json::from_str::<String>(base64.get())
+            .ok()
+            .and_then(|text| BASE64.decode(text).ok())
+            .map(Payload::Bytes)
+            .ok_or_else(|| {
+                Invalid::attributed("data_base64", "must be a string of padded Base64 (RFC 4648, section 4)")
+            }),
+        (Some(_), Some(_)) => Err(Invalid::attributed("data_base64", "must not be there together with data")),
+    }
+}
+
+/// `None` for `null`, which is as good as absent.
+fn attribute(name: &str, json: &RawValue) -> Result<Option<Value>, Invalid> {
+    let json = json.get();
+    if json == "null" {
+        return Ok(None);
+    }
+    rules::attribute_name(name)?;
+    let value = match json.as_bytes().first() {
+        Some(b'"') => {
+            serde_json::from_str(json).map(Value::String).map_err(|_| "must not hold half of a surrogate pair")
+        }
+        Some(b't' | b'f') => Ok(Value::Boolean(json == "true")),
+        Some(b'-' | b'0'..=b'9') => json.parse().map(Value::Integer).map_err(|_| "must be a whole number of 32 bits"),
+        _ => Err("must be a string, a boolean or a whole number, and neither an array nor an object"),
+    };
+    value.map(Some).map_err(|detail| Invalid::attributed(name, detail))
+}
+
+fn push_event(out: &mut String, event: &CloudEvent) {
+    out.push_str(r#"{"specversion":"1.0""#);
+    let optional = [
+        ("id", Some(event.id())),
+        ("source", Some(event.source())),
+        ("type", Some(event.ty())),
+        ("subject", event.subject()),
+        ("time", event.time()),
+        ("dataschema", event.dataschema()),
+        ("datacontenttype", event.datacontenttype()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            push_name(out, name);
+            push_string(out, value);
+        }
+    }
+    for (name, value) in event.extensions() {
+        push_name(out, name);
+        match value {
+            Value::String(value) => push_string(out, value),
+            other => _ = write!(out, "{other}"),
+        }
+    }
+    match event.data() {
+        None => {}
+        Some(Data::Json(json)) => {
+            push_name(out, "data");
+            out.push_str(json.get());
+        }
+        Some(Data::Binary(bytes)) => {
+            push_name(out, "data_base64");
+            out.push('"');
+            BASE64.encode_string(bytes, out);
+            out.push('"');
+        }
+    }
+    out.push('}');
+}
+
+/// A name is never in need of escapes.
+fn push_name(out: &mut String, name: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+}
+
+/// An object's members in the order they came, each value as its text; repeated names are all there.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}

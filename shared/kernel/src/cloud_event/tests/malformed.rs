@@ -1,0 +1,94 @@
+//! Every kind of malformed request in `events/malformed.json`, which ingest's tests send over HTTP too.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::super::{HttpError, Invalid, Submission, from_http};
+
+const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/malformed.json"));
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    headers: Vec<(String, String)>,
+    body: String,
+    /// The attribute at fault, as the answer names it.
+    attribute: Option<String>,
+    /// The position of the event at fault, in a batch.
+    #[serde(default)]
+    index: Option<usize>,
+    status: u16,
+}
+
+impl Case {
+    fn received(&self) -> Result<Submission, HttpError> {
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        from_http(headers, self.body.as_bytes())
+    }
+
+    /// The fault, and its index in a batch; the one of a content type has no attribute.
+    fn fault(&self) -> (u16, Option<String>, Option<usize>) {
+        let named = |invalid: &Invalid| invalid.attribute().map(str::to_owned);
+        match self.received() {
+            Err(HttpError::UnsupportedMediaType { .. }) => (415, None, None),
+            Err(HttpError::Malformed(invalid)) => (400, named(&invalid), None),
+            Ok(Submission::Single(event)) => panic!("{}: accepted as {event:?}", self.name),
+            Ok(Submission::Batch(events)) => {
+                let faults: Vec<_> = events.iter().enumerate().filter(|(_, event)| event.is_err()).collect();
+                let [(index, Err(invalid))] = faults[..] else { panic!("{}: not one fault: {faults:?}", self.name) };
+                (400, named(invalid), Some(index))
+            }
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(CASES).expect("the file of cases is valid")
+}
+
+#[test]
+fn each_malformed_request_is_refused_with_the_attribute_named() {
+    for case in cases() {
+        assert_eq!(case.fault(), (case.status, case.attribute.clone(), case.index), "{}", case.name);
+    }
+}
+
+#[test]
+fn each_refusal_reads_as_a_sentence_of_bounded_length() {
+    for case in cases() {
+        let sentence = match case.received() {
+            Err(error) => error.to_string(),
+            Ok(Submission::Batch(events)) => {
+                events.into_iter().find_map(Result::err).map(|invalid| invalid.to_string()).unwrap_or_default()
+            }
+            Ok(Submission::Single(_)) => String::new(),
+        };
+        assert!((10..320).contains(&sentence.len()), "{}: {sentence}", case.name);
+    }
+}
+
+#[test]
+fn the_cases_have_names_of_their_own() {
+    let cases = cases();
+    let names: BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
+    assert_eq!(names.len(), cases.len());
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_is_refused() {
+    let header = [("content-type", &b"application/cloudevents+json"[..])];
+    let refusal = from_http(header.into_iter(), b"{\"specversion\":\"1.0\xff\"}");
+    assert!(matches!(refusal, Err(HttpError::Malformed(invalid)) if invalid.to_string().contains("UTF-8")));
+}
+
+#[test]
+fn a_header_that_is_not_utf_8_is_refused() {
+    let refused = |name| match from_http([(name, &b"a\xff"[..])].into_iter(), b"{}") {
+        Err(HttpError::Malformed(invalid)) => invalid.attribute().map(str::to_owned),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused("content-type").as_deref(), Some("content-type"));
+    assert_eq!(refused("CE-Subject").as_deref(), Some("ce-subject"));
+}

@@ -1,0 +1,232 @@
+//! A bounded context as the rest of the house sees it, with its types erased: one value that names its schemas,
+//! its decider and its read models.
+
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::command::Command;
+use crate::decider::{Decider, Decision, Guard, Rejection};
+use crate::domain_event::{RecordedEvent, StoredEvent};
+use crate::message::{DecodeError, Message, MessageType, raw};
+use crate::projection::{Filters, Happening, Listing, Projection};
+
+/// Most characters of a context's name. It is lower-case letters, for it becomes part of CloudFormation's ids.
+pub const MAX_NAME: usize = 30;
+
+/// A JSON Schema (2020-12) of one version of a command or a domain event, bundled with the build.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    pub name: &'static str,
+    pub version: u32,
+    /// The schema's text.
+    pub text: &'static str,
+}
+
+/// Bundles `events/schemas/{context}/{Name}.{version}.json` of every message, older versions too, as a list of
+/// [`Schema`]s: `schemas!("orders": SubmitOrder = 1, SubmitOrder = 2, OrderSubmitted = 1)`.
+#[macro_export]
+macro_rules! schemas {
+    ($context:literal: $($name:ident = $version:literal),+ $(,)?) => {
+        &[$($crate::context::Schema {
+            name: stringify!($name),
+            version: $version,
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/../../../events/schemas/", $context, "/", stringify!($name), ".", $version, ".json"
+            )),
+        }),+]
+    };
+}
+
+/// A bounded context.
+pub struct Context {
+    /// Lower-case letters, at most [`MAX_NAME`]; also the `source` of its events.
+    pub name: &'static str,
+    pub schemas: &'static [Schema],
+    pub commands: &'static [MessageType],
+    pub events: &'static [MessageType],
+    /// The first one is what a succeeded operation links to.
+    pub read_models: &'static [&'static dyn ReadModel],
+    restore: fn(Option<&Snapshot>) -> Option<Box<dyn Aggregate>>,
+}
+
+impl Context {
+    pub const fn of<D: Decider>(
+        name: &'static str,
+        schemas: &'static [Schema],
+        read_models: &'static [&'static dyn ReadModel],
+    ) -> Self {
+        Self {
+            name,
+            schemas,
+            commands: D::Command::TYPES,
+            events: D::Event::TYPES,
+            read_models,
+            restore: TypedAggregate::<D>::restore,
+        }
+    }
+
+    /// The current version of a command type; `None` if it is not a command of this context.
+    pub fn command(&self, name: &str) -> Option<MessageType> {
+        self.commands.iter().copied().find(|command| command.name == name)
+    }
+
+    /// An aggregate before its first event.
+    pub fn empty(&self) -> Box<dyn Aggregate> {
+        (self.restore)(None).expect("the default state needs no snapshot")
+    }
+
+    /// An aggregate from a snapshot; `None` if this build cannot use it and must fold the events again.
+    pub fn restore(&self, snapshot: &Snapshot) -> Option<Box<dyn Aggregate>> {
+        (self.restore)(Some(snapshot))
+    }
+}
+
+/// An aggregate's state as stored in a commit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`Decider::STATE_VERSION`] of the build that wrote it.
+    pub layout: u32,
+    pub state: Box<RawValue>,
+}
+
+/// One aggregate's state in memory, and what its decider makes of commands.
+pub trait Aggregate: Send + Sync {
+    /// Decides the command; leaves this state as it is and gives the next one.
+    fn decide(&self, command: &Command) -> Result<Decided, Undecided>;
+
+    fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError>;
+
+    fn snapshot(&self) -> Snapshot;
+}
+
+/// What a command caused.
+pub struct Decided {
+    pub events: Vec<StoredEvent>,
+    pub guards: Vec<Guard>,
+    /// The aggregate after `events`.
+    pub next: Box<dyn Aggregate>,
+}
+
+/// Why a command caused nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecided {
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// This build cannot read the command, so nothing can be said of it.
+    #[error(transparent)]
+    Unreadable(#[from] DecodeError),
+}
+
+struct TypedAggregate<D: Decider> {
+    state: D::State,
+    decider: PhantomData<fn() -> D>,
+}
+
+impl<D: Decider> TypedAggregate<D> {
+    fn with(state: D::State) -> Box<dyn Aggregate> {
+        Box::new(Self { state, decider: PhantomData })
+    }
+
+    fn restore(snapshot: Option<&Snapshot>) -> Option<Box<dyn Aggregate>> {
+        let Some(snapshot) = snapshot else { return Some(Self::with(D::State::default())) };
+        if snapshot.layout != D::STATE_VERSION {
+            return None;
+        }
+        serde_json::from_str(snapshot.state.get()).ok().map(Self::with)
+    }
+}
+
+impl<D: Decider> Aggregate for TypedAggregate<D> {
+    fn decide(&self, command: &Command) -> Result<Decided, Undecided> {
+        let name = command.event.ty();
+        let version = command.schema_version().ok_or_else(|| DecodeError::UnknownType(name.to_owned()))?;
+        let typed = D::Command::decode(name, version, command.event.json().unwrap_or("null"))?;
+        let Decision { events, guards } = D::decide(&self.state, &typed, &command.envelope())?;
+        let next = events.iter().fold(self.state.clone(), D::evolve);
+        let cause = command.cause();
+        let stored = |event: &D::Event| {
+            let MessageType { name, version } = event.message_type();
+            StoredEvent { ty: name.to_owned(), schema: version, data: event.to_json(), cause: cause.clone() }
+        };
+        Ok(Decided { events: events.iter().map(stored).collect(), guards, next: Self::with(next) })
+    }
+
+    fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError> {
+        let typed = D::Event::decode(&event.ty, event.schema, event.data.get())?;
+        self.state = D::evolve(std::mem::take(&mut self.state), &typed);
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { layout: D::STATE_VERSION, state: raw(&self.state) }
+    }
+}
+
+/// A [`Projection`] with its types erased.
+pub trait ReadModel: Send + Sync {
+    fn collection(&self) -> &'static str;
+
+    fn filters(&self) -> Filters;
+
+    /// Folds `events`, in order, onto `document` (JSON; `None` before the first event).
+    fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError>;
+
+    /// What a stored document adds to the collection's totals.
+    fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError>;
+}
+
+/// A document after some events.
+#[derive(Debug, Clone)]
+pub struct Projected {
+    /// JSON.
+    pub document: String,
+    pub listing: Listing,
+    pub tallies: Vec<(String, i64)>,
+}
+
+/// Why a document could not be brought forward.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    #[error("no events and no document: nothing to show")]
+    Nothing,
+    #[error("the stored document does not fit its type")]
+    Document(#[source] serde_json::Error),
+    #[error("an event cannot be read")]
+    Event(#[from] DecodeError),
+}
+
+impl<P: Projection> ReadModel for P {
+    fn collection(&self) -> &'static str {
+        P::COLLECTION
+    }
+
+    fn filters(&self) -> Filters {
+        P::FILTERS
+    }
+
+    fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {
+        let mut document: Option<P::Document> =
+            document.map(serde_json::from_str).transpose().map_err(ProjectError::Document)?;
+        for recorded in events {
+            let event = P::Event::decode(&recorded.event.ty, recorded.event.schema, recorded.event.data.get())?;
+            let happening = Happening {
+                aggregate: recorded.stream.aggregate.clone(),
+                version: recorded.version,
+                time: recorded.time,
+            };
+            document = P::project(document, &event, &happening);
+        }
+        let document = document.ok_or(ProjectError::Nothing)?;
+        Ok(Projected {
+            document: raw(&document).get().to_owned(),
+            listing: P::listing(&document),
+            tallies: P::tallies(&document),
+        })
+    }
+
+    fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError> {
+        serde_json::from_str(document).map(|document| P::tallies(&document)).map_err(ProjectError::Document)
+    }
+}

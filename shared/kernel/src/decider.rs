@@ -1,0 +1,100 @@
+//! The decider: one aggregate's rules as two pure functions.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::AggregateId;
+use crate::message::Message;
+use crate::timestamp::Timestamp;
+
+/// One kind of aggregate. `decide` says what happens, `evolve` remembers that it did; neither asks the world.
+///
+/// A bounded context implements this once, on an empty type.
+pub trait Decider: 'static {
+    type Command: Message;
+    type Event: Message;
+    /// What must be remembered to decide; `Default` is the state before the first event.
+    type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Raise it when `State` changes its shape or `evolve` its meaning: snapshots of another version are
+    /// passed over and the state is folded from the events again.
+    const STATE_VERSION: u32 = 1;
+
+    /// The events that the command causes, or a refusal. Deterministic: the same arguments, the same answer.
+    fn decide(
+        state: &Self::State,
+        command: &Self::Command,
+        envelope: &Envelope,
+    ) -> Result<Decision<Self::Event>, Rejection>;
+
+    /// The state after `event`. Every event ever stored must be accepted.
+    fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+}
+
+/// What a decider may know of a command besides its payload. The same at every retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    pub aggregate: AggregateId,
+    /// When ingest accepted the command: the only "now" there is in a decision.
+    pub accepted_at: Timestamp,
+    /// Who sent it, as the identity provider names them.
+    pub principal: String,
+}
+
+/// What a command causes. No events: there was nothing left to do, and the command has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<E> {
+    pub events: Vec<E>,
+    /// Conditions on what lies outside the aggregate, held in the same transaction as the events.
+    pub guards: Vec<Guard>,
+}
+
+impl<E> Decision<E> {
+    pub fn nothing() -> Self {
+        Self { events: Vec::new(), guards: Vec::new() }
+    }
+
+    pub fn of(event: impl Into<E>) -> Self {
+        Self { events: vec![event.into()], guards: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn and(mut self, event: impl Into<E>) -> Self {
+        self.events.push(event.into());
+        self
+    }
+
+    #[must_use]
+    pub fn guarded_by(mut self, guard: Guard) -> Self {
+        self.guards.push(guard);
+        self
+    }
+}
+
+/// A condition that reaches beyond one aggregate, within the tenant and context. All hold, or nothing happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// `value` becomes this aggregate's alone among all that claim under `name`; fine if it is already.
+    Claim { name: &'static str, value: String, otherwise: Rejection },
+    /// Gives a claimed value back; rejected as `claim-not-held` if it is another aggregate's by now.
+    Release { name: &'static str, value: String },
+    /// Moves a counter that several aggregates share (from 0) by `by`, unless it would fall below `at_least`.
+    /// Two of them in one decision are a debit with its credit.
+    Adjust { counter: String, by: i64, at_least: Option<i64>, otherwise: Rejection },
+}
+
+/// A business answer of "no": final, and never retried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Rejection {
+    /// Stable, in kebab case; clients decide by it.
+    pub reason: &'static str,
+    /// For the client's developer or user.
+    pub detail: String,
+}
+
+impl Rejection {
+    pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}

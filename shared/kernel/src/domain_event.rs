@@ -1,0 +1,128 @@
+//! Domain events as they are stored, and as the CloudEvents that subscribers and clients see.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::cloud_event::CloudEvent;
+use crate::ids::StreamId;
+use crate::timestamp::Timestamp;
+
+/// A domain event in a commit: what cannot be told from the stream and the version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredEvent {
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Which version of the type's schema `data` follows.
+    pub schema: u32,
+    pub data: Box<RawValue>,
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// What made an event happen; travels on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The operation of the command that caused it.
+    pub operation: String,
+    /// What ties everything together that one request of the outside world set off.
+    pub correlation: String,
+    /// W3C Trace Context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// An event with its place and time.
+#[derive(Debug, Clone)]
+pub struct RecordedEvent {
+    pub stream: StreamId,
+    /// From 1, without gaps.
+    pub version: u64,
+    /// When it was committed.
+    pub time: Timestamp,
+    pub event: StoredEvent,
+}
+
+/// Names of the extension attributes that Waybill sets. What a caller sends under these names is overwritten.
+pub mod extension {
+    pub const TENANT: &str = "tenantid";
+    pub const OPERATION: &str = "operationid";
+    pub const PRINCIPAL: &str = "authid";
+    pub const PRINCIPAL_TYPE: &str = "authtype";
+    pub const CORRELATION: &str = "correlationid";
+    pub const CAUSATION: &str = "causationid";
+    pub const SEQUENCE: &str = "sequence";
+    pub const TRACEPARENT: &str = "traceparent";
+}
+
+impl RecordedEvent {
+    /// The event as it is published. `schemas` is the base that `dataschema` URIs are made from:
+    /// `{schemas}/{context}/{type}/{version}`.
+    pub fn to_cloud_event(&self, schemas: &str) -> CloudEvent {
+        let StreamId { tenant, context, aggregate } = &self.stream;
+        let StoredEvent { ty, schema, data, cause } = &self.event;
+        let mut event = CloudEvent::builder(format!("{}/{}", self.stream, self.version), context, ty)
+            .subject(aggregate.as_str())
+            .time(self.time.to_string())
+            .dataschema(format!("{schemas}/{context}/{ty}/{schema}"))
+            .datacontenttype("application/json")
+            .extension(extension::TENANT, tenant.as_str())
+            .extension(extension::CORRELATION, cause.correlation.as_str())
+            .extension(extension::CAUSATION, cause.operation.as_str())
+            // Zero-padded, for the sequence extension orders as text.
+            .extension(extension::SEQUENCE, format!("{:020}", self.version))
+            .data_json(data);
+        if let Some(traceparent) = &cause.traceparent {
+            event = event.extension(extension::TRACEPARENT, traceparent.as_str());
+        }
+        event.build().expect("what was stored from valid parts makes a valid event")
+    }
+
+    /// Reads back what [`to_cloud_event`](Self::to_cloud_event) made; `None` for an event that is not one of ours.
+    pub fn from_cloud_event(event: &CloudEvent) -> Option<Self> {
+        let (stream, version) = event.id().rsplit_once('/')?;
+        let text = |name| event.extension(name).map(ToString::to_string);
+        Some(Self {
+            stream: StreamId::parse(stream).ok()?,
+            version: version.parse().ok()?,
+            time: Timestamp::parse(event.time()?)?,
+            event: StoredEvent {
+                ty: event.ty().to_owned(),
+                schema: event.dataschema()?.rsplit_once('/')?.1.parse().ok()?,
+                data: RawValue::from_string(event.json()?.to_owned()).ok()?,
+                cause: Cause {
+                    operation: text(extension::CAUSATION)?,
+                    correlation: text(extension::CORRELATION)?,
+                    traceparent: text(extension::TRACEPARENT),
+                },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_from_what_was_published() {
+        let recorded = RecordedEvent {
+            stream: StreamId::parse("acme/orders/O-1").expect("a stream"),
+            version: 7,
+            time: Timestamp::from_millis(1_764_000_000_123),
+            event: StoredEvent {
+                ty: "OrderCancelled".into(),
+                schema: 1,
+                data: RawValue::from_string(r#"{"reason" : "late"}"#.into()).expect("JSON"),
+                cause: Cause { operation: "op".into(), correlation: "co".into(), traceparent: None },
+            },
+        };
+        let published = recorded.to_cloud_event("https://api.example/schemas");
+        assert_eq!(published.id(), "acme/orders/O-1/7");
+        assert_eq!(published.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
+        let parsed = CloudEvent::from_json(published.to_json().as_bytes()).expect("a CloudEvent");
+        let back = RecordedEvent::from_cloud_event(&parsed).expect("one of ours");
+        assert_eq!(back.event.data.get(), recorded.event.data.get());
+        assert_eq!((back.stream, back.version, back.time), (recorded.stream, recorded.version, recorded.time));
+        assert_eq!(back.event.cause, recorded.event.cause);
+    }
+}

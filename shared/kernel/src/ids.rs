@@ -1,0 +1,210 @@
+//! Identifiers, parsed once at the edge. Inside the house a wrong one cannot exist.
+//!
+//! Their lengths add up: `tenant/context/subject` fits an SQS message group id (128 characters), and the
+//! alphabet needs no escaping in a URL path, a DynamoDB key or a log line.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::hex;
+
+/// Why a text is not the identifier it was meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be {rule}")]
+pub struct InvalidId {
+    /// The identifier's name in prose: "a tenant id".
+    pub what: &'static str,
+    /// What it must look like, to follow "must be".
+    pub rule: &'static str,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $rule:literal, $pattern:literal, $allowed:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Most characters it may have.
+            pub const MAX: usize = $max;
+            /// The same rule as a regular expression, for schemas.
+            pub const PATTERN: &'static str = $pattern;
+
+            /// Checks length and alphabet.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                let allowed: fn(u8) -> bool = $allowed;
+                if (1..=$max).contains(&text.len()) && text.bytes().all(allowed) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidId { what: $what, rule: $rule })
+                }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": Self::PATTERN })
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A customer organisation whose data is kept apart from every other's.
+    TenantId, "a tenant id", 32, "1 to 32 lower-case letters, digits or hyphens", "^[a-z0-9-]{1,32}$",
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
+}
+
+text_id! {
+    /// The aggregate that a command is for: its CloudEvent's `subject`.
+    AggregateId, "a subject", 64, "1 to 64 letters, digits or any of . _ ~ : @ -", "^[A-Za-z0-9._~:@-]{1,64}$",
+    |b| b.is_ascii_alphanumeric() || b"._~:@-".contains(&b)
+}
+
+/// One aggregate's events: `tenant/context/id`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId {
+    pub tenant: TenantId,
+    /// The bounded context's name, at most 30 characters.
+    pub context: String,
+    pub aggregate: AggregateId,
+}
+
+impl StreamId {
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let invalid = InvalidId { what: "a stream id", rule: "tenant/context/id" };
+        let mut parts = text.splitn(3, '/');
+        let (Some(tenant), Some(context), Some(aggregate)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(invalid);
+        };
+        if context.is_empty() {
+            return Err(invalid);
+        }
+        Ok(Self {
+            tenant: TenantId::parse(tenant)?,
+            context: context.to_owned(),
+            aggregate: AggregateId::parse(aggregate)?,
+        })
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.tenant, self.context, self.aggregate)
+    }
+}
+
+/// What makes two submissions the same command: a hash of (tenant, source, id). 32 hexadecimal digits.
+///
+/// CloudEvents promises that `source` + `id` is unique for each distinct event (spec 1.0.2, "id").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandKey(pub(crate) [u8; 16]);
+
+impl CommandKey {
+    pub fn of(tenant: &TenantId, source: &str, id: &str) -> Self {
+        Self(hash(&[tenant.as_str().as_bytes(), source.as_bytes(), id.as_bytes()]))
+    }
+}
+
+impl fmt::Display for CommandKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+/// Half of a SHA-256 over length-prefixed parts, so that no two lists of parts read as the same bytes.
+pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize()[..16]);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matching(pattern: &str) -> impl Strategy<Value = String> + use<> {
+        proptest::string::string_regex(pattern.trim_matches(['^', '$'])).expect("a regular expression")
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_schema_accepts_is_an_id(aggregate in matching(AggregateId::PATTERN), tenant in matching(TenantId::PATTERN)) {
+            prop_assert!(AggregateId::parse(&aggregate).is_ok());
+            prop_assert!(TenantId::parse(&tenant).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_longest_stream_id_fits_a_message_group_id() {
+        let separators = 2;
+        assert!(TenantId::MAX + crate::context::MAX_NAME + AggregateId::MAX + separators <= 128);
+    }
+
+    #[test]
+    fn ids_that_would_need_escaping_are_refused() {
+        for text in ["", "a/b", "a#b", "a b", "ä", "a%2Fb", &"x".repeat(65)] {
+            assert!(AggregateId::parse(text).is_err(), "{text:?} was accepted");
+        }
+        for text in ["", "Acme", "a_b", "a/b", &"x".repeat(33)] {
+            assert!(TenantId::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_stream_id_reads_back_as_it_was_written() {
+        let stream = StreamId::parse("acme/orders/O-1:2@x").expect("a stream id");
+        assert_eq!(StreamId::parse(&stream.to_string()), Ok(stream));
+        assert!(StreamId::parse("acme/orders").is_err());
+        assert!(StreamId::parse("acme//1").is_err());
+    }
+
+    #[test]
+    fn a_command_key_depends_on_where_one_part_ends_and_the_next_begins() {
+        let tenant = TenantId::parse("acme").expect("a tenant");
+        assert_ne!(CommandKey::of(&tenant, "ab", "c"), CommandKey::of(&tenant, "a", "bc"));
+    }
+}

@@ -1,0 +1,21 @@
+//! What every room of the house agrees on: the CloudEvent, identifiers, receipts, deciders, projections, operations
+//! and problems.
+//!
+//! Pure: no clock, no I/O, no async, no AWS. Whoever calls in here brings the time and the bytes.
+
+pub mod cloud_event;
+pub mod command;
+pub mod context;
+pub mod decider;
+pub mod domain_event;
+mod hex;
+pub mod ids;
+pub mod message;
+pub mod operation;
+pub mod problem;
+pub mod projection;
+pub mod receipt;
+pub mod spec;
+pub mod timestamp;
+
+pub use serde_json::value::RawValue;

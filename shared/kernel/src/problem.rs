@@ -1,0 +1,156 @@
+//! Problem details (RFC 9457): the one shape of every error a client sees, in an answer or in an operation.
+//!
+//! `type` is stable and what a client decides by; `detail` tells its developer what to do. Internal errors never
+//! get in here: whoever makes a problem of one writes a detail of its own and logs the cause.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, as `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:waybill:problem:` and the kind's name; for a business refusal, context and reason.
+    #[serde(rename = "type")]
+    pub ty: Cow<'static, str>,
+    pub title: Cow<'static, str>,
+    /// The HTTP status of the answer that carries it; inside an operation, the one that would have.
+    pub status: u16,
+    pub detail: String,
+    /// The CloudEvents attribute at fault, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// Every fault found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
+}
+
+/// One of several faults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Where in `data` (RFC 6901); absent for a fault of the event itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Which event of a batch, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The kind of an event's fault in a batch: as [`Problem::ty`].
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub ty: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    pub detail: String,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $status:literal, $slug:literal, $title:literal;)*) => {
+        impl Problem {
+            $($(#[$doc])*
+            pub fn $name(detail: impl Into<String>) -> Self {
+                Self {
+                    ty: Cow::Borrowed(concat!("urn:waybill:problem:", $slug)),
+                    title: Cow::Borrowed($title),
+                    status: $status,
+                    detail: detail.into(),
+                    attribute: None,
+                    errors: Vec::new(),
+                }
+            })*
+
+            /// Every kind there is, as (`type`, status, title): what the documentation must list.
+            pub const KINDS: &'static [(&'static str, u16, &'static str)] =
+                &[$((concat!("urn:waybill:problem:", $slug), $status, $title)),*];
+        }
+    };
+}
+
+kinds! {
+    /// The event breaks the CloudEvents specification; `attribute` says where.
+    malformed_event: 400, "malformed-event", "The event is not a valid CloudEvent";
+    /// At least one event of a batch is at fault, so none was taken.
+    invalid_batch: 400, "invalid-batch", "The batch was not accepted";
+    /// A query parameter is missing or cannot be read.
+    bad_request: 400, "bad-request", "The request cannot be understood";
+    unauthenticated: 401, "unauthenticated", "The caller is unknown";
+    /// No grant lets this principal send this type from this source.
+    not_permitted: 403, "not-permitted", "The caller may not do this";
+    /// Unknown, forged and foreign are the same.
+    not_found: 404, "not-found", "There is no such thing";
+    /// A read model has not reached the version asked for.
+    not_yet: 404, "not-yet", "Not there yet";
+    method_not_allowed: 405, "method-not-allowed", "The method is not allowed here";
+    /// The same source and id came before with other content, whose outcome stays.
+    id_reused: 409, "id-reused", "The id was used for another command";
+    too_large: 413, "too-large", "The request is too large";
+    unsupported_media_type: 415, "unsupported-media-type", "The content type is not supported";
+    /// `data` breaks its schema; `errors` lists where.
+    invalid_data: 422, "invalid-data", "The data does not match its schema";
+    unknown_schema: 422, "unknown-schema", "The schema is unknown";
+    unknown_type: 422, "unknown-type", "The command type is unknown";
+    /// The subject cannot name an aggregate.
+    invalid_subject: 422, "invalid-subject", "The subject is not an aggregate id";
+    /// Set aside for a person; the operation goes on once it is repaired or discarded.
+    parked: 500, "parked", "The command is set aside for repair";
+    /// Nothing was taken; the same request may be sent again.
+    unavailable: 503, "unavailable", "The service cannot take this now";
+}
+
+impl Problem {
+    /// The media type of a problem on its own.
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+
+    /// A business refusal: final, and the context's own words.
+    pub fn rejected(context: &str, rejection: &crate::decider::Rejection) -> Self {
+        Self {
+            ty: format!("urn:waybill:problem:{context}:{}", rejection.reason).into(),
+            title: Cow::Borrowed("The command was refused"),
+            status: 422,
+            detail: rejection.detail.clone(),
+            attribute: None,
+            errors: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn about(mut self, attribute: impl Into<String>) -> Self {
+        self.attribute = Some(attribute.into());
+        self
+    }
+
+    #[must_use]
+    pub fn listing(mut self, errors: Vec<Fault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// This problem as one fault of the batch it was found in.
+    pub fn at_index(self, index: usize) -> Fault {
+        Fault { pointer: None, index: Some(index), ty: Some(self.ty), attribute: self.attribute, detail: self.detail }
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a problem has only string keys")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_has_the_members_of_rfc_9457() {
+        let problem = Problem::malformed_event("id must not be empty").about("id");
+        assert_eq!(
+            problem.to_json(),
+            r#"{"type":"urn:waybill:problem:malformed-event","title":"The event is not a valid CloudEvent","status":400,"detail":"id must not be empty","attribute":"id"}"#
+        );
+    }
+
+    #[test]
+    fn types_are_distinct() {
+        let mut types: Vec<_> = Problem::KINDS.iter().map(|kind| kind.0).collect();
+        types.sort_unstable();
+        types.dedup();
+        assert_eq!(types.len(), Problem::KINDS.len());
+    }
+}

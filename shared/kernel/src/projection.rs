@@ -1,0 +1,74 @@
+//! Projections: read models as a fold over domain events.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::ids::AggregateId;
+use crate::message::Message;
+use crate::timestamp::Timestamp;
+
+/// One read model: a document per aggregate, folded from its events in order.
+pub trait Projection: Send + Sync + 'static {
+    type Event: Message;
+    /// What a client reads. Its JSON is the answer's body.
+    type Document: Serialize + DeserializeOwned + Send;
+
+    /// The path segment that clients read it under, and its name in the store: plural, kebab case.
+    const COLLECTION: &'static str;
+
+    /// The query parameters that lists are asked by. Both must be given a value by [`Projection::listing`].
+    const FILTERS: Filters;
+
+    /// The document after `event`. `None` comes in before the first event, and goes out for an event that cannot be
+    /// the first: the update then fails, for the stream's beginning is missing.
+    fn project(document: Option<Self::Document>, event: &Self::Event, happening: &Happening) -> Option<Self::Document>;
+
+    fn listing(document: &Self::Document) -> Listing;
+
+    /// What this document adds to the collection's totals, by name: counts, sums. A report is the exact sum of them
+    /// over all documents, kept up to date in the same transaction as the document. Unless said otherwise: how many
+    /// documents are in each state.
+    fn tallies(document: &Self::Document) -> Vec<(String, i64)> {
+        vec![(Self::listing(document).state, 1)]
+    }
+}
+
+/// Where and when an event happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    pub aggregate: AggregateId,
+    /// The event's place in its stream, from 1: the document's version after it.
+    pub version: u64,
+    pub time: Timestamp,
+}
+
+/// The names of a collection's list parameters, such as `customer` and `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filters {
+    /// Whose documents: spreads over many values, each of few documents.
+    pub owner: &'static str,
+    /// Which of few states they are in.
+    pub state: &'static str,
+}
+
+/// How a document is found in lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    pub owner: String,
+    pub state: String,
+    /// Lists show the newest first.
+    pub time: Timestamp,
+}
+
+impl Listing {
+    /// `state` is named as it serialises: a variant without fields.
+    pub fn of(owner: &impl Display, state: &impl Serialize, time: Timestamp) -> Self {
+        match serde_json::to_value(state) {
+            Ok(Value::String(state)) => Self { owner: owner.to_string(), state, time },
+            other => panic!("a listing's state serialises to a string, not to {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The receipt: an operation's id, which is all the state that ingest leaves behind.
+//!
+//! It carries the time of acceptance, the command key and a digest of the content, sealed by a MAC that is bound
+//! to the tenant. Whoever holds the key can tell a genuine receipt without any record of it, and a forged, altered
+//! or foreign one reads as unknown.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::cloud_event::{CloudEvent, canonical};
+use crate::hex;
+use crate::ids::{CommandKey, TenantId, hash};
+use crate::timestamp::Timestamp;
+
+/// What a command says: a hash over type, subject, schema and `data` in canonical JSON.
+///
+/// A retry that orders its keys differently has the same digest; another amount under the same id has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    /// `data` is the event's data as parsed; attributes count as the sender gave them, so that a schema which
+    /// became current between two tries does not make them differ.
+    pub fn of(event: &CloudEvent, data: &serde_json::Value) -> Self {
+        let part = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
+        Self(hash(&[
+            event.ty().as_bytes(),
+            part(event.subject()).as_bytes(),
+            part(event.dataschema()).as_bytes(),
+            canonical(data).as_bytes(),
+        ]))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+/// An operation's id: 74 URL-safe characters. Equal receipts have equal text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    pub accepted_at: Timestamp,
+    pub command_key: CommandKey,
+    pub digest: Digest,
+    mac: [u8; 16],
+}
+
+/// The layout's number, so that another may follow it.
+const LAYOUT: u8 = 1;
+const LENGTH: usize = 1 + 6 + 16 + 16 + 16;
+
+impl Receipt {
+    /// Reads a receipt without asking whether it is genuine: for those who got it from a queue of ours.
+    /// What came from a client goes through [`ReceiptKeys::open`].
+    pub fn read(text: &str) -> Option<Self> {
+        let bytes: [u8; LENGTH] = BASE64.decode(text).ok()?.try_into().ok()?;
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&bytes[1..7]);
+        (bytes[0] == LAYOUT).then(|| Self {
+            accepted_at: Timestamp::from_millis(u64::from_be_bytes(millis)),
+            command_key: CommandKey(slice16(&bytes, 7)),
+            digest: Digest(slice16(&bytes, 23)),
+            mac: slice16(&bytes, 39),
+        })
+    }
+
+    fn bytes(&self) -> [u8; LENGTH] {
+        let mut bytes = [0; LENGTH];
+        bytes[0] = LAYOUT;
+        bytes[1..7].copy_from_slice(&self.accepted_at.millis().to_be_bytes()[2..]);
+        bytes[7..23].copy_from_slice(&self.command_key.0);
+        bytes[23..39].copy_from_slice(&self.digest.0);
+        bytes[39..].copy_from_slice(&self.mac);
+        bytes
+    }
+}
+
+fn slice16(bytes: &[u8; LENGTH], at: usize) -> [u8; 16] {
+    let mut part = [0; 16];
+    part.copy_from_slice(&bytes[at..at + 16]);
+    part
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.bytes()))
+    }
+}
+
+/// The secret behind receipts. The first key seals; all of them open, so a key can be replaced without a gap.
+#[derive(Clone)]
+pub struct ReceiptKeys(Vec<Hmac<Sha256>>);
+
+/// Why a text holds no receipt keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one or more secrets of at least 32 characters, separated by commas, the newest first")]
+pub struct InvalidKeys;
+
+impl ReceiptKeys {
+    /// One or more secrets of at least 32 characters, separated by commas, the newest first.
+    pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
+        let key = |secret: &str| {
+            if secret.len() < 32 {
+                Err(InvalidKeys)
+            } else {
+                Hmac::new_from_slice(secret.as_bytes()).map_err(|_| InvalidKeys)
+            }
+        };
+        text.split(',').map(str::trim).map(key).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn seal(&self, tenant: &TenantId, accepted_at: Timestamp, command_key: CommandKey, digest: Digest) -> Receipt {
+        let mut receipt = Receipt { accepted_at, command_key, digest, mac: [0; 16] };
+        let full = authenticator(&self.0[0], tenant, &receipt).finalize().into_bytes();
+        receipt.mac.copy_from_slice(&full[..16]);
+        receipt
+    }
+
+    /// The receipt, if it is genuine and this tenant's. Compares in constant time.
+    pub fn open(&self, tenant: &TenantId, text: &str) -> Option<Receipt> {
+        let receipt = Receipt::read(text)?;
+        let genuine = |key| authenticator(key, tenant, &receipt).verify_truncated_left(&receipt.mac).is_ok();
+        self.0.iter().any(genuine).then_some(receipt)
+    }
+}
+
+fn authenticator(key: &Hmac<Sha256>, tenant: &TenantId, receipt: &Receipt) -> Hmac<Sha256> {
+    let mut mac = key.clone();
+    mac.update(&receipt.bytes()[..39]);
+    mac.update(tenant.as_str().as_bytes());
+    mac
+}
+
+impl fmt::Debug for ReceiptKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceiptKeys({} secret)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys() -> ReceiptKeys {
+        ReceiptKeys::parse(&"k".repeat(32)).expect("keys")
+    }
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).expect("a tenant")
+    }
+
+    prop_compose! {
+        fn receipts()(millis in 0..250_000_000_000_000_u64, id in ".*", digest: [u8; 16]) -> Receipt {
+            let acme = tenant("acme");
+            keys().seal(&acme, Timestamp::from_millis(millis), CommandKey::of(&acme, "s", &id), Digest(digest))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_receipt_opens_as_it_was_sealed(receipt in receipts()) {
+            let text = receipt.to_string();
+            prop_assert_eq!(text.len(), 74);
+            prop_assert_eq!(keys().open(&tenant("acme"), &text), Some(receipt));
+        }
+
+        #[test]
+        fn a_receipt_cannot_be_moved_to_another_tenant(receipt in receipts(), other in "[a-z0-9-]{1,32}") {
+            prop_assume!(other != "acme");
+            prop_assert_eq!(keys().open(&tenant(&other), &receipt.to_string()), None);
+        }
+
+        #[test]
+        fn a_receipt_cannot_be_altered(receipt in receipts(), at in 0..LENGTH, flip in 1..=255_u8) {
+            let mut bytes = receipt.bytes();
+            bytes[at] ^= flip;
+            prop_assert_eq!(keys().open(&tenant("acme"), &BASE64.encode(bytes)), None);
+        }
+
+        #[test]
+        fn a_receipt_cannot_be_guessed(text in "[A-Za-z0-9_-]{0,80}") {
+            prop_assert_eq!(keys().open(&tenant("acme"), &text), None);
+        }
+    }
+
+    #[test]
+    fn receipts_of_the_replaced_key_still_open() {
+        let acme = tenant("acme");
+        let receipt = keys().seal(&acme, Timestamp::from_millis(1), CommandKey::of(&acme, "s", "1"), Digest([0; 16]));
+        let replaced = ReceiptKeys::parse(&format!("{}, {}", "n".repeat(32), "k".repeat(32))).expect("keys");
+        assert_eq!(replaced.open(&acme, &receipt.to_string()), Some(receipt));
+        let gone = ReceiptKeys::parse(&"n".repeat(32)).expect("keys");
+        assert_eq!(gone.open(&acme, &receipt.to_string()), None);
+    }
+
+    #[test]
+    fn short_secrets_are_refused() {
+        assert!(ReceiptKeys::parse("short").is_err());
+        assert!(ReceiptKeys::parse("").is_err());
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_change_a_digest_and_an_amount_does() {
+        let digest = |subject: Option<&str>, json: &str| {
+            let data: serde_json::Value = serde_json::from_str(json).expect("JSON");
+            let mut event = CloudEvent::builder("1", "/s", "SubmitOrder");
+            if let Some(subject) = subject {
+                event = event.subject(subject);
+            }
+            Digest::of(&event.build().expect("an event"), &data)
+        };
+        assert_eq!(digest(None, r#"{"a":1,"b":2}"#), digest(None, r#"{ "b":2, "a":1 }"#));
+        assert_ne!(digest(None, r#"{"a":1}"#), digest(None, r#"{"a":2}"#));
+        assert_ne!(digest(None, "1"), digest(Some("x"), "1"));
+    }
+}

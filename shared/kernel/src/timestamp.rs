@@ -1,0 +1,122 @@
+//! A moment, to the millisecond. The kernel never asks a clock; it is told.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Milliseconds since 1970 UTC; as text RFC 3339 in UTC with three decimals, which sorts as it passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(u64);
+
+/// The last millisecond that RFC 3339's four-digit year can say.
+const LATEST: u64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// Moments after the year 9999 are drawn back to its end.
+    pub fn from_millis(millis: u64) -> Self {
+        Self(millis.min(LATEST))
+    }
+
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, as DynamoDB's time to live wants them.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Parses RFC 3339, any offset. `None` when it is not that, or before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let millis = u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok()?;
+        Some(Self::from_millis(millis))
+    }
+
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_millis(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = i128::from(self.0) * 1_000_000;
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            moment.millisecond()
+        )
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Years whose every moment, at any offset, is one of ours.
+        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(197[1-9]|19[89][0-9]|[2-9][0-9]{3})-" })
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not an RFC 3339 timestamp since 1970")
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> String {
+        timestamp.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_reads_back_and_any_offset_is_understood() {
+        let noon = Timestamp::parse("2026-11-22T12:00:00.250Z").expect("a timestamp");
+        assert_eq!(noon.to_string(), "2026-11-22T12:00:00.250Z");
+        assert_eq!(Timestamp::parse("2026-11-22T13:00:00.25+01:00"), Some(noon));
+        assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn the_end_of_time_can_still_be_written() {
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+}

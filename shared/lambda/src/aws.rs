@@ -1,0 +1,40 @@
+//! AWS clients: made once, at start, over one shared HTTPS client.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+/// The connection to AWS.
+pub struct Aws(SdkConfig);
+
+impl Aws {
+    /// Region and credentials come from where Lambda puts them; `AWS_ENDPOINT_URL` leads elsewhere than AWS.
+    ///
+    /// An attempt that takes seconds is given up and made again: AWS's own answers come in milliseconds, and every
+    /// call Waybill makes is safe to repeat.
+    pub async fn connect() -> Self {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(3))
+            .build();
+        let latest = BehaviorVersion::latest();
+        Self(aws_config::defaults(latest).http_client(http).timeout_config(timeouts).load().await)
+    }
+
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.0)
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.0)
+    }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.0)
+    }
+}

@@ -1,0 +1,79 @@
+//! Who calls: tenant and principal, from the claims that the API's JWT authorizer has verified.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kernel::command::{Principal, PrincipalKind};
+use kernel::ids::TenantId;
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt as _};
+use store::StoreError;
+use store::cache::Cache;
+use store::registry::Registry;
+
+/// A caller whose tenant is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub tenant: TenantId,
+    pub principal: Principal,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownCaller {
+    #[error("the request carries no verified claims")]
+    NoClaims,
+    #[error("the caller belongs to no tenant")]
+    NoTenant,
+    #[error("the caller's tenant cannot be looked up now")]
+    Registry(#[from] StoreError),
+}
+
+/// Finds callers' tenants.
+pub struct Callers {
+    tenant_claim: String,
+    clients: Cache<TenantId>,
+}
+
+/// How old what was read from the registry may be before it is read again.
+pub const FRESH_FOR: Duration = Duration::from_secs(60);
+
+impl Callers {
+    /// `tenant_claim` names the claim that holds the tenant in users' tokens. Tokens of machine clients carry no claims
+    /// of their own: their tenant is registered by `client_id`.
+    pub fn new(registry: Registry, tenant_claim: impl Into<String>) -> Self {
+        let clients = Cache::new(FRESH_FOR, move |client: String| {
+            let registry = registry.clone();
+            async move { registry.tenant_of_client(&client).await }
+        });
+        Self { tenant_claim: tenant_claim.into(), clients }
+    }
+
+    pub async fn identify(&self, request: &Request) -> Result<Caller, UnknownCaller> {
+        let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
+        self.of_claims(&claims).await
+    }
+
+    async fn of_claims(&self, claims: &HashMap<String, String>) -> Result<Caller, UnknownCaller> {
+        let claim = |name: &str| claims.get(name).filter(|value| !value.is_empty());
+        let client = claim("client_id").or(claim("azp"));
+        let principal = match claim("sub") {
+            Some(sub) if Some(sub) != client => Principal { id: sub.clone(), kind: PrincipalKind::User },
+            _ => {
+                let client = client.ok_or(UnknownCaller::NoClaims)?;
+                Principal { id: client.clone(), kind: PrincipalKind::ServiceAccount }
+            }
+        };
+        let tenant = match (claim(&self.tenant_claim), client) {
+            (Some(tenant), _) => TenantId::parse(tenant).ok(),
+            (None, Some(client)) => self.clients.get(client).await?.map(|tenant| (*tenant).clone()),
+            (None, None) => None,
+        };
+        Ok(Caller { tenant: tenant.ok_or(UnknownCaller::NoTenant)?, principal })
+    }
+}
+
+fn claims(request: &Request) -> Option<HashMap<String, String>> {
+    let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
+    Some(context.authorizer.as_ref()?.jwt.as_ref()?.claims.clone())
+}

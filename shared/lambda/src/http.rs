@@ -1,0 +1,41 @@
+//! Answers: JSON, and problems as RFC 9457 wants them.
+
+use kernel::problem::Problem;
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::{Body, Response};
+
+use crate::caller::UnknownCaller;
+
+/// An answer with a JSON body that no cache on the way may keep.
+pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
+    let answer = Response::builder().status(status).header(CONTENT_TYPE, media_type).header(CACHE_CONTROL, "no-store");
+    answer.body(Body::Text(body)).expect("constant headers are valid")
+}
+
+/// A problem as the whole answer. One that may pass says when to come back.
+pub fn problem(problem: &Problem) -> Response<Body> {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = json(status, Problem::MEDIA_TYPE, problem.to_json());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        set(&mut answer, RETRY_AFTER, "2");
+    }
+    answer
+}
+
+/// Sets a header to a value that is known to be valid: digits, or an id of ours.
+pub fn set(answer: &mut Response<Body>, name: lambda_http::http::HeaderName, value: &str) {
+    answer.headers_mut().insert(name, value.parse().expect("a valid header value"));
+}
+
+impl From<&UnknownCaller> for Problem {
+    fn from(unknown: &UnknownCaller) -> Self {
+        match unknown {
+            UnknownCaller::NoClaims => Self::unauthenticated("send a valid access token"),
+            UnknownCaller::NoTenant => {
+                Self::not_permitted("this client or user is registered with no tenant; ask the operator to register it")
+            }
+            UnknownCaller::Registry(_) => Self::unavailable("the caller's tenant cannot be looked up now; try again"),
+        }
+    }
+}

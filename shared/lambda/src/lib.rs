@@ -1,0 +1,10 @@
+//! What every function starts with: settings, logs and metrics, AWS clients, callers, problems, partial batches.
+
+pub mod aws;
+pub mod batch;
+pub mod caller;
+pub mod http;
+pub mod run;
+pub mod settings;
+pub mod telemetry;
+pub mod trace;

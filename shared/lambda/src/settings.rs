@@ -1,0 +1,88 @@
+//! Settings: read once, before anything else starts, and refused with a clear message.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Why the function does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSetting {
+    #[error("the environment variable {0} is not set")]
+    Missing(String),
+    #[error("the environment variable {name} {why}")]
+    Invalid { name: String, why: String },
+}
+
+/// The environment variables, or what a test gives in their place.
+#[derive(Debug, Clone)]
+pub struct Environment(HashMap<String, String>);
+
+impl Environment {
+    /// This process's own. Variables that are not Unicode count as not set.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    /// A variable that must be there. An empty one is not.
+    pub fn text(&self, name: &str) -> Result<String, BadSetting> {
+        self.optional(name).map(str::to_owned).ok_or_else(|| BadSetting::Missing(name.to_owned()))
+    }
+
+    pub fn optional(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable in a form of its own.
+    pub fn parsed<T>(&self, name: &str) -> Result<T, BadSetting>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.text(name)?.parse().map_err(|error: T::Err| invalid(name, error))
+    }
+
+    /// `OPERATION_RETENTION_DAYS`: how long the record of a final outcome is kept, and thus how long a repeat is known
+    /// as one. Longer than a queue keeps a message, which is 14 days.
+    pub fn retention(&self) -> Result<Duration, BadSetting> {
+        const NAME: &str = "OPERATION_RETENTION_DAYS";
+        let days: u32 = self.parsed(NAME)?;
+        if days < 15 {
+            return Err(invalid(NAME, "must be 15 or more: a queue keeps messages for 14 days"));
+        }
+        Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+    }
+
+    /// Every variable whose name begins with `prefix`, by the rest of its name.
+    pub fn with_prefix(&self, prefix: &str) -> HashMap<String, String> {
+        let rest = |(name, value): (&String, &String)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone()));
+        self.0.iter().filter_map(rest).collect()
+    }
+}
+
+/// A setting whose value does not do, and why ("must be …").
+pub fn invalid(name: &str, why: impl Display) -> BadSetting {
+    BadSetting::Invalid { name: name.to_owned(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_does_not_do_is_named() {
+        let environment = Environment::of([("EMPTY", ""), ("DAYS", "many"), ("QUEUE_orders", "url")]);
+        let message = |error: BadSetting| error.to_string();
+        assert_eq!(environment.text("EMPTY").map_err(message), Err("the environment variable EMPTY is not set".into()));
+        let days = environment.parsed::<u32>("DAYS").map_err(message);
+        assert_eq!(days, Err("the environment variable DAYS invalid digit found in string".into()));
+        assert_eq!(environment.with_prefix("QUEUE_"), HashMap::from([("orders".to_owned(), "url".to_owned())]));
+    }
+}

@@ -1,0 +1,92 @@
+//! Logs as JSON lines, metrics in CloudWatch's embedded format; both go to standard output.
+//!
+//! What belongs to every line of an invocation (operation, command key, tenant, context, trace) is a field of a span.
+//! A payload is never logged, and a caller's words only where they are identifiers that were checked.
+
+use std::sync::OnceLock;
+
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::settings::{BadSetting, Environment, invalid};
+
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
+/// Metrics, one name each. All are counts but the two lags, which are milliseconds.
+pub mod metric {
+    /// Commands answered 202.
+    pub const ACCEPTED: &str = "Accepted";
+    /// Requests answered with a problem.
+    pub const REFUSED: &str = "Refused";
+    pub const SUCCEEDED: &str = "Succeeded";
+    pub const REJECTED: &str = "Rejected";
+    /// Deliveries given back to their queue.
+    pub const RETRIED: &str = "Retried";
+    pub const PARKED: &str = "Parked";
+    /// Deliveries whose command had its outcome already.
+    pub const DUPLICATES: &str = "Duplicates";
+    pub const PUBLISHED: &str = "Published";
+    /// From commit to publication.
+    pub const PUBLISH_LAG: &str = "PublishLag";
+    pub const PROJECTED: &str = "Projected";
+    /// From commit to the read model.
+    pub const PROJECTION_LAG: &str = "ProjectionLag";
+}
+
+/// Starts logs and metrics. To be called once, first.
+///
+/// `LOG_LEVEL` is a level or a list of `tracing` directives (default `info`); `METRICS_NAMESPACE` defaults to
+/// `Waybill`.
+pub fn start(environment: &Environment) -> Result<(), BadSetting> {
+    let level = environment.optional("LOG_LEVEL").unwrap_or("info");
+    let filter = EnvFilter::try_new(level).map_err(|error| invalid("LOG_LEVEL", error))?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_span_events(FmtSpan::NONE)
+        .with_env_filter(filter)
+        .init();
+    // A panic's message may quote what it panicked over; where it happened is enough for a log.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(location = panic.location().map(tracing::field::display), "panicked");
+    }));
+    let namespace = environment.optional("METRICS_NAMESPACE").unwrap_or("Waybill").to_owned();
+    let mut builder = Builder::new().cloudwatch_namespace(namespace);
+    if let Some(function) =
+        environment.optional("METRICS_FUNCTION").or(environment.optional("AWS_LAMBDA_FUNCTION_NAME"))
+    {
+        builder = builder.with_dimension("Function", function.to_owned());
+    }
+    if let Ok(collector) = builder.init() {
+        for lag in [metric::PUBLISH_LAG, metric::PROJECTION_LAG] {
+            metrics::describe_histogram!(lag, metrics::Unit::Milliseconds, "");
+        }
+        let _ = COLLECTOR.set(collector);
+    }
+    Ok(())
+}
+
+/// Writes what was counted since the last time. To be called at the end of each invocation.
+pub fn flush_metrics() {
+    if let Some(collector) = COLLECTOR.get()
+        && let Err(error) = collector.flush(std::io::stdout())
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "metrics were not written");
+    }
+}
+
+/// An error with all its causes, in one line: for logs and for whoever repairs.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Command queues: SQS FIFO, one per context, or a tenant's own.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+use crate::error::SendError;
+use crate::pack::{RETRIES, back_off, pack};
+
+/// The most that a message may weigh on its whole way: what SNS carries at the end of it, 256 KiB.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// What SQS takes in one `SendMessageBatch`, all bodies together.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// A command ready to be queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    pub queue_url: String,
+    /// The `CloudEvent` as JSON.
+    pub body: String,
+    /// The stream: commands of one group are handled in order, one batch at a time.
+    pub group: String,
+    /// The command key: a repeat within five minutes does not even reach the queue.
+    pub deduplication_id: String,
+}
+
+/// Sends commands.
+#[derive(Debug, Clone)]
+pub struct CommandQueue {
+    client: Client,
+}
+
+impl CommandQueue {
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Sends one command in one call.
+    pub async fn send(&self, command: Outgoing) -> Result<(), SendError> {
+        self.client
+            .send_message()
+            .queue_url(command.queue_url)
+            .message_body(command.body)
+            .message_group_id(command.group)
+            .message_deduplication_id(command.deduplication_id)
+            .send()
+            .await
+            .map_err(SendError::unavailable("SendMessage"))?;
+        Ok(())
+    }
+
+    /// Sends many commands, in order per queue, in as few calls as SQS allows.
+    ///
+    /// After an error some may be queued and some not.
+    pub async fn send_all(&self, commands: Vec<Outgoing>) -> Result<(), SendError> {
+        let mut by_queue: Vec<(String, Vec<Outgoing>)> = Vec::new();
+        for command in commands {
+            match by_queue.iter_mut().find(|(url, _)| *url == command.queue_url) {
+                Some((_, same)) => same.push(command),
+                None => by_queue.push((command.queue_url.clone(), vec![command])),
+            }
+        }
+        for (queue_url, commands) in by_queue {
+            for batch in pack(commands, MAX_BATCH_BYTES, |command| command.body.len()) {
+                self.send_batch(&queue_url, batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_batch(&self, queue_url: &str, batch: Vec<Outgoing>) -> Result<(), SendError> {
+        let entry = |(index, command): (usize, Outgoing)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(command.body)
+                .message_group_id(command.group)
+                .message_deduplication_id(command.deduplication_id)
+                .build()
+                .expect("all that is required is there")
+        };
+        let mut entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect();
+        for retry in 0.. {
+            let answer = self
+                .client
+                .send_message_batch()
+                .queue_url(queue_url)
+                .set_entries(Some(entries.clone()))
+                .send()
+                .await
+                .map_err(SendError::unavailable("SendMessageBatch"))?;
+            let Some(first) = answer.failed.first() else { break };
+            if retry == RETRIES || answer.failed.iter().any(|failed| failed.sender_fault) {
+                let (count, code) = (answer.failed.len(), first.code.clone());
+                return Err(SendError::Refused { operation: "SendMessageBatch", count, code });
+            }
+            entries.retain(|entry| answer.failed.iter().any(|failed| failed.id == entry.id));
+            back_off(retry).await;
+        }
+        Ok(())
+    }
+}

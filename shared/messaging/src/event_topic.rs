@@ -1,0 +1,87 @@
+//! The event topic: domain events to all who subscribe.
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use kernel::cloud_event::CloudEvent;
+use kernel::domain_event::extension;
+
+use crate::error::SendError;
+use crate::pack::{RETRIES, back_off, pack};
+
+/// What SNS takes in one `PublishBatch`, bodies and attributes together, and thus in one message.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// Room that [`EventTopic::publish`] needs beside an event's body for its attributes.
+pub const ATTRIBUTE_BYTES: usize = 512;
+
+/// Publishes domain events, with `type`, `context` and `tenant` as attributes that subscriptions filter by.
+#[derive(Debug, Clone)]
+pub struct EventTopic {
+    client: Client,
+    arn: String,
+}
+
+struct Prepared {
+    body: String,
+    attributes: [(&'static str, String); 3],
+}
+
+impl Prepared {
+    fn of(event: &CloudEvent) -> Self {
+        let tenant = event.extension(extension::TENANT).map(ToString::to_string).unwrap_or_default();
+        let attributes = [("type", event.ty().to_owned()), ("context", event.source().to_owned()), ("tenant", tenant)];
+        Self { body: event.to_json(), attributes }
+    }
+
+    fn weight(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
+    fn into_entry(self, id: usize) -> PublishBatchRequestEntry {
+        let mut entry = PublishBatchRequestEntry::builder().id(id.to_string()).message(self.body);
+        for (name, value) in self.attributes {
+            let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            entry = entry.message_attributes(name, attribute.expect("all that is required is there"));
+        }
+        entry.build().expect("all that is required is there")
+    }
+}
+
+impl EventTopic {
+    pub fn new(client: Client, arn: impl Into<String>) -> Self {
+        Self { client, arn: arn.into() }
+    }
+
+    /// Publishes all of them, in as few calls as SNS allows. After an error some may be published and some not.
+    pub async fn publish(&self, events: &[CloudEvent]) -> Result<(), SendError> {
+        let prepared = events.iter().map(Prepared::of).collect();
+        for batch in pack(prepared, MAX_BATCH_BYTES, Prepared::weight) {
+            self.publish_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_batch(&self, batch: Vec<Prepared>) -> Result<(), SendError> {
+        let mut entries: Vec<_> = batch.into_iter().enumerate().map(|(id, event)| event.into_entry(id)).collect();
+        for retry in 0.. {
+            let answer = self
+                .client
+                .publish_batch()
+                .topic_arn(&self.arn)
+                .set_publish_batch_request_entries(Some(entries.clone()))
+                .send()
+                .await
+                .map_err(SendError::unavailable("PublishBatch"))?;
+            let failed = answer.failed.unwrap_or_default();
+            let Some(first) = failed.first() else { break };
+            if retry == RETRIES {
+                let (count, code) = (failed.len(), first.code.clone());
+                return Err(SendError::Refused { operation: "PublishBatch", count, code });
+            }
+            entries.retain(|entry| failed.iter().any(|failed| failed.id == entry.id));
+            back_off(retry).await;
+        }
+        Ok(())
+    }
+}

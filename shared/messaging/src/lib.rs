@@ -1,0 +1,12 @@
+//! What Waybill sends: commands to SQS, domain events to SNS, over the SDK's own clients.
+
+pub mod command_queue;
+mod error;
+pub mod event_topic;
+mod pack;
+
+pub use aws_sdk_sns::Client as SnsClient;
+pub use aws_sdk_sqs::Client as SqsClient;
+pub use command_queue::{CommandQueue, Outgoing};
+pub use error::SendError;
+pub use event_topic::EventTopic;

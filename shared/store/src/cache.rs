@@ -1,0 +1,172 @@
+//! A cache that is refreshed in the background and serves what it has while its source is down.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::StoreError;
+
+type Loading<V> = Pin<Box<dyn Future<Output = Result<Option<V>, StoreError>> + Send>>;
+
+/// Values by key, each loaded when first asked for. `None` is remembered too: there is no such thing.
+pub struct Cache<V> {
+    shared: Arc<Shared<V>>,
+}
+
+struct Shared<V> {
+    load: Box<dyn Fn(String) -> Loading<V> + Send + Sync>,
+    fresh_for: Duration,
+    entries: Mutex<HashMap<String, Entry<V>>>,
+}
+
+struct Entry<V> {
+    value: Option<Arc<V>>,
+    loaded_at: Instant,
+    refreshing: bool,
+}
+
+/// More keys than any deployment has callers; beyond it the cache starts anew, for callers choose the keys.
+const MAX_ENTRIES: usize = 10_000;
+
+impl<V: Send + Sync + 'static> Cache<V> {
+    /// Values older than `fresh_for` are refreshed in the background by the next who asks.
+    pub fn new<F, L>(fresh_for: Duration, load: L) -> Self
+    where
+        L: Fn(String) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
+    {
+        let load = Box::new(move |key| Box::pin(load(key)) as Loading<V>);
+        Self { shared: Arc::new(Shared { load, fresh_for, entries: Mutex::default() }) }
+    }
+
+    /// The value, at once if it was ever loaded. Fails only when it never was and cannot be now.
+    pub async fn get(&self, key: &str) -> Result<Option<Arc<V>>, StoreError> {
+        let cached = {
+            let mut entries = self.shared.entries();
+            entries.get_mut(key).map(|entry| {
+                let due = !entry.refreshing && entry.loaded_at.elapsed() >= self.shared.fresh_for;
+                entry.refreshing |= due;
+                (entry.value.clone(), due)
+            })
+        };
+        match cached {
+            // What was absent may have been registered since: whoever waits for it should not wait for a stale "no".
+            None | Some((None, true)) => self.shared.reload(key).await,
+            Some((value, false)) => Ok(value),
+            Some((value, true)) => {
+                let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
+                tokio::spawn(async move {
+                    if let Err(error) = shared.reload(&key).await {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "serving stale settings");
+                    }
+                });
+                Ok(value)
+            }
+        }
+    }
+}
+
+impl<V> Shared<V> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry<V>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn reload(&self, key: &str) -> Result<Option<Arc<V>>, StoreError> {
+        let loaded = (self.load)(key.to_owned()).await;
+        let mut entries = self.entries();
+        match loaded {
+            Ok(value) => {
+                let value = value.map(Arc::new);
+                if entries.len() >= MAX_ENTRIES && !entries.contains_key(key) {
+                    entries.clear();
+                }
+                let entry = Entry { value: value.clone(), loaded_at: Instant::now(), refreshing: false };
+                entries.insert(key.to_owned(), entry);
+                Ok(value)
+            }
+            Err(error) => {
+                if let Some(entry) = entries.get_mut(key) {
+                    entry.refreshing = false;
+                    entry.loaded_at = Instant::now(); // not again at once
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Source {
+        loads: AtomicUsize,
+        down: AtomicBool,
+    }
+
+    fn counting(fresh_for: Duration) -> (Arc<Source>, Cache<usize>) {
+        let source = Arc::new(Source { loads: AtomicUsize::new(0), down: AtomicBool::new(false) });
+        let inner = Arc::clone(&source);
+        let cache = Cache::new(fresh_for, move |key| {
+            let source = Arc::clone(&inner);
+            async move {
+                if source.down.load(Ordering::Relaxed) {
+                    return Err(StoreError::Unavailable { operation: "Query", source: "down".into() });
+                }
+                let nth = source.loads.fetch_add(1, Ordering::Relaxed) + 1;
+                Ok((key != "nobody").then_some(nth))
+            }
+        });
+        (source, cache)
+    }
+
+    async fn value(cache: &Cache<usize>, key: &str) -> Option<usize> {
+        cache.get(key).await.expect("a value").map(|value| *value)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_is_loaded_once_and_refreshed_behind_the_callers_back() {
+        let (_, cache) = counting(Duration::from_secs(60));
+        assert_eq!(value(&cache, "acme").await, Some(1));
+        assert_eq!(value(&cache, "acme").await, Some(1));
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(value(&cache, "acme").await, Some(1), "whoever finds it stale does not wait");
+        tokio::task::yield_now().await;
+        assert_eq!(value(&cache, "acme").await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stale_values_are_served_while_the_source_is_down() {
+        let (source, cache) = counting(Duration::from_secs(60));
+        assert_eq!(value(&cache, "acme").await, Some(1));
+        source.down.store(true, Ordering::Relaxed);
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            assert_eq!(value(&cache, "acme").await, Some(1));
+            tokio::task::yield_now().await;
+        }
+        assert!(cache.get("unseen").await.is_err());
+        source.down.store(false, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        value(&cache, "acme").await;
+        tokio::task::yield_now().await;
+        assert_eq!(value(&cache, "acme").await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absent_value_is_asked_for_again_when_stale() {
+        let (source, cache) = counting(Duration::from_secs(60));
+        assert_eq!(value(&cache, "nobody").await, None);
+        assert_eq!(value(&cache, "nobody").await, None);
+        assert_eq!(source.loads.load(Ordering::Relaxed), 1);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(value(&cache, "nobody").await, None);
+        assert_eq!(source.loads.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,378 @@
+//! The one transaction of command handling, built up command by command.
+//!
+//! A commit's events, the operation record of every command behind them, guards and parked messages are written
+//! together or not at all. Each has a condition of its own, so an answer of "no" says exactly whose fault it was.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use kernel::context::{Aggregate, Snapshot};
+use kernel::decider::{Guard, Rejection};
+use kernel::domain_event::StoredEvent;
+use kernel::ids::StreamId;
+use kernel::timestamp::Timestamp;
+
+use crate::error::StoreError;
+use crate::event_store::{Loaded, Tables};
+use crate::item::{Item, MAX_ITEM_BYTES, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s, weight};
+use crate::operations::OperationRecord;
+use crate::parked::ParkedMessage;
+
+/// A state no heavier than this goes into every commit, so that a load reads one item.
+const SMALL_SNAPSHOT: usize = 16 * 1024;
+/// A heavier one goes into every so many commits.
+const SNAPSHOT_EVERY: u64 = 32;
+
+/// What one command adds to the transaction.
+pub struct Entry {
+    pub operation: OperationRecord,
+    pub events: Vec<StoredEvent>,
+    pub guards: Vec<Guard>,
+    pub parked: Option<ParkedMessage>,
+    /// Whether what is recorded was decided on the aggregate's state, which then must not have moved meanwhile.
+    pub decided: bool,
+    /// The aggregate after `events`; `None` where it stays as it was.
+    pub next: Option<Arc<dyn Aggregate>>,
+}
+
+/// A transaction in the making: the next commit of one stream.
+pub struct CommitBuilder {
+    stream: StreamId,
+    tables: Tables,
+    /// Commit and version that the commands were decided on.
+    base: (u64, u64),
+    /// When its newest commit happened: time does not run backwards in a stream, whatever the clocks say.
+    base_time: Timestamp,
+    decided: bool,
+    events: Vec<StoredEvent>,
+    events_bytes: usize,
+    newest: Option<Arc<dyn Aggregate>>,
+    actions: Vec<(Slot, TransactWriteItem)>,
+    bytes: usize,
+    entries: usize,
+    touched: HashSet<String>,
+}
+
+/// Which part of the transaction an action is.
+enum Slot {
+    Stream,
+    /// With the digest of its command.
+    Operation(usize, String),
+    Guard(usize, Rejection),
+    Parked,
+}
+
+/// Where a stream is after a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub commit_number: u64,
+    pub version: u64,
+    pub committed_at: Timestamp,
+}
+
+/// This entry does not fit. Behind others it may fit the next transaction; alone, none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the events and records of the command exceed what one transaction can hold")]
+pub struct TooLarge;
+
+/// Why a transaction did not happen. Nothing of it did.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Conditions did not hold.
+    #[error("refused: the stream moved: {stream_moved}, entries at fault: {}", .entries.len())]
+    Refused {
+        /// Somebody else committed to the stream meanwhile: load and decide again.
+        stream_moved: bool,
+        /// Entries at fault, by their index, and how.
+        entries: Vec<(usize, Refusal)>,
+    },
+    /// Another transaction is at the same items right now.
+    #[error("another transaction was at the same items")]
+    Busy,
+    /// The service found it too large or malformed: it will never be accepted as it is.
+    #[error("DynamoDB will not take the transaction")]
+    Invalid(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an entry cannot be part of it.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// The command has an outcome already, or its id belongs to other content.
+    Duplicate { same_content: bool },
+    /// One of its guards did not hold.
+    Guard(Rejection),
+}
+
+impl CommitBuilder {
+    pub fn new(stream: StreamId, tables: Tables, loaded: &Loaded) -> Self {
+        Self {
+            stream,
+            tables,
+            base: (loaded.commit_number, loaded.version),
+            base_time: loaded.committed_at,
+            decided: false,
+            events: Vec::new(),
+            events_bytes: 0,
+            newest: None,
+            actions: Vec::new(),
+            bytes: 0,
+            entries: 0,
+            touched: HashSet::new(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// The stream's version once it is committed.
+    pub fn version(&self) -> u64 {
+        self.base.1 + self.events.len() as u64
+    }
+
+    /// Adds an entry, or leaves everything as it was.
+    pub fn add(&mut self, entry: &Entry) -> Result<(), TooLarge> {
+        let index = self.entries;
+        let item = to_item(&entry.operation);
+        let mut bytes = checked_weight(&item)?;
+        let slot = Slot::Operation(index, entry.operation.digest.clone());
+        let mut actions = vec![(slot, self.put_operation(item, &entry.operation))];
+        if let Some(parked) = &entry.parked {
+            let item = to_item(parked);
+            bytes += checked_weight(&item)?;
+            let put = Put::builder().table_name(&self.tables.parked).set_item(Some(item));
+            let put = put.build().expect("all that is required is there");
+            actions.push((Slot::Parked, TransactWriteItem::builder().put(put).build()));
+        }
+        let mut touched = Vec::new();
+        for guard in &entry.guards {
+            let (key, rejection, action) = self.guard(guard);
+            bytes += 1024;
+            if self.touched.contains(&key) || touched.contains(&key) {
+                return Err(TooLarge); // no item twice in a transaction
+            }
+            touched.push(key);
+            actions.push((Slot::Guard(index, rejection), action));
+        }
+        let events_bytes: usize = entry.events.iter().map(|event| json(event).len() + 1).sum();
+        // One action more than there are: the commit itself.
+        let fits = self.actions.len() + actions.len() < MAX_TRANSACTION_ACTIONS
+            && self.bytes + bytes + MAX_ITEM_BYTES <= MAX_TRANSACTION_BYTES
+            && self.events_bytes + events_bytes + 512 <= MAX_ITEM_BYTES;
+        if !fits {
+            return Err(TooLarge);
+        }
+        self.actions.extend(actions);
+        self.bytes += bytes;
+        self.touched.extend(touched);
+        self.events.extend(entry.events.iter().cloned());
+        self.events_bytes += events_bytes;
+        self.entries += 1;
+        self.decided |= entry.decided;
+        if let Some(next) = entry.next.as_ref().filter(|_| !entry.events.is_empty()) {
+            self.newest = Some(Arc::clone(next));
+        }
+        Ok(())
+    }
+
+    /// The transaction's actions, the stream's first.
+    fn into_actions(self, now: Timestamp) -> (Vec<Slot>, Vec<TransactWriteItem>) {
+        let mut all = Vec::with_capacity(self.actions.len() + 1);
+        if self.decided {
+            all.push((Slot::Stream, self.stream_action(now)));
+        }
+        all.extend(self.actions);
+        all.into_iter().unzip()
+    }
+
+    /// The commit; without events, a check that what was decided on is still the stream's newest.
+    fn stream_action(&self, now: Timestamp) -> TransactWriteItem {
+        let next = self.base.0 + 1;
+        if self.events.is_empty() {
+            let check = ConditionCheck::builder()
+                .table_name(&self.tables.events)
+                .key("stream_id", s(&self.stream))
+                .key("commit_number", n(next))
+                .condition_expression("attribute_not_exists(stream_id)")
+                .build()
+                .expect("all that is required is there");
+            return TransactWriteItem::builder().condition_check(check).build();
+        }
+        let mut item = Item::from([
+            ("stream_id".into(), s(&self.stream)),
+            ("commit_number".into(), n(next)),
+            ("first_version".into(), n(self.base.1 + 1)),
+            ("events".into(), s(json(&self.events))),
+            ("committed_at".into(), n(now.max(self.base_time).millis())),
+        ]);
+        if let Some(aggregate) = &self.newest {
+            let Snapshot { layout, state } = aggregate.snapshot();
+            let due = state.get().len() <= SMALL_SNAPSHOT || next.is_multiple_of(SNAPSHOT_EVERY);
+            if due && weight(&item) + state.get().len() + 64 <= MAX_ITEM_BYTES {
+                item.insert("snapshot".into(), s(state.get()));
+                item.insert("snapshot_layout".into(), n(layout));
+            }
+        }
+        let put = Put::builder()
+            .table_name(&self.tables.events)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(stream_id)")
+            .build()
+            .expect("all that is required is there");
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    /// The first outcome stays: a record may only replace one that is not final and of the same content.
+    fn put_operation(&self, item: Item, operation: &OperationRecord) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.tables.operations)
+            .set_item(Some(item))
+            .condition_expression(
+                "attribute_not_exists(operation_key) OR (outcome IN (:retrying, :parked) AND digest = :digest)",
+            )
+            .expression_attribute_values(":retrying", s("retrying"))
+            .expression_attribute_values(":parked", s("parked"))
+            .expression_attribute_values(":digest", s(&operation.digest))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("all that is required is there");
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    /// A guard's key, what its failure means, and its action.
+    fn guard(&self, guard: &Guard) -> (String, Rejection, TransactWriteItem) {
+        let StreamId { tenant, context, aggregate } = &self.stream;
+        let table = &self.tables.guards;
+        let claim_key = |name: &str, value: &str| format!("{tenant}#{context}#claim#{name}#{value}");
+        let held_by_us = "attribute_not_exists(guard_key) OR holder = :us";
+        match guard {
+            Guard::Claim { name, value, otherwise } => {
+                let key = claim_key(name, value);
+                let put = Put::builder()
+                    .table_name(table)
+                    .item("guard_key", s(&key))
+                    .item("holder", s(aggregate))
+                    .condition_expression(held_by_us)
+                    .expression_attribute_values(":us", s(aggregate))
+                    .build()
+                    .expect("all that is required is there");
+                (key, otherwise.clone(), TransactWriteItem::builder().put(put).build())
+            }
+            Guard::Release { name, value } => {
+                let key = claim_key(name, value);
+                let delete = Delete::builder()
+                    .table_name(table)
+                    .key("guard_key", s(&key))
+                    .condition_expression(held_by_us)
+                    .expression_attribute_values(":us", s(aggregate))
+                    .build()
+                    .expect("all that is required is there");
+                let otherwise = Rejection::new("claim-not-held", format!("{name} {value} belongs to another"));
+                (key, otherwise, TransactWriteItem::builder().delete(delete).build())
+            }
+            Guard::Adjust { counter, by, at_least, otherwise } => {
+                let key = format!("{tenant}#{context}#counter#{counter}");
+                let mut update = Update::builder()
+                    .table_name(table)
+                    .key("guard_key", s(&key))
+                    .update_expression("ADD amount :by")
+                    .expression_attribute_values(":by", n(by));
+                if let Some(at_least) = at_least {
+                    let needed = at_least.saturating_sub(*by);
+                    let absent_is_enough = if needed <= 0 { "attribute_not_exists(guard_key) OR " } else { "" };
+                    update = update
+                        .condition_expression(format!("{absent_is_enough}amount >= :needed"))
+                        .expression_attribute_values(":needed", n(needed));
+                }
+                let update = update.build().expect("all that is required is there");
+                (key, otherwise.clone(), TransactWriteItem::builder().update(update).build())
+            }
+        }
+    }
+
+    /// Sends the transaction.
+    pub(crate) async fn send(self, client: &aws_sdk_dynamodb::Client, now: Timestamp) -> Result<Head, CommitError> {
+        let appends = !self.events.is_empty();
+        let head = Head {
+            commit_number: self.base.0 + u64::from(appends),
+            version: self.version(),
+            committed_at: if appends { now.max(self.base_time) } else { self.base_time },
+        };
+        let (slots, actions) = self.into_actions(now);
+        let sent = client.transact_write_items().set_transact_items(Some(actions)).send().await;
+        let Err(error) = sent else { return Ok(head) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                Err(explain(&slots, cancelled.cancellation_reasons()))
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Err(CommitError::Busy),
+            Some(service)
+                if matches!(
+                    service.meta().code(),
+                    Some("ValidationException" | "ItemCollectionSizeLimitExceededException")
+                ) =>
+            {
+                Err(CommitError::Invalid(Box::new(error)))
+            }
+            _ => Err(StoreError::unavailable("TransactWriteItems")(error).into()),
+        }
+    }
+}
+
+/// Reads the reasons, which stand in the order of the actions.
+fn explain(slots: &[Slot], reasons: &[CancellationReason]) -> CommitError {
+    let mut stream_moved = false;
+    let mut entries: Vec<(usize, Refusal)> = Vec::new();
+    let mut other = None;
+    for (slot, reason) in slots.iter().zip(reasons) {
+        match (reason.code().unwrap_or("None"), slot) {
+            ("None", _) => {}
+            ("ConditionalCheckFailed", Slot::Stream) => stream_moved = true,
+            ("ConditionalCheckFailed", Slot::Operation(index, digest)) => {
+                let same_content = reason.item().and_then(|item| item.get("digest")) == Some(&s(digest));
+                entries.push((*index, Refusal::Duplicate { same_content }));
+            }
+            ("ConditionalCheckFailed", Slot::Guard(index, rejection)) => {
+                entries.push((*index, Refusal::Guard(rejection.clone())));
+            }
+            (code, _) => other = Some((code.to_owned(), reason.message().unwrap_or_default().to_owned())),
+        }
+    }
+    if stream_moved || !entries.is_empty() {
+        return CommitError::Refused { stream_moved, entries };
+    }
+    match other {
+        Some((code, message)) if code == "ValidationError" || code == "ItemCollectionSizeLimitExceeded" => {
+            CommitError::Invalid(message.into())
+        }
+        Some((code, message)) if code != "TransactionConflict" => CommitError::Store(StoreError::Unavailable {
+            operation: "TransactWriteItems",
+            source: format!("{code}: {message}").into(),
+        }),
+        _ => CommitError::Busy,
+    }
+}
+
+fn to_item<T: serde::Serialize>(record: &T) -> Item {
+    serde_dynamo::to_item(record).expect("records have string keys and plain values")
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("stored events have string keys")
+}
+
+fn checked_weight(item: &Item) -> Result<usize, TooLarge> {
+    let weight = weight(item);
+    if weight > MAX_ITEM_BYTES { Err(TooLarge) } else { Ok(weight) }
+}

@@ -1,0 +1,252 @@
+//! Streams of commits in the events table.
+//!
+//! A commit is one item: the events that one command, or one batch of commands, appended together. Commits of a
+//! stream are numbered from 1 without gaps, its events are versioned from 1 without gaps.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::RawValue;
+use kernel::context::{Aggregate, Context, Snapshot};
+use kernel::domain_event::{RecordedEvent, StoredEvent};
+use kernel::ids::StreamId;
+use kernel::timestamp::Timestamp;
+use serde::Deserialize;
+
+use crate::commit::{CommitBuilder, CommitError, Head};
+use crate::error::StoreError;
+use crate::item::{Item, n, s};
+
+/// Names of the tables that a commit writes to.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub events: String,
+    pub operations: String,
+    pub parked: String,
+    pub guards: String,
+}
+
+/// An aggregate as it was loaded.
+#[derive(Clone)]
+pub struct Loaded {
+    pub aggregate: Arc<dyn Aggregate>,
+    /// How many events it has; 0 when it does not exist yet.
+    pub version: u64,
+    /// How many commits.
+    pub commit_number: u64,
+    /// When the newest one happened; 1970 when there is none.
+    pub committed_at: Timestamp,
+}
+
+/// Loads aggregates and commits to them.
+#[derive(Debug, Clone)]
+pub struct EventStore {
+    client: Client,
+    tables: Tables,
+}
+
+/// Reads streams without knowing what they mean.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    client: Client,
+    table: String,
+}
+
+/// A commit as stored.
+#[derive(Debug, Deserialize)]
+pub struct Commit {
+    pub stream_id: String,
+    pub commit_number: u64,
+    pub first_version: u64,
+    /// A JSON array of stored events.
+    events: String,
+    committed_at: u64,
+    snapshot: Option<String>,
+    snapshot_layout: Option<u32>,
+}
+
+impl Commit {
+    pub fn from_item(item: Item) -> Result<Self, StoreError> {
+        serde_dynamo::from_item(item).map_err(StoreError::corrupt("commit"))
+    }
+
+    /// Reads the image that a stream of the events table carries. `serde_dynamo`'s own item type is what
+    /// `aws_lambda_events` parses it into.
+    pub fn from_stream_image(image: serde_dynamo::Item) -> Result<Self, StoreError> {
+        serde_dynamo::from_item(image).map_err(StoreError::corrupt("commit"))
+    }
+
+    pub fn committed_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.committed_at)
+    }
+
+    /// Its events with their places.
+    pub fn events(&self) -> Result<Vec<RecordedEvent>, StoreError> {
+        let stream = StreamId::parse(&self.stream_id).map_err(StoreError::corrupt("stream id"))?;
+        let events: Vec<StoredEvent> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
+        let placed = (self.first_version..).zip(events);
+        Ok(placed
+            .map(|(version, event)| RecordedEvent { stream: stream.clone(), version, time: self.committed_at(), event })
+            .collect())
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let state = RawValue::from_string(self.snapshot.clone()?).ok()?;
+        Some(Snapshot { layout: self.snapshot_layout?, state })
+    }
+}
+
+/// How many commits the second and later pages of a load ask for: a heavy state has a snapshot at least this often.
+const PAGE: i32 = 32;
+
+impl EventStore {
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables }
+    }
+
+    /// Begins a commit on what was loaded.
+    pub fn begin(&self, stream: &StreamId, loaded: &Loaded) -> CommitBuilder {
+        CommitBuilder::new(stream.clone(), self.tables.clone(), loaded)
+    }
+
+    /// Commits it: everything, or nothing.
+    pub async fn commit(&self, commit: CommitBuilder, now: Timestamp) -> Result<Head, CommitError> {
+        commit.send(&self.client, now).await
+    }
+
+    /// The aggregate as of now, by one strongly consistent Query of one item.
+    ///
+    /// Only a state too heavy for a snapshot in every commit, or one whose snapshots were written by a build with
+    /// another layout, takes further pages back to a snapshot that can be used, or to the first commit.
+    pub async fn load(&self, context: &Context, stream: &StreamId) -> Result<Loaded, StoreError> {
+        let streams = Streams::new(self.client.clone(), &self.tables.events);
+        let mut newer: Vec<Commit> = Vec::new();
+        let mut restored = None;
+        let mut page = streams.page(stream, 1, None).await?;
+        'pages: loop {
+            for item in page.items {
+                let commit = Commit::from_item(item)?;
+                restored = commit.snapshot().and_then(|snapshot| context.restore(&snapshot));
+                newer.push(commit);
+                if restored.is_some() {
+                    break 'pages;
+                }
+            }
+            let at_the_start = newer.last().is_none_or(|commit| commit.commit_number == 1);
+            let Some(next) = page.next.filter(|_| !at_the_start) else { break };
+            page = streams.page(stream, PAGE, Some(next)).await?;
+        }
+        let Some(newest) = newer.first() else {
+            return Ok(Loaded {
+                aggregate: context.empty().into(),
+                version: 0,
+                commit_number: 0,
+                committed_at: Timestamp::from_millis(0),
+            });
+        };
+        let (commit_number, committed_at) = (newest.commit_number, newest.committed_at());
+        let version = newest.first_version + newest.events()?.len() as u64 - 1;
+        if restored.is_some() {
+            newer.pop(); // its events are in its snapshot
+        }
+        let mut aggregate = restored.unwrap_or_else(|| context.empty());
+        for commit in newer.iter().rev() {
+            for recorded in commit.events()? {
+                aggregate.evolve(&recorded.event).map_err(StoreError::corrupt("domain event"))?;
+            }
+        }
+        Ok(Loaded { aggregate: aggregate.into(), version, commit_number, committed_at })
+    }
+}
+
+struct Page {
+    items: Vec<Item>,
+    next: Option<Item>,
+}
+
+impl Streams {
+    pub fn new(client: Client, table: &str) -> Self {
+        Self { client, table: table.to_owned() }
+    }
+
+    /// A page of commits, newest first.
+    async fn page(&self, stream: &StreamId, limit: i32, start: Option<Item>) -> Result<Page, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("stream_id = :stream")
+            .expression_attribute_values(":stream", s(stream))
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("Query"))?;
+        Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    /// All events after `version`, in order. Reads from the newest back, so it costs what is missing.
+    pub async fn after(&self, stream: &StreamId, version: u64) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut commits = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self.page(stream, PAGE, start).await?;
+            for item in page.items {
+                let commit = Commit::from_item(item)?;
+                let reaches_back = commit.first_version <= version + 1;
+                commits.push(commit);
+                if reaches_back {
+                    return in_order(&commits, version);
+                }
+            }
+            start = page.next;
+            if start.is_none() {
+                return in_order(&commits, version);
+            }
+        }
+    }
+
+    /// A page of events in order, from the commit after `commit_number` on: at most `commits` commits.
+    /// The second value is where to go on, if there is more.
+    pub async fn history(
+        &self,
+        stream: &StreamId,
+        commit_number: u64,
+        commits: i32,
+    ) -> Result<(Vec<RecordedEvent>, Option<u64>), StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("stream_id = :stream AND commit_number > :after")
+            .expression_attribute_values(":stream", s(stream))
+            .expression_attribute_values(":after", n(commit_number))
+            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .consistent_read(true)
+            .limit(commits)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("Query"))?;
+        let mut events = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            events.extend(Commit::from_item(item)?.events()?);
+        }
+        let next = match answer.last_evaluated_key.as_ref().and_then(|key| key.get("commit_number")) {
+            Some(AttributeValue::N(number)) => number.parse().ok(),
+            _ => None,
+        };
+        Ok((events, next))
+    }
+}
+
+/// The events after `version` of commits that stand newest first.
+fn in_order(commits: &[Commit], version: u64) -> Result<Vec<RecordedEvent>, StoreError> {
+    let mut events = Vec::new();
+    for commit in commits.iter().rev() {
+        events.extend(commit.events()?.into_iter().filter(|event| event.version > version));
+    }
+    Ok(events)
+}

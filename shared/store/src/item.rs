@@ -1,0 +1,30 @@
+//! DynamoDB items: making attribute values, and what an item weighs.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A transaction's bounds, with room left for what the estimate leaves out.
+pub(crate) const MAX_ITEM_BYTES: usize = 400 * 1024 - 4 * 1024;
+pub(crate) const MAX_TRANSACTION_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
+pub(crate) const MAX_TRANSACTION_ACTIONS: usize = 100;
+
+pub(crate) fn s(text: impl ToString) -> AttributeValue {
+    AttributeValue::S(text.to_string())
+}
+
+pub(crate) fn n(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// What `DynamoDB` counts against its limits: names and values. Numbers count at most 21 bytes.
+pub(crate) fn weight(item: &Item) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(_) => 21,
+        _ => 1,
+    };
+    item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
+}

@@ -1,0 +1,24 @@
+//! Everything that Waybill keeps in DynamoDB, over the SDK's own client.
+//!
+//! - [`event_store`]: streams of commits, and the one transaction that makes a command's effect exactly-once
+//! - [`operations`]: what became of a command
+//! - [`read_models`]: documents, lists and totals
+//! - [`registry`]: tenants, their grants, routes and schemas
+//! - [`parked`]: messages set aside for a person
+//!
+//! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
+
+pub mod cache;
+mod commit;
+mod error;
+pub mod event_store;
+mod item;
+pub mod operations;
+pub mod parked;
+pub mod read_models;
+pub mod registry;
+
+pub use aws_sdk_dynamodb::Client;
+pub use commit::{CommitBuilder, CommitError, Entry, Head, Refusal, TooLarge};
+pub use error::StoreError;
+pub use event_store::{EventStore, Loaded, Tables};

@@ -1,0 +1,137 @@
+//! The registry: tenants with their clients, grants, routes and schemas.
+//!
+//! | `registry_key` | `entry` | holds |
+//! | --- | --- | --- |
+//! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
+//! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
+//! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
+
+use aws_sdk_dynamodb::Client;
+use kernel::ids::TenantId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::item::s;
+
+/// What a tenant's principals may send, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettings {
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default)]
+    pub routes: Vec<Route>,
+}
+
+/// Lets principals send command types from sources. A list that is left out grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Client ids or users' subject ids; `*` is every principal of the tenant.
+    pub principals: Vec<String>,
+    /// Command types; a trailing `*` stands for any rest.
+    pub types: Vec<String>,
+    /// Prefixes of `source`.
+    pub sources: Vec<String>,
+}
+
+/// Sends what comes from a source to a queue of the tenant's own. The longest prefix wins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Prefix of `source`.
+    pub source: String,
+    /// URL of a FIFO queue. Absent: the shared queue of the command's context, which cuts an exception out of a
+    /// shorter prefix.
+    #[serde(default)]
+    pub queue: Option<String>,
+}
+
+/// A tenant as registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub settings: TenantSettings,
+    pub schemas: Vec<TenantSchema>,
+}
+
+/// A JSON Schema of a tenant's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantSchema {
+    /// What `dataschema` names it by.
+    pub uri: String,
+    pub command_type: String,
+    /// JSON text.
+    pub document: String,
+}
+
+/// Reads the registry.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    client: Client,
+    table: String,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    entry: String,
+    #[serde(default)]
+    tenant: Option<TenantId>,
+    #[serde(default)]
+    document: Option<String>,
+    #[serde(default)]
+    command_type: Option<String>,
+}
+
+impl Registry {
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Whose machine client this is.
+    pub async fn tenant_of_client(&self, client_id: &str) -> Result<Option<TenantId>, StoreError> {
+        let rows = self.rows(&format!("client#{client_id}")).await?;
+        Ok(rows.into_iter().find(|row| row.entry == "tenant").and_then(|row| row.tenant))
+    }
+
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let mut settings = None;
+        let mut schemas = Vec::new();
+        for row in self.rows(&format!("tenant#{id}")).await? {
+            let document = row.document.unwrap_or_default();
+            if row.entry == "settings" {
+                let parsed: TenantSettings =
+                    serde_json::from_str(&document).map_err(StoreError::corrupt("tenant's settings"))?;
+                settings = Some(parsed);
+            } else if let Some(uri) = row.entry.strip_prefix("schema#") {
+                let command_type = row.command_type.unwrap_or_default();
+                schemas.push(TenantSchema { uri: uri.to_owned(), command_type, document });
+            }
+        }
+        Ok(settings.map(|settings| Tenant { id: id.clone(), settings, schemas }))
+    }
+
+    async fn rows(&self, key: &str) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("registry_key = :key")
+                .expression_attribute_values(":key", s(key))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::unavailable("Query"))?;
+            let items = page.items.unwrap_or_default();
+            let parsed: Vec<Row> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("registry entry"))?;
+            rows.extend(parsed);
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! An HTTP answer, successful or not, in the words of the service that gives it.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+
+use crate::request::Service;
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: String,
+    /// SQS tells the error's code of its old protocol in a header of its own.
+    query_error: Option<String>,
+}
+
+/// A refusal as the services model it: HTTP status, error code, text.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+}
+
+impl Refusal {
+    /// The caller's mistake, HTTP 400.
+    pub fn bad_request(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status: 400, code: code.into(), message: message.into() }
+    }
+}
+
+impl Answer {
+    pub fn success(body: String) -> Self {
+        Self::with_status(200, body)
+    }
+
+    pub fn with_status(status: u16, body: String) -> Self {
+        Self { status, body, query_error: None }
+    }
+
+    pub fn refusal(service: Service, refusal: &Refusal) -> Self {
+        let Refusal { status, code, message } = refusal;
+        match service {
+            Service::DynamoDb => Self::with_status(
+                *status,
+                serde_json::json!({
+                    "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+                    "message": message,
+                })
+                .to_string(),
+            ),
+            Service::Sqs => {
+                let short = code.rsplit('.').next().unwrap_or(code);
+                let body = serde_json::json!({ "__type": format!("com.amazonaws.sqs#{short}"), "message": message });
+                let fault = if *status < 500 { "Sender" } else { "Receiver" };
+                Self { status: *status, body: body.to_string(), query_error: Some(format!("{code};{fault}")) }
+            }
+            Service::Sns => Self::with_status(
+                *status,
+                format!(
+                    "<ErrorResponse><Error><Type>{}</Type><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>",
+                    if *status < 500 { "Sender" } else { "Receiver" },
+                    xml_text(code),
+                    xml_text(message),
+                ),
+            ),
+        }
+    }
+
+    pub fn into_http(self) -> HttpResponse {
+        let status = StatusCode::try_from(self.status).expect("an HTTP status of three digits");
+        let mut response = HttpResponse::new(status, SdkBody::from(self.body));
+        if let Some(error) = self.query_error {
+            response.headers_mut().insert("x-amzn-query-error", error);
+        }
+        response
+    }
+}
+
+pub(crate) fn xml_text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,205 @@
+//! [`Aws`]: what a test holds in its hands.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use dynoxide::Database;
+use serde_json::Value;
+
+use crate::calls::{Calls, Log};
+use crate::clients;
+use crate::clock::Clock;
+use crate::faults::{Attempt, Fault, Faults};
+use crate::queues::{Message, Queues};
+use crate::sqs;
+use crate::streams::Positions;
+use crate::tables;
+use crate::topics::{Notification, Topics};
+
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// An AWS of one's own, in memory: the project's tables, queues and topics that exist once named, a log of
+/// every call, and faults on demand. Clones share it.
+///
+/// It is an SDK `HttpClient`, so clients that are built elsewhere can be given it too.
+#[derive(Clone)]
+pub struct Aws {
+    pub(crate) world: Arc<World>,
+}
+
+pub(crate) struct World {
+    pub clock: Clock,
+    pub database: Database,
+    pub streams: Mutex<Positions>,
+    pub queues: Mutex<Queues>,
+    pub topics: Mutex<Topics>,
+    pub log: Mutex<Log>,
+    pub faults: Mutex<Faults>,
+    pub latency: Mutex<Duration>,
+}
+
+impl Aws {
+    /// A fresh one with the project's tables. Its time begins with the machine's and goes on with tokio's.
+    ///
+    /// # Panics
+    /// If `template.yaml` describes a table that `DynamoDB` would refuse.
+    pub fn new() -> Self {
+        Self::starting_at(SystemTime::now())
+    }
+
+    /// As [`new`](Self::new), with a time of its own, so that a run can be repeated exactly.
+    pub fn starting_at(time: SystemTime) -> Self {
+        let clock = Clock::starting_at(time);
+        let database = Database::memory_with_clock(Arc::new(clock)).expect("a database in memory");
+        tables::create_all(&database);
+        let world = World {
+            clock,
+            database,
+            streams: Mutex::default(),
+            queues: Mutex::default(),
+            topics: Mutex::default(),
+            log: Mutex::default(),
+            faults: Mutex::default(),
+            latency: Mutex::default(),
+        };
+        Self { world: Arc::new(world) }
+    }
+
+    /// The time here: the start plus what has passed on tokio's clock.
+    pub fn now(&self) -> SystemTime {
+        self.world.clock.now()
+    }
+
+    // Clients
+
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        clients::dynamodb(self)
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        clients::sqs(self)
+    }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        clients::sns(self)
+    }
+
+    // Calls and faults
+
+    /// Every HTTP request so far, in order; the SDK's retries are calls of their own.
+    pub fn calls(&self) -> Calls {
+        lock(&self.world.log).calls()
+    }
+
+    /// Empties [`calls`](Self::calls) and [`count`](Self::count); [`Attempt::nth`] counts on.
+    pub fn forget_calls(&self) {
+        lock(&self.world.log).forget();
+    }
+
+    /// How many of the [`calls`](Self::calls) were of this operation.
+    pub fn count(&self, operation: &str) -> usize {
+        lock(&self.world.log).count(operation)
+    }
+
+    /// Asks this before each call from now on what shall become of it. Replaces what was injected before.
+    pub fn inject(&self, ask: impl FnMut(&Attempt<'_>) -> Fault + Send + 'static) {
+        lock(&self.world.faults).set(ask);
+    }
+
+    /// No faults from now on.
+    pub fn heal(&self) {
+        lock(&self.world.faults).clear();
+    }
+
+    /// Each call takes this long on tokio's clock from now on, before it has an effect.
+    pub fn every_call_takes(&self, latency: Duration) {
+        *lock(&self.world.latency) = latency;
+    }
+
+    // DynamoDB
+
+    pub fn database(&self) -> &Database {
+        &self.world.database
+    }
+
+    /// All items of a table as plain JSON (`{"S": "x"}` is `"x"`), sorted by key.
+    pub fn items(&self, table: &str) -> Vec<Value> {
+        tables::items(&self.world.database, table)
+    }
+
+    /// What Lambda hands to the consumer of the table's stream, for everything written since the last call:
+    /// `{"Records": […]}`, possibly none, however many there are.
+    ///
+    /// # Panics
+    /// If the table has no stream in `template.yaml`.
+    pub fn stream_event(&self, table: &str) -> Value {
+        lock(&self.world.streams).event(&self.world.database, table)
+    }
+
+    // SQS
+
+    /// Everything in the queue, in order, in flight or not.
+    pub fn messages(&self, queue_url: &str) -> Vec<Message> {
+        lock(&self.world.queues).messages(queue_url)
+    }
+
+    /// Takes up to `max` visible messages as Lambda's poller does, in no need of a client; they stay
+    /// invisible for this time, and a FIFO queue holds back the rest of their groups.
+    pub fn receive(&self, queue_url: &str, max: usize, visibility: Duration) -> Vec<Message> {
+        lock(&self.world.queues).receive(queue_url, max, visibility, self.now())
+    }
+
+    /// Deletes what was [received](Self::receive), as Lambda's poller does after success. Says whether the
+    /// message is gone: no if a FIFO queue has made it visible again.
+    pub fn delete(&self, message: &Message) -> bool {
+        let handle = message.receipt_handle.as_deref().unwrap_or_default();
+        lock(&self.world.queues).delete(&message.queue_url, handle, self.now()).is_ok()
+    }
+
+    /// What Lambda hands to a queue's consumer for these messages.
+    pub fn sqs_event(messages: &[Message]) -> Value {
+        sqs::sqs_event(messages)
+    }
+
+    /// A queue's URL, as AWS would have it. FIFO if the name ends with `.fifo`.
+    pub fn queue_url(name: &str) -> String {
+        format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}")
+    }
+
+    /// The ARN that belongs to a queue's URL.
+    pub fn queue_arn(queue_url: &str) -> String {
+        let name = queue_url.rsplit('/').next().unwrap_or(queue_url);
+        format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+    }
+
+    // SNS
+
+    /// Everything published to the topic, in order.
+    pub fn published(&self, topic_arn: &str) -> Vec<Notification> {
+        lock(&self.world.topics).published(topic_arn)
+    }
+
+    /// A topic's ARN, as AWS would have it.
+    pub fn topic_arn(name: &str) -> String {
+        format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
+    }
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").field("calls", &self.calls().len()).finish_non_exhaustive()
+    }
+}
+
+/// A test that panicked on purpose must not break what it looks at next.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

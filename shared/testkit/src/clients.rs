@@ -1,0 +1,55 @@
+//! The real SDK clients, with [`Aws`] as their HTTP client.
+//!
+//! Their retries are the SDK's standard ones, made quick (1 ms apart) and free of the client-wide retry
+//! quota, which a test with thousands of faults would use up.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+
+use crate::aws::{Aws, REGION};
+
+/// Ends [`Fault::Hang`](crate::Fault::Hang); a retry follows.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the longest wait of a `ReceiveMessage`.
+const SQS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(25);
+
+// The three builders have the same methods, and no trait in common.
+macro_rules! client {
+    ($sdk:ident, $aws:expr, $attempt_timeout:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static(REGION))
+                .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+                .http_client($aws.clone())
+                .retry_config(retries())
+                .retry_partition(unlimited_retries())
+                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout($attempt_timeout).build())
+                .build(),
+        )
+    };
+}
+
+pub(crate) fn dynamodb(aws: &Aws) -> aws_sdk_dynamodb::Client {
+    client!(aws_sdk_dynamodb, aws, ATTEMPT_TIMEOUT)
+}
+
+pub(crate) fn sqs(aws: &Aws) -> aws_sdk_sqs::Client {
+    client!(aws_sdk_sqs, aws, SQS_ATTEMPT_TIMEOUT)
+}
+
+pub(crate) fn sns(aws: &Aws) -> aws_sdk_sns::Client {
+    client!(aws_sdk_sns, aws, ATTEMPT_TIMEOUT)
+}
+
+fn retries() -> RetryConfig {
+    let backoff = Duration::from_millis(1);
+    RetryConfig::standard().with_initial_backoff(backoff).with_max_backoff(backoff)
+}
+
+fn unlimited_retries() -> RetryPartition {
+    RetryPartition::custom("testkit").token_bucket(TokenBucket::unlimited()).build()
+}

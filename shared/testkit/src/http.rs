@@ -1,0 +1,92 @@
+//! The way of one HTTP request: logged, perhaps met by a fault, answered.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+use crate::answer::{Answer, Refusal};
+use crate::aws::{Aws, lock};
+use crate::faults::{self, Attempt, Fault};
+use crate::request::{Request, Service};
+use crate::{dynamodb, sns, sqs};
+
+impl HttpClient for Aws {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { aws: self.clone(), read_timeout: settings.read_timeout() })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    aws: Aws,
+    read_timeout: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let aws = self.aws.clone();
+        let read_timeout = self.read_timeout;
+        HttpConnectorFuture::new(async move {
+            let request = Request::read(&request).map_err(|reason| ConnectorError::user(reason.into()))?;
+            match read_timeout {
+                None => carry(&aws, &request).await,
+                Some(limit) => match tokio::time::timeout(limit, carry(&aws, &request)).await {
+                    Ok(response) => response,
+                    Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+                },
+            }
+        })
+    }
+}
+
+async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorError> {
+    let begun = lock(&aws.world.log).begin(request);
+    let fault = {
+        let attempt =
+            Attempt { service: request.service, operation: &request.operation, nth: begun.nth, body: &request.body };
+        lock(&aws.world.faults).ask(&attempt)
+    };
+    // A network call always lets others run, so that what races in production races here.
+    tokio::task::yield_now().await;
+    let latency = *lock(&aws.world.latency);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+
+    let answer = match fault {
+        Fault::None => answer(aws, request, &[]).await,
+        Fault::Refuse { status, code, message } => Answer::refusal(request.service, &Refusal { status, code, message }),
+        Fault::Throttle => faults::throttle(request.service),
+        Fault::TransactionConflict { item } => faults::transaction_conflict(request, item),
+        Fault::FailEntries(failing) => answer(aws, request, &failing).await,
+        Fault::LoseRequest => return Err(connection_lost()),
+        Fault::LoseAnswer => {
+            answer(aws, request, &[]).await;
+            return Err(connection_lost());
+        }
+        Fault::Delay(time) => {
+            tokio::time::sleep(time).await;
+            answer(aws, request, &[]).await
+        }
+        Fault::Hang => std::future::pending().await,
+    };
+    lock(&aws.world.log).finish(&begun, &answer);
+    Ok(answer.into_http())
+}
+
+async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize]) -> Answer {
+    match request.service {
+        Service::DynamoDb => dynamodb::answer(&aws.world.database, request),
+        Service::Sqs => sqs::answer(aws, request, failing_entries).await,
+        Service::Sns => sns::answer(aws, request, failing_entries),
+    }
+}
+
+fn connection_lost() -> ConnectorError {
+    ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
+}

@@ -1,0 +1,59 @@
+//! An AWS inside the test's own process, behind the real SDK clients.
+//!
+//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, SQS and SNS
+//! requests from memory, without a socket or a thread, so that the code under test is the code that
+//! ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own, with the
+//! tables that `template.yaml` declares.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use testkit::{Aws, Fault, TABLES};
+//!
+//! let aws = Aws::new();
+//! aws.inject(|attempt| match (attempt.operation, attempt.nth) {
+//!     ("GetItem", 1) => Fault::Throttle,
+//!     _ => Fault::None,
+//! });
+//!
+//! aws.dynamodb()
+//!     .get_item()
+//!     .table_name(TABLES.operations)
+//!     .key("operation_key", aws_sdk_dynamodb::types::AttributeValue::S("k".into()))
+//!     .send()
+//!     .await?;
+//!
+//! assert_eq!(aws.count("GetItem"), 2, "the SDK retried\n{}", aws.calls());
+//! # Ok(()) }
+//! ```
+//!
+//! What is not here: given/when/then for deciders (crate `kernel`), Lambda's event sources beyond the
+//! shape of their events, SNS subscriptions, and a queue's redrive policy.
+
+mod answer;
+mod attributes;
+mod aws;
+mod batch;
+mod calls;
+mod clients;
+mod clock;
+mod dynamodb;
+mod faults;
+mod http;
+mod plain;
+mod queues;
+mod request;
+mod sns;
+mod sqs;
+mod streams;
+mod tables;
+mod template;
+mod topics;
+
+pub use attributes::{Attribute, Attributes};
+pub use aws::Aws;
+pub use calls::{Call, Calls};
+pub use faults::{Attempt, Fault};
+pub use queues::Message;
+pub use request::Service;
+pub use tables::{TABLES, Tables};
+pub use topics::Notification;

@@ -1,0 +1,54 @@
+//! What an SDK client asked for: which service, which operation, with what body.
+
+use std::fmt;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+
+/// The AWS services that are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    DynamoDb,
+    Sqs,
+    Sns,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Sqs => "sqs",
+            Self::Sns => "sns",
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub service: Service,
+    pub operation: String,
+    pub body: String,
+}
+
+impl Request {
+    /// `DynamoDB` and SQS name the operation in `x-amz-target`, SNS in the form that is its body.
+    pub fn read(http: &HttpRequest) -> Result<Self, String> {
+        let body = http
+            .body()
+            .bytes()
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .ok_or("a request's body must be text that is held in memory")?
+            .to_owned();
+        let (service, operation) = match http.headers().get("x-amz-target") {
+            Some(target) => match target.split_once('.') {
+                Some(("DynamoDB_20120810", operation)) => (Service::DynamoDb, operation.to_owned()),
+                Some(("AmazonSQS", operation)) => (Service::Sqs, operation.to_owned()),
+                _ => return Err(format!("no such service here: {target}")),
+            },
+            None => match form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Action") {
+                Some((_, action)) => (Service::Sns, action.into_owned()),
+                None => return Err(format!("no such service here: {}", http.uri())),
+            },
+        };
+        Ok(Self { service, operation, body })
+    }
+}

@@ -1,0 +1,91 @@
+//! The project's tables: their names in tests, their making, and their items.
+
+use dynoxide::Database;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::plain;
+use crate::template::{TEMPLATE, Table};
+
+/// What the tables are called in tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables {
+    pub events: &'static str,
+    pub operations: &'static str,
+    pub read_models: &'static str,
+    pub registry: &'static str,
+    pub parked: &'static str,
+    pub guards: &'static str,
+}
+
+/// The names of the tables that every [`Aws`](crate::Aws) has.
+pub const TABLES: Tables = Tables {
+    events: "events",
+    operations: "operations",
+    read_models: "read-models",
+    registry: "registry",
+    parked: "parked",
+    guards: "guards",
+};
+
+pub(crate) fn create_all(database: &Database) {
+    for table in TEMPLATE.iter() {
+        let request = from_json(table.create_request());
+        database.create_table(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
+        if let Some(attribute) = &table.time_to_live {
+            let request = from_json(json!({
+                "TableName": table.name,
+                "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+            }));
+            database.update_time_to_live(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
+        }
+    }
+}
+
+/// One of the project's tables.
+pub(crate) fn find(name: &str) -> Option<&'static Table> {
+    TEMPLATE.iter().find(|table| table.name == name)
+}
+
+/// All items of a table as plain JSON, by key if it is one of the project's.
+pub(crate) fn items(database: &Database, table: &str) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut start = Value::Null;
+    loop {
+        let request = from_json(json!({ "TableName": table, "ExclusiveStartKey": start }));
+        let page = to_json(&database.scan(request).unwrap_or_else(|error| panic!("table {table}: {error}")));
+        items.extend(page["Items"].as_array().into_iter().flatten().map(plain::item));
+        start = page["LastEvaluatedKey"].clone();
+        if start.is_null() {
+            break;
+        }
+    }
+    plain::sort_by(&mut items, find(table).map_or(&[], |table| &table.keys));
+    items
+}
+
+pub(crate) fn from_json<T: DeserializeOwned>(request: Value) -> T {
+    serde_json::from_value(request).expect("a request that dynoxide reads")
+}
+
+pub(crate) fn to_json(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).expect("an answer of dynoxide is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_templates_tables() {
+        let Tables { events, operations, read_models, registry, parked, guards } = TABLES;
+        let mut named = [events, operations, read_models, registry, parked, guards];
+        let mut declared: Vec<_> = TEMPLATE.iter().map(|table| table.name.as_str()).collect();
+
+        named.sort_unstable();
+        declared.sort_unstable();
+
+        assert_eq!(declared, named);
+    }
+}

@@ -1,0 +1,132 @@
+//! The tables that `template.yaml` declares, which is the only place that describes them.
+
+use std::sync::LazyLock;
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Value, json};
+
+/// A table of the project.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The logical id without `Table`, in kebab case: `ReadModelsTable` is `read-models`.
+    pub name: String,
+    /// Partition key and, if there is one, sort key.
+    pub keys: Vec<String>,
+    /// What its stream hands out, if it has one: `NEW_IMAGE`, …
+    pub stream_view: Option<String>,
+    /// The attribute that says when an item expires.
+    pub time_to_live: Option<String>,
+    properties: Value,
+}
+
+/// Parsed once a process.
+pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| read(include_str!("../../../template.yaml")));
+
+impl Table {
+    pub fn create_request(&self) -> Value {
+        let mut request = json!({ "TableName": self.name, "BillingMode": "PAY_PER_REQUEST" });
+        for property in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
+            if let Some(value) = self.properties.get(property) {
+                request[property] = value.clone();
+            }
+        }
+        if self.stream_view.is_some() {
+            // Both images, so that a write that changed nothing can be told: DynamoDB streams none.
+            request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" });
+        }
+        request
+    }
+}
+
+/// The `AWS::DynamoDB::Table` resources of a template. Everything else in it is ignored,
+/// intrinsic functions (`!If`, `Fn::ForEach`) included.
+fn read(template: &str) -> Vec<Table> {
+    let documents = Yaml::load_from_str(template).expect("template.yaml is YAML");
+    let template = documents.first().map(to_json).unwrap_or_default();
+    let resources = template["Resources"].as_object().expect("template.yaml has Resources");
+    resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table")
+        .map(|(logical_id, resource)| table(logical_id, &resource["Properties"]))
+        .collect()
+}
+
+fn table(logical_id: &str, properties: &Value) -> Table {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Table {
+        name: kebab_case(logical_id.strip_suffix("Table").unwrap_or(logical_id)),
+        keys: properties["KeySchema"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|key| text(&key["AttributeName"]))
+            .collect(),
+        stream_view: text(&properties["StreamSpecification"]["StreamViewType"]),
+        time_to_live: text(&properties["TimeToLiveSpecification"]["AttributeName"]),
+        properties: properties.clone(),
+    }
+}
+
+fn kebab_case(camel: &str) -> String {
+    let mut kebab = String::new();
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
+}
+
+/// YAML without its tags: `!Ref Stage` is the text `Stage`.
+fn to_json(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) | Yaml::Representation(value, ..) => json!(value),
+        Yaml::Sequence(values) => values.iter().map(to_json).collect(),
+        Yaml::Mapping(entries) => {
+            let text = |key: &Yaml<'_>| key.as_str().map(str::to_owned);
+            Value::Object(entries.iter().filter_map(|(key, value)| Some((text(key)?, to_json(value)))).collect())
+        }
+        Yaml::Tagged(_, value) => to_json(value),
+        Yaml::Value(Scalar::Null) | Yaml::Alias(_) | Yaml::BadValue => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_past_intrinsic_functions_and_other_resources() {
+        let tables = read(
+            "
+            Resources:
+              Fn::ForEach::Contexts:
+                - Context
+                - !Ref Contexts
+                - '${Context}Queue': { Type: AWS::SQS::Queue }
+              BigThingsTable:
+                Type: AWS::DynamoDB::Table
+                DeletionPolicy: !If [IsProduction, Retain, Delete]
+                Properties:
+                  DeletionProtectionEnabled: !If [IsProduction, true, false]
+                  AttributeDefinitions:
+                    - { AttributeName: thing, AttributeType: S }
+                    - { AttributeName: size, AttributeType: N }
+                  KeySchema:
+                    - { AttributeName: thing, KeyType: HASH }
+                    - { AttributeName: size, KeyType: RANGE }
+                  StreamSpecification: { StreamViewType: KEYS_ONLY }
+            ",
+        );
+
+        let [table] = &tables[..] else { panic!("one table, not {tables:?}") };
+        assert_eq!(table.name, "big-things");
+        assert_eq!(table.keys, ["thing", "size"]);
+        assert_eq!(table.stream_view.as_deref(), Some("KEYS_ONLY"));
+        assert_eq!(table.create_request()["AttributeDefinitions"][1]["AttributeType"], "N");
+    }
+}

@@ -1,0 +1,48 @@
+//! SNS topics: what has been published, by topic ARN. A topic exists as soon as it is named.
+
+use std::collections::HashMap;
+
+use crate::attributes::Attributes;
+
+/// A notification that SNS has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notification {
+    pub id: String,
+    pub topic_arn: String,
+    pub body: String,
+    pub subject: Option<String>,
+    pub attributes: Attributes,
+    /// `MessageGroupId`.
+    pub group: Option<String>,
+    /// `MessageDeduplicationId`.
+    pub deduplication_id: Option<String>,
+}
+
+impl Notification {
+    /// An attribute's value.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(|attribute| attribute.value.as_str())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    published: HashMap<String, Vec<Notification>>,
+    count: u64,
+}
+
+impl Topics {
+    /// Keeps the notification and gives it its id.
+    pub fn publish(&mut self, mut notification: Notification) -> String {
+        self.count += 1;
+        notification.id = format!("00000000-0000-4000-9000-{:012x}", self.count);
+        let id = notification.id.clone();
+        self.published.entry(notification.topic_arn.clone()).or_default().push(notification);
+        id
+    }
+
+    pub fn published(&self, topic_arn: &str) -> Vec<Notification> {
+        self.published.get(topic_arn).cloned().unwrap_or_default()
+    }
+}

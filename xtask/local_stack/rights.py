@@ -1,0 +1,76 @@
+"""Checks what the roles of a deployed stack may do: by IAM's own rules, and that nothing is a wildcard.
+
+Looks at the roles as deployed, after the transforms, because a transform may add rights by itself.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+import boto3
+import parliament
+
+# A log group's resource ends in a star, which stands for its streams.
+LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
+
+# A stream's label is a time, and parliament takes the colons in it for those of the ARN.
+STREAM_LABEL = re.compile(r"/stream/[0-9T:.Z-]+")
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that deploy.py wrote")
+    stack = json.loads(options.parse_args().stack.read_text())
+
+    count = 0
+    findings = []
+    for role, policy, document in policies(stack):
+        count += 1
+        findings += [f"{role}, {policy}: {finding}" for finding in findings_of(document)]
+    for finding in findings:
+        print(finding)
+    print(f"{count} policies, {len(findings)} findings")
+    sys.exit(bool(findings) or count == 0)
+
+
+def policies(stack):
+    cloudformation = boto3.client("cloudformation", endpoint_url=stack["endpoint"])
+    iam = boto3.client("iam", endpoint_url=stack["endpoint"])
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack["stack_name"])
+    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+        if resource["ResourceType"] != "AWS::IAM::Role":
+            continue
+        name, role = resource["LogicalResourceId"], resource["PhysicalResourceId"]
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            yield name, policy, iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for managed in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            # Managed policies are written for everybody, and so grant more than one role needs.
+            yield name, managed["PolicyName"], {"Statement": [{"Action": "*", "Resource": "*"}]}
+
+
+def findings_of(document):
+    wildcards = list(wildcards_of(document))
+    if wildcards:
+        return wildcards
+    analysed = parliament.analyze_policy_string(STREAM_LABEL.sub("/stream/label", json.dumps(document)))
+    return [f"{parliament.enhance_finding(finding).title}: {finding.detail}" for finding in analysed.findings]
+
+
+def wildcards_of(document):
+    for statement in document["Statement"]:
+        for action in listed(statement["Action"]):
+            if "*" in action:
+                yield f"the action {action} is a wildcard"
+        for resource in listed(statement["Resource"]):
+            if "*" in resource and not LOG_STREAMS.match(resource):
+                yield f"the resource {resource} is a wildcard"
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+//! Checks of the template: of its form, as two tools see it, and of what the deployed roles may do.
+
+use anyhow::Result;
+
+use crate::local_stack::{LocalStack, in_local_aws};
+use crate::steps::{Checks, step};
+use crate::tools::Environment;
+use crate::workspace::Workspace;
+use crate::{functions, processes};
+
+pub fn lint(workspace: &Workspace) -> Result<()> {
+    let mut checks = Checks::default();
+    checks.check("template, as CloudFormation", || cloudformation(workspace));
+    checks.check("template, as SAM", || sam(workspace));
+    checks.check("rights of the roles", || {
+        let stack = LocalStack::start(workspace, &functions::placeholders(workspace)?, None)?;
+        rights(workspace, &stack)
+    });
+    checks.summary()
+}
+
+pub fn cloudformation(workspace: &Workspace) -> Result<()> {
+    let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
+    processes::show(tools.command("cfn-lint").arg(workspace.root.join("template.yaml")))
+}
+
+/// IAM's own rules, and no wildcards, on the roles as deployed: after the transforms.
+pub fn rights(workspace: &Workspace, stack: &LocalStack) -> Result<()> {
+    let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
+    let mut rights = tools.command("python");
+    in_local_aws(&mut rights)
+        // parliament warns of its own use of pkg_resources.
+        .args(["-W", "ignore"])
+        .arg(workspace.root.join("xtask/local_stack/rights.py"))
+        .arg("--stack")
+        .arg(&stack.description);
+    processes::show(&mut rights)
+}
+
+fn sam(workspace: &Workspace) -> Result<()> {
+    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
+    let mut sam = tools.command("sam");
+    // samconfig.toml adds the linter and the language extensions.
+    sam.args(["validate", "--region", "us-east-1"]).env("SAM_CLI_TELEMETRY", "0").current_dir(&workspace.root);
+    processes::show(&mut sam)
+}

@@ -1,0 +1,74 @@
+//! What there is to do around the code: run it here, test it, check its template.
+//!
+//! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Python tools are installed on first use,
+//! pinned by `requirements/`, into the target folder; nothing is installed outside of it.
+
+mod functions;
+mod lint;
+mod local_stack;
+mod new_context;
+mod processes;
+mod steps;
+mod test;
+mod tools;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Runs, tests and checks this workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the platform on this machine, with a demo tenant, until Ctrl-C
+    Up {
+        /// Port of the local stack on 127.0.0.1; any free one if not given
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Check everything: format, lints, tests, template, then end to end on the local stack
+    Test {
+        /// Only what needs no local stack: format, lints and all tests but the end-to-end ones
+        #[arg(long)]
+        unit: bool,
+    },
+    /// Check the template, and the rights that its roles give
+    Lint,
+    /// Make a bounded context that works, to be filled with your own rules
+    NewContext {
+        /// What it is called: lower-case letters, best a plural, as in `claims`
+        name: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            processes::wait_if_stopping();
+            eprintln!("\nerror: {}", steps::told(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<()> {
+    processes::end_all_on_signal()?;
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Up { port } => up::up(&workspace, *port),
+        Task::Test { unit } => test::test(&workspace, *unit),
+        Task::Lint => lint::lint(&workspace),
+        Task::NewContext { name } => new_context::new_context(&workspace.root, name),
+    }
+}

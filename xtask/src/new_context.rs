@@ -1,0 +1,111 @@
+//! A new bounded context that works from the start: its folder, schemas and sample events, and the lines that make it
+//! known. Its rules are a beginning, to be replaced.
+
+mod edit;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use self::names::Names;
+use crate::processes;
+use crate::workspace::cargo;
+
+/// What a context consists of: where it goes and its text, both with [`Names`] to be filled in.
+const FILES: &[(&str, &str)] = &[
+    ("shared/contexts/__names__/Cargo.toml", include_str!("../templates/context/package.toml")),
+    ("shared/contexts/__names__/src/lib.rs", include_str!("../templates/context/src/lib.rs")),
+    ("shared/contexts/__names__/src/commands.rs", include_str!("../templates/context/src/commands.rs")),
+    ("shared/contexts/__names__/src/events.rs", include_str!("../templates/context/src/events.rs")),
+    ("shared/contexts/__names__/src/state.rs", include_str!("../templates/context/src/state.rs")),
+    ("shared/contexts/__names__/src/decide.rs", include_str!("../templates/context/src/decide.rs")),
+    ("shared/contexts/__names__/src/evolve.rs", include_str!("../templates/context/src/evolve.rs")),
+    ("shared/contexts/__names__/src/projection.rs", include_str!("../templates/context/src/projection.rs")),
+    ("shared/contexts/__names__/src/tests.rs", include_str!("../templates/context/src/tests.rs")),
+    ("events/schemas/__names__/Open__Name__.1.json", include_str!("../templates/context/schemas/open.json")),
+    ("events/schemas/__names__/Close__Name__.1.json", include_str!("../templates/context/schemas/close.json")),
+    ("events/schemas/__names__/__Name__Opened.1.json", include_str!("../templates/context/schemas/opened.json")),
+    ("events/schemas/__names__/__Name__Closed.1.json", include_str!("../templates/context/schemas/closed.json")),
+    ("events/__names__/open-__name__.json", include_str!("../templates/context/samples/open.json")),
+    ("events/__names__/close-__name__.json", include_str!("../templates/context/samples/close.json")),
+];
+
+pub fn new_context(root: &Path, name: &str) -> Result<()> {
+    let names = Names::parse(name)?;
+    check_free(root, &names)?;
+    // Whatever can fail for its content comes before the first write.
+    let edits = entries(root, name)?;
+    for (path, text) in FILES {
+        let path = root.join(names.fill_in(path));
+        let folder = path.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        write(&path, &names.fill_in(text))?;
+    }
+    for (path, text) in edits {
+        write(&path, &text)?;
+    }
+    // The order of imports and the width of lines depend on the name.
+    processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
+    println!(
+        "Made shared/contexts/{name}, with schemas and sample events under events/, and entered it in Cargo.toml, \
+         shared/catalog and template.yaml.\n\n  \
+         cargo nextest run -p {name} -p catalog\n      \
+         runs its tests\n  \
+         UPDATE_SCHEMAS=1 cargo nextest run -p {name} schema_files\n      \
+         writes its schemas, after a message changed"
+    );
+    Ok(())
+}
+
+/// No package, context or message is called so yet.
+fn check_free(root: &Path, names: &Names) -> Result<()> {
+    let name = &names.names;
+    if root.join("shared/contexts").join(name).exists() {
+        bail!("there is a context {name} already");
+    }
+    if read(&root.join("Cargo.lock"))?.lines().any(|line| line == format!("name = {name:?}")) {
+        bail!("{name} is a package that this workspace has or uses; the context needs another name");
+    }
+    let schemas = root.join("events/schemas");
+    for folder in fs::read_dir(&schemas).with_context(|| schemas.display().to_string())? {
+        let (folder, message) = (folder?, format!("Open{}", names.singular_type()));
+        if folder.path().join(format!("{message}.1.json")).exists() {
+            bail!("{} has a message {message} already; the context needs another name", folder.file_name().display());
+        }
+    }
+    Ok(())
+}
+
+/// The files that know of every context, with this one entered.
+fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
+    let edited = |path: &str, edit: &dyn Fn(&str) -> Option<String>| -> Result<(PathBuf, String)> {
+        let path = root.join(path);
+        let text = edit(&read(&path)?);
+        let text = text.with_context(|| format!("{} is not as expected: enter {name} by hand", path.display()))?;
+        Ok((path, text))
+    };
+    Ok(vec![
+        edited("Cargo.toml", &|text| {
+            edit::insert(text, "# Ours", "", &format!("{name} = {{ path = \"shared/contexts/{name}\" }}"))
+        })?,
+        edited("shared/catalog/Cargo.toml", &|text| {
+            edit::insert(text, "[dependencies]", "", &format!("{name}.workspace = true"))
+        })?,
+        edited("shared/catalog/src/lib.rs", &|text| {
+            edit::insert(text, "pub static CONTEXTS", "];", &format!("    {name}::CONTEXT,"))
+        })?,
+        edited("template.yaml", &|text| edit::insert_word(text, "Contexts:", "Names:", name))?,
+    ])
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| path.display().to_string())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,57 @@
+//! One line, or one word, put into its place in a file that people keep.
+
+/// Puts `line` into the list that follows the first line beginning with `start`, up to the line `end` or the end of
+/// the text: before the first line of the list that sorts after it. `None` if there is no such list.
+pub fn insert(text: &str, start: &str, end: &str, line: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let first = lines.iter().position(|line| line.starts_with(start))? + 1;
+    let list = &lines[first..];
+    let length = list.iter().position(|line| *line == end).unwrap_or(list.len());
+    let before = list[..length].iter().position(|other| *other > line).unwrap_or(length);
+    lines.insert(first + before, line);
+    Some(lines.join("\n") + "\n")
+}
+
+/// Puts `word` into the YAML list `[…]` on the first line of `key` that follows one of `section`. `None` if there is
+/// no such line.
+pub fn insert_word(text: &str, section: &str, key: &str, word: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let section = lines.iter().position(|line| line.trim() == section)?;
+    let at = section + lines[section..].iter().position(|line| line.trim_start().starts_with(key))?;
+    let (head, rest) = lines[at].split_once('[')?;
+    let (list, tail) = rest.split_once(']')?;
+    let mut words: Vec<&str> = list.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    words.push(word);
+    words.sort_unstable();
+    let line = format!("{head}[{}]{tail}", words.join(", "));
+    lines[at] = &line;
+    Some(lines.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# Ours\ncatalog = 1\norders = 1\n\n# Others\nserde = 1\n";
+
+    #[test]
+    fn a_line_goes_where_it_sorts() {
+        let inserted = |line| insert(TEXT, "# Ours", "", line).expect("a list");
+        assert_eq!(inserted("lambda = 1"), TEXT.replace("orders", "lambda = 1\norders"));
+        assert_eq!(inserted("zebras = 1"), TEXT.replace("orders = 1\n", "orders = 1\nzebras = 1\n"));
+        assert_eq!(insert("[a]\nb\n", "[a]", "", "c"), Some("[a]\nb\nc\n".to_owned()));
+    }
+
+    #[test]
+    fn a_word_joins_a_list() {
+        let text = "M:\n  Names: [x]\n  Contexts:\n    # why\n    Names: [orders, policies] # all\n";
+        let expected = text.replace("[orders, policies]", "[claims, orders, policies]");
+        assert_eq!(insert_word(text, "Contexts:", "Names:", "claims"), Some(expected));
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_left_to_people() {
+        assert_eq!(insert(TEXT, "# Mine", "", "x"), None);
+        assert_eq!(insert_word("Contexts:\n  Names:\n  - orders\n", "Contexts:", "Names:", "x"), None);
+    }
+}

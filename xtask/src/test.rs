@@ -1,0 +1,64 @@
+//! Everything there is to check before a change is good.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::local_stack::LocalStack;
+use crate::steps::Checks;
+use crate::workspace::{END_TO_END, Workspace, cargo};
+use crate::{functions, lint, processes};
+
+/// Tells the end-to-end tests where the stack is described.
+const STACK_VARIABLE: &str = "WAYBILL_STACK";
+
+pub fn test(workspace: &Workspace, only_unit: bool) -> Result<()> {
+    let mut checks = Checks::default();
+    checks.check("format", || processes::show(in_root(workspace).args(["fmt", "--all", "--check"])));
+    checks.check("clippy", || {
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+        processes::show(in_root(workspace).args(clippy))
+    });
+    checks.check("tests", || processes::show(nextest(workspace).arg(format!("not package(={END_TO_END})"))));
+    if !only_unit {
+        checks.check("template", || lint::cloudformation(workspace));
+        end_to_end(workspace, &mut checks);
+    }
+    checks.summary()
+}
+
+fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
+    const TESTS: &str = "end-to-end tests";
+    const RIGHTS: &str = "rights of the roles";
+    let stack = checks
+        .check("deployment on the local stack", || LocalStack::start(workspace, &functions::build(workspace)?, None));
+    let Some(stack) = stack else {
+        checks.skip(RIGHTS, "nothing is deployed");
+        checks.skip(TESTS, "nothing is deployed");
+        return;
+    };
+    checks.check(RIGHTS, || lint::rights(workspace, &stack));
+    checks.check(TESTS, || {
+        let mut tests = nextest(workspace);
+        tests.arg(format!("package(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
+        let result = processes::show(&mut tests);
+        if result.is_err() {
+            eprintln!("\nThe local stack's last words:\n{}", stack.last_words());
+        }
+        result
+    });
+}
+
+/// Lacks its last argument, the filter. All tests are built either way, so cargo builds them once: a choice of
+/// packages would also choose their dependencies' features.
+fn nextest(workspace: &Workspace) -> Command {
+    let mut command = in_root(workspace);
+    command.args(["nextest", "run", "--workspace", "--no-tests=pass", "--filterset"]);
+    command
+}
+
+fn in_root(workspace: &Workspace) -> Command {
+    let mut command = cargo();
+    command.current_dir(&workspace.root);
+    command
+}

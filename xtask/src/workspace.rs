@@ -1,0 +1,58 @@
+//! Where things are: the checkout, the target folder, the functions.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Package of the tests that need a deployed local stack.
+pub const END_TO_END: &str = "end-to-end";
+
+pub struct Workspace {
+    pub root: PathBuf,
+    /// Cargo's target folder, wherever the environment or a configuration puts it.
+    pub target: PathBuf,
+    /// Packages under `functions/`. Each has one binary, of the package's name.
+    pub functions: Vec<String>,
+}
+
+impl Workspace {
+    pub fn find() -> Result<Self> {
+        let output = cargo().args(["metadata", "--no-deps", "--format-version=1"]).output()?;
+        if !output.status.success() {
+            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let path = |field: &str| {
+            let path = metadata[field].as_str().map(PathBuf::from);
+            path.with_context(|| format!("cargo metadata has no {field}"))
+        };
+        let root = path("workspace_root")?;
+        let functions = root.join("functions");
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        Ok(Self {
+            target: path("target_directory")?,
+            functions: packages
+                .filter(|package| Path::new(text(&package["manifest_path"])).starts_with(&functions))
+                .map(|package| text(&package["name"]).to_owned())
+                .collect(),
+            root,
+        })
+    }
+
+    /// Everything the local stack leaves behind.
+    pub fn local_stack(&self) -> PathBuf {
+        self.target.join("local-stack")
+    }
+}
+
+/// The cargo that runs this task, so that a toolchain chosen for it is kept.
+pub fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,40 @@
+//! __Names__: opened, then closed. A beginning: put your own words and rules in.
+
+pub mod commands;
+mod decide;
+pub mod events;
+mod evolve;
+pub mod projection;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use kernel::context::{Context, Schema};
+use kernel::decider::{Decider, Decision, Envelope, Rejection};
+
+use commands::Command;
+use events::Event;
+use projection::__Name__View;
+use state::State;
+
+pub const CONTEXT: Context = Context::of::<__Names__>("__names__", SCHEMAS, &[&__Name__View]);
+
+const SCHEMAS: &[Schema] = kernel::schemas!("__names__":
+    Open__Name__ = 1, Close__Name__ = 1, __Name__Opened = 1, __Name__Closed = 1);
+
+/// The rules.
+pub struct __Names__;
+
+impl Decider for __Names__ {
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+
+    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+        decide::decide(*state, command, envelope)
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        evolve::evolve(state, event)
+    }
+}
