@@ -12,18 +12,34 @@ use serde_json::Value;
 use crate::processes::Group;
 use crate::workspace::{Workspace, cargo};
 
-/// Builds every function for this machine, in a profile without the minutes of link-time optimisation.
-pub fn build(workspace: &Workspace) -> Result<PathBuf> {
+/// What else is built, or was built just before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    Nothing,
+    /// Tests enable features of shared dependencies, so cargo would build those again for the functions alone.
+    Tests,
+}
+
+/// Builds every function for this machine, in the profile of the tests: without the minutes of optimisation.
+pub fn build(workspace: &Workspace, beside: Beside) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--profile=local", "--bins", "--message-format=json-render-diagnostics"]);
-    for function in &workspace.functions {
-        command.args(["--package", function]);
+    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]);
+    match beside {
+        Beside::Tests => drop(command.args(["--workspace", "--tests"])),
+        Beside::Nothing => {
+            for function in &workspace.functions {
+                command.args(["--package", function]);
+            }
+        }
     }
     let mut build = Group::spawn(command.current_dir(&workspace.root).stdout(Stdio::piped()))?;
     let mut executables = Vec::new();
     for line in BufReader::new(build.leader.stdout.take().context("stdout is piped")?).lines() {
         let message: Value = serde_json::from_str(&line?)?;
-        if let (Some(name), Some(path)) = (message["target"]["name"].as_str(), message["executable"].as_str()) {
+        let (name, executable) = (message["target"]["name"].as_str(), message["executable"].as_str());
+        if let (Some(name), Some(path), Some(false)) = (name, executable, message["profile"]["test"].as_bool())
+            && workspace.functions.iter().any(|function| function == name)
+        {
             executables.push((name.to_owned(), PathBuf::from(path)));
         }
     }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::functions::Beside;
 use crate::local_stack::LocalStack;
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, Workspace, cargo};
@@ -19,7 +20,7 @@ pub fn test(workspace: &Workspace, only_unit: bool) -> Result<()> {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))
     });
-    checks.check("tests", || processes::show(nextest(workspace).arg(format!("not package(={END_TO_END})"))));
+    checks.check("tests", || processes::show(nextest(workspace).arg(format!("not binary(={END_TO_END})"))));
     if !only_unit {
         checks.check("template", || lint::cloudformation(workspace));
         end_to_end(workspace, &mut checks);
@@ -30,8 +31,9 @@ pub fn test(workspace: &Workspace, only_unit: bool) -> Result<()> {
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const TESTS: &str = "end-to-end tests";
     const RIGHTS: &str = "rights of the roles";
-    let stack = checks
-        .check("deployment on the local stack", || LocalStack::start(workspace, &functions::build(workspace)?, None));
+    let stack = checks.check("deployment on the local stack", || {
+        LocalStack::start(workspace, &functions::build(workspace, Beside::Tests)?, None)
+    });
     let Some(stack) = stack else {
         checks.skip(RIGHTS, "nothing is deployed");
         checks.skip(TESTS, "nothing is deployed");
@@ -40,7 +42,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
     checks.check(TESTS, || {
         let mut tests = nextest(workspace);
-        tests.arg(format!("package(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
+        tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
         let result = processes::show(&mut tests);
         if result.is_err() {
             eprintln!("\nThe local stack's last words:\n{}", stack.last_words());

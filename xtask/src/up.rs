@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::functions;
+use crate::functions::{self, Beside};
 use crate::local_stack::LocalStack;
 use crate::workspace::Workspace;
 
 pub fn up(workspace: &Workspace, port: Option<u16>) -> Result<()> {
     println!("building the functions");
-    let functions = functions::build(workspace)?;
+    let functions = functions::build(workspace, Beside::Nothing)?;
     let mut stack = LocalStack::start(workspace, &functions, port)?;
     println!("{}", guide(&workspace.root, &stack.describe()?));
     stack.wait()
@@ -38,13 +38,13 @@ Submit a command, and follow its operation:
   OPERATION=$(curl -sS -D - -o /dev/null "$API/commands" -H "Authorization: Bearer $TOKEN" \
     -H 'Content-Type: application/cloudevents+json' --data-binary '@{command}' |
     tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
-  curl -sS "$OPERATION" -H "Authorization: Bearer $TOKEN"; echo
+  while OUTCOME=$(curl -sS "$OPERATION" -H "Authorization: Bearer $TOKEN"); echo "$OUTCOME"
+    echo "$OUTCOME" | grep -q '"status":"accepted"'; do sleep 1; done
 
-Read the order that it made:
+Read the order that it made, in the version that it made:
 
-  ORDER=$(curl -sS "$OPERATION" -H "Authorization: Bearer $TOKEN" |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["resource"]["href"])')
-  curl -sS "$API$ORDER" -H "Authorization: Bearer $TOKEN"; echo
+  ORDER=$(echo "$OUTCOME" | python3 -c 'import json, sys; print(json.load(sys.stdin)["resource"]["href"])')
+  curl -sSf --retry 10 --retry-all-errors "$ORDER" -H "Authorization: Bearer $TOKEN"; echo
 "#,
         api = text("/api_url"),
         log = text("/server_log"),

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// Package of the tests that need a deployed local stack.
-pub const END_TO_END: &str = "end-to-end";
+/// Test binary whose tests need a deployed local stack.
+pub const END_TO_END: &str = "end_to_end";
 
 pub struct Workspace {
     pub root: PathBuf,

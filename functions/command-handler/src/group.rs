@@ -53,6 +53,9 @@ impl Group {
                 },
             };
             let batch = self.decide(handler, &base, clock).await;
+            if batch.outcomes.is_empty() {
+                return; // logged where it was found out
+            }
             match handler.events.commit(batch.commit, clock.now()).await {
                 Ok(Head { commit_number, version, committed_at }) => {
                     self.finish(handler.context.name, &batch.outcomes);
@@ -60,13 +63,14 @@ impl Group {
                 }
                 Err(CommitError::Refused { stream_moved, entries }) => {
                     conflicts += u32::from(stream_moved);
-                    self.learn(handler.context.name, entries);
+                    self.learn(handler.context.name, stream_moved, entries);
+                    known = (!stream_moved).then_some(base);
                 }
                 Err(CommitError::Busy) => conflicts += 1,
                 // Which one it is shows when each goes alone.
                 Err(CommitError::Invalid(_)) if batch.outcomes.len() > 1 => self.at_once = 1,
                 Err(CommitError::Invalid(source)) => {
-                    let fault = Fault { reason: "refused-by-store", error: chain(source.as_ref()) };
+                    let fault = Fault::new("refused-by-store", chain(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
                         tracing::error!(stream = %self.stream, error = fault.error, "cannot be parked either");
                         return;
@@ -107,7 +111,7 @@ impl Group {
                     break; // it begins the next transaction
                 }
                 let error = "its events and records exceed what one transaction can hold".to_owned();
-                let fault = Fault { reason: "too-large", error };
+                let fault = Fault::new(Fault::TOO_LARGE, error);
                 delivery.settled = Some(Settled::Parked(fault.clone()));
                 entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
@@ -137,13 +141,24 @@ impl Group {
     }
 
     /// Takes note of why single commands cannot be part of the transaction.
-    fn learn(&mut self, context: &'static str, entries: Vec<(usize, Refusal)>) {
+    ///
+    /// A repeat is one whatever the state. All else was found out on the state that the commands before it were to
+    /// leave: behind the first one at fault that state has never been, and nothing found out on it counts.
+    fn learn(&mut self, context: &'static str, stream_moved: bool, entries: Vec<(usize, Refusal)>) {
+        let first = if stream_moved { None } else { entries.iter().map(|(index, _)| *index).min() };
         let mut repeats = Vec::new();
         for (index, refusal) in entries {
             match refusal {
                 Refusal::Duplicate { same_content } => repeats.push((index, same_content)),
-                Refusal::Guard(rejection) => self.pending[index].settled = Some(Settled::Rejected(rejection)),
+                Refusal::Guard(rejection) if Some(index) == first => {
+                    self.pending[index].settled = Some(Settled::Rejected(rejection));
+                }
+                Refusal::Guard(_) => {}
             }
+        }
+        for delivery in self.pending.iter_mut().skip(first.map_or(0, |first| first + 1)) {
+            let void = matches!(&delivery.settled, Some(Settled::Parked(fault)) if fault.is_of_its_state());
+            delivery.settled.take_if(|_| void);
         }
         repeats.sort_unstable();
         repeats.dedup_by_key(|repeat| repeat.0);

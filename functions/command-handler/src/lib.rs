@@ -12,9 +12,11 @@ mod outcome;
 mod settings;
 mod verdict;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use kernel::command::NotACommand;
 use kernel::context::Context;
@@ -53,8 +55,11 @@ impl CommandHandler {
             }
         }
         let groups = join_all(groups.into_iter().map(|mut group| async move {
-            if timeout_at(finish_by, group.run(self, clock)).await.is_err() {
-                tracing::warn!(stream = %group.stream, "out of time");
+            // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
+            match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => tracing::error!(stream = %group.stream, "the stream cannot be handled"),
+                Err(_) => tracing::warn!(stream = %group.stream, "out of time"),
             }
             group.give_back(self.context.name)
         }));

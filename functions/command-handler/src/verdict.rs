@@ -26,6 +26,23 @@ pub(crate) struct Fault {
     pub error: String,
 }
 
+impl Fault {
+    pub const TOO_LARGE: &str = "too-large";
+    pub const PANICKED: &str = "panicked";
+
+    /// `error` is clipped: a panic may quote all that it panicked over, and must still fit beside the message.
+    pub fn new(reason: &'static str, mut error: String) -> Self {
+        const MAX_ERROR: usize = 4 * 1024;
+        error.truncate(error.floor_char_boundary(MAX_ERROR));
+        Self { reason, error }
+    }
+
+    /// Whether deciding on another state could do without it. A hang could too, but is too dear to be tried again.
+    pub fn is_of_its_state(&self) -> bool {
+        matches!(self.reason, Self::TOO_LARGE | Self::PANICKED)
+    }
+}
+
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -40,17 +57,15 @@ pub(crate) async fn decide(aggregate: &Arc<dyn Aggregate>, command: &Arc<Command
     match timeout(PATIENCE, spawn_blocking(move || aggregate.decide(&command))).await {
         Ok(Ok(Ok(decided))) => match decided.events.iter().find(|event| event.data.get().len() > MAX_EVENT_DATA) {
             None => Verdict::Decided(decided),
-            Some(event) => Verdict::Parked(Fault {
-                reason: "too-large",
-                error: format!("its {} would exceed what can be published", event.ty),
-            }),
+            Some(event) => {
+                let error = format!("its {} would exceed what can be published", event.ty);
+                Verdict::Parked(Fault::new(Fault::TOO_LARGE, error))
+            }
         },
         Ok(Ok(Err(Undecided::Rejected(rejection)))) => Verdict::Rejected(rejection),
-        Ok(Ok(Err(Undecided::Unreadable(error)))) => {
-            Verdict::Parked(Fault { reason: "unreadable", error: chain(&error) })
-        }
-        Ok(Err(panic)) => Verdict::Parked(Fault { reason: "panicked", error: panic_message(panic) }),
-        Err(_) => Verdict::Parked(Fault { reason: "hung", error: format!("no decision within {PATIENCE:?}") }),
+        Ok(Ok(Err(Undecided::Unreadable(error)))) => Verdict::Parked(Fault::new("unreadable", chain(&error))),
+        Ok(Err(panic)) => Verdict::Parked(Fault::new(Fault::PANICKED, panic_message(panic))),
+        Err(_) => Verdict::Parked(Fault::new("hung", format!("no decision within {PATIENCE:?}"))),
     }
 }
 

@@ -99,11 +99,11 @@ pub struct ReceiptKeys(Vec<Hmac<Sha256>>);
 
 /// Why a text holds no receipt keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one or more secrets of at least 32 characters, separated by commas, the newest first")]
+#[error("must be one or more secrets of at least 32 characters, separated by spaces, the newest first")]
 pub struct InvalidKeys;
 
 impl ReceiptKeys {
-    /// One or more secrets of at least 32 characters, separated by commas, the newest first.
+    /// One or more secrets of at least 32 characters, separated by spaces, the newest first.
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let key = |secret: &str| {
             if secret.len() < 32 {
@@ -112,7 +112,8 @@ impl ReceiptKeys {
                 Hmac::new_from_slice(secret.as_bytes()).map_err(|_| InvalidKeys)
             }
         };
-        text.split(',').map(str::trim).map(key).collect::<Result<_, _>>().map(Self)
+        let keys: Vec<_> = text.split_whitespace().map(key).collect::<Result<_, _>>()?;
+        if keys.is_empty() { Err(InvalidKeys) } else { Ok(Self(keys)) }
     }
 
     pub fn seal(&self, tenant: &TenantId, accepted_at: Timestamp, command_key: CommandKey, digest: Digest) -> Receipt {
@@ -195,7 +196,7 @@ mod tests {
     fn receipts_of_the_replaced_key_still_open() {
         let acme = tenant("acme");
         let receipt = keys().seal(&acme, Timestamp::from_millis(1), CommandKey::of(&acme, "s", "1"), Digest([0; 16]));
-        let replaced = ReceiptKeys::parse(&format!("{}, {}", "n".repeat(32), "k".repeat(32))).expect("keys");
+        let replaced = ReceiptKeys::parse(&format!("{} {}", "n".repeat(32), "k".repeat(32))).expect("keys");
         assert_eq!(replaced.open(&acme, &receipt.to_string()), Some(receipt));
         let gone = ReceiptKeys::parse(&"n".repeat(32)).expect("keys");
         assert_eq!(gone.open(&acme, &receipt.to_string()), None);

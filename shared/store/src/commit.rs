@@ -54,6 +54,7 @@ pub struct CommitBuilder {
     actions: Vec<(Slot, TransactWriteItem)>,
     bytes: usize,
     entries: usize,
+    /// Keys of the operations and guards in it, of which none looks like another.
     touched: HashSet<String>,
 }
 
@@ -155,15 +156,16 @@ impl CommitBuilder {
             let put = put.build().expect("all that is required is there");
             actions.push((Slot::Parked, TransactWriteItem::builder().put(put).build()));
         }
-        let mut touched = Vec::new();
+        let mut touched = vec![entry.operation.operation_key.clone()];
         for guard in &entry.guards {
             let (key, rejection, action) = self.guard(guard);
-            bytes += 1024;
-            if self.touched.contains(&key) || touched.contains(&key) {
-                return Err(TooLarge); // no item twice in a transaction
-            }
+            bytes += 1024 + key.len();
             touched.push(key);
             actions.push((Slot::Guard(index, rejection), action));
+        }
+        let distinct: HashSet<&String> = touched.iter().collect();
+        if distinct.len() < touched.len() || distinct.iter().any(|key| self.touched.contains(*key)) {
+            return Err(TooLarge); // no item twice in a transaction
         }
         let events_bytes: usize = entry.events.iter().map(|event| json(event).len() + 1).sum();
         // One action more than there are: the commit itself.

@@ -1,6 +1,6 @@
 //! Read models: a document per aggregate and collection, found by id or in lists, with totals beside them.
 //!
-//! | `collection` | `id` | holds |
+//! | `collection_key` | `id` | holds |
 //! | --- | --- | --- |
 //! | `tenant#collection` | aggregate id | the document, its version, and its keys in the two list indexes |
 //! | `tenant#collection#totals` | total's name | `amount`: the exact sum over all documents |
@@ -27,7 +27,7 @@ pub const SHARDS: u32 = 4;
 /// A document as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    pub collection: String,
+    pub collection_key: String,
     pub id: String,
     /// JSON.
     pub document: String,
@@ -118,7 +118,7 @@ impl ReadModels {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("collection", s(partition(tenant, collection)))
+            .key("collection_key", s(partition(tenant, collection)))
             .key("id", s(id))
             .consistent_read(true)
             .send()
@@ -133,7 +133,7 @@ impl ReadModels {
             keys.iter().map(|key| ((key.partition(), key.id.as_str()), key)).collect();
         let mut wanted: Vec<Item> = by_name
             .values()
-            .map(|key| Item::from([("collection".into(), s(key.partition())), ("id".into(), s(&key.id))]))
+            .map(|key| Item::from([("collection_key".into(), s(key.partition())), ("id".into(), s(&key.id))]))
             .collect();
         let mut found = HashMap::new();
         while !wanted.is_empty() {
@@ -151,7 +151,7 @@ impl ReadModels {
                 .map_err(StoreError::unavailable("BatchGetItem"))?;
             for item in answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
                 let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt("read model"))?;
-                if let Some(key) = by_name.get(&(row.collection.clone(), row.id.as_str())) {
+                if let Some(key) = by_name.get(&(row.collection_key.clone(), row.id.as_str())) {
                     found.insert((*key).clone(), row);
                 }
             }
@@ -197,7 +197,7 @@ impl ReadModels {
             owner_key: owner_key(&partition, &listing.owner),
             state_key: state_key(&partition, &listing.state, shard(&key.id)),
             list_sort: format!("{}#{}", listing.time, key.id),
-            collection: partition,
+            collection_key: partition,
             id: key.id.to_string(),
             document: change.document.clone(),
             version: change.to_version,
@@ -222,7 +222,7 @@ impl ReadModels {
         let update = |((partition, name), amount): ((String, &str), i64)| {
             let update = Update::builder()
                 .table_name(&self.table)
-                .key("collection", s(format!("{partition}#totals")))
+                .key("collection_key", s(format!("{partition}#totals")))
                 .key("id", s(name))
                 .update_expression("ADD amount :amount")
                 .expression_attribute_values(":amount", n(amount))
@@ -247,7 +247,7 @@ impl ReadModels {
                 .client
                 .query()
                 .table_name(&self.table)
-                .key_condition_expression("collection = :totals")
+                .key_condition_expression("collection_key = :totals")
                 .expression_attribute_values(":totals", s(format!("{}#totals", partition(tenant, collection))))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
@@ -289,11 +289,17 @@ impl ReadModels {
                 });
                 let shards: Vec<_> = shards.collect();
                 let pages = try_join_all(shards.iter().map(|shard| self.index(shard, before, limit))).await?;
-                let mut rows: Vec<Row> = pages.iter().flat_map(|page| page.rows.clone()).collect();
+                // What is known of all shards ends where the one that was read the least far ends.
+                let known = pages.iter().filter_map(|page| page.next.clone()).max();
+                let mut rows: Vec<Row> = pages.into_iter().flat_map(|page| page.rows).collect();
+                rows.retain(|row| known.as_ref().is_none_or(|known| row.list_sort >= *known));
                 rows.sort_by(|a, b| b.list_sort.cmp(&a.list_sort));
-                let more = rows.len() > limit || pages.iter().any(|page| page.next.is_some());
-                rows.truncate(limit);
-                let next = rows.last().filter(|_| more).map(|row| row.list_sort.clone());
+                let next = if rows.len() > limit {
+                    rows.truncate(limit);
+                    rows.last().map(|row| row.list_sort.clone())
+                } else {
+                    known
+                };
                 Ok(ListPage { rows, next })
             }
         }

@@ -1,0 +1,139 @@
+//! Who may send what.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, submit_order, with};
+use crate::request::{Request, client, user};
+
+fn order() -> Request {
+    Request::structured(&submit_order())
+}
+
+/// Demo's settings are this one grant.
+fn granting(principals: &[&str], types: &[&str], sources: &[&str]) -> Api {
+    let api = Api::without_tenants();
+    api.register_client("shop-client", "demo");
+    let grant = json!({ "principals": principals, "types": types, "sources": sources });
+    api.register_tenant("demo", &json!({ "grants": [grant] }));
+    api
+}
+
+#[tokio::test]
+async fn without_verified_claims_nobody_is_let_in() {
+    let api = Api::new();
+    api.send(order().without_claims()).await.refused("unauthenticated");
+    for claims in [json!({}), json!({ "scope": "waybill/submit" }), json!({ "client_id": "", "sub": "" })] {
+        api.send(order().by(claims)).await.refused("unauthenticated");
+    }
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn a_client_of_no_tenant_is_told_so() {
+    let api = Api::new();
+    let problem = api.send(order().by(client("a-stranger"))).await.refused("not-permitted");
+    assert!(problem.detail.contains("tenant"), "{problem:#?}");
+    api.register_client("of-nowhere", "nowhere");
+    let problem = api.send(order().by(client("of-nowhere"))).await.refused("not-permitted");
+    assert!(problem.detail.contains("settings"), "{problem:#?}");
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn a_machine_client_belongs_to_the_tenant_it_is_registered_with() {
+    let api = Api::new();
+    api.register_client("other-client", "other");
+    api.register_tenant(
+        "other",
+        &json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }] }),
+    );
+    api.send(order()).await.accepted();
+    api.send(order().by(client("other-client"))).await.accepted();
+    let groups: Vec<_> = api.queued("orders").into_iter().filter_map(|message| message.group).collect();
+    assert_eq!(groups, ["demo/orders/O-1001", "other/orders/O-1001"], "the same event of two tenants is two commands");
+}
+
+#[tokio::test]
+async fn a_user_belongs_to_the_tenant_of_their_token() {
+    let api = Api::new();
+    api.send(order().by(user("alice", Some("demo")))).await.accepted();
+    let (message, command) = api.only_command("orders");
+    assert_eq!(message.group.as_deref(), Some("demo/orders/O-1001"));
+    let text = |name: &str| command.extension(name).map(ToString::to_string);
+    assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("alice"), Some("user")));
+}
+
+#[tokio::test]
+async fn a_user_without_a_tenant_claim_belongs_to_their_applications_tenant() {
+    let api = Api::new();
+    api.send(order().by(user("bob", None))).await.refused("not-permitted");
+    let api = Api::new();
+    api.register_client("the-web-application", "demo");
+    api.send(order().by(user("bob", None))).await.accepted();
+    assert_eq!(api.only_command("orders").1.extension("authid").map(ToString::to_string).as_deref(), Some("bob"));
+}
+
+#[tokio::test]
+async fn a_token_that_names_an_impossible_tenant_belongs_to_none() {
+    let api = Api::new();
+    for tenant in ["DEMO", "demo/orders", "demo#x", "nowhere"] {
+        api.send(order().by(user("alice", Some(tenant)))).await.refused("not-permitted");
+    }
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn the_issuer_may_name_the_client_azp() {
+    let api = Api::new();
+    api.send(order().by(json!({ "azp": "shop-client", "sub": "shop-client" }))).await.accepted();
+}
+
+#[tokio::test]
+async fn without_any_grant_nothing_may_be_sent() {
+    for settings in [json!({}), json!({ "grants": [] })] {
+        let api = Api::without_tenants();
+        api.register_client("shop-client", "demo");
+        api.register_tenant("demo", &settings);
+        let problem = api.send(order()).await.refused("not-permitted");
+        assert!(problem.detail.contains("SubmitOrder from https://shop.example/checkout"), "{problem:#?}");
+        api.assert_nothing_queued();
+    }
+}
+
+#[tokio::test]
+async fn principal_type_and_source_must_all_be_granted() {
+    let shop = "https://shop.example/";
+    let permitted = async |api: Api, event: Value| api.send(Request::structured(&event)).await.status == 202;
+    assert!(permitted(granting(&["shop-client"], &["SubmitOrder"], &[shop]), submit_order()).await);
+    assert!(permitted(granting(&["*"], &["Submit*"], &[shop]), submit_order()).await);
+    assert!(!permitted(granting(&["till-client"], &["*"], &[shop]), submit_order()).await);
+    assert!(!permitted(granting(&["*"], &["Cancel*", "ShipOrder", "Order"], &[shop]), submit_order()).await);
+    assert!(!permitted(granting(&["*"], &["*"], &["https://broker.example/"]), submit_order()).await);
+    let elsewhere = with(submit_order(), &json!({ "source": "https://shop.example.org/checkout" }));
+    assert!(!permitted(granting(&["*"], &["*"], &["https://shop.example"]), elsewhere).await);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_tell_which_types_there_are() {
+    let api = granting(&["*"], &["SubmitOrder"], &["https://shop.example/"]);
+    for ty in ["CancelOrder", "LaunchRocket"] {
+        let event = with(submit_order(), &json!({ "type": ty }));
+        api.send(Request::structured(&event)).await.refused("not-permitted");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_given_today_counts_within_a_minute() {
+    tokio::time::pause();
+    let api = granting(&["*"], &["SubmitOrder"], &["https://broker.example/"]);
+    api.send(order()).await.refused("not-permitted");
+    api.register_tenant(
+        "demo",
+        &json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }] }),
+    );
+    api.send(order()).await.refused("not-permitted");
+    tokio::time::advance(lambda::caller::FRESH_FOR).await;
+    api.send(order()).await;
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    api.send(order()).await.accepted();
+}

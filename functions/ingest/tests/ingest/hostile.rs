@@ -1,0 +1,262 @@
+//! Input made to hurt: answered at once, with 4xx, and without effect.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::api::{Api, submit_order, with};
+use crate::request::Request;
+
+const DEEP: usize = 100_000;
+/// Generous for a debug build on a busy machine; what is quadratic or worse takes minutes.
+const QUICK: Duration = Duration::from_secs(2);
+
+/// The event as text of that length, its data filled up with white space.
+pub fn padded(event: &Value, length: usize) -> String {
+    let text = event.to_string();
+    let data = event["data"].to_string();
+    let spaces = " ".repeat(length - text.len());
+    text.replacen(&data, &format!("{}{spaces}}}", &data[..data.len() - 1]), 1)
+}
+
+async fn quickly<T>(work: impl Future<Output = T>) -> T {
+    let start = Instant::now();
+    let done = work.await;
+    assert!(start.elapsed() < QUICK, "took {:?}", start.elapsed());
+    done
+}
+
+#[tokio::test]
+async fn json_nested_a_hundred_thousand_deep_is_refused_wherever_it_is() {
+    let api = Api::new();
+    let deep = "[".repeat(DEEP) + &"]".repeat(DEEP);
+    let with_deep = |name: &str| submit_order().to_string().replacen('{', &format!("{{\"{name}\":{deep},"), 1);
+    let without_data = with(submit_order(), &json!({ "data": null })).to_string();
+    let mut binary = Request::binary(&submit_order());
+    binary.body = deep.clone().into();
+    let requests = [
+        Request::structured(&deep),
+        Request::structured(&"{\"a\":".repeat(DEEP)[..250_000]),
+        Request::structured(&with_deep("extension")),
+        Request::structured(&without_data.replacen('{', &format!("{{\"data\":{deep},"), 1)),
+        Request::of_type("application/cloudevents-batch+json", "[".repeat(DEEP * 10)),
+        Request::of_type("application/cloudevents-batch+json", format!("[{deep},{}]", with_deep("x"))),
+        binary,
+    ];
+    quickly(async {
+        for request in requests {
+            let answer = api.send(request).await;
+            assert_eq!(answer.status, 400, "{answer:#?}");
+        }
+    })
+    .await;
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn an_event_too_large_for_its_way_is_refused_and_one_that_just_fits_is_not() {
+    let api = Api::new();
+    api.warm_up().await;
+    let sizes = [300 * 1024, 256 * 1024 + 1, 256 * 1024];
+    for size in sizes {
+        api.send(Request::structured(&padded(&submit_order(), size))).await.refused("too-large");
+    }
+    let mut binary = Request::binary(&submit_order());
+    binary.body.extend(vec![b' '; 300 * 1024]);
+    api.send(binary).await.refused("too-large");
+    api.assert_nothing_queued();
+    api.send(Request::structured(&padded(&submit_order(), 255 * 1024))).await.accepted();
+    let (message, _) = api.only_command("orders");
+    assert!(message.body.len() <= 256 * 1024, "{}", message.body.len());
+}
+
+#[tokio::test]
+async fn sixty_four_kib_are_always_taken() {
+    let api = Api::new();
+    api.send(Request::structured(&padded(&submit_order(), 64 * 1024))).await.accepted();
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_refused() {
+    let api = Api::new();
+    for (content_type, body) in [
+        ("application/cloudevents+json", &b"{\"id\":\"\xff\"}"[..]),
+        ("application/cloudevents-batch+json", b"[\xc3\x28]"),
+        ("application/cloudevents+json", b"\x00\x01\x02"),
+    ] {
+        api.send(Request::of_type(content_type, body)).await.refused("malformed-event");
+    }
+    let mut binary = Request::binary(&submit_order());
+    binary.body = b"{\"customer\":\"\xed\xa0\x80\"}".to_vec();
+    api.send(binary).await.refused("malformed-event");
+    let mut binary = Request::binary(&submit_order());
+    binary.headers.push(("ce-note".to_owned(), b"caf\xe9".to_vec()));
+    let problem = api.send(binary).await.refused("malformed-event");
+    assert_eq!(problem.attribute.as_deref(), Some("ce-note"));
+    api.assert_nothing_queued();
+}
+
+/// Sends an order that names this schema of the tenant's own, with this note as part of its data.
+async fn checked_by(schema: &Value, data: Value) -> crate::api::Answer {
+    let api = Api::without_tenants();
+    api.register_client("shop-client", "demo");
+    let queue = testkit::Aws::queue_url("own.fifo");
+    api.register_tenant(
+        "demo",
+        &json!({
+            "grants": [{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }],
+            "routes": [{ "source": "https://shop.example/", "queue": queue }],
+        }),
+    );
+    api.register_schema("demo", "urn:demo:hostile", "Hurt", &schema.to_string());
+    let event = with(submit_order(), &json!({ "type": "Hurt", "dataschema": "urn:demo:hostile", "data": data }));
+    quickly(api.send(Request::structured(&event))).await
+}
+
+#[tokio::test]
+async fn a_schema_cannot_reach_out_of_itself() {
+    for target in [
+        "https://evil.example/schema.json",
+        "http://169.254.169.254/latest/meta-data/",
+        "file:///etc/passwd",
+        "other.json",
+        "//evil.example/x",
+        "https://json-schema.org/draft/2020-12/schema",
+        "#anchor",
+    ] {
+        let answer = checked_by(&json!({ "properties": { "x": { "$ref": target } } }), json!({ "x": 1 })).await;
+        let problem = answer.refused("unknown-schema");
+        assert!(problem.detail.contains(target), "{problem:#?}");
+    }
+    let answer = checked_by(&json!({ "$schema": "https://evil.example/meta", "type": "object" }), json!({})).await;
+    answer.refused("unknown-schema");
+}
+
+#[tokio::test]
+async fn a_pattern_that_backtracks_elsewhere_takes_linear_time_here() {
+    let almost = "a".repeat(200_000) + "b";
+    for pattern in ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*)*c$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"] {
+        let answer = checked_by(&json!({ "properties": { "x": { "pattern": pattern } } }), json!({ "x": almost })).await;
+        assert_eq!(answer.refused("invalid-data").errors[0].pointer.as_deref(), Some("/x"), "{pattern}");
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_that_compiles_to_megabytes_is_refused() {
+    for pattern in ["a{1000}{1000}", r"\w{2000}", r"(\p{L}{50}){50}"] {
+        checked_by(&json!({ "pattern": pattern }), json!("a")).await.refused("unknown-schema");
+    }
+}
+
+/// `d0` asks `d1` twice, which asks `d2` twice, and so on.
+fn doubling(levels: usize, link: impl Fn(Value) -> Value) -> Value {
+    let mut definitions = serde_json::Map::new();
+    for level in 0..levels {
+        let next = json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+        definitions.insert(format!("d{level}"), link(next));
+    }
+    definitions.insert(format!("d{levels}"), json!({ "type": "object" }));
+    json!({ "$ref": "#/$defs/d0", "$defs": definitions })
+}
+
+#[tokio::test]
+async fn references_that_double_are_refused() {
+    let schema = doubling(60, |next| json!({ "allOf": [next.clone(), next] }));
+    let problem = checked_by(&schema, json!({})).await.refused("unknown-schema");
+    assert!(problem.detail.contains("larger than"), "{problem:#?}");
+}
+
+#[tokio::test]
+async fn references_that_double_behind_an_encoded_name_are_refused() {
+    let loops = json!({ "anyOf": [{ "items": { "$ref": "#/$defs/%61" } }, { "items": { "$ref": "#/$defs/%61" } }] });
+    let schema = json!({ "$ref": "#/$defs/%61", "$defs": { "%61": true, "a": loops } });
+    let deep = (0..40).fold(json!(1), |inside, _| json!([inside]));
+    checked_by(&schema, deep).await.refused("unknown-schema");
+}
+
+#[tokio::test]
+async fn keywords_that_evaluate_their_neighbours_again_do_not_double() {
+    for keyword in ["unevaluatedProperties", "unevaluatedItems"] {
+        let nested = doubling(40, |next| json!({ "anyOf": [next], keyword: false }));
+        checked_by(&nested, json!({ "a": 1 })).await.refused("unknown-schema");
+    }
+}
+
+#[tokio::test]
+async fn a_long_chain_of_references_exhausts_no_stack() {
+    for link in [|next: Value| next, |next: Value| json!({ "not": { "not": next } })] {
+        let answer = checked_by(&doubling(1000, link), json!({})).await;
+        assert!(!answer.status.is_server_error(), "{answer:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_and_data_that_are_each_within_bounds_are_so_together() {
+    let wide = json!({ "items": { "allOf": vec![json!({ "minimum": 0 }); 3000] } });
+    let answer = checked_by(&wide, json!(vec![1; 100_000])).await;
+    assert!(!answer.status.is_server_error(), "{answer:#?}");
+    let unique = json!({ "uniqueItems": true });
+    let answer = checked_by(&unique, json!((0..40_000).collect::<Vec<_>>())).await;
+    assert!(!answer.status.is_server_error(), "{answer:#?}");
+    let heavy = json!({ "items": { "pattern": "(a?){400}a{400}$" } });
+    let answer = checked_by(&heavy, json!(["a".repeat(200_000)])).await;
+    assert!(!answer.status.is_server_error(), "{answer:#?}");
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(?i)ce-(id|source|specversion|type|subject|time|dataschema|data|traceparent|x)",
+        "(?i)(content-type|traceparent)",
+        "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}",
+    ]
+}
+
+fn values() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        any::<Vec<u8>>(),
+        Just(b"application/cloudevents+json".to_vec()),
+        Just(b"application/cloudevents-batch+json".to_vec()),
+        Just(b"SubmitOrder".to_vec()),
+        Just(b"https://shop.example/checkout".to_vec()),
+        Just(b"1.0".to_vec()),
+        r#"["%\\a-f0-9 .:/;=-]{0,16}"#.prop_map(String::into_bytes),
+    ]
+}
+
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let mutated = |(mut text, at, byte): (Vec<u8>, prop::sample::Index, u8)| {
+        let at = at.index(text.len());
+        text[at] = byte;
+        text
+    };
+    let sample = submit_order().to_string().into_bytes();
+    prop_oneof![
+        any::<Vec<u8>>(),
+        (Just(sample.clone()), any::<prop::sample::Index>(), any::<u8>()).prop_map(mutated),
+        (Just([&b"["[..], &sample, b"]"].concat()), any::<prop::sample::Index>(), any::<u8>()).prop_map(mutated),
+        r#"\[?\{("(id|source|type|specversion|data|data_base64|time)":("[^"]{0,6}"|1.0|null|\[\{\}\]),?){0,6}\}?\]?"#
+            .prop_map(String::into_bytes),
+    ]
+}
+
+#[test]
+fn arbitrary_requests_are_taken_or_refused_and_nothing_ever_breaks() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let api = runtime.block_on(async {
+        let api = Api::new();
+        api.warm_up().await;
+        api
+    });
+    proptest!(|(
+        method in prop_oneof![9 => Just("POST"), 1 => Just("PUT"), 1 => Just("GET")],
+        content_type in values(),
+        headers in proptest::collection::vec((names(), values()), 0..8),
+        body in bodies(),
+    )| {
+        let content_type = ("content-type".to_owned(), content_type);
+        let headers = headers.into_iter().chain([content_type]).collect();
+        let answer = runtime.block_on(api.send(Request::raw(headers, body).method(method)));
+        prop_assert!(!answer.status.is_server_error(), "{answer:#?}");
+    });
+}

@@ -1,0 +1,18 @@
+//! Ingest in process: real requests as API Gateway hands them over, the real SDK clients, and an AWS in memory.
+//!
+//! Every answer of every test is held against `openapi.yaml` besides (see `Api::send`).
+
+mod api;
+mod batches;
+mod callers;
+mod commands;
+#[path = "../../../query/tests/query/description.rs"]
+mod description;
+mod hostile;
+mod malformed;
+mod outages;
+mod privacy;
+mod request;
+mod routes;
+mod samples;
+mod schemas;

@@ -1,0 +1,128 @@
+//! What ingest logs: identifiers, kinds of problems, and nothing that a payload says.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use testkit::Fault;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::api::{Api, submit_order, with};
+use crate::request::{Request, user};
+
+/// Stands in every place of an event that a client fills freely.
+const SECRET: &str = "Jane.Doe-4111111111111111";
+
+/// Everything logged by this thread, as a function would log it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        let ours = "info,ingest=trace,kernel=trace,lambda=trace,messaging=trace,store=trace";
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_env_filter(EnvFilter::new(ours))
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("logs are text")
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+}
+
+/// An order whose every free text is the secret.
+fn secretive() -> Value {
+    let mut event = with(submit_order(), &json!({ "cardholder": SECRET, "correlationid": SECRET }));
+    event["data"]["customer"] = json!(SECRET);
+    event["data"]["lines"][0]["sku"] = json!(SECRET);
+    event
+}
+
+#[tokio::test]
+async fn an_accepted_command_leaves_its_identifiers_in_the_log_and_nothing_of_its_payload() {
+    let (api, log) = (Api::new(), Log::default());
+    let guard = log.begin();
+    let request = Request::structured(&secretive())
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .header("authorization", &format!("Bearer {SECRET}"));
+    let answer = api.send(request).await.accepted();
+    drop(guard);
+
+    assert!(!log.text().contains(SECRET), "{}", log.text());
+    let lines = log.lines();
+    let line = lines.iter().find(|line| line["message"] == "accepted").unwrap_or_else(|| panic!("{lines:#?}"));
+    assert_eq!(line["span"]["tenant"], "demo");
+    assert_eq!(line["span"]["operation"], answer.operation());
+    assert_eq!(line["span"]["context"], "orders");
+    assert_eq!(line["span"]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(line["span"]["command_key"], json!(api.only_command("orders").0.deduplication_id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_and_failures_are_logged_without_what_was_refused() {
+    let (api, log) = (Api::new(), Log::default());
+    let guard = log.begin();
+    let event = secretive();
+    let mut invalid = event.clone();
+    invalid["data"][SECRET] = json!(SECRET);
+    let mut malformed = event.clone();
+    malformed[SECRET.to_ascii_lowercase()] = json!(SECRET);
+    let requests = [
+        Request::structured(&invalid),
+        Request::structured(&malformed),
+        Request::structured(SECRET),
+        Request::of_type(&format!("application/cloudevents+{SECRET}"), "{}"),
+        Request::structured(&with(event.clone(), &json!({ "type": SECRET }))),
+        Request::structured(&with(event.clone(), &json!({ "source": format!("https://{SECRET}/") }))),
+        Request::structured(&with(event.clone(), &json!({ "subject": format!("{SECRET}/") }))),
+        Request::structured(&with(event.clone(), &json!({ "dataschema": format!("urn:x:{SECRET}") }))),
+        Request::structured(&event).header("traceparent", SECRET).by(user("u", Some(SECRET))),
+        Request::batch(&[invalid, malformed]),
+    ];
+    let count = requests.len();
+    for request in requests {
+        assert!(api.send(request).await.status.is_client_error());
+    }
+    api.aws.inject(|attempt| match attempt.operation {
+        "SendMessage" => Fault::refuse(400, "InvalidMessageContents"),
+        "SendMessageBatch" => Fault::FailEntries(vec![0]),
+        _ => Fault::None,
+    });
+    api.send(Request::structured(&event)).await.refused("unavailable");
+    api.send(Request::batch(&[event])).await.refused("unavailable");
+    drop(guard);
+
+    let text = log.text();
+    assert!(!text.contains(SECRET) && !text.contains(&SECRET.to_ascii_lowercase()), "{text}");
+    let refused = log.lines().iter().filter(|line| line["message"] == "refused").count();
+    assert_eq!(refused, count + 2, "{text}");
+    assert_eq!(log.lines().iter().filter(|line| line["level"] == "ERROR").count(), 2, "{text}");
+}

@@ -1,0 +1,136 @@
+//! From the events table's stream to the topic, with the real clients on an AWS in process.
+
+use kernel::RawValue;
+use kernel::cloud_event::CloudEvent;
+use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use kernel::ids::StreamId;
+use kernel::timestamp::Timestamp;
+use lambda::settings::Environment;
+use publisher::Publisher;
+use serde_json::{Value, json};
+use testkit::{Aws, Fault};
+
+fn publisher(aws: &Aws) -> Publisher {
+    let topic = Aws::topic_arn("events");
+    let environment = Environment::of([("EVENT_TOPIC", topic.as_str()), ("PUBLIC_URL", "https://api.example/")]);
+    Publisher::from_environment(&environment, aws.sns()).expect("settings that do")
+}
+
+/// Puts a commit with events of so many bytes into the events table.
+async fn commit(aws: &Aws, stream: &str, number: u64, first_version: u64, sizes: &[usize]) {
+    let event = |size: &usize| StoredEvent {
+        ty: "OrderCancelled".into(),
+        schema: 1,
+        data: RawValue::from_string(json!({ "reason": "x".repeat(*size) }).to_string()).expect("JSON"),
+        cause: Cause {
+            operation: "op".into(),
+            correlation: "co".into(),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+        },
+    };
+    let events: Vec<_> = sizes.iter().map(event).collect();
+    let item = json!({
+        "stream_id": stream, "commit_number": number, "first_version": first_version,
+        "events": serde_json::to_string(&events).expect("JSON"), "committed_at": 1_764_000_000_000_u64,
+    });
+    let item = item.as_object().expect("an object").iter().map(|(name, value)| {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let value = match value {
+            Value::Number(number) => AttributeValue::N(number.to_string()),
+            text => AttributeValue::S(text.as_str().expect("text").to_owned()),
+        };
+        (name.clone(), value)
+    });
+    let put = aws.dynamodb().put_item().table_name("events").set_item(Some(item.collect()));
+    put.send().await.expect("a commit");
+}
+
+async fn publish(aws: &Aws, batch: &Value) -> Result<(), publisher::PublishError> {
+    let batch = serde_json::from_value(batch.clone()).expect("a stream's batch");
+    publisher(aws).handle(batch, Timestamp::from_millis(1_764_000_000_250)).await
+}
+
+fn published(aws: &Aws) -> Vec<RecordedEvent> {
+    let parse = |body: &str| {
+        let event = CloudEvent::from_json(body.as_bytes()).expect("a CloudEvent");
+        RecordedEvent::from_cloud_event(&event).expect("a domain event")
+    };
+    aws.published(&Aws::topic_arn("events")).iter().map(|notification| parse(&notification.body)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_committed_is_published_in_one_call() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10, 10]).await;
+    commit(&aws, "acme/orders/O-2", 1, 1, &[10]).await;
+    publish(&aws, &aws.stream_event("events")).await.expect("published");
+
+    assert_eq!(aws.count("PublishBatch"), 1, "{}", aws.calls());
+    let all = published(&aws);
+    let places: Vec<_> = all.iter().map(|event| (event.stream.to_string(), event.version)).collect();
+    assert_eq!(
+        places,
+        [("acme/orders/O-1".to_owned(), 1), ("acme/orders/O-1".to_owned(), 2), ("acme/orders/O-2".to_owned(), 1)]
+    );
+    let first = &aws.published(&Aws::topic_arn("events"))[0];
+    for (name, value) in [("type", "OrderCancelled"), ("context", "orders"), ("tenant", "acme")] {
+        assert_eq!(first.attribute(name), Some(value), "{name}");
+    }
+    let event = CloudEvent::from_json(first.body.as_bytes()).expect("a CloudEvent");
+    assert_eq!(event.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
+    assert_eq!(event.extension("sequence").map(ToString::to_string), Some(format!("{:020}", 1)));
+    assert_eq!(all[0].stream, StreamId::parse("acme/orders/O-1").expect("a stream"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_events_are_spread_over_calls() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[100_000, 100_000, 100_000]).await;
+    publish(&aws, &aws.stream_event("events")).await.expect("published");
+    assert_eq!(aws.count("PublishBatch"), 2, "{}", aws.calls());
+    assert_eq!(published(&aws).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_entries_are_tried_again_alone() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10, 10, 10]).await;
+    aws.inject(|attempt| if attempt.nth == 1 { Fault::FailEntries(vec![1]) } else { Fault::None });
+    publish(&aws, &aws.stream_event("events")).await.expect("published");
+    let mut versions: Vec<_> = published(&aws).iter().map(|event| event.version).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3], "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_cannot_be_published_has_failed_and_comes_back_whole() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10, 10]).await;
+    let batch = aws.stream_event("events");
+    aws.inject(|_| Fault::FailEntries(vec![0]));
+    assert!(publish(&aws, &batch).await.is_err());
+    aws.inject(|_| Fault::refuse(500, "InternalError"));
+    assert!(publish(&aws, &batch).await.is_err());
+    aws.heal();
+    publish(&aws, &batch).await.expect("published");
+    assert!(published(&aws).iter().any(|event| event.version == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_no_new_commits_say_nothing() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10]).await;
+    let mut batch = aws.stream_event("events");
+    batch["Records"][0]["eventName"] = json!("REMOVE");
+    publish(&aws, &batch).await.expect("nothing to do");
+    assert!(published(&aws).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_cannot_be_read_fails_the_batch_rather_than_being_dropped() {
+    let aws = Aws::new();
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10]).await;
+    let mut batch = aws.stream_event("events");
+    batch["Records"][0]["dynamodb"]["NewImage"]["events"] = json!({ "S": "[{]" });
+    assert!(publish(&aws, &batch).await.is_err());
+}

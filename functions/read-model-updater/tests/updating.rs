@@ -1,0 +1,263 @@
+//! From domain events to read models, with the real clients on an AWS in process: whatever the order, however often.
+
+use kernel::decider::Envelope;
+use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use kernel::ids::{AggregateId, StreamId, TenantId};
+use kernel::message::Message;
+use kernel::timestamp::Timestamp;
+use lambda::settings::Environment;
+use orders::commands::{CancelOrder, Command, Line, Money, SubmitOrder};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use read_model_updater::Updater;
+use serde_json::{Value, json};
+use store::operations::OperationRecord;
+use store::read_models::ReadModels;
+use store::{Entry, EventStore, Tables};
+use testkit::{Aws, Fault};
+use tokio::time::{Duration, Instant};
+
+fn updater(aws: &Aws) -> Updater {
+    let environment = Environment::of([("EVENTS_TABLE", "events"), ("READ_MODELS_TABLE", "read-models")]);
+    Updater::from_environment(&environment, aws.dynamodb()).expect("settings that do")
+}
+
+fn stream(order: &str) -> StreamId {
+    StreamId::parse(&format!("acme/orders/{order}")).expect("a stream")
+}
+
+/// Commits what these commands cause, one commit each, and gives the events as they are published.
+async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<RecordedEvent> {
+    let tables = Tables {
+        events: "events".into(),
+        operations: "operations".into(),
+        parked: "parked".into(),
+        guards: "guards".into(),
+    };
+    let events = EventStore::new(aws.dynamodb(), tables);
+    let context = catalog::context("orders").expect("orders");
+    let mut recorded = Vec::new();
+    for (index, command) in commands.iter().enumerate() {
+        let loaded = events.load(context, &stream(order)).await.expect("a stream");
+        let envelope = Envelope {
+            aggregate: AggregateId::parse(order).expect("an id"),
+            accepted_at: Timestamp::from_millis(1_764_000_000_000),
+            principal: "shop".into(),
+        };
+        let state = serde_json::from_str(loaded.aggregate.snapshot().state.get()).expect("a state");
+        let decision =
+            <orders::Orders as kernel::decider::Decider>::decide(&state, command, &envelope).expect("events");
+        let cause = Cause { operation: "op".into(), correlation: "co".into(), traceparent: None };
+        let stored: Vec<_> = decision
+            .events
+            .iter()
+            .map(|event| StoredEvent {
+                ty: event.message_type().name.into(),
+                schema: event.message_type().version,
+                data: event.to_json(),
+                cause: cause.clone(),
+            })
+            .collect();
+        let mut next = context.restore(&loaded.aggregate.snapshot()).expect("a state");
+        for event in &stored {
+            next.evolve(event).expect("an event");
+        }
+        let operation = OperationRecord {
+            operation_key: format!("acme#{order}-{index}"),
+            outcome: kernel::operation::Status::Succeeded,
+            digest: "d".into(),
+            context: "orders".into(),
+            command_type: "x".into(),
+            subject: order.into(),
+            resource: None,
+            version: None,
+            problem: None,
+            finished_at: Timestamp::from_millis(0),
+            expires_at: None,
+        };
+        let mut commit = events.begin(&stream(order), &loaded);
+        let entry = Entry {
+            operation,
+            events: stored.clone(),
+            guards: vec![],
+            parked: None,
+            decided: true,
+            next: Some(next.into()),
+        };
+        commit.add(&entry).expect("room");
+        let head = events.commit(commit, Timestamp::from_millis(1_764_000_000_100)).await.expect("committed");
+        recorded.extend((loaded.version + 1..).zip(stored).map(|(version, event)| RecordedEvent {
+            stream: stream(order),
+            version,
+            time: head.committed_at,
+            event,
+        }));
+    }
+    recorded
+}
+
+fn submit(amount: i64) -> Command {
+    let unit_price = Money { amount, currency: "EUR".into() };
+    let line = Line { sku: "TEA".into(), quantity: std::num::NonZeroU32::MIN, unit_price };
+    SubmitOrder { customer: AggregateId::parse("C-1").expect("an id"), lines: vec![line] }.into()
+}
+
+fn cancel() -> Command {
+    CancelOrder { reason: None }.into()
+}
+
+/// Delivers events in one batch; gives the ids of those that go back to the queue.
+async fn deliver(aws: &Aws, events: &[RecordedEvent]) -> Vec<String> {
+    let message = |(index, event): (usize, &RecordedEvent)| json!({ "messageId": format!("m-{index}"), "body": event.to_cloud_event("https://api.example/schemas").to_json() });
+    deliver_raw(aws, &events.iter().enumerate().map(message).collect::<Vec<_>>()).await
+}
+
+async fn deliver_raw(aws: &Aws, messages: &[Value]) -> Vec<String> {
+    let event = serde_json::from_value(json!({ "Records": messages })).expect("an SQS event");
+    let finish_by = Instant::now() + Duration::from_secs(5);
+    let answer = updater(aws).handle(event, Timestamp::from_millis(1_764_000_000_500), finish_by).await;
+    let mut ids: Vec<_> = answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    ids.sort();
+    ids
+}
+
+async fn document(aws: &Aws, order: &str) -> Option<(u64, Value)> {
+    let read_models = ReadModels::new(aws.dynamodb(), "read-models");
+    let (tenant, id) = (TenantId::parse("acme").expect("a tenant"), AggregateId::parse(order).expect("an id"));
+    let row = read_models.get(&tenant, "orders", &id).await.expect("an answer")?;
+    Some((row.version, serde_json::from_str(&row.document).expect("JSON")))
+}
+
+async fn totals(aws: &Aws) -> Value {
+    let read_models = ReadModels::new(aws.dynamodb(), "read-models");
+    let mut totals = read_models.report(&TenantId::parse("acme").expect("a tenant"), "orders").await.expect("totals");
+    totals.retain(|_, amount| *amount != 0);
+    json!(totals)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_new_orders_takes_one_read_and_one_write() {
+    let aws = Aws::new();
+    let mut events = Vec::new();
+    for order in 0..10 {
+        events.extend(history(&aws, &format!("O-{order}"), vec![submit(100)]).await);
+    }
+    aws.forget_calls();
+    assert!(deliver(&aws, &events).await.is_empty());
+    assert_eq!(
+        (aws.count("BatchGetItem"), aws.count("TransactWriteItems"), aws.calls().len()),
+        (1, 1, 2),
+        "{}",
+        aws.calls()
+    );
+    assert_eq!(totals(&aws).await, json!({ "submitted": 10, "amount:EUR": 1000 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_filled_from_the_store() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[1..]).await.is_empty(), "the second event came first");
+    let (version, order) = document(&aws, "O-1").await.expect("the order");
+    assert_eq!((version, &order["status"]), (2, &json!("cancelled")));
+    aws.forget_calls();
+    assert!(deliver(&aws, &events[..1]).await.is_empty(), "and the first one late");
+    assert_eq!(aws.count("TransactWriteItems"), 0, "{}", aws.calls());
+    assert_eq!(document(&aws, "O-1").await.expect("the order").0, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_does_not_count_twice() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100)]).await;
+    aws.inject(|attempt| if attempt.operation == "TransactWriteItems" { Fault::LoseAnswer } else { Fault::None });
+    let given_back = deliver(&aws, &events).await;
+    assert_eq!(given_back, ["m-0"], "nobody knows that it worked");
+    aws.heal();
+    assert!(deliver(&aws, &events).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "submitted": 1, "amount:EUR": 100 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_updaters_at_the_same_order_both_finish_and_count_once() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    let (a, b) = tokio::join!(deliver(&aws, &events), deliver(&aws, &events[1..]));
+    assert!(a.is_empty() && b.is_empty(), "{a:?} {b:?}");
+    assert_eq!(document(&aws, "O-1").await.expect("the order").0, 2);
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_goes_back_and_holds_up_nobody() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100)]).await;
+    let good = events[0].to_cloud_event("https://api.example/schemas").to_json();
+    let foreign = good.replace("acme/orders/O-1/1", "acme/nowhere/O-1/1").replace("\"orders\"", "\"nowhere\"");
+    let messages = [
+        json!({ "messageId": "garbage", "body": "{" }),
+        json!({ "messageId": "good", "body": good }),
+        json!({ "messageId": "foreign", "body": foreign }),
+    ];
+    assert_eq!(deliver_raw(&aws, &messages).await, ["foreign", "garbage"]);
+    assert_eq!(document(&aws, "O-1").await.expect("the order").0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_down_everything_goes_back() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    aws.inject(|_| Fault::refuse(500, "InternalServerError"));
+    assert_eq!(deliver(&aws, &events).await, ["m-0", "m-1"]);
+    aws.inject(|_| Fault::Hang);
+    assert_eq!(deliver(&aws, &events).await, ["m-0", "m-1"], "also when it does not even refuse");
+    aws.heal();
+    assert!(deliver(&aws, &events).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+}
+
+/// Any order, any repeats, any batches: in the end every document and every total equals the fold over all events.
+#[test]
+fn neither_order_nor_repeats_matter() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().expect("a runtime")
+    };
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let cancelled = proptest::collection::vec(any::<bool>(), 1..6);
+    let deliveries = proptest::collection::vec((any::<prop::sample::Index>(), 1..5_usize), 0..30);
+    runner
+        .run(&(cancelled, deliveries), |(cancelled, deliveries)| {
+            runtime().block_on(async {
+                let aws = Aws::new();
+                let mut events = Vec::new();
+                for (order, cancelled) in cancelled.iter().enumerate() {
+                    let mut commands = vec![submit(100)];
+                    commands.extend(cancelled.then(cancel));
+                    events.extend(history(&aws, &format!("O-{order}"), commands).await);
+                }
+                for (at, length) in deliveries {
+                    let from = at.index(events.len());
+                    let batch: Vec<_> = events.iter().rev().cycle().skip(from).take(length).cloned().collect();
+                    assert!(deliver(&aws, &batch).await.is_empty());
+                }
+                assert!(deliver(&aws, &events).await.is_empty(), "everything arrives at least once");
+                for (order, cancelled) in cancelled.iter().enumerate() {
+                    let status = if *cancelled { "cancelled" } else { "submitted" };
+                    let (version, document) = document(&aws, &format!("O-{order}")).await.expect("the order");
+                    assert_eq!((version, &document["status"]), (1 + u64::from(*cancelled), &json!(status)));
+                }
+                let gone = i64::try_from(cancelled.iter().filter(|cancelled| **cancelled).count()).expect("few");
+                let live = i64::try_from(cancelled.len()).expect("few") - gone;
+                let mut expected = json!({});
+                for (name, amount) in [("cancelled", gone), ("submitted", live), ("amount:EUR", live * 100)] {
+                    if amount != 0 {
+                        expected[name] = json!(amount);
+                    }
+                }
+                assert_eq!(totals(&aws).await, expected);
+            });
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}

@@ -1,0 +1,12 @@
+//! The store against an AWS in memory, over the SDK's own client.
+
+mod commit;
+mod guards;
+mod limits;
+mod load;
+mod operations;
+mod probe;
+mod read_models;
+mod registry;
+mod streams;
+mod world;

@@ -1,0 +1,361 @@
+//! Read models: documents, exact totals, and lists that show everything once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use kernel::projection::Listing;
+use kernel::timestamp::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+use store::read_models::{By, Change, Key, ListPage, ReadModels, WriteError};
+use testkit::{Fault, TABLES};
+
+use crate::probe;
+use crate::world::{World, aggregate_id, run, tenant};
+
+fn world() -> World {
+    World::of(probe::context::<1>())
+}
+
+fn key(owner: &str, id: &str) -> Key {
+    Key { tenant: tenant(owner), collection: "orders", id: aggregate_id(id) }
+}
+
+/// A document's first version.
+fn new(key: Key, owner: &str, state: &str, time: u64) -> Change {
+    Change {
+        key,
+        from_version: None,
+        to_version: 1,
+        document: "{}".to_owned(),
+        listing: Listing { owner: owner.to_owned(), state: state.to_owned(), time: Timestamp::from_millis(time) },
+        tallies: vec![(state.to_owned(), 1)],
+    }
+}
+
+async fn write(world: &World, changes: &[Change]) {
+    for some in changes.chunks(ReadModels::MOST_CHANGES) {
+        world.read_models.write(some).await.expect("written");
+    }
+}
+
+fn ids(page: &ListPage) -> Vec<&str> {
+    page.rows.iter().map(|row| row.id.as_str()).collect()
+}
+
+/// The whole list, as a client reads it part by part; and how many calls the worst part took.
+async fn read_all(world: &World, owner: &str, by: By<'_>, limit: usize) -> (Vec<String>, usize) {
+    let (mut found, mut before, mut most_calls) = (Vec::new(), None, 0);
+    loop {
+        world.aws.forget_calls();
+        let list = world.read_models.list(&tenant(owner), "orders", by, before.as_deref(), limit);
+        let page = list.await.expect("a part of the list");
+        most_calls = most_calls.max(world.aws.calls().len());
+        assert!(page.rows.len() <= limit, "{} rows of at most {limit}", page.rows.len());
+        found.extend(page.rows.iter().map(|row| row.id.clone()));
+        assert!(page.next.is_none() || page.next != before, "stuck at {before:?}");
+        before = page.next;
+        if before.is_none() {
+            return (found, most_calls);
+        }
+    }
+}
+
+mod writing {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_is_written_on_the_version_it_was_made_from() {
+        let world = world();
+        let first = new(key("acme", "O-1"), "C-7", "open", 1);
+        world.read_models.write(std::slice::from_ref(&first)).await.expect("new");
+        let second = Change { from_version: Some(1), to_version: 3, document: "[3]".to_owned(), ..first.clone() };
+        world.read_models.write(std::slice::from_ref(&second)).await.expect("the next one");
+
+        let neighbour = new(key("acme", "O-2"), "C-7", "open", 1);
+        for late in [first, second] {
+            match world.read_models.write(&[neighbour.clone(), late]).await {
+                Err(WriteError::Overtaken(keys)) => assert_eq!(keys, [key("acme", "O-1")]),
+                other => panic!("overtaken, not {other:?}"),
+            }
+        }
+        let row = world.read_models.get(&tenant("acme"), "orders", &aggregate_id("O-1")).await.expect("read");
+        let row = row.expect("a row");
+        assert_eq!((row.version, row.document.as_str()), (3, "[3]"));
+        let neighbour = world.read_models.get(&tenant("acme"), "orders", &aggregate_id("O-2")).await.expect("read");
+        assert_eq!(neighbour, None, "all or nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_item_is_told_from_a_store_that_is_down() {
+        let world = world();
+        let change = [new(key("acme", "O-1"), "C-7", "open", 1)];
+        world.aws.inject(|_| Fault::TransactionConflict { item: 1 });
+        assert!(matches!(world.read_models.write(&change).await, Err(WriteError::Busy)));
+        world.aws.inject(|_| Fault::Throttle);
+        assert!(matches!(world.read_models.write(&change).await, Err(WriteError::Store(_))));
+    }
+
+    #[tokio::test]
+    async fn an_answer_lost_on_the_way_counts_nothing_twice() {
+        let world = world();
+        world.aws.inject(|attempt| match (attempt.operation, attempt.nth) {
+            ("TransactWriteItems", 1) => Fault::LoseAnswer,
+            _ => Fault::None,
+        });
+        write(&world, &[new(key("acme", "O-1"), "C-7", "open", 1)]).await;
+        let report = world.read_models.report(&tenant("acme"), "orders").await.expect("totals");
+        assert_eq!(report, BTreeMap::from([("open".to_owned(), 1)]));
+    }
+
+    #[tokio::test]
+    async fn many_documents_are_read_in_one_call() {
+        let world = world();
+        let keys: Vec<_> = (0..100).map(|number| key(["acme", "globex"][number % 2], &format!("O-{number}"))).collect();
+        let changes: Vec<_> = keys[..60].iter().map(|key| new(key.clone(), "C-7", "open", 1)).collect();
+        write(&world, &changes).await;
+        world.aws.forget_calls();
+        let found = world.read_models.get_many(&keys).await.expect("documents");
+        assert_eq!(found.keys().collect::<BTreeSet<_>>(), keys[..60].iter().collect::<BTreeSet<_>>());
+        assert_eq!(world.aws.calls().len(), 1, "{}", world.aws.calls());
+        assert!(world.read_models.get_many(&[]).await.expect("nothing").is_empty());
+    }
+}
+
+mod totals {
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_that_cancel_each_other_out_move_nothing() {
+        let world = world();
+        let there = Change { tallies: vec![("open".to_owned(), 1)], ..new(key("acme", "O-1"), "C-7", "open", 1) };
+        let back = Change { tallies: vec![("open".to_owned(), -1)], ..new(key("acme", "O-2"), "C-7", "open", 1) };
+        write(&world, &[there, back]).await;
+        assert!(world.read_models.report(&tenant("acme"), "orders").await.expect("totals").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_report_of_many_totals_takes_several_pages() {
+        let world = world();
+        let long = "x".repeat(1_000);
+        for part in 0..30 {
+            let tallies = (0..50).map(|number| (format!("{long}{part:02}{number:02}"), 1)).collect();
+            let change = Change { tallies, ..new(key("acme", &format!("O-{part}")), "C-7", "open", 1) };
+            write(&world, &[change]).await;
+        }
+        let report = world.read_models.report(&tenant("acme"), "orders").await.expect("totals");
+        assert_eq!(report.len(), 1_500);
+    }
+
+    /// Every writer adds to every document, reading again whenever another was faster.
+    #[tokio::test(start_paused = true)]
+    async fn totals_are_exact_however_writers_interleave() {
+        const WRITERS: usize = 6;
+        const DOCUMENTS: usize = 4;
+        let world = world();
+        let mut random = fastrand_like(7);
+        world.aws.inject(move |attempt| match (attempt.operation, random() % 5) {
+            ("TransactWriteItems", 0) => Fault::TransactionConflict { item: 0 },
+            ("TransactWriteItems", 1) => Fault::LoseAnswer,
+            (_, 2) => Fault::Throttle,
+            _ => Fault::None,
+        });
+        let add = async |writer: usize, document: usize| {
+            let id = aggregate_id(&format!("O-{document}"));
+            loop {
+                let Ok(row) = world.read_models.get(&tenant("acme"), "orders", &id).await else { continue };
+                let version = row.map(|row| row.version);
+                let change = Change {
+                    from_version: version,
+                    to_version: version.unwrap_or(0) + 1,
+                    tallies: vec![("sum".to_owned(), 1 + writer as i64), (format!("of-{document}"), 1)],
+                    ..new(key("acme", id.as_str()), "C-7", "open", 1)
+                };
+                match world.read_models.write(&[change]).await {
+                    Ok(()) => return,
+                    Err(WriteError::Overtaken(_) | WriteError::Busy) => {}
+                    // Whether it happened, nobody knows; this writer's amounts then are no measure.
+                    Err(WriteError::Store(error)) => panic!("the SDK gave up: {error:?}"),
+                }
+            }
+        };
+        join_all((0..WRITERS).map(|writer| {
+            let add = &add;
+            async move {
+                for document in 0..DOCUMENTS {
+                    add(writer, document).await;
+                }
+            }
+        }))
+        .await;
+        world.aws.heal();
+        let report = world.read_models.report(&tenant("acme"), "orders").await.expect("totals");
+        let sum = (1..=WRITERS as i64).sum::<i64>() * DOCUMENTS as i64;
+        let of = (0..DOCUMENTS).map(|document| (format!("of-{document}"), WRITERS as i64));
+        assert_eq!(report, of.chain([("sum".to_owned(), sum)]).collect(), "{}", world.aws.calls());
+    }
+
+    /// A small generator, so that a run can be repeated.
+    fn fastrand_like(mut seed: u64) -> impl FnMut() -> u64 + Send {
+        move || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed >> 33
+        }
+    }
+}
+
+mod lists {
+    use super::*;
+
+    const OPEN: By<'static> = By::State("open");
+
+    fn of(owner: &str) -> By<'_> {
+        By::Owner { owner, state: None }
+    }
+
+    #[tokio::test]
+    async fn lists_show_the_newest_first_by_owner_by_state_and_by_both() {
+        let world = world();
+        let orders = [
+            ("O-1", "C-7", "open", 10),
+            ("O-2", "C-8", "open", 20),
+            ("O-3", "C-7", "closed", 30),
+            ("O-4", "C-7", "open", 40),
+            ("O-5", "C-7", "opened", 50),
+        ];
+        write(&world, &orders.map(|(id, owner, state, time)| new(key("acme", id), owner, state, time))).await;
+        for (by, expected) in [
+            (of("C-7"), vec!["O-5", "O-4", "O-3", "O-1"]),
+            (OPEN, vec!["O-4", "O-2", "O-1"]),
+            (By::Owner { owner: "C-7", state: Some("open") }, vec!["O-4", "O-1"]),
+            (of("C-9"), vec![]),
+            (By::State("lost"), vec![]),
+        ] {
+            let page = world.read_models.list(&tenant("acme"), "orders", by, None, 10).await.expect("a list");
+            assert_eq!((ids(&page), page.next.as_deref()), (expected, None), "{by:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_listed_where_it_is_now() {
+        let world = world();
+        let open = new(key("acme", "O-1"), "C-7", "open", 10);
+        let closed = Change {
+            from_version: Some(1),
+            to_version: 2,
+            ..new(key("acme", "O-1"), "C-8", "closed", 10)
+        };
+        write(&world, &[open]).await;
+        write(&world, &[closed]).await;
+        for (by, expected) in
+            [(OPEN, vec![]), (of("C-7"), vec![]), (of("C-8"), vec!["O-1"]), (By::State("closed"), vec!["O-1"])]
+        {
+            let page = world.read_models.list(&tenant("acme"), "orders", by, None, 10).await.expect("a list");
+            assert_eq!(ids(&page), expected, "{by:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tenants_and_collections_see_nothing_of_each_other() {
+        let world = world();
+        let elsewhere = Key { collection: "policies", ..key("acme", "O-1") };
+        let changes = [key("acme", "O-1"), key("globex", "O-1"), elsewhere].map(|key| new(key, "C-7", "open", 10));
+        write(&world, &changes).await;
+        for by in [OPEN, of("C-7"), By::Owner { owner: "C-7", state: Some("open") }] {
+            for (owner, collection, count) in
+                [("acme", "orders", 1), ("acme", "policies", 1), ("globex", "orders", 1), ("globex", "policies", 0)]
+            {
+                let page = world.read_models.list(&tenant(owner), collection, by, None, 10).await.expect("a list");
+                assert_eq!(page.rows.len(), count, "{owner} {collection} {by:?}");
+                let partition = json!(format!("{owner}#{collection}"));
+                assert!(page.rows.iter().all(|row| json!(row.collection) == partition), "{:?}", page.rows);
+            }
+        }
+        let missing = world.read_models.get(&tenant("globex"), "policies", &aggregate_id("O-1")).await.expect("read");
+        assert_eq!(missing, None);
+        let report = world.read_models.report(&tenant("globex"), "policies").await.expect("totals");
+        assert!(report.is_empty(), "{report:?}");
+        assert_eq!(world.aws.items(TABLES.read_models).len(), 6, "three documents, three totals");
+    }
+
+    #[tokio::test]
+    async fn the_few_in_a_state_are_found_among_an_owners_many_in_bounded_calls() {
+        let world = world();
+        let changes: Vec<_> = (0..300_u64)
+            .map(|number| {
+                let state = if number % 100 == 0 { "lost" } else { "open" };
+                new(key("acme", &format!("O-{number}")), "C-7", state, number)
+            })
+            .collect();
+        write(&world, &changes).await;
+        for limit in [1, 2, 10] {
+            let lost = By::Owner { owner: "C-7", state: Some("lost") };
+            let (found, most_calls) = read_all(&world, "acme", lost, limit).await;
+            assert_eq!(found, ["O-200", "O-100", "O-0"], "limit {limit}");
+            assert!(most_calls <= 10, "{most_calls} calls for one part");
+        }
+    }
+
+    #[tokio::test]
+    async fn documents_so_large_that_a_shard_cannot_be_read_through_are_not_skipped() {
+        let world = world();
+        let document = format!("\"{}\"", "d".repeat(380_000));
+        let mut changes = Vec::new();
+        // All the large ones are newer; the small ones are what a shard without large ones shows early.
+        for number in 0..130_u64 {
+            let large = number >= 60;
+            let document = if large { document.clone() } else { "{}".to_owned() };
+            changes.push(Change { document, ..new(key("acme", &format!("O-{number}")), "C-7", "open", number) });
+        }
+        for some in changes.chunks(5) {
+            world.read_models.write(some).await.expect("written");
+        }
+        // One shard has many more large ones than its neighbours: leave only those of the fullest.
+        let (found, _) = read_all(&world, "acme", OPEN, 100).await;
+        let expected: Vec<_> = (0..130).rev().map(|number| format!("O-{number}")).collect();
+        assert_eq!(found, expected);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn cursors_give_every_document_once(
+            documents in prop::collection::vec((0..2_usize, 0..3_usize, 0..12_u64), 0..50),
+            limit in 1..60_usize,
+        ) {
+            run(async {
+                let world = world();
+                let owners = ["C-7", "C-8"];
+                let states = ["open", "closed", "lost"];
+                let changes: Vec<_> = documents
+                    .iter()
+                    .enumerate()
+                    .map(|(number, (owner, state, time))| {
+                        new(key("acme", &format!("O-{number}")), owners[*owner], states[*state], *time)
+                    })
+                    .collect();
+                write(&world, &changes).await;
+                let expect = |filter: &dyn Fn(&Listing) -> bool| {
+                    let mut listed: Vec<_> = changes.iter().filter(|change| filter(&change.listing)).collect();
+                    listed.sort_by_key(|change| std::cmp::Reverse((change.listing.time, change.key.id.clone())));
+                    listed.iter().map(|change| change.key.id.to_string()).collect::<Vec<_>>()
+                };
+                for owner in owners {
+                    let (found, _) = read_all(&world, "acme", By::Owner { owner, state: None }, limit).await;
+                    assert_eq!(found, expect(&|listing| listing.owner == owner), "{owner}, limit {limit}");
+                    for state in states {
+                        let (found, _) =
+                            read_all(&world, "acme", By::Owner { owner, state: Some(state) }, limit).await;
+                        let expected = expect(&|listing| listing.owner == owner && listing.state == state);
+                        assert_eq!(found, expected, "{owner} {state}, limit {limit}");
+                    }
+                }
+                for state in states {
+                    let (found, _) = read_all(&world, "acme", By::State(state), limit).await;
+                    assert_eq!(found, expect(&|listing| listing.state == state), "{state}, limit {limit}");
+                }
+            });
+        }
+    }
+}

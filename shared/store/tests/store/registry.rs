@@ -1,0 +1,103 @@
+//! The registry: tenants, their clients, settings and schemas.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use store::StoreError;
+use store::registry::{Grant, Route, TenantSchema};
+use testkit::{Fault, TABLES};
+
+use crate::probe;
+use crate::world::{World, tenant};
+
+async fn world_with(rows: &[&[(&str, &str)]]) -> World {
+    let world = World::of(probe::context::<1>());
+    for row in rows {
+        let item = row.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S((*value).to_owned())));
+        let put = world.aws.dynamodb().put_item().table_name(TABLES.registry).set_item(Some(item.collect()));
+        put.send().await.expect("a registry entry");
+    }
+    world
+}
+
+const SETTINGS: &str = r#"{
+    "grants": [{ "principals": ["shop"], "types": ["Submit*"], "sources": ["/shop"] }],
+    "routes": [{ "source": "/shop/own", "queue": "https://sqs.example/own.fifo" }, { "source": "/shop" }]
+}"#;
+
+#[tokio::test]
+async fn a_tenant_has_settings_and_schemas_of_its_own() {
+    let world = world_with(&[
+        &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", SETTINGS)],
+        &[
+            ("registry_key", "tenant#acme"),
+            ("entry", "schema#https://acme.example/order/1"),
+            ("command_type", "SubmitOrder"),
+            ("document", "{}"),
+        ],
+        &[("registry_key", "tenant#globex"), ("entry", "settings"), ("document", "{}")],
+    ])
+    .await;
+
+    let acme = world.registry.tenant(&tenant("acme")).await.expect("read").expect("a tenant");
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let grant = Grant { principals: texts(&["shop"]), types: texts(&["Submit*"]), sources: texts(&["/shop"]) };
+    assert_eq!(acme.settings.grants, [grant]);
+    let own = Some("https://sqs.example/own.fifo".to_owned());
+    let routes = [
+        Route { source: "/shop/own".to_owned(), queue: own },
+        Route { source: "/shop".to_owned(), queue: None },
+    ];
+    assert_eq!(acme.settings.routes, routes);
+    let schema = TenantSchema {
+        uri: "https://acme.example/order/1".to_owned(),
+        command_type: "SubmitOrder".to_owned(),
+        document: "{}".to_owned(),
+    };
+    assert_eq!(acme.schemas, [schema]);
+
+    let globex = world.registry.tenant(&tenant("globex")).await.expect("read").expect("a tenant");
+    assert!(globex.settings.grants.is_empty() && globex.settings.routes.is_empty() && globex.schemas.is_empty());
+    assert_eq!(world.registry.tenant(&tenant("initech")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_machine_client_belongs_to_a_tenant() {
+    let world = world_with(&[&[("registry_key", "client#abc"), ("entry", "tenant"), ("tenant", "acme")]]).await;
+    assert_eq!(world.registry.tenant_of_client("abc").await.expect("read"), Some(tenant("acme")));
+    assert_eq!(world.registry.tenant_of_client("xyz").await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_read_are_an_error_and_not_no_settings() {
+    for settings in ["", "{", "[]", r#"{"grant":[]}"#, r#"{"grants":[{"principals":["*"]}]}"#] {
+        let row: &[_] = &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", settings)];
+        let world = world_with(&[row]).await;
+        let found = world.registry.tenant(&tenant("acme")).await;
+        assert!(matches!(found, Err(StoreError::Corrupt { what: "tenant's settings", .. })), "{settings}: {found:?}");
+    }
+    let world = world_with(&[&[("registry_key", "client#abc"), ("entry", "tenant"), ("tenant", "No Tenant")]]).await;
+    let found = world.registry.tenant_of_client("abc").await;
+    assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn more_schemas_than_a_page_holds_are_all_read() {
+    let document = format!("\"{}\"", "s".repeat(150_000));
+    let entries: Vec<_> = (10..30).map(|number| format!("schema#urn:schema:{number}")).collect();
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| [("registry_key", "tenant#acme"), ("entry", entry.as_str()), ("document", document.as_str())])
+        .collect();
+    let mut rows: Vec<&[_]> = rows.iter().map(|row| &row[..]).collect();
+    let settings: &[_] = &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", "{}")];
+    rows.push(settings);
+    let world = world_with(&rows).await;
+    let acme = world.registry.tenant(&tenant("acme")).await.expect("read").expect("settings on the last page");
+    assert_eq!(acme.schemas.len(), 20);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_is_an_error_and_not_an_unknown_tenant() {
+    let world = world_with(&[]).await;
+    world.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
+    assert!(matches!(world.registry.tenant(&tenant("acme")).await, Err(StoreError::Unavailable { .. })));
+}

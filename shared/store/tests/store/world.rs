@@ -1,0 +1,200 @@
+//! What every test begins with: an AWS, the stores on it, and commands to put in.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kernel::cloud_event::CloudEvent;
+use kernel::command::Command;
+use kernel::context::{Aggregate, Context, Decided};
+use kernel::ids::{AggregateId, CommandKey, StreamId, TenantId};
+use kernel::message::Message;
+use kernel::operation::Status;
+use kernel::receipt::{Digest, Receipt, ReceiptKeys};
+use kernel::timestamp::Timestamp;
+use serde_json::Value;
+use store::event_store::Streams;
+use store::operations::{OperationRecord, Operations};
+use store::parked::ParkedMessage;
+use store::read_models::ReadModels;
+use store::registry::Registry;
+use store::{CommitError, Entry, EventStore, Head, Loaded, Tables};
+use testkit::{Aws, TABLES};
+
+pub struct World {
+    pub aws: Aws,
+    pub context: Context,
+    pub events: EventStore,
+    pub streams: Streams,
+    pub operations: Operations,
+    pub read_models: ReadModels,
+    pub registry: Registry,
+    pub now: Timestamp,
+}
+
+impl World {
+    pub fn of(context: Context) -> Self {
+        Self::on(Aws::new(), context)
+    }
+
+    /// Another build's view of the same tables.
+    pub fn on(aws: Aws, context: Context) -> Self {
+        let tables = Tables {
+            events: TABLES.events.to_owned(),
+            operations: TABLES.operations.to_owned(),
+            parked: TABLES.parked.to_owned(),
+            guards: TABLES.guards.to_owned(),
+        };
+        Self {
+            events: EventStore::new(aws.dynamodb(), tables),
+            streams: Streams::new(aws.dynamodb(), TABLES.events),
+            operations: Operations::new(aws.dynamodb(), TABLES.operations),
+            read_models: ReadModels::new(aws.dynamodb(), TABLES.read_models),
+            registry: Registry::new(aws.dynamodb(), TABLES.registry),
+            now: Timestamp::from_millis(1_790_000_000_000),
+            context,
+            aws,
+        }
+    }
+
+    pub async fn load(&self, stream: &StreamId) -> Loaded {
+        self.events.load(&self.context, stream).await.expect("a stream that can be loaded")
+    }
+
+    /// Commits these entries on what was loaded.
+    pub async fn commit(&self, stream: &StreamId, base: &Loaded, entries: &[Entry]) -> Result<Head, CommitError> {
+        let mut commit = self.events.begin(stream, base);
+        for entry in entries {
+            commit.add(entry).expect("an entry that fits");
+        }
+        self.events.commit(commit, self.now).await
+    }
+
+    /// Decides the command on what was loaded, commits, and gives what a load would now give.
+    pub async fn append(&self, stream: &StreamId, base: &Loaded, id: &str, payload: impl Message) -> Loaded {
+        let command = command(stream, id, &payload);
+        let entry = decided(&base.aggregate, &command);
+        let next = entry.next.clone().unwrap_or_else(|| Arc::clone(&base.aggregate));
+        let head = self.commit(stream, base, &[entry]).await.expect("a commit");
+        Loaded {
+            aggregate: next,
+            version: head.version,
+            commit_number: head.commit_number,
+            committed_at: head.committed_at,
+        }
+    }
+
+    /// Puts in an operation's record of its own, as if it had happened before.
+    pub async fn record(&self, operation: OperationRecord) {
+        let entry = Entry { operation, decided: false, ..entry("unused") };
+        let stream = stream("elsewhere");
+        let base = self.load(&stream).await;
+        self.commit(&stream, &base, &[entry]).await.expect("a record");
+    }
+
+    /// What the table holds of the operation.
+    pub fn recorded(&self, operation: &OperationRecord) -> Option<Value> {
+        let records = self.aws.items(TABLES.operations);
+        records.into_iter().find(|record| record["operation_key"] == operation.operation_key)
+    }
+}
+
+pub fn stream(id: &str) -> StreamId {
+    StreamId::parse(&format!("acme/probe/{id}")).expect("a stream id")
+}
+
+pub fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).expect("a tenant id")
+}
+
+pub fn aggregate_id(id: &str) -> AggregateId {
+    AggregateId::parse(id).expect("an aggregate id")
+}
+
+/// The receipt for a command of that id, as ingest would give it.
+pub fn receipt(id: &str, event: &CloudEvent) -> Receipt {
+    let keys = ReceiptKeys::parse(&"k".repeat(32)).expect("keys");
+    let data = event.json().map(|json| serde_json::from_str(json).expect("JSON")).unwrap_or_default();
+    let acme = tenant("acme");
+    let key = CommandKey::of(&acme, "/tests", id);
+    keys.seal(&acme, Timestamp::from_millis(1_789_000_000_000), key, Digest::of(event, &data))
+}
+
+/// A command as the command handler has it in its hands.
+pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
+    let kind = payload.message_type();
+    let event = CloudEvent::builder(id, "/tests", kind.name)
+        .subject(stream.aggregate.as_str())
+        .dataschema(format!("https://api.example/schemas/{}/{}/{}", stream.context, kind.name, kind.version))
+        .data_raw(payload.to_json())
+        .build()
+        .expect("a CloudEvent");
+    Command {
+        stream: stream.clone(),
+        receipt: receipt(id, &event),
+        principal: "somebody".to_owned(),
+        correlation: "c-1".to_owned(),
+        traceparent: None,
+        event,
+    }
+}
+
+/// The entry of a command that the aggregate accepts.
+pub fn decided(aggregate: &Arc<dyn Aggregate>, command: &Command) -> Entry {
+    let Decided { events, guards, next } = aggregate.decide(command).unwrap_or_else(|why| panic!("undecided: {why}"));
+    Entry { operation: operation(command), events, guards, parked: None, decided: true, next: Some(next.into()) }
+}
+
+/// An entry without events.
+pub fn entry(id: &str) -> Entry {
+    let command = command(&stream("any"), id, &crate::probe::Command::from(crate::probe::Inflate { bytes: 0 }));
+    Entry {
+        operation: operation(&command),
+        events: Vec::new(),
+        guards: Vec::new(),
+        parked: None,
+        decided: true,
+        next: None,
+    }
+}
+
+/// The record of a command that succeeded.
+fn operation(command: &Command) -> OperationRecord {
+    OperationRecord {
+        operation_key: OperationRecord::key(&command.stream.tenant, command.receipt.command_key),
+        outcome: Status::Succeeded,
+        digest: command.receipt.digest.to_string(),
+        context: command.stream.context.clone(),
+        command_type: command.event.ty().to_owned(),
+        subject: command.stream.aggregate.to_string(),
+        resource: None,
+        version: None,
+        problem: None,
+        finished_at: Timestamp::from_millis(1_790_000_000_000),
+        expires_at: None,
+    }
+}
+
+pub fn parked(id: &str, message: String) -> ParkedMessage {
+    ParkedMessage {
+        parked_key: ParkedMessage::key("acme", "probe"),
+        id: id.to_owned(),
+        message,
+        reason: "unreadable".to_owned(),
+        error: "for the test".to_owned(),
+        command_type: None,
+        operation: None,
+        first_parked_at: Timestamp::from_millis(1_790_000_000_000),
+        receives: 1,
+    }
+}
+
+/// The aggregate's state as JSON, for comparison.
+pub fn state(aggregate: &Arc<dyn Aggregate>) -> String {
+    aggregate.snapshot().state.get().to_owned()
+}
+
+/// For property tests, which are not async themselves.
+pub fn run<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}

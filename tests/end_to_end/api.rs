@@ -1,0 +1,207 @@
+//! A client of the deployed stack.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::http::{HeaderMap, Request, Response};
+
+/// What is waited for comes within this, on a slow machine and after redeliveries; if not, the test fails.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    /// This answer, which must have that status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    /// The `type` of a problem, without what they all begin with.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        problem["type"].as_str().expect("a type").trim_start_matches("urn:waybill:problem:").to_owned()
+    }
+}
+
+/// One tenant's machine client.
+#[derive(Clone)]
+pub struct Client {
+    agent: Agent,
+    pub url: String,
+    token: Option<String>,
+}
+
+/// What the deployed stack says of itself.
+pub fn stack() -> Value {
+    let file =
+        std::env::var("WAYBILL_STACK").expect("WAYBILL_STACK describes a deployed stack: use `cargo xtask test`");
+    let text = std::fs::read_to_string(Path::new(&file)).expect("the stack's description");
+    serde_json::from_str(&text).expect("the stack's description is JSON")
+}
+
+/// An id that no other test and no earlier run has used.
+pub fn fresh(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let micros = SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_micros();
+    format!("{prefix}-{micros:x}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Asks until there is an answer.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let started = Instant::now();
+    loop {
+        match ask() {
+            Ok(found) => return found,
+            Err(seen) if started.elapsed() > PATIENCE => panic!("{what}: not within {PATIENCE:?}; last seen: {seen}"),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+impl Client {
+    pub fn of(tenant: &str) -> Self {
+        Self::with_scope(tenant, "waybill/submit waybill/read")
+    }
+
+    /// A client with fewer rights.
+    pub fn with_scope(tenant: &str, scope: &str) -> Self {
+        let stack = stack();
+        let credentials = &stack["tenants"][tenant];
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", credentials["client_id"].as_str().expect("a client id")),
+            ("client_secret", credentials["client_secret"].as_str().expect("a client secret")),
+            ("scope", scope),
+        ];
+        let agent: Agent =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
+        let mut answer = agent
+            .post(stack["token_url"].as_str().expect("a token URL"))
+            .send_form(form)
+            .expect("the token endpoint answers");
+        let token: Value = answer.body_mut().read_json().expect("a token as JSON");
+        let token = token["access_token"].as_str().unwrap_or_else(|| panic!("no token in {token}")).to_owned();
+        Self { agent, url: stack["api_url"].as_str().expect("the API's URL").to_owned(), token: Some(token) }
+    }
+
+    pub fn without_token(mut self) -> Self {
+        self.token = None;
+        self
+    }
+
+    /// Sends a request to a path of the API, or to a whole URL that it gave out.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = match method {
+            "GET" => self.agent.run(request.body(()).expect("a request")),
+            _ => self.agent.run(request.body(body.to_owned()).expect("a request")),
+        };
+        let mut answer: Response<ureq::Body> = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let text = answer.body_mut().read_to_string().expect("a readable body");
+        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    /// Posts one event in structured mode.
+    pub fn post(&self, event: &Value) -> Answer {
+        self.send("POST", "/commands", &[("content-type", "application/cloudevents+json")], &event.to_string())
+    }
+
+    /// Posts one event that must be taken; gives its operation's URL.
+    #[track_caller]
+    pub fn submit(&self, event: &Value) -> String {
+        let answer = self.post(event).expect(202);
+        assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
+        answer.header("location").to_owned()
+    }
+
+    /// Follows an operation until nothing changes any more.
+    #[track_caller]
+    pub fn outcome(&self, operation: &str) -> Value {
+        wait_for(operation, || {
+            let answer = self.get(operation);
+            if answer.status != 200 {
+                return Err(format!("{answer:?}"));
+            }
+            let operation = answer.json();
+            match operation["status"].as_str() {
+                Some("succeeded" | "rejected" | "parked") => Ok(operation),
+                _ => Err(operation.to_string()),
+            }
+        })
+    }
+
+    /// Follows an operation that must succeed; gives its resource's URL, which asks for the version it made.
+    #[track_caller]
+    pub fn succeeded(&self, operation: &str) -> String {
+        let operation = self.outcome(operation);
+        assert_eq!(operation["status"], "succeeded", "{operation:#}");
+        operation["resource"]["href"].as_str().unwrap_or_else(|| panic!("no resource in {operation:#}")).to_owned()
+    }
+
+    /// Reads a resource as soon as it is there.
+    #[track_caller]
+    pub fn read(&self, resource: &str) -> Answer {
+        wait_for(resource, || {
+            let answer = self.get(resource);
+            if answer.status == 200 { Ok(answer) } else { Err(format!("{answer:?}")) }
+        })
+    }
+
+    /// An aggregate's events.
+    pub fn history(&self, path: &str) -> Vec<Value> {
+        let answer = self.get(&format!("{path}/history"));
+        answer.expect(200).json().as_array().expect("a batch of events").clone()
+    }
+}
+
+/// A `SubmitOrder` of one line at 12.50 EUR.
+pub fn submit_order(order: &str, customer: &str) -> Value {
+    json!({
+        "specversion": "1.0", "id": fresh("submit"), "source": "https://shop.example/checkout",
+        "type": "SubmitOrder", "subject": order,
+        "data": { "customer": customer,
+                  "lines": [{ "sku": "TEA", "quantity": 1, "unitPrice": { "amount": 1250, "currency": "EUR" } }] }
+    })
+}
+
+/// A command without much to say, for an order that exists.
+pub fn to_order(command: &str, order: &str, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": fresh("command"), "source": "https://shop.example/desk",
+        "type": command, "subject": order, "data": data
+    })
+}

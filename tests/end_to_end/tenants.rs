@@ -1,0 +1,52 @@
+//! Who gets in, and to what.
+
+use crate::api::{Client, fresh, submit_order};
+
+#[test]
+fn nobody_gets_in_without_a_token() {
+    let stranger = Client::of("demo").without_token();
+    assert_eq!(stranger.post(&submit_order(&fresh("O"), &fresh("C"))).status, 401);
+    assert_eq!(stranger.get("/orders/O-1").status, 401);
+    assert_eq!(stranger.get("/schemas").status, 401);
+}
+
+#[test]
+fn a_token_for_reading_does_not_submit() {
+    let reader = Client::with_scope("demo", "waybill/read");
+    assert_eq!(reader.post(&submit_order(&fresh("O"), &fresh("C"))).status, 403);
+    reader.get("/schemas").expect(200);
+}
+
+#[test]
+fn without_a_grant_for_the_source_nothing_is_taken() {
+    let mut event = submit_order(&fresh("O"), &fresh("C"));
+    event["source"] = "https://elsewhere.example/".into();
+    assert_eq!(Client::of("demo").post(&event).expect(403).problem(), "not-permitted");
+}
+
+#[test]
+fn what_is_another_tenants_is_not_there() {
+    let (demo, neighbour) = (Client::of("demo"), Client::of("neighbour"));
+    let (order, customer) = (fresh("O"), fresh("C"));
+    let operation = demo.submit(&submit_order(&order, &customer));
+    demo.read(&demo.succeeded(&operation));
+
+    let unknown = neighbour.get("/operations/nonsense").expect(404);
+    for path in [&operation, &format!("/orders/{order}"), &format!("/orders/{order}/history")] {
+        let foreign = neighbour.get(path).expect(404);
+        assert_eq!(foreign.text, unknown.text, "foreign and unknown read the same: {path}");
+    }
+    let list = neighbour.get(&format!("/orders?customer={customer}")).expect(200);
+    assert_eq!(list.json()["items"].as_array().map(Vec::len), Some(0), "{list:?}");
+}
+
+#[test]
+fn the_same_ids_in_two_tenants_are_two_things() {
+    let (order, customer) = (fresh("O"), fresh("C"));
+    let event = submit_order(&order, &customer);
+    for tenant in ["demo", "neighbour"] {
+        let client = Client::of(tenant);
+        client.read(&client.succeeded(&client.submit(&event)));
+        assert_eq!(client.history(&format!("/orders/{order}")).len(), 1);
+    }
+}

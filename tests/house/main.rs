@@ -1,0 +1,119 @@
+//! Who may know whom, as `docs/architecture.md` says, held against what cargo sees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// A room of the house, by the folder that a package is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Room {
+    Kernel,
+    Context,
+    Catalog,
+    Store,
+    Messaging,
+    Lambda,
+    Function,
+    Testkit,
+    Outside,
+}
+
+fn room(package: &Package, root: &str) -> Room {
+    let folder = package.manifest_path.as_str().trim_start_matches(root).trim_start_matches('/');
+    match folder.split('/').collect::<Vec<_>>()[..] {
+        ["shared", "kernel", ..] => Room::Kernel,
+        ["shared", "contexts", ..] => Room::Context,
+        ["shared", "catalog", ..] => Room::Catalog,
+        ["shared", "store", ..] => Room::Store,
+        ["shared", "messaging", ..] => Room::Messaging,
+        ["shared", "lambda", ..] => Room::Lambda,
+        ["shared", "testkit", ..] => Room::Testkit,
+        ["functions", ..] => Room::Function,
+        _ => Room::Outside,
+    }
+}
+
+fn may_know(room: Room) -> &'static [Room] {
+    match room {
+        Room::Kernel | Room::Testkit => &[],
+        Room::Context | Room::Store | Room::Messaging => &[Room::Kernel],
+        Room::Catalog => &[Room::Kernel, Room::Context],
+        // The store, for callers' tenants are looked up in the registry.
+        Room::Lambda => &[Room::Kernel, Room::Store],
+        Room::Function => &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Lambda],
+        Room::Outside => &[Room::Kernel, Room::Catalog],
+    }
+}
+
+fn metadata() -> Metadata {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    command.other_options(vec!["--offline".to_owned(), "--locked".to_owned()]).exec().expect("cargo metadata answers")
+}
+
+/// What ships of a package: its dependencies, without those of its tests.
+fn shipped(package: &Package) -> impl Iterator<Item = &str> {
+    package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal).map(|d| d.name.as_str())
+}
+
+#[test]
+fn every_room_knows_only_those_it_may() {
+    let metadata = metadata();
+    let root = metadata.workspace_root.as_str();
+    let rooms: BTreeMap<String, Room> =
+        metadata.workspace_packages().iter().map(|package| (package.name.to_string(), room(package, root))).collect();
+    let mut broken = Vec::new();
+    for package in metadata.workspace_packages() {
+        let here = rooms[package.name.as_str()];
+        for (name, there) in shipped(package).filter_map(|name| rooms.get_key_value(name)) {
+            if !may_know(here).contains(there) {
+                broken.push(format!("{} ({here:?}) knows {name} ({there:?})", package.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn only_store_messaging_and_lambda_name_aws_clients() {
+    let metadata = metadata();
+    let root = metadata.workspace_root.as_str();
+    let allowed = [Room::Store, Room::Messaging, Room::Lambda, Room::Testkit];
+    let broken: Vec<_> = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| !allowed.contains(&room(package, root)))
+        .flat_map(|package| shipped(package).map(move |name| (package.name.to_string(), name.to_owned())))
+        .filter(|(_, name)| name.starts_with("aws-"))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn kernel_contexts_and_catalog_are_pure_through_and_through() {
+    let metadata = metadata();
+    let root = metadata.workspace_root.as_str();
+    let resolve = metadata.resolve.as_ref().expect("cargo resolves");
+    let pure = [Room::Kernel, Room::Context, Room::Catalog];
+    let mut open: Vec<_> = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| pure.contains(&room(package, root)))
+        .map(|package| &package.id)
+        .collect();
+    assert!(open.len() >= 4, "kernel, two contexts and the catalog were expected");
+    let mut reached = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let node = resolve.nodes.iter().find(|node| node.id == *id).expect("a node for each package");
+        let normal =
+            node.deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
+        open.extend(normal.map(|dep| &dep.pkg).filter(|pkg| reached.insert((*pkg).clone())));
+    }
+    let impure = ["tokio", "async-trait", "reqwest", "hyper", "lambda_runtime"];
+    let broken: Vec<_> = reached
+        .iter()
+        .map(|id| metadata[id].name.to_string())
+        .filter(|name| impure.contains(&name.as_str()) || name.starts_with("aws-") || name.starts_with("futures"))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
