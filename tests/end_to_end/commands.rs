@@ -119,7 +119,7 @@ fn a_batch_is_taken_whole_or_not_at_all() {
 
 #[test]
 fn a_policy_number_is_bound_once_in_a_tenant() {
-    let (client, number) = (Client::of("demo"), fresh("N"));
+    let (client, number) = (Client::of("demo"), fresh("N").to_uppercase());
     let sample: Value =
         serde_json::from_str(include_str!("../../events/policies/bind-policy.json")).expect("the sample");
     let bind = |policy: String| {

@@ -41,6 +41,9 @@ enum Task {
         /// Only what needs no local stack: format, lints and all tests but the end-to-end ones
         #[arg(long)]
         unit: bool,
+        /// Only what needs the local stack
+        #[arg(long, conflicts_with = "unit")]
+        end_to_end: bool,
     },
     /// Check the template, and the rights that its roles give
     Lint,
@@ -67,7 +70,7 @@ fn run(task: &Task) -> Result<()> {
     let workspace = Workspace::find()?;
     match task {
         Task::Up { port } => up::up(&workspace, *port),
-        Task::Test { unit } => test::test(&workspace, *unit),
+        Task::Test { unit, end_to_end } => test::test(&workspace, !end_to_end, !unit),
         Task::Lint => lint::lint(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),
     }

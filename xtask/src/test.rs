@@ -13,19 +13,25 @@ use crate::{functions, lint, processes};
 /// Tells the end-to-end tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
 
-pub fn test(workspace: &Workspace, only_unit: bool) -> Result<()> {
+pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Result<()> {
     let mut checks = Checks::default();
+    if by_itself {
+        code(workspace, &mut checks);
+    }
+    if on_local_stack {
+        checks.check("template", || lint::cloudformation(workspace));
+        end_to_end(workspace, &mut checks);
+    }
+    checks.summary()
+}
+
+fn code(workspace: &Workspace, checks: &mut Checks) {
     checks.check("format", || processes::show(in_root(workspace).args(["fmt", "--all", "--check"])));
     checks.check("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))
     });
     checks.check("tests", || processes::show(nextest(workspace).arg(format!("not binary(={END_TO_END})"))));
-    if !only_unit {
-        checks.check("template", || lint::cloudformation(workspace));
-        end_to_end(workspace, &mut checks);
-    }
-    checks.summary()
 }
 
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
@@ -55,7 +61,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
 /// packages would also choose their dependencies' features.
 fn nextest(workspace: &Workspace) -> Command {
     let mut command = in_root(workspace);
-    command.args(["nextest", "run", "--workspace", "--no-tests=pass", "--filterset"]);
+    command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--filterset"]);
     command
 }
 

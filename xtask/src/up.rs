@@ -44,7 +44,7 @@ Submit a command, and follow its operation:
 Read the order that it made, in the version that it made:
 
   ORDER=$(echo "$OUTCOME" | python3 -c 'import json, sys; print(json.load(sys.stdin)["resource"]["href"])')
-  curl -sSf --retry 10 --retry-all-errors "$ORDER" -H "Authorization: Bearer $TOKEN"; echo
+  curl -sf --retry 8 --retry-delay 1 --retry-all-errors "$ORDER" -H "Authorization: Bearer $TOKEN"; echo
 "#,
         api = text("/api_url"),
         log = text("/server_log"),

@@ -49,8 +49,18 @@ impl Workspace {
 }
 
 /// The cargo that runs this task, so that a toolchain chosen for it is kept.
+///
+/// Without what `cargo run` told this task of its own package: build scripts that look at such variables (ring's does)
+/// would run again, and everything behind them be built again, whenever a task and a plain `cargo build` alternate.
 pub fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &str| {
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_")
+    };
+    for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| of_package(name)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn text(value: &Value) -> &str {

@@ -133,9 +133,12 @@ impl Group {
                 _ => metric::SUCCEEDED,
             };
             metrics::counter!(metric, "Context" => context).increment(1);
-            delivery.span(context).in_scope(|| match (outcome, &delivery.settled) {
-                (Status::Parked, Some(Settled::Parked(fault))) => tracing::error!(reason = fault.reason, "parked"),
-                _ => tracing::info!("{}", outcome.as_str()),
+            delivery.span(context).in_scope(|| {
+                if let (Status::Parked, Some(Settled::Parked(fault))) = (outcome, &delivery.settled) {
+                    tracing::error!(reason = fault.reason, "parked");
+                } else {
+                    tracing::info!("{}", outcome.as_str());
+                }
             });
         }
     }

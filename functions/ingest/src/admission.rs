@@ -157,12 +157,30 @@ impl Admission {
     }
 }
 
-/// A command's data: JSON, without duplicate members, not nested too deeply.
+/// A command's data: JSON, without duplicate members, not nested too deeply, and fit for every queue on its way.
 fn data(event: &CloudEvent) -> Result<Value, Problem> {
     match (event.json(), event.data()) {
-        (Some(json), _) => strict_json(json).map_err(|invalid| malformed(&invalid)),
+        (Some(json), _) => match strict_json(json) {
+            Ok(data) if can_be_sent(&data) => Ok(data),
+            Ok(_) => {
+                Err(Problem::malformed_event("data must not hold the noncharacters U+FFFE and U+FFFF").about("data"))
+            }
+            Err(invalid) => Err(malformed(&invalid)),
+        },
         (None, Some(_)) => Err(Problem::unsupported_media_type("a command's data is JSON").about("datacontenttype")),
         (None, None) => Err(Problem::invalid_data("a command has data; this one has none").about("data")),
+    }
+}
+
+/// SQS and SNS carry what XML 1.0 can: of all characters that stand unescaped in JSON, these two are left out. They are
+/// refused when escaped as well, for the data is written anew on its way.
+fn can_be_sent(data: &Value) -> bool {
+    let fits = |text: &str| !text.contains(['\u{fffe}', '\u{ffff}']);
+    match data {
+        Value::String(text) => fits(text),
+        Value::Array(items) => items.iter().all(can_be_sent),
+        Value::Object(members) => members.iter().all(|(name, member)| fits(name) && can_be_sent(member)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }
 

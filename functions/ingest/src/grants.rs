@@ -19,9 +19,9 @@ fn type_matches(pattern: &str, command: &str) -> bool {
 }
 
 /// Whether `source` is `prefix`, or lies below it: `https://shop.example` covers `https://shop.example/x`, and not
-/// `https://shop.example.org`.
+/// `https://shop.example.org`. An empty prefix covers nothing.
 pub(crate) fn source_begins_with(source: &str, prefix: &str) -> bool {
-    let Some(rest) = source.strip_prefix(prefix) else { return false };
+    let Some(rest) = source.strip_prefix(prefix).filter(|_| !prefix.is_empty()) else { return false };
     let separates = |byte: u8| matches!(byte, b'/' | b':' | b'?' | b'#');
     rest.is_empty() || prefix.bytes().last().is_some_and(separates) || rest.bytes().next().is_some_and(separates)
 }
@@ -63,6 +63,6 @@ mod tests {
         assert!(source_begins_with("urn:shop:1", "urn:shop:"));
         assert!(!source_begins_with("https://shop.example.org/", "https://shop.example"));
         assert!(!source_begins_with("/shopping", "/shop"));
-        assert!(!source_begins_with("/x", ""), "an empty prefix covers no relative path");
+        assert!(!source_begins_with("/x", "") && !source_begins_with("x", ""), "an empty prefix covers nothing");
     }
 }

@@ -12,7 +12,7 @@ pub mod settings;
 pub mod tenants;
 
 use kernel::cloud_event::{CloudEvent, HttpError, Submission, from_http};
-use kernel::problem::Problem;
+use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
 use lambda::telemetry::{chain, metric};
@@ -141,17 +141,36 @@ fn admit_all(
 ) -> Result<Vec<Admitted>, Problem> {
     let mut all = Vec::with_capacity(events.len());
     let mut faults = Vec::new();
+    let mut at_fault = 0;
     for (index, event) in events.into_iter().enumerate() {
         match event.map_err(|invalid| malformed(&invalid)).and_then(&admit) {
             Ok(admitted) => all.push(admitted),
-            Err(problem) => faults.push(problem.at_index(index)),
+            Err(problem) => {
+                at_fault += 1;
+                faults.extend(faults_at(index, problem));
+            }
         }
     }
     if faults.is_empty() {
         return Ok(all);
     }
-    let detail = format!("{} of its events cannot be taken, so none was queued", faults.len());
+    let detail = format!("{at_fault} of its events cannot be taken, so none was queued");
     Err(Problem::invalid_batch(detail).listing(faults))
+}
+
+/// An event's problem as faults of its batch: all that it lists, or itself.
+fn faults_at(index: usize, mut problem: Problem) -> Vec<Fault> {
+    let listed = std::mem::take(&mut problem.errors);
+    if listed.is_empty() {
+        return vec![problem.at_index(index)];
+    }
+    let placed = |fault: Fault| Fault {
+        index: Some(index),
+        ty: Some(problem.ty.clone()),
+        attribute: problem.attribute.clone(),
+        ..fault
+    };
+    listed.into_iter().map(placed).collect()
 }
 
 fn malformed(invalid: &kernel::cloud_event::Invalid) -> Problem {

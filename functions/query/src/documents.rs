@@ -65,7 +65,7 @@ impl Query {
         let (_, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
-        let (owner, state) = (parameters.text(filters.owner), parameters.text(filters.state));
+        let (owner, state) = (parameters.filter(filters.owner)?, parameters.filter(filters.state)?);
         let by = match (owner, state) {
             (Some(owner), state) => By::Owner { owner, state },
             (None, Some(state)) => By::State(state),
@@ -94,8 +94,9 @@ impl Query {
     }
 
     /// `GET /reports/{collection}`: its totals.
-    pub(crate) async fn report(&self, caller: &Caller, collection: &str) -> Answer {
+    pub(crate) async fn report(&self, caller: &Caller, collection: &str, parameters: &Parameters) -> Answer {
         catalog::read_model(collection).ok_or_else(nothing_here)?;
+        parameters.expect_only(&[])?;
         let totals = self.read_models.report(&caller.tenant, collection).await?;
         Ok(json(StatusCode::OK, "application/json", json_value!({ "totals": totals }).to_string()))
     }

@@ -95,10 +95,10 @@ impl Query {
         let path = request.raw_http_path().trim_matches('/').to_owned();
         let segments: Vec<&str> = path.split('/').collect();
         match segments[..] {
-            ["operations", id] => self.operation(&caller, id, now).await,
-            ["schemas"] => Ok(self.schemas()),
-            ["schemas", context, name, version] => schemas::schema(context, name, version),
-            ["reports", collection] => self.report(&caller, collection).await,
+            ["operations", id] => self.operation(&caller, id, &parameters, now).await,
+            ["schemas"] => self.schemas(&parameters),
+            ["schemas", context, name, version] => schemas::schema(context, name, version, &parameters),
+            ["reports", collection] => self.report(&caller, collection, &parameters).await,
             [collection] => self.list(&caller, collection, &parameters).await,
             [collection, id] => self.document(&caller, collection, &aggregate(id)?, &parameters, request).await,
             [collection, id, "history"] => self.history(&caller, collection, &aggregate(id)?, &parameters).await,

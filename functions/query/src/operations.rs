@@ -7,12 +7,14 @@ use lambda::http::{json, set};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::RETRY_AFTER;
 
+use crate::parameters::Parameters;
 use crate::{Answer, Query, nothing_here};
 
 impl Query {
     /// The record, or `accepted` for a genuine receipt that has none yet. Unknown, forged, foreign and long past are
     /// the same 404.
-    pub(crate) async fn operation(&self, caller: &Caller, id: &str, now: Timestamp) -> Answer {
+    pub(crate) async fn operation(&self, caller: &Caller, id: &str, parameters: &Parameters, now: Timestamp) -> Answer {
+        parameters.expect_only(&[])?;
         let receipt = self.receipts.open(&caller.tenant, id).ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
         let operation = match self.operations.find(&caller.tenant, receipt.command_key).await? {

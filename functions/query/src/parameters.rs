@@ -4,32 +4,58 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use kernel::ids::AggregateId;
 use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
 use lambda_http::http::header::IF_NONE_MATCH;
 use lambda_http::{Request, RequestExt as _};
 
 /// Parameters by name, decoded.
-pub(crate) struct Parameters(HashMap<String, String>);
+pub(crate) struct Parameters {
+    values: HashMap<String, String>,
+    /// One that was given more than once.
+    repeated: Option<String>,
+}
+
+/// Bytes of a value that documents are found by: with tenant and collection it makes a key, and DynamoDB's take 2048.
+const LONGEST_FILTER: usize = 1024;
 
 impl Parameters {
     pub fn of(request: &Request) -> Self {
-        let parameters = request.query_string_parameters();
-        Self(parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut parameters = Self { values: HashMap::new(), repeated: None };
+        for (name, value) in request.query_string_parameters().iter() {
+            if parameters.values.insert(name.to_owned(), value.to_owned()).is_some() {
+                parameters.repeated = Some(name.to_owned());
+            }
+        }
+        parameters
     }
 
-    /// Refuses names that mean nothing here, so that a misspelt filter does not read as none.
+    /// Refuses names that mean nothing here, so that a misspelt filter does not read as none; and a name given twice,
+    /// of which only one value would count.
     pub fn expect_only(&self, known: &[&str]) -> Result<(), Problem> {
-        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
+        if let Some(name) = self.values.keys().find(|name| !known.contains(&name.as_str())) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Problem::bad_request(format!("the parameter {name} means nothing here; known: {known}")));
+        }
+        match &self.repeated {
             None => Ok(()),
-            Some(name) => {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                Err(Problem::bad_request(format!("the parameter {name} means nothing here; known: {known}")))
-            }
+            Some(name) => Err(Problem::bad_request(format!("the parameter {name} is given twice"))),
         }
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// What documents are to be found by.
+    pub fn filter(&self, name: &str) -> Result<Option<&str>, Problem> {
+        match self.text(name) {
+            Some(value) if value.len() > LONGEST_FILTER => {
+                Err(Problem::bad_request(format!("{name} is at most {LONGEST_FILTER} bytes")))
+            }
+            value => Ok(value),
+        }
     }
 
     pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
@@ -46,11 +72,12 @@ impl Parameters {
         }
     }
 
-    /// Where to go on, as an earlier answer gave it.
+    /// Where to go on, as an earlier answer gave it: a place in a list is a time and an id.
     pub fn cursor(&self) -> Result<Option<String>, Problem> {
         let read = |text: &str| {
-            let bytes = BASE64.decode(text).ok()?;
-            String::from_utf8(bytes).ok()
+            let place = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
+            let (time, id) = place.split_once('#')?;
+            (Timestamp::parse(time).is_some() && AggregateId::parse(id).is_ok()).then_some(place)
         };
         match self.text("cursor").map(read) {
             Some(None) => Err(Problem::bad_request("the cursor is not one that was given out")),

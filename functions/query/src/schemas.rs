@@ -3,27 +3,29 @@
 use lambda::http::{json, set};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
-use lambda_http::{Body, Response};
 
+use crate::parameters::Parameters;
 use crate::{Answer, Query, nothing_here};
 
 impl Query {
     /// `GET /schemas`: all there are.
-    pub(crate) fn schemas(&self) -> Response<Body> {
+    pub(crate) fn schemas(&self, parameters: &Parameters) -> Answer {
+        parameters.expect_only(&[])?;
         let schemas = catalog::CONTEXTS.iter().flat_map(|context| {
             context.schemas.iter().map(|schema| {
                 format!("{}/schemas/{}/{}/{}", self.public_url, context.name, schema.name, schema.version)
             })
         });
         let schemas: Vec<_> = schemas.collect();
-        json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string())
+        Ok(json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string()))
     }
 }
 
 /// One schema. It never changes: what changes is another version.
-pub(crate) fn schema(context: &str, name: &str, version: &str) -> Answer {
+pub(crate) fn schema(context: &str, name: &str, version: &str, parameters: &Parameters) -> Answer {
     let version = version.parse().map_err(|_| nothing_here())?;
     let schema = catalog::schema(context, name, version).ok_or_else(nothing_here)?;
+    parameters.expect_only(&[])?;
     let mut answer = json(StatusCode::OK, "application/schema+json", schema.text.to_owned());
     set(&mut answer, CACHE_CONTROL, "private, max-age=86400, immutable");
     Ok(answer)

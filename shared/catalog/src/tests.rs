@@ -116,7 +116,7 @@ proptest! {
     fn a_moment_that_its_schema_accepts_is_a_timestamp(
         date in "(19[67]|20[0-9]|999)[0-9]-(0[0-9]|1[0-3])-[0-3][0-9]",
         time in "[Tt ][0-2][0-9]:[0-6][0-9]:(60|[0-5][0-9])",
-        rest in r"(\.[0-9]{1,12})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])",
+        rest in r"(\.[0-9]{1,12})?([Zz]|[+-]([01][0-9]|2[0-4]):[0-6][0-9])",
     ) {
         static VALIDATOR: LazyLock<jsonschema::Validator> =
             LazyLock::new(|| validator(schema_for!(Timestamp).as_value()));

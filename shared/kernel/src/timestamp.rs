@@ -85,8 +85,10 @@ impl JsonSchema for Timestamp {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Years whose every moment, at any offset, is one of ours.
-        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(197[1-9]|19[89][0-9]|[2-9][0-9]{3})-" })
+        // With years whose every moment, at any offset, is one of ours, and without leap seconds, of which parsers
+        // know different ones.
+        let pattern = "^(197[1-9]|19[89][0-9]|[2-9][0-9]{3})-[0-9-]{5}[Tt][0-9:]{6}[0-5]";
+        json_schema!({ "type": "string", "format": "date-time", "pattern": pattern })
     }
 }
 

@@ -40,7 +40,9 @@ pub mod metric {
 /// `Waybill`.
 pub fn start(environment: &Environment) -> Result<(), BadSetting> {
     let level = environment.optional("LOG_LEVEL").unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|error| invalid("LOG_LEVEL", error))?;
+    // The runtime logs what `run` has logged already.
+    let filter = EnvFilter::try_new(format!("{level},lambda_runtime::layers::panic=off"));
+    let filter = filter.map_err(|error| invalid("LOG_LEVEL", error))?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_value_is_loaded_once_and_refreshed_behind_the_callers_back() {
-        let (_, cache) = counting(Duration::from_secs(60));
+        let (_, cache) = counting(Duration::from_mins(1));
         assert_eq!(value(&cache, "acme").await, Some(1));
         assert_eq!(value(&cache, "acme").await, Some(1));
         tokio::time::advance(Duration::from_secs(61)).await;
@@ -143,11 +143,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn stale_values_are_served_while_the_source_is_down() {
-        let (source, cache) = counting(Duration::from_secs(60));
+        let (source, cache) = counting(Duration::from_mins(1));
         assert_eq!(value(&cache, "acme").await, Some(1));
         source.down.store(true, Ordering::Relaxed);
         for _ in 0..3 {
-            tokio::time::advance(Duration::from_secs(3600)).await;
+            tokio::time::advance(Duration::from_hours(1)).await;
             assert_eq!(value(&cache, "acme").await, Some(1));
             tokio::task::yield_now().await;
         }
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absent_value_is_asked_for_again_when_stale() {
-        let (source, cache) = counting(Duration::from_secs(60));
+        let (source, cache) = counting(Duration::from_mins(1));
         assert_eq!(value(&cache, "nobody").await, None);
         assert_eq!(value(&cache, "nobody").await, None);
         assert_eq!(source.loads.load(Ordering::Relaxed), 1);

@@ -11,10 +11,12 @@ pub(crate) const MAX_ITEM_BYTES: usize = 400 * 1024 - 4 * 1024;
 pub(crate) const MAX_TRANSACTION_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
 pub(crate) const MAX_TRANSACTION_ACTIONS: usize = 100;
 
+#[expect(clippy::needless_pass_by_value, reason = "text is put down where it is needed, borrowed or not")]
 pub(crate) fn s(text: impl ToString) -> AttributeValue {
     AttributeValue::S(text.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as above")]
 pub(crate) fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }

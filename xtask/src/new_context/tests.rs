@@ -30,7 +30,8 @@ fn copy(name: &str) -> PathBuf {
         copy_all(&workspace.root.join(path), &root.join(path), &copy_file);
     }
     let manifest = read(&root.join("Cargo.toml")).expect("a manifest");
-    let other = manifest.replacen("[workspace.package]\nversion = \"", "[workspace.package]\nversion = \"999.", 1);
+    let other =
+        manifest.replacen("[workspace.package]\nversion = \"", "[workspace.package]\nversion = \"999.0.0\" # \"", 1);
     assert_ne!(other, manifest, "every package has its version from the workspace");
     write(&root.join("Cargo.toml"), &other).expect("written");
     root
@@ -50,7 +51,11 @@ fn copy_all(from: &Path, to: &Path, copy: &dyn Fn(&Path, &Path)) {
 
 fn copy_without_code(from: &Path, to: &Path) {
     match from.extension().and_then(|extension| extension.to_str()) {
-        Some("rs") => write(to, "fn main() {}\n").expect("written"),
+        Some("rs") => {
+            let main = if from.ends_with("main.rs") { "fn main() {}\n" } else { "" };
+            write(to, main).expect("written");
+            set_modified(to, SystemTime::UNIX_EPOCH);
+        }
         Some("toml" | "lock" | "yaml") => copy_file(from, to),
         _ => {}
     }
@@ -58,9 +63,12 @@ fn copy_without_code(from: &Path, to: &Path) {
 
 fn copy_file(from: &Path, to: &Path) {
     fs::copy(from, to).expect("copied");
-    // Cargo goes by the time of change.
-    let modified: SystemTime = fs::metadata(from).and_then(|file| file.modified()).expect("a time");
-    fs::File::options().append(true).open(to).and_then(|file| file.set_modified(modified)).expect("set");
+    set_modified(to, fs::metadata(from).and_then(|file| file.modified()).expect("a time"));
+}
+
+/// Cargo goes by the time of change.
+fn set_modified(file: &Path, time: SystemTime) {
+    fs::File::options().append(true).open(file).and_then(|file| file.set_modified(time)).expect("set");
 }
 
 fn run(root: &Path, arguments: &[&str]) {

@@ -69,8 +69,7 @@ impl Api {
 
     fn register(&self, attributes: &Value) {
         let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
-        let item: serde_json::Map<_, _> =
-            attributes.as_object().expect("attributes").iter().map(text).collect();
+        let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
         let put = json!({ "TableName": TABLES.registry, "Item": item });
         self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
     }

@@ -13,7 +13,9 @@ fn order(id: &str) -> Request {
 }
 
 fn down(api: &Api, service: Service) {
-    api.aws.inject(move |attempt| if attempt.service == service { Fault::refuse(500, "InternalFailure") } else { Fault::None });
+    api.aws.inject(
+        move |attempt| if attempt.service == service { Fault::refuse(500, "InternalFailure") } else { Fault::None },
+    );
 }
 
 #[track_caller]
@@ -105,7 +107,8 @@ async fn a_throttled_or_hanging_queue_is_asked_again() {
 }
 
 fn batch(count: usize) -> Request {
-    let event = |index: usize| with(submit_order(), &json!({ "id": format!("b{index}"), "subject": format!("B-{index}") }));
+    let event =
+        |index: usize| with(submit_order(), &json!({ "id": format!("b{index}"), "subject": format!("B-{index}") }));
     Request::batch(&(0..count).map(event).collect::<Vec<_>>())
 }
 

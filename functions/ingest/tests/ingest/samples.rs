@@ -58,7 +58,8 @@ async fn the_recorded_queue_batch_is_what_ingest_queues() {
     for record in &mut *records {
         let attributes = &record["attributes"];
         let sent: u64 = attributes["SentTimestamp"].as_str().and_then(|sent| sent.parse().ok()).expect("a time");
-        let subject = attributes["MessageGroupId"].as_str().and_then(|group| group.rsplit('/').next()).expect("a group");
+        let subject =
+            attributes["MessageGroupId"].as_str().and_then(|group| group.rsplit('/').next()).expect("a group");
         let id = serde_json::from_str::<Value>(record["body"].as_str().expect("a body")).expect("JSON")["id"].clone();
         let (_, event) = commands().into_iter().find(|(_, event)| event["id"] == id).expect("a sample");
         assert_eq!(event["subject"], subject);
@@ -68,7 +69,8 @@ async fn the_recorded_queue_batch_is_what_ingest_queues() {
         let message = api.queued("orders").pop().expect("a message");
         if std::env::var_os("UPDATE_EVENTS").is_some() {
             record["body"] = message.body.clone().into();
-            record["md5OfBody"] = testkit::Aws::sqs_event(std::slice::from_ref(&message))["Records"][0]["md5OfBody"].clone();
+            record["md5OfBody"] =
+                testkit::Aws::sqs_event(std::slice::from_ref(&message))["Records"][0]["md5OfBody"].clone();
             record["attributes"]["MessageDeduplicationId"] = message.deduplication_id.clone().into();
             continue;
         }

@@ -58,7 +58,14 @@ async fn invalid_data_is_refused_with_a_pointer_to_each_fault() {
     let problem = refusal(with(submit_order(), &json!({ "data": data })), "invalid-data").await;
     let mut pointers: Vec<_> = problem.errors.iter().filter_map(|fault| fault.pointer.as_deref()).collect();
     pointers.sort_unstable();
-    let expected = ["", "/customer", "/lines/0/quantity", "/lines/0/sku", "/lines/0/unitPrice/amount", "/lines/0/unitPrice/currency"];
+    let expected = [
+        "",
+        "/customer",
+        "/lines/0/quantity",
+        "/lines/0/sku",
+        "/lines/0/unitPrice/amount",
+        "/lines/0/unitPrice/currency",
+    ];
     assert_eq!(pointers, expected, "{problem:#?}");
     assert_eq!((problem.status, problem.attribute.as_deref()), (422, Some("data")));
     assert!(!problem.to_json().contains("a secret"), "values are not repeated: {problem:#?}");

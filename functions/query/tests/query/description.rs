@@ -30,7 +30,9 @@ impl Description {
         };
         let templates = self.0["paths"].as_object().expect("paths").iter();
         let fitting = templates.filter(|(template, _)| fits(template));
-        fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(template, item)| (template.as_str(), item))
+        fitting
+            .min_by_key(|(template, _)| template.matches('{').count())
+            .map(|(template, item)| (template.as_str(), item))
     }
 
     /// Follows `$ref`, if that is what it is.
@@ -43,6 +45,7 @@ impl Description {
 
     /// Panics unless this is an answer that the description promises.
     pub fn hold(&self, method: &str, path: &str, answer: &Parts, body: &str) {
+        let path = if path == "/" { path } else { path.trim_end_matches('/') };
         let said = || format!("{method} {path} answered {}\n{:#?}\n{body}", answer.status, answer.headers);
         let Some((template, item)) = self.path(path) else {
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "openapi.yaml has no such path: {}", said());
@@ -94,10 +97,8 @@ impl Description {
         let document = json!({ "allOf": [schema], "components": self.0["components"] });
         let validator = jsonschema::options().should_validate_formats(true).build(&document);
         let validator = validator.unwrap_or_else(|error| panic!("openapi.yaml: {error} in {schema:#}"));
-        let errors: Vec<_> = validator
-            .iter_errors(value)
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect();
+        let errors: Vec<_> =
+            validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:#?}\nin {schema:#}\n{}", said());
     }
 }

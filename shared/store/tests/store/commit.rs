@@ -77,9 +77,9 @@ async fn an_outcome_once_final_stays() {
         let stream = stream("S-1");
         let first = OperationRecord { outcome, subject: "first".to_owned(), ..entry("a").operation };
         world.record(first.clone()).await;
-        let reused = OperationRecord { digest: "f".repeat(32), ..first.clone() };
+        let of_other_content = OperationRecord { digest: "f".repeat(32), ..first.clone() };
 
-        for (again, same_content) in [(first.clone(), true), (reused, false)] {
+        for (again, same_content) in [(first.clone(), true), (of_other_content, false)] {
             let base = world.load(&stream).await;
             let neighbour = decided(&base.aggregate, &command(&stream, "neighbour", &write()));
             let again = Entry { operation: again, ..entry("a") };
@@ -106,8 +106,8 @@ async fn an_outcome_that_is_not_final_gives_way_to_one_of_the_same_content() {
         world.record(first.clone()).await;
         let base = world.load(&stream).await;
 
-        let reused = OperationRecord { digest: "f".repeat(32), ..entry("a").operation };
-        let refused = world.commit(&stream, &base, &[Entry { operation: reused, ..entry("a") }]).await;
+        let of_other_content = OperationRecord { digest: "f".repeat(32), ..entry("a").operation };
+        let refused = world.commit(&stream, &base, &[Entry { operation: of_other_content, ..entry("a") }]).await;
         match refused {
             Err(CommitError::Refused { entries, .. }) => {
                 assert!(

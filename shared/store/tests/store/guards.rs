@@ -116,7 +116,7 @@ async fn a_counter_does_not_fall_below_its_bound() {
 #[tokio::test]
 async fn a_debit_and_its_credit_happen_together_or_not_at_all() {
     let mut tables = Guarded::new();
-    let transfer = |amount| [adjust("mine", -amount, Some(0)), adjust("yours", amount, None)];
+    let transfer = |amount: i64| [adjust("mine", -amount, Some(0)), adjust("yours", amount, None)];
     assert_eq!(tables.commit("A", &[adjust("mine", 10, None)]).await, Ok(()));
     assert_eq!(tables.commit("A", &transfer(7)).await, Ok(()));
     assert_eq!(tables.commit("A", &transfer(7)).await, Err("too-little"));

@@ -57,7 +57,8 @@ fn a_success_links_what_it_changed_at_its_version() {
 fn what_is_not_final_has_not_finished() {
     let command = write(1);
     let problem = Some(Problem::parked("it waits for repair").to_json());
-    let parked = OperationRecord { outcome: Status::Parked, resource: None, version: None, problem, ..record(&command) };
+    let parked =
+        OperationRecord { outcome: Status::Parked, resource: None, version: None, problem, ..record(&command) };
     let seen = parked.seen_by(&command.receipt, URL);
     assert_eq!((seen.status, seen.finished_at), (Status::Parked, None));
     assert_eq!(seen.error, Some(Problem::parked("it waits for repair")));

@@ -42,10 +42,8 @@ async fn a_tenant_has_settings_and_schemas_of_its_own() {
     let grant = Grant { principals: texts(&["shop"]), types: texts(&["Submit*"]), sources: texts(&["/shop"]) };
     assert_eq!(acme.settings.grants, [grant]);
     let own = Some("https://sqs.example/own.fifo".to_owned());
-    let routes = [
-        Route { source: "/shop/own".to_owned(), queue: own },
-        Route { source: "/shop".to_owned(), queue: None },
-    ];
+    let routes =
+        [Route { source: "/shop/own".to_owned(), queue: own }, Route { source: "/shop".to_owned(), queue: None }];
     assert_eq!(acme.settings.routes, routes);
     let schema = TenantSchema {
         uri: "https://acme.example/order/1".to_owned(),
@@ -68,7 +66,7 @@ async fn a_machine_client_belongs_to_a_tenant() {
 
 #[tokio::test]
 async fn settings_that_cannot_be_read_are_an_error_and_not_no_settings() {
-    for settings in ["", "{", "[]", r#"{"grant":[]}"#, r#"{"grants":[{"principals":["*"]}]}"#] {
+    for settings in ["", "{", "null", r#"{"grant":[]}"#, r#"{"grants":[{"principals":["*"]}]}"#] {
         let row: &[_] = &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", settings)];
         let world = world_with(&[row]).await;
         let found = world.registry.tenant(&tenant("acme")).await;

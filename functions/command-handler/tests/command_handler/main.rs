@@ -1,0 +1,12 @@
+//! The command handler in process: real queue messages, the real SDK clients, and an AWS in memory.
+
+mod bench;
+mod chaos;
+mod contention;
+mod giving_back;
+mod guards;
+mod outcomes;
+mod parking;
+mod probe;
+mod repeats;
+mod strangers;

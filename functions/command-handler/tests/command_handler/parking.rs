@@ -1,0 +1,210 @@
+//! Commands that cannot succeed as they stand are set aside, and cost their neighbours nothing.
+
+use std::time::Duration;
+
+use kernel::receipt::Receipt;
+use serde_json::{Value, json};
+use testkit::Fault;
+
+use crate::bench::{Bench, ids, of_group, strings, text};
+use crate::probe::{Command, Gate, Hang, LATER, Note, Panic, Swell};
+
+fn note() -> Command {
+    Note { text: "n".to_owned() }.into()
+}
+
+/// A command of a type that this build has never heard of.
+async fn whisper(bench: &Bench, aggregate: &str, id: &str) -> Receipt {
+    bench.send_event(bench.event(id, "Whisper", 2).subject(aggregate).data_json(&json!({ "text": "psst" }))).await
+}
+
+/// It is parked whole with its reason, and the operation says so.
+fn assert_parked(bench: &Bench, receipt: &Receipt, message: &str, reason: &str) -> Value {
+    assert_eq!(bench.outcome(receipt), "parked", "{:?}", bench.record(receipt));
+    let record = bench.record(receipt).expect("a record");
+    assert!(record["expires_at"].is_null(), "it is not over: {record}");
+    assert_eq!(bench.problem(receipt)["type"], "urn:waybill:problem:parked");
+    let parked: Vec<_> =
+        bench.parked().into_iter().filter(|parked| parked["operation"] == receipt.to_string()).collect();
+    let [parked] = &parked[..] else { panic!("one entry, not {parked:?}") };
+    assert_eq!(parked["parked_key"], format!("acme#{}", bench.handler.context.name));
+    assert_eq!(parked["id"], format!("{}#{}", receipt.accepted_at, receipt.command_key));
+    assert_eq!(parked["reason"], reason);
+    assert!(parked["message"] == message, "not the whole message: {}", parked["message"]);
+    parked.clone()
+}
+
+/// Delivers it between neighbours of its own group and of another, and gives its entry among the parked.
+async fn park_among_neighbours(bench: &Bench, send: impl AsyncFn() -> Receipt, reason: &str) -> Value {
+    let before = bench.send("A", "before", note()).await;
+    let troubled = send().await;
+    let elsewhere = bench.send("B", "elsewhere", note()).await;
+    let after = bench.send("A", "after", note()).await;
+    let message = bench.waiting()[1].body.clone();
+    bench.aws.forget_calls();
+
+    bench.deliver().await;
+
+    assert_eq!(bench.operations("A"), strings(&[before, after]));
+    assert_eq!(bench.operations("B"), strings(&[elsewhere]));
+    assert!(bench.waiting().is_empty(), "acknowledged");
+    let parked = assert_parked(bench, &troubled, &message, reason);
+    assert_eq!((&parked["receives"], &parked["first_parked_at"].is_string()), (&json!(1), &true));
+    parked
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_an_unknown_type_is_parked() {
+    let bench = Bench::probe();
+    let parked = park_among_neighbours(&bench, async || whisper(&bench, "A", "1").await, "unreadable").await;
+    assert_eq!(parked["error"], "no message of this context is called Whisper");
+    assert_eq!(parked["command_type"], "Whisper");
+    assert_eq!(bench.aws.calls().len(), 4, "as if nothing were\n{}", bench.aws.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_an_unknown_version_is_parked() {
+    let bench = Bench::probe();
+    let event = || bench.event("1", "Note", 9).subject("A").data_json(&json!({ "text": "n" }));
+    let parked = park_among_neighbours(&bench, async || bench.send_event(event()).await, "unreadable").await;
+    assert_eq!(parked["error"], "Note has no version 9 here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_data_does_not_decode_is_parked_with_the_cause() {
+    let bench = Bench::probe();
+    let event = || bench.event("1", "Note", 1).subject("A").data_json(&json!({ "txt": "n" }));
+    let parked = park_among_neighbours(&bench, async || bench.send_event(event()).await, "unreadable").await;
+    assert!(text(&parked["error"]).contains("missing field `text`"), "{parked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_decision_panics_is_parked() {
+    let bench = Bench::probe();
+    let panic = || Command::from(Panic { message: "index out of luck".to_owned() });
+    let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
+    assert_eq!(parked["error"], "index out of luck");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_that_quotes_all_it_has_is_clipped_and_parked() {
+    let bench = Bench::probe();
+    let panic = || Command::from(Panic { message: "ä".repeat(120_000) });
+    let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
+    assert_eq!(text(&parked["error"]), "ä".repeat(2_048));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_decision_hangs_is_parked() {
+    let bench = Bench::probe();
+    let gate = Gate(1);
+    let hang = || Command::from(Hang { gate: 1 });
+    let patience = async {
+        gate.reached().await;
+        tokio::time::advance(Duration::from_secs(3)).await;
+    };
+    let parked = park_among_neighbours(&bench, async || bench.send("A", "1", hang()).await, "hung");
+    let (parked, ()) = tokio::join!(parked, patience);
+    assert_eq!(parked["error"], "no decision within 2s");
+    gate.open();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_with_an_event_too_large_to_publish_is_parked() {
+    let bench = Bench::probe();
+    let swell = || Command::from(Swell { events: 1, bytes: 256 * 1024 });
+    let parked = park_among_neighbours(&bench, async || bench.send("A", "1", swell()).await, "too-large").await;
+    assert_eq!(parked["error"], "its Swollen would exceed what can be published");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_with_events_too_large_for_a_transaction_is_parked() {
+    let bench = Bench::probe();
+    let swell = || Command::from(Swell { events: 3, bytes: 150_000 });
+    park_among_neighbours(&bench, async || bench.send("A", "1", swell()).await, "too-large").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_only_dynamodb_refuses_is_parked() {
+    let bench = Bench::probe();
+    // The key of such a claim is longer than DynamoDB lets keys be.
+    let rename = || Command::from(crate::probe::Rename { to: "n".repeat(3_000) });
+    park_among_neighbours(&bench, async || bench.send("A", "1", rename()).await, "refused-by-store").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_too_large_to_be_parked_is_given_back_and_holds_up_no_other_group() {
+    let bench = Bench::probe();
+    let data = json!({ "text": "x".repeat(420_000) });
+    let receipt = bench.send_event(bench.event("1", "Whisper", 2).subject("A").data_json(&data)).await;
+    bench.send("B", "2", note()).await;
+    bench.send("A", "3", note()).await;
+    bench.aws.forget_calls();
+    let messages = bench.receive();
+    assert_eq!(bench.handle(&messages).await, ids(&of_group(&messages, "A")));
+    assert_eq!(bench.outcome(&receipt), "none");
+    assert_eq!(bench.events("B").len(), 1);
+    assert_eq!(bench.aws.calls().len(), 3, "and not again and again\n{}", bench.aws.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn parking_twice_is_one_entry() {
+    let bench = Bench::probe();
+    let receipt = whisper(&bench, "A", "1").await;
+    let messages = bench.receive();
+    for _ in 0..2 {
+        assert_eq!(bench.handle(&messages).await, [] as [String; 0]);
+        assert_parked(&bench, &receipt, &messages[0].body, "unreadable");
+    }
+    assert_eq!(bench.parked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_command_succeeds_once_a_build_can_read_it() {
+    let bench = Bench::probe();
+    let receipt = whisper(&bench, "A", "1").await;
+    let messages = bench.receive();
+    bench.handle(&messages).await;
+    assert_eq!(bench.outcome(&receipt), "parked");
+
+    let later = Bench::on(bench.aws.clone(), &LATER);
+    for _ in 0..2 {
+        assert_eq!(later.handle(&messages).await, [] as [String; 0]);
+        let record = later.record(&receipt).expect("a record");
+        assert_eq!((&record["outcome"], &record["version"]), (&json!("succeeded"), &json!(1)));
+        assert!(record["expires_at"].is_u64() && record["problem"].is_null(), "{record}");
+        assert_eq!(later.events("A"), [("Noted".to_owned(), receipt.to_string())]);
+    }
+    // And the earlier build cannot undo it.
+    assert_eq!(bench.handle(&messages).await, [] as [String; 0]);
+    assert_eq!(bench.outcome(&receipt), "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_command_is_not_replaced_by_another_under_its_id() {
+    let bench = Bench::probe();
+    let first = whisper(&bench, "A", "1").await;
+    bench.deliver().await;
+    let second = bench.send("A", "1", note()).await;
+    bench.deliver().await;
+    let record = bench.record(&second).expect("the first one's record");
+    assert_eq!((&record["outcome"], &record["digest"]), (&json!("parked"), &json!(first.digest.to_string())));
+    assert_eq!(bench.events("A"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_cannot_be_parked_now_is_given_back() {
+    let bench = Bench::probe();
+    let receipt = whisper(&bench, "A", "1").await;
+    bench.aws.inject(|attempt| match attempt.operation {
+        "TransactWriteItems" => Fault::refuse(500, "InternalServerError"),
+        _ => Fault::None,
+    });
+    let messages = bench.receive();
+    assert_eq!(bench.handle(&messages).await, ids(&messages));
+    bench.aws.heal();
+    bench.wait_for_visibility().await;
+    bench.deliver().await;
+    let parked = assert_parked(&bench, &receipt, &messages[0].body, "unreadable");
+    assert_eq!(parked["receives"], 2);
+}

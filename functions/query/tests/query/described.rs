@@ -1,0 +1,209 @@
+//! `openapi.yaml` and `docs/problems.md` say what the code does: no more, no less.
+
+use std::collections::BTreeSet;
+
+use kernel::operation::{Operation, Resource, Status};
+use kernel::problem::{Fault, Problem};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::{Api, get, second, submitted};
+use crate::description::Description;
+
+const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
+
+/// What the code serves, with ids where it takes any.
+const SERVED: [(&str, &str); 9] = [
+    ("post", "/commands"),
+    ("put", "/commands"),
+    ("get", "/operations/{id}"),
+    ("get", "/{collection}"),
+    ("get", "/{collection}/{id}"),
+    ("get", "/{collection}/{id}/history"),
+    ("get", "/reports/{collection}"),
+    ("get", "/schemas"),
+    ("get", "/schemas/{context}/{type}/{version}"),
+];
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+fn schema(name: &str) -> &'static Value {
+    let schema = &Description::read().0["components"]["schemas"][name];
+    assert!(!schema.is_null(), "openapi.yaml has no schema {name}");
+    schema
+}
+
+#[test]
+fn the_description_has_exactly_the_paths_that_are_served() {
+    let mut described = BTreeSet::new();
+    for (path, item) in Description::read().0["paths"].as_object().expect("paths") {
+        described
+            .extend(keys(item).into_iter().filter(|name| *name != "parameters").map(|method| (method, path.as_str())));
+    }
+    assert_eq!(described, BTreeSet::from(SERVED));
+}
+
+#[tokio::test]
+async fn every_described_path_answers_its_example() {
+    let api = Api::new();
+    api.order("demo", "O-1001", "C-7", second(0)).await;
+    api.happens("demo/orders/O-1002", &[("OrderSubmitted", submitted("C-7", second(0)))], second(0)).await;
+    let operation = api.accepts("demo", "c1", &json!(1), api.now()).receipt.to_string();
+    let description = Description::read();
+    for (path, item) in description.0["paths"].as_object().expect("paths") {
+        let Some(read) = item.get("get") else { continue };
+        let mut target = path.clone();
+        let mut query = Vec::new();
+        for parameter in read["parameters"].as_array().into_iter().flatten() {
+            let parameter = description.resolve(parameter);
+            let (name, example) = (parameter["name"].as_str().expect("a name"), &parameter["example"]);
+            let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+            match parameter["in"].as_str() {
+                Some("path") if path.starts_with("/operations") => target = target.replace("{id}", &operation),
+                Some("path") => target = target.replace(&format!("{{{name}}}"), &text),
+                Some("query") if example.is_object() => {
+                    let pairs = example.as_object().into_iter().flatten();
+                    query.extend(pairs.map(|(name, value)| format!("{name}={}", value.as_str().expect("text"))));
+                }
+                _ => {}
+            }
+        }
+        let answer = api.send(get(format!("{target}?{}", query.join("&")))).await;
+        assert_eq!(answer.status, 200, "{target}: {answer:#?}");
+    }
+}
+
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let description = Description::read();
+    let mut checked = 0;
+    let mut visit = vec![&description.0];
+    while let Some(value) = visit.pop() {
+        match value {
+            Value::Object(members) => {
+                visit.extend(members.values());
+                let named = members.get("examples").and_then(Value::as_object).into_iter().flatten();
+                let named = named.map(|(name, example)| (name.as_str(), &description.resolve(example)["value"]));
+                let single = members.get("example").map(|example| ("example", example));
+                let Some(schema) = members.get("schema") else { continue };
+                for (name, example) in named.chain(single) {
+                    assert!(!example.is_null(), "the example {name} has no value");
+                    description.hold_value(schema, example, &|| format!("the example {name}: {example:#}"));
+                    checked += 1;
+                }
+            }
+            Value::Array(values) => visit.extend(values),
+            _ => {}
+        }
+    }
+    assert!(checked > 25, "only {checked} examples were found");
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let description = Description::read();
+    let mut visit = vec![&description.0];
+    while let Some(value) = visit.pop() {
+        description.resolve(value);
+        match value {
+            Value::Object(members) => visit.extend(members.values()),
+            Value::Array(values) => visit.extend(values),
+            _ => {}
+        }
+    }
+}
+
+/// The schema's members are the type's, and those that it requires are there even in the barest value.
+#[track_caller]
+fn assert_describes(name: &str, fullest: &impl Serialize, barest: &impl Serialize) {
+    let (fullest, barest) = (json!(fullest), json!(barest));
+    let schema = schema(name);
+    assert_eq!(keys(&schema["properties"]), keys(&fullest), "{name}");
+    let required: BTreeSet<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    assert_eq!(required, keys(&barest), "{name}");
+    for value in [&fullest, &barest] {
+        Description::read().hold_value(schema, value, &|| format!("{value:#}"));
+    }
+}
+
+#[test]
+fn operations_and_problems_are_described_as_they_are_serialised() {
+    let fault = Fault {
+        pointer: Some("/lines/0".into()),
+        index: Some(0),
+        ty: Some("urn:waybill:problem:invalid-data".into()),
+        attribute: Some("data".into()),
+        detail: "too few".into(),
+    };
+    let bare_fault = Fault { pointer: None, index: None, ty: None, attribute: None, detail: String::new() };
+    assert_describes("Fault", &fault, &bare_fault);
+
+    let bare_problem = Problem::not_found("nothing");
+    let problem = Problem::invalid_data("too few").about("data").listing(vec![fault]);
+    assert_describes("Problem", &problem, &bare_problem);
+
+    let resource = Resource { href: "https://api.example/orders/O-1?version=1".into(), version: 1 };
+    assert_describes("Resource", &resource, &resource);
+
+    let bare = Operation::accepted("A".repeat(74), second(0));
+    let mut operation = bare.clone();
+    operation.finished_at = Some(second(1));
+    operation.ty = Some("SubmitOrder".into());
+    operation.subject = Some("O-1".into());
+    operation.resource = Some(resource);
+    operation.error = Some(problem);
+    assert_describes("Operation", &operation, &bare);
+}
+
+#[test]
+fn every_status_is_described() {
+    let all = [Status::Accepted, Status::Retrying, Status::Succeeded, Status::Rejected, Status::Parked];
+    assert_eq!(schema("Status")["enum"], json!(all));
+    let description = schema("Status")["description"].as_str().expect("a description");
+    for status in all {
+        assert!(description.contains(&format!("- `{}`:", status.as_str())), "{description}");
+    }
+}
+
+#[test]
+fn the_kinds_of_problems_are_those_of_the_code() {
+    let kinds: Vec<_> = Problem::KINDS.iter().map(|(ty, ..)| *ty).collect();
+    assert_eq!(schema("ProblemKind")["enum"], json!(kinds));
+}
+
+#[test]
+fn a_business_refusal_is_a_type_of_problem_too() {
+    let rejection = kernel::decider::Rejection::new("already-shipped", "The order is on its way");
+    let problem = Problem::rejected("orders", &rejection);
+    Description::read().hold_value(schema("Problem"), &json!(problem), &|| problem.to_json());
+}
+
+#[test]
+fn the_documentation_lists_every_kind_of_problem_and_no_other() {
+    let listed: Vec<_> = PROBLEMS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let kinds: Vec<_> = Problem::KINDS
+        .iter()
+        .map(|(ty, status, title)| {
+            let kind = ty.strip_prefix("urn:waybill:problem:").expect("the prefix");
+            assert!(
+                PROBLEMS.contains(&format!("## {kind}\n\n**{status}** {title}.\n\n")),
+                "docs/problems.md on {kind}"
+            );
+            kind
+        })
+        .collect();
+    assert_eq!(listed[..kinds.len()], kinds[..]);
+    assert_eq!(listed[kinds.len()..], ["Business refusals", "Answers of the gateway"]);
+}
+
+#[test]
+fn the_scopes_are_those_that_the_template_asks_for() {
+    let template = include_str!("../../../../template.yaml");
+    let scheme = &Description::read().0["components"]["securitySchemes"]["accessToken"];
+    let scopes = keys(&scheme["flows"]["clientCredentials"]["scopes"]);
+    assert_eq!(scopes, BTreeSet::from(["waybill/read", "waybill/submit"]));
+    assert!(template.contains("AuthorizationScopes: [waybill/submit]"));
+    assert!(template.contains("AuthorizationScopes: [waybill/read, waybill/submit]"));
+}

@@ -1,0 +1,161 @@
+//! `GET /{collection}/{id}/history`.
+
+use kernel::cloud_event::{CloudEvent, Submission, from_http};
+use serde_json::json;
+
+use crate::api::{Answer, Api, client, get, second, submitted};
+
+const STREAM: &str = "demo/orders/O-1";
+const HISTORY: &str = "/orders/O-1/history";
+
+/// Submitted at 0, cancelled at 10.
+async fn cancelled_order() -> Api {
+    let api = Api::new();
+    api.happens(STREAM, &[("OrderSubmitted", submitted("C-7", second(0)))], second(0)).await;
+    api.happens(STREAM, &[("OrderCancelled", json!({ "reason": "late" }))], second(10)).await;
+    api
+}
+
+/// As a client's SDK would read it.
+#[track_caller]
+fn events(answer: &Answer) -> Vec<CloudEvent> {
+    let headers = [("content-type", answer.header("content-type").as_bytes())];
+    match from_http(headers.into_iter(), answer.text.as_bytes()) {
+        Ok(Submission::Batch(events)) => events.into_iter().map(|event| event.expect("a CloudEvent")).collect(),
+        other => panic!("not a batch: {other:#?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_happened_comes_as_a_batch_of_cloud_events_oldest_first() {
+    let api = cancelled_order().await;
+    let answer = api.get(HISTORY).await.ok();
+    assert_eq!(answer.header("content-type"), "application/cloudevents-batch+json");
+    let events = events(&answer);
+    let [submitted, cancelled] = &events[..] else { panic!("{events:#?}") };
+    assert_eq!(submitted.ty(), "OrderSubmitted");
+    assert_eq!((cancelled.id(), cancelled.source()), ("demo/orders/O-1/2", "orders"));
+    assert_eq!(cancelled.subject(), Some("O-1"));
+    assert_eq!(cancelled.time(), Some(second(10).to_string().as_str()));
+    assert_eq!(cancelled.json(), Some(r#"{"reason":"late"}"#));
+    assert_eq!(cancelled.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
+    let text = |name: &str| cancelled.extension(name).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(text("sequence"), "00000000000000000002");
+    assert_eq!(text("tenantid"), "demo");
+    assert_eq!(text("correlationid"), "cart-7");
+    assert_eq!(answer.next(), None);
+}
+
+#[tokio::test]
+async fn the_schema_of_every_event_can_be_fetched_and_accepts_it() {
+    let api = cancelled_order().await;
+    for event in events(&api.get(HISTORY).await.ok()) {
+        let path = event.dataschema().and_then(|uri| uri.strip_prefix("https://api.example")).expect("a URI of ours");
+        let schema = api.get(path).await.ok().json();
+        let data = serde_json::from_str(event.json().expect("data")).expect("JSON");
+        assert!(jsonschema::is_valid(&schema, &data), "{schema:#} refuses {data:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_history_comes_in_parts_without_gaps_or_repeats() {
+    let api = cancelled_order().await;
+    for nth in 0..210 {
+        api.happens(STREAM, &[("OrderCancelled", json!({})), ("OrderCancelled", json!({}))], second(nth)).await;
+    }
+    let mut target = HISTORY.to_owned();
+    let mut versions = Vec::new();
+    let mut parts = 0;
+    loop {
+        let answer = api.get(&target).await.ok();
+        parts += 1;
+        versions.extend(events(&answer).iter().map(|event| event.id().rsplit('/').next().map(str::parse::<u64>)));
+        match answer.next() {
+            Some(next) => target = next,
+            None => break,
+        }
+    }
+    let expected: Vec<_> = (1..=422).map(|version| Some(Ok(version))).collect();
+    assert_eq!(versions, expected);
+    assert_eq!(parts, 3);
+}
+
+#[tokio::test]
+async fn as_of_a_time_the_document_is_as_it_was_then() {
+    let api = cancelled_order().await;
+    for (time, status) in [
+        ("2026-01-15T09:30:00Z", "submitted"),
+        ("2026-01-15T09:30:09.999Z", "submitted"),
+        ("2026-01-15T09:30:10Z", "cancelled"),
+        ("2026-01-15T10:30:10%2B01:00", "cancelled"),
+        ("2026-01-15T10:30:09%2B01:00", "submitted"),
+        ("2199-01-01T00:00:00Z", "cancelled"),
+    ] {
+        let answer = api.get(format!("{HISTORY}?asOf={time}")).await.ok();
+        assert_eq!(answer.json()["status"], status, "as of {time}");
+    }
+    for time in ["2026-01-15T09:29:59.999Z", "1970-01-01T00:00:00Z"] {
+        api.get(format!("{HISTORY}?asOf={time}")).await.refused("not-found");
+    }
+}
+
+#[tokio::test]
+async fn as_of_now_is_the_document_itself() {
+    let api = cancelled_order().await;
+    api.project(STREAM).await;
+    let as_of_now = api.get(format!("{HISTORY}?asOf=2199-01-01T00:00:00Z")).await.ok();
+    assert_eq!(as_of_now.json(), api.get("/orders/O-1").await.ok().json());
+}
+
+#[tokio::test]
+async fn as_of_a_time_far_back_in_a_long_history() {
+    let api = cancelled_order().await;
+    for nth in 0..210 {
+        let reason = json!({ "reason": format!("no. {nth}") });
+        api.happens(STREAM, &[("OrderCancelled", reason)], second(100 + nth)).await;
+    }
+    let reason = async |seconds| {
+        let time = second(seconds);
+        api.get(format!("{HISTORY}?asOf={time}")).await.ok().json()["cancellationReason"].clone()
+    };
+    assert_eq!(reason(50).await, "late");
+    assert_eq!(reason(100).await, "no. 0");
+    assert_eq!(reason(250).await, "no. 150");
+    assert_eq!(reason(5000).await, "no. 209");
+}
+
+#[tokio::test]
+async fn times_and_cursors_that_are_none_are_refused() {
+    let api = cancelled_order().await;
+    for time in ["yesterday", "", "2026-01-15", "2026-01-15T10:30:10+01:00", "1969-12-31T23:59:59Z"] {
+        let problem = api.get(format!("{HISTORY}?asOf={time}")).await.refused("bad-request");
+        assert!(problem.detail.contains("asOf") && problem.detail.contains("%2B"), "{problem:#?}");
+    }
+    for cursor in ["first", "", "-1"] {
+        api.get(format!("{HISTORY}?cursor={cursor}")).await.refused("bad-request");
+    }
+    api.get(format!("{HISTORY}?asof=2026-01-15T10:00:00Z")).await.refused("bad-request");
+}
+
+#[tokio::test]
+async fn beyond_the_end_nothing_happened() {
+    let api = cancelled_order().await;
+    for cursor in [2, 1_000_000, u64::MAX] {
+        let answer = api.get(format!("{HISTORY}?cursor={cursor}")).await.ok();
+        assert_eq!(answer.json(), json!([]));
+        assert_eq!(answer.next(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_never_was_and_what_is_anothers_has_no_history() {
+    let api = cancelled_order().await;
+    let unknown = api.get("/orders/O-2/history").await;
+    let foreign = api.send(get(HISTORY).by(client("other-client"))).await;
+    assert_eq!(foreign.text, unknown.text);
+    foreign.refused("not-found");
+    for target in ["/refunds/O-1/history", "/policies/O-1/history", "/orders/O%201/history", "/orders/O-1/past"] {
+        api.get(target).await.refused("not-found");
+    }
+    api.get("/orders/O-2/history?asOf=2199-01-01T00:00:00Z").await.refused("not-found");
+}

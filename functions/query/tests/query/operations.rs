@@ -1,0 +1,172 @@
+//! `GET /operations/{id}`: from the receipt to the outcome.
+
+use kernel::operation::Status;
+use kernel::problem::Problem;
+use serde_json::{Value, json};
+
+use crate::api::{Accepted, Api, RETENTION, client, get};
+
+fn path(Accepted { receipt, .. }: &Accepted) -> String {
+    format!("/operations/{receipt}")
+}
+
+#[tokio::test]
+async fn a_genuine_receipt_without_a_record_is_accepted() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    let answer = api.get(path(&command)).await.ok();
+    let expected =
+        json!({ "id": command.receipt.to_string(), "status": "accepted", "acceptedAt": command.receipt.accepted_at });
+    assert_eq!(answer.json(), expected);
+    assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:#?}");
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn a_succeeded_operation_links_what_it_changed_with_the_version() {
+    let api = Api::new();
+    let command = api.order("demo", "O-7", "C-7", api.now()).await;
+    let answer = api.get(path(&command)).await.ok();
+    let operation = answer.json();
+    assert_eq!(operation["status"], "succeeded");
+    assert_eq!(operation["type"], "SubmitOrder");
+    assert_eq!(operation["subject"], "O-7");
+    assert_eq!(operation["finishedAt"], json!(command.receipt.accepted_at));
+    assert_eq!(operation["resource"], json!({ "href": "https://api.example/orders/O-7?version=1", "version": 1 }));
+    assert!(answer.headers.get("retry-after").is_none(), "nothing changes any more: {answer:#?}");
+
+    let link = operation["resource"]["href"].as_str().and_then(|href| href.strip_prefix("https://api.example"));
+    api.get(link.expect("a link of this API")).await.ok();
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_not_final_says_when_to_ask_again() {
+    let api = Api::new();
+    for (outcome, problem) in
+        [(Status::Retrying, Problem::unavailable("waiting")), (Status::Parked, Problem::parked("no decoder for it"))]
+    {
+        let command = api.accepts("demo", outcome.as_str(), &json!(1), api.now());
+        api.handles(&command, outcome, Some(problem.clone()), api.now()).await;
+        let answer = api.get(path(&command)).await.ok();
+        let operation = answer.json();
+        assert_eq!(operation["status"], outcome.as_str());
+        assert_eq!(operation["error"], json!(problem));
+        assert!(operation.get("finishedAt").is_none(), "{operation:#}");
+        assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_is_told_by_the_operation_and_not_by_the_status() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    let rejection = kernel::decider::Rejection::new("already-shipped", "The order is on its way");
+    let problem = Problem::rejected("orders", &rejection);
+    api.handles(&command, Status::Rejected, Some(problem), api.now()).await;
+    let answer = api.get(path(&command)).await.ok();
+    let operation = answer.json();
+    assert_eq!(operation["status"], "rejected");
+    assert_eq!(operation["error"]["type"], "urn:waybill:problem:orders:already-shipped");
+    assert_eq!(operation["error"]["detail"], "The order is on its way");
+    assert!(operation.get("resource").is_none() && answer.headers.get("retry-after").is_none(), "{answer:#?}");
+}
+
+#[tokio::test]
+async fn other_content_under_the_same_id_is_rejected_and_the_first_outcome_stays() {
+    let api = Api::new();
+    let first = api.accepts("demo", "c1", &json!({ "amount": 1 }), api.now());
+    let other = api.accepts("demo", "c1", &json!({ "amount": 2 }), api.now());
+    for outcome in [Status::Retrying, Status::Succeeded] {
+        api.handles(&first, outcome, None, api.now()).await;
+        assert_eq!(api.get(path(&first)).await.ok().json()["status"], outcome.as_str());
+        let answer = api.get(path(&other)).await.ok();
+        let operation = answer.json();
+        assert_eq!(operation["status"], "rejected", "{operation:#}");
+        assert_eq!(operation["error"]["type"], "urn:waybill:problem:id-reused");
+        assert_eq!(operation["id"], other.receipt.to_string());
+        for of_the_first in ["type", "subject", "resource"] {
+            assert!(operation.get(of_the_first).is_none(), "{operation:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_receipt_of_one_command_leads_to_its_outcome() {
+    let api = Api::new();
+    let first = api.accepts("demo", "c1", &json!({ "a": 1, "b": 2 }), api.now());
+    let later = api.now().plus(std::time::Duration::from_mins(10));
+    let again = api.accepts("demo", "c1", &json!({ "b": 2, "a": 1 }), later);
+    api.handles(&first, Status::Succeeded, None, api.now()).await;
+    let operation = api.get(path(&again)).await.ok().json();
+    assert_eq!(operation["status"], "succeeded");
+    assert_eq!((&operation["id"], &operation["acceptedAt"]), (&json!(again.receipt.to_string()), &json!(later)));
+}
+
+#[tokio::test]
+async fn forged_foreign_and_meaningless_ids_are_all_the_same_404() {
+    let api = Api::new();
+    let own = api.accepts("demo", "c1", &json!(1), api.now()).receipt.to_string();
+    let foreign = api.accepts("other", "c1", &json!(1), api.now());
+    api.handles(&foreign, Status::Succeeded, None, api.now()).await;
+    let forged = if own.ends_with('A') { own[..73].to_owned() + "B" } else { own[..73].to_owned() + "A" };
+    let altered = format!("AQ{}{}", if &own[2..3] == "A" { "B" } else { "A" }, &own[3..]);
+    let mut bodies: Vec<String> = Vec::new();
+    for id in [
+        forged.as_str(),
+        &altered,
+        &foreign.receipt.to_string(),
+        "unheard-of",
+        "x",
+        "%00",
+        "..",
+        &own[..73],
+        &format!("{own}A"),
+        &format!("{own}="),
+        &own.to_lowercase(),
+        &"A".repeat(74),
+        &"A".repeat(5000),
+        "%F0%9F%98%80",
+    ] {
+        let answer = api.get(format!("/operations/{id}")).await;
+        assert_eq!(answer.status, 404, "{id}: {answer:#?}");
+        bodies.push(answer.text);
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "{bodies:#?}");
+    let theirs = api.send(get(path(&foreign)).by(client("other-client"))).await.ok();
+    assert_eq!(theirs.json()["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_long_past_is_forgotten() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    let at_the_end = api.now().plus(RETENTION);
+    api.send_at(get(path(&command)), at_the_end).await.ok();
+    let after = at_the_end.plus(std::time::Duration::from_millis(1));
+    let answer = api.send_at(get(path(&command)), after).await;
+    let unknown = api.get("/operations/unknown").await;
+    assert_eq!(answer.text, unknown.text);
+    answer.refused("not-found");
+}
+
+#[tokio::test]
+async fn an_operation_costs_one_read() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    api.get(path(&command)).await.ok();
+    api.aws.forget_calls();
+    api.get(path(&command)).await.ok();
+    assert_eq!((api.aws.count("GetItem"), api.aws.calls().len()), (1, 1), "{}", api.aws.calls());
+    api.aws.forget_calls();
+    api.get("/operations/forged").await.refused("not-found");
+    assert_eq!(api.aws.calls().len(), 0, "a forged id is not even looked up\n{}", api.aws.calls());
+}
+
+#[tokio::test]
+async fn a_problem_of_an_operation_that_cannot_be_read_is_left_out() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &Value::Null, api.now());
+    api.handles(&command, Status::Rejected, None, api.now()).await;
+    assert_eq!(api.get(path(&command)).await.ok().json()["status"], "rejected");
+}

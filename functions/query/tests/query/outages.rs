@@ -1,0 +1,92 @@
+//! While DynamoDB fails: a 503 that says when to come back and nothing of what is behind it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::{Fault, Service};
+
+use crate::api::{Answer, Api, get, second};
+
+async fn seeded() -> (Api, Vec<String>) {
+    let api = Api::new();
+    let command = api.order("demo", "O-1", "C-7", second(0)).await;
+    let paths = [
+        "/orders/O-1",
+        "/orders?customer=C-7",
+        "/orders?status=submitted",
+        "/reports/orders",
+        "/orders/O-1/history",
+        "/orders/O-1/history?asOf=2199-01-01T00:00:00Z",
+    ];
+    let operation = format!("/operations/{}", command.receipt);
+    let paths: Vec<_> = paths.into_iter().map(str::to_owned).chain([operation]).collect();
+    for path in &paths {
+        api.get(path).await.ok();
+    }
+    (api, paths)
+}
+
+#[track_caller]
+fn assert_unavailable(answer: Answer) {
+    assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:#?}");
+    let text = answer.text.clone();
+    answer.refused("unavailable");
+    for word in ["injected", "DynamoDB", "Query", "GetItem", "Internal", "Exception", "stored", "dispatch", "order"] {
+        assert!(!text.contains(word), "{word} is nobody's business: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_now_is_unavailable_and_not_absent() {
+    let (api, paths) = seeded().await;
+    for fault in [Fault::refuse(500, "InternalServerError"), Fault::Throttle, Fault::Hang, Fault::LoseAnswer] {
+        let inject = fault.clone();
+        api.aws.inject(move |_| inject.clone());
+        for path in &paths {
+            assert_unavailable(api.get(path).await);
+        }
+        api.aws.heal();
+        for path in &paths {
+            api.get(path).await.ok();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_moment_is_not_noticed() {
+    let (api, paths) = seeded().await;
+    for path in &paths {
+        let mut first = true;
+        api.aws.inject(move |_| if std::mem::take(&mut first) { Fault::Throttle } else { Fault::None });
+        api.get(path).await.ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_table_is_answered_all_the_same() {
+    let (api, _) = seeded().await;
+    api.aws.inject(|attempt| match attempt.service {
+        Service::DynamoDb => Fault::refuse(500, "InternalServerError"),
+        _ => Fault::None,
+    });
+    tokio::time::advance(Duration::from_hours(24)).await;
+    api.get("/schemas").await.ok();
+    api.get("/schemas/orders/SubmitOrder/1").await.ok();
+    api.get("/operations/forged").await.refused("not-found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_cannot_be_looked_up_is_not_refused_but_put_off() {
+    let (api, _) = seeded().await;
+    api.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
+    assert_unavailable(api.send(get("/schemas").by(crate::api::client("never-seen-before"))).await);
+}
+
+#[tokio::test]
+async fn what_was_stored_wrongly_shows_nothing_of_itself() {
+    let api = Api::new();
+    let item = json!({ "collection_key": { "S": "demo#orders" }, "id": { "S": "O-1" }, "version": { "S": "stored" } });
+    let put = json!({ "TableName": testkit::TABLES.read_models, "Item": item });
+    api.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("written");
+    assert_unavailable(api.get("/orders/O-1").await);
+}
