@@ -48,7 +48,17 @@ fn may_know(room: Room) -> &'static [Room] {
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();
     command.manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    command.other_options(vec!["--offline".to_owned(), "--locked".to_owned()]).exec().expect("cargo metadata answers")
+    // Offline, so only what this machine has: other platforms' crates were never fetched.
+    let options = ["--offline", "--locked", "--filter-platform", &host()].map(ToOwned::to_owned);
+    command.other_options(options).exec().expect("cargo metadata answers")
+}
+
+/// The platform that the tests run on, as rustc calls it.
+fn host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = std::process::Command::new(rustc).arg("-vV").output().expect("rustc answers");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
 }
 
 /// What ships of a package: its dependencies, without those of its tests.

@@ -8,7 +8,7 @@ use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
 use lambda::telemetry::{chain, metric};
-use store::{CommitBuilder, CommitError, Entry, Head, Loaded, Refusal, StoreError};
+use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::delivery::Delivery;
 use crate::outcome::Settled;
@@ -57,9 +57,9 @@ impl Group {
                 return; // logged where it was found out
             }
             match handler.events.commit(batch.commit, clock.now()).await {
-                Ok(Head { commit_number, version, committed_at }) => {
+                Ok(head) => {
                     self.finish(handler.context.name, &batch.outcomes);
-                    known = Some(Loaded { aggregate: batch.aggregate, version, commit_number, committed_at });
+                    known = Some(head.with(batch.aggregate));
                 }
                 Err(CommitError::Refused { stream_moved, entries }) => {
                     conflicts += u32::from(stream_moved);
@@ -68,7 +68,12 @@ impl Group {
                 }
                 Err(CommitError::Busy) => conflicts += 1,
                 // Which one it is shows when each goes alone.
-                Err(CommitError::Invalid(_)) if batch.outcomes.len() > 1 => self.at_once = 1,
+                Err(CommitError::Invalid(_) | CommitError::AggregateTooLarge) if batch.outcomes.len() > 1 => {
+                    self.at_once = 1;
+                }
+                Err(error @ CommitError::AggregateTooLarge) => {
+                    self.pending[0].settled = Some(Settled::Parked(Fault::new(Fault::TOO_LARGE, error.to_string())));
+                }
                 Err(CommitError::Invalid(source)) => {
                     let fault = Fault::new("refused-by-store", chain(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {

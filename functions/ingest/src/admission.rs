@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use kernel::cloud_event::{CloudEvent, strict_json};
 use kernel::command::Command;
 use kernel::context::Context;
+use kernel::domain_event::extension;
 use kernel::ids::{CommandKey, StreamId};
 use kernel::operation::Operation;
 use kernel::problem::Problem;
 use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
+use lambda::trace;
 use messaging::Outgoing;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use serde_json::Value;
+use tracing::Span;
 
 use crate::schemas::Bundled;
 use crate::tenants::Tenant;
@@ -36,6 +39,21 @@ pub struct Admitted {
     pub operation: Operation,
     /// Its context's name; `own` for a queue of the tenant's.
     pub context: &'static str,
+    traceparent: String,
+}
+
+impl Admitted {
+    /// What every log line about it carries.
+    pub(crate) fn span(&self, caller: &Caller) -> Span {
+        tracing::info_span!(
+            "command",
+            operation = self.operation.id,
+            command_key = self.outgoing.deduplication_id,
+            tenant = %caller.tenant,
+            context = self.context,
+            trace_id = trace::id(&self.traceparent),
+        )
+    }
 }
 
 /// Stands for the context of what goes to a tenant's own queue.
@@ -63,19 +81,17 @@ impl Admission {
         let own_queue = routes::own_queue(&tenant.settings.routes, event.source());
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
-        let (queue_url, event) = match own_queue {
-            Some(queue) => (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant)?),
-            None => {
-                let context = context.ok_or_else(|| {
-                    Problem::unknown_type(format!("no context here takes a command called {}", event.ty()))
-                        .about("type")
-                })?;
-                let queue = self.queues.get(context.name).ok_or_else(|| {
-                    tracing::error!(context = context.name, "no queue is configured for the context");
-                    Problem::unavailable(format!("the context {} takes no commands now", context.name))
-                })?;
-                (queue.clone(), self.checked_for_context(event, &data, context, tenant)?)
-            }
+        let (queue_url, event) = if let Some(queue) = own_queue {
+            (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant)?)
+        } else {
+            let context = context.ok_or_else(|| {
+                Problem::unknown_type(format!("no context here takes a command called {}", event.ty())).about("type")
+            })?;
+            let queue = self.queues.get(context.name).ok_or_else(|| {
+                tracing::error!(context = context.name, "no queue is configured for the context");
+                Problem::unavailable(format!("the context {} takes no commands now", context.name))
+            })?;
+            (queue.clone(), self.checked_for_context(event, &data, context, tenant)?)
         };
         let command_key = CommandKey::of(tenant_id, event.source(), event.id());
         let aggregate = Command::aggregate(&event, command_key).ok_or_else(|| {
@@ -88,7 +104,8 @@ impl Admission {
         operation.subject = Some(aggregate.to_string());
         let context = if own_queue.is_some() { OWN } else { context.map_or(OWN, |context| context.name) };
         let stream = StreamId { tenant: tenant_id.clone(), context: context.to_owned(), aggregate };
-        let body = Command::seal(event, tenant_id, principal, &receipt, traceparent)
+        let traceparent = trace_of(&event).unwrap_or(traceparent).to_owned();
+        let body = Command::seal(event, tenant_id, principal, &receipt, &traceparent)
             .map_err(|invalid| malformed(&invalid))?
             .to_json();
         if body.len() > MAX_MESSAGE_BYTES {
@@ -96,7 +113,7 @@ impl Admission {
         }
         let outgoing =
             Outgoing { queue_url, body, group: stream.to_string(), deduplication_id: command_key.to_string() };
-        Ok(Admitted { outgoing, operation, context })
+        Ok(Admitted { outgoing, operation, context, traceparent })
     }
 
     /// For a context of this build: its schema must accept the data. A schema of the tenant's own, where the event
@@ -108,17 +125,10 @@ impl Admission {
         context: &Context,
         tenant: &Tenant,
     ) -> Result<CloudEvent, Problem> {
-        let named = event.dataschema().map(str::to_owned);
-        let version = match named {
-            None => None,
-            Some(uri) => match self.bundled_version(&uri, context, event.ty()) {
-                Some(version) => Some(version),
-                None => {
-                    tenant.schemas.named(&uri, event.ty())?.check(data)?;
-                    None
-                }
-            },
-        };
+        let version = event.dataschema().and_then(|uri| self.bundled_version(uri, context, event.ty()));
+        if let (None, Some(uri)) = (version, event.dataschema()) {
+            tenant.schemas.named(uri, event.ty())?.check(data)?;
+        }
         let (version, schema) = self.bundled.of_command(event.ty(), version).ok_or_else(|| unknown_schema(&event))?;
         schema.check(data)?;
         let uri = format!("{}/schemas/{}/{}/{version}", self.public_url, context.name, event.ty());
@@ -136,7 +146,7 @@ impl Admission {
     ) -> Result<CloudEvent, Problem> {
         if let Some(context) = context {
             let named = event.dataschema();
-            if named.is_none() || named.is_some_and(|uri| self.bundled_version(uri, context, event.ty()).is_some()) {
+            if named.is_none_or(|uri| self.bundled_version(uri, context, event.ty()).is_some()) {
                 return self.checked_for_context(event, data, context, tenant);
             }
         }
@@ -182,6 +192,12 @@ fn can_be_sent(data: &Value) -> bool {
         Value::Object(members) => members.iter().all(|(name, member)| fits(name) && can_be_sent(member)),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
+}
+
+/// The event's own trace, if it is one.
+fn trace_of(event: &CloudEvent) -> Option<&str> {
+    let traceparent = event.extension(extension::TRACEPARENT)?.as_str()?;
+    trace::id(traceparent).map(|_| traceparent)
 }
 
 fn unknown_schema(event: &CloudEvent) -> Problem {

@@ -22,7 +22,7 @@ impl Answers<'_> {
     }
 
     /// A batch has no single place to follow: each operation's id is in the body, in the order of the events.
-    pub fn accepted_all(&self, operations: &[Operation]) -> Response<Body> {
+    pub fn accepted_all(operations: &[Operation]) -> Response<Body> {
         Self::answer(serde_json::to_string(&serde_json::json!({ "operations": operations })))
     }
 

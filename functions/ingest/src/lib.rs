@@ -3,6 +3,8 @@
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
 
+#![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
+
 pub mod admission;
 mod answer;
 mod grants;
@@ -38,7 +40,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
-    #[tracing::instrument(name = "ingest", skip_all, fields(tenant, operation, command_key, context, trace_id))]
+    #[tracing::instrument(name = "ingest", skip_all, fields(tenant))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
         match self.accept(&request, now).await {
             Ok(response) => response,
@@ -58,32 +60,25 @@ impl Ingest {
             return Err(Problem::method_not_allowed("send commands by POST or PUT"));
         }
         let (caller, tenant) = self.caller(request).await?;
-        let span = tracing::Span::current();
-        span.record("tenant", caller.tenant.as_str());
+        tracing::Span::current().record("tenant", caller.tenant.as_str());
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
-        span.record("trace_id", trace::id(&traceparent));
         let admit = |event| self.admission.admit(event, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
                 let admitted = admit(event)?;
-                span.record("operation", &admitted.operation.id);
-                span.record("command_key", &admitted.outgoing.deduplication_id);
-                span.record("context", admitted.context);
-                let Admitted { outgoing, operation, context } = admitted;
-                self.queue.send(outgoing).await.map_err(|error| not_queued(&error))?;
-                count(context);
-                tracing::info!("accepted");
-                Ok(self.answers().accepted(&operation))
+                let sent = self.queue.send(admitted.outgoing.clone()).await;
+                admitted.span(&caller).in_scope(|| queued(sent))?;
+                admitted.span(&caller).in_scope(|| accepted(&admitted));
+                Ok(self.answers().accepted(&admitted.operation))
             }
             Submission::Batch(events) => {
                 let all = admit_all(events, admit)?;
-                let operations: Vec<_> = all.iter().map(|admitted| admitted.operation.clone()).collect();
-                let contexts: Vec<_> = all.iter().map(|admitted| admitted.context).collect();
-                let outgoing = all.into_iter().map(|admitted| admitted.outgoing).collect();
-                self.queue.send_all(outgoing).await.map_err(|error| not_queued(&error))?;
-                contexts.into_iter().for_each(count);
-                tracing::info!(commands = operations.len(), "accepted");
-                Ok(self.answers().accepted_all(&operations))
+                queued(self.queue.send_all(all.iter().map(|admitted| admitted.outgoing.clone()).collect()).await)?;
+                for admitted in &all {
+                    admitted.span(&caller).in_scope(|| accepted(admitted));
+                }
+                let operations: Vec<_> = all.into_iter().map(|admitted| admitted.operation).collect();
+                Ok(answer::Answers::accepted_all(&operations))
             }
         }
     }
@@ -185,11 +180,14 @@ pub(crate) fn too_large() -> Problem {
     Problem::too_large("an event takes at most 256 KiB; put large content elsewhere and send where it is")
 }
 
-fn not_queued(error: &messaging::SendError) -> Problem {
-    tracing::error!(error = chain(error), "not queued");
-    Problem::unavailable("the commands could not all be queued; send the same again, which repeats nothing")
+fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Problem> {
+    sent.map_err(|error| {
+        tracing::error!(error = chain(&error), "not queued");
+        Problem::unavailable("the commands could not all be queued; send the same again, which repeats nothing")
+    })
 }
 
-fn count(context: &'static str) {
-    metrics::counter!(metric::ACCEPTED, "Context" => context).increment(1);
+fn accepted(admitted: &Admitted) {
+    metrics::counter!(metric::ACCEPTED, "Context" => admitted.context).increment(1);
+    tracing::info!("accepted");
 }

@@ -13,37 +13,36 @@ use kernel::problem::{Fault, Problem};
 use serde_json::Value;
 use store::registry::TenantSchema;
 
+use self::budget::Weight;
+
 /// A compiled schema.
 pub struct Schema {
     validator: Validator,
-    /// The most that is done for one value of the data. 0 for a bundled one, which we know.
-    values: usize,
+    /// Nothing for a bundled one, which we know.
+    weight: Weight,
 }
 
 /// How many faults a problem lists.
 const MOST_FAULTS: usize = 20;
 
 /// What a compiled regular expression may weigh, in bytes.
-const PATTERN_BUDGET: usize = 64 * 1024;
-
-/// Values of a tenant's schema times values of the data: what a check may come to at the worst, well under a second.
-const MOST_WORK: usize = 20_000_000;
+const PATTERN_BUDGET: usize = 256 * 1024;
 
 impl Schema {
-    fn compile(document: &Value, values: usize) -> Result<Self, String> {
+    fn compile(document: &Value, weight: Weight) -> Result<Self, String> {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BUDGET).dfa_size_limit(PATTERN_BUDGET))
             .should_validate_formats(true)
             .offline()
             .build(document)
-            .map(|validator| Self { validator, values })
+            .map(|validator| Self { validator, weight })
             .map_err(|error| error.to_string())
     }
 
     /// Says where `data` breaks the schema. The values themselves are not repeated.
     pub fn check(&self, data: &Value) -> Result<(), Problem> {
-        if self.values.saturating_mul(size(data)) > MOST_WORK {
+        if !self.weight.allows(data) {
             return Err(Problem::too_large("the data is too large to be checked by so large a schema").about("data"));
         }
         if self.validator.is_valid(data) {
@@ -59,15 +58,6 @@ impl Schema {
         let faults: Vec<_> = self.validator.iter_errors(data).take(MOST_FAULTS).map(fault).collect();
         let first = faults.first().map(|fault| fault.detail.clone()).unwrap_or_default();
         Err(Problem::invalid_data(first).about("data").listing(faults))
-    }
-}
-
-/// How many values there are in `data`, which does not nest deeply.
-fn size(data: &Value) -> usize {
-    1 + match data {
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(members) => members.values().map(size).sum(),
-        _ => 0,
     }
 }
 
@@ -88,7 +78,7 @@ impl Bundled {
                 let schemas = context.schemas.iter().filter(|schema| schema.name == command.name);
                 let compiled = schemas.map(|schema| {
                     let document = serde_json::from_str(schema.text).expect("a bundled schema is JSON");
-                    (schema.version, Schema::compile(&document, 0).expect("a bundled schema compiles"))
+                    (schema.version, Schema::compile(&document, Weight::default()).expect("a bundled schema compiles"))
                 });
                 commands.insert(command.name, Versions { current: command.version, by_version: compiled.collect() });
             }
@@ -119,7 +109,7 @@ impl TenantSchemas {
     pub fn compile(tenant: &TenantId, schemas: &[TenantSchema]) -> Self {
         let compile = |schema: &TenantSchema| {
             let compiled = budget::checked(&schema.document)
-                .and_then(|checked| Schema::compile(&checked.document, checked.values));
+                .and_then(|checked| Schema::compile(&checked.document, checked.weight));
             if let Err(why) = &compiled {
                 tracing::warn!(%tenant, uri = schema.uri, why, "a tenant's schema cannot be used");
             }

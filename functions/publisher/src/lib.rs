@@ -9,7 +9,7 @@ mod settings;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::metric;
+use lambda::telemetry::{event_span, metric};
 use messaging::{EventTopic, SendError};
 use store::StoreError;
 use store::event_store::Commit;
@@ -43,17 +43,7 @@ impl Publisher {
         for event in &events {
             let lag = now.since(event.time);
             metrics::histogram!(metric::PUBLISH_LAG).record(lag.as_secs_f64() * 1000.0);
-            let trace_id = event.event.cause.traceparent.as_deref().and_then(lambda::trace::id);
-            tracing::info!(
-                operation = event.event.cause.operation,
-                tenant = %event.stream.tenant,
-                context = event.stream.context,
-                trace_id,
-                event = event.event.ty,
-                stream = %event.stream,
-                version = event.version,
-                "published"
-            );
+            event_span(event).in_scope(|| tracing::info!("published"));
         }
         metrics::counter!(metric::PUBLISHED).increment(events.len() as u64);
         Ok(())

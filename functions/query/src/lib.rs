@@ -9,6 +9,8 @@
 //!
 //! What belongs to another tenant is as absent as what never was.
 
+#![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
+
 mod documents;
 mod history;
 mod operations;
@@ -73,8 +75,11 @@ impl Query {
             Ok(answer) => return answer,
             Err(NoAnswer::Problem(problem)) => *problem,
             Err(NoAnswer::Store(error)) => {
-                tracing::error!(error = chain(&error), "cannot be read now");
-                Problem::unavailable("this cannot be read now; try again")
+                tracing::error!(error = chain(&error), "cannot be read");
+                match error {
+                    StoreError::Unavailable { .. } => Problem::unavailable("this cannot be read now; try again"),
+                    StoreError::Corrupt { .. } => Problem::internal("this cannot be read; tell the operator"),
+                }
             }
         };
         metrics::counter!(metric::REFUSED).increment(1);
@@ -92,7 +97,7 @@ impl Query {
         }
         let caller = self.caller(request).await?;
         let parameters = Parameters::of(request);
-        let path = request.raw_http_path().trim_matches('/').to_owned();
+        let path = self.path(request);
         let segments: Vec<&str> = path.split('/').collect();
         match segments[..] {
             ["operations", id] => self.operation(&caller, id, &parameters, now).await,
@@ -104,6 +109,15 @@ impl Query {
             [collection, id, "history"] => self.history(&caller, collection, &aggregate(id)?, &parameters).await,
             _ => Err(nothing_here().into()),
         }
+    }
+
+    /// The path below the API's own address. Behind a domain's base path, the gateway leaves that in front.
+    fn path(&self, request: &Request) -> String {
+        let path = request.raw_http_path();
+        let base = self.public_url.splitn(4, '/').nth(3).unwrap_or_default();
+        let below = path.trim_start_matches('/');
+        let below = below.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(below);
+        below.trim_matches('/').to_owned()
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, NoAnswer> {

@@ -16,7 +16,7 @@ use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, metric};
+use lambda::telemetry::{chain, event_span, metric};
 use store::event_store::Streams;
 use store::read_models::{Key, ReadModels};
 use tokio::time::{Instant, timeout_at};
@@ -78,16 +78,7 @@ impl Updater {
         for event in &progress.applied {
             let lag = now.since(event.time);
             metrics::histogram!(metric::PROJECTION_LAG).record(lag.as_secs_f64() * 1000.0);
-            let trace_id = event.event.cause.traceparent.as_deref().and_then(lambda::trace::id);
-            tracing::info!(
-                operation = event.event.cause.operation,
-                tenant = %event.stream.tenant,
-                context = event.stream.context,
-                trace_id,
-                stream = %event.stream,
-                version = event.version,
-                "projected"
-            );
+            event_span(event).in_scope(|| tracing::info!("projected"));
         }
         metrics::counter!(metric::PROJECTED).increment(progress.applied.len() as u64);
         failed.extend(progress.unfinished());

@@ -91,7 +91,7 @@ impl<'a> Progress<'a> {
         }
         // Documents leave the list once they are written; the next round finds those of a failed transaction again.
         while !steps.is_empty() {
-            let rest = steps.split_off(steps.len().min(ReadModels::MOST_CHANGES));
+            let rest = steps.split_off(ReadModels::fitting(steps.iter().map(|step| &step.change)));
             let changes: Vec<Change> = steps.iter().map(|step| step.change.clone()).collect();
             let written = self.updater.read_models.write(&changes).await;
             let tried: Vec<Target> = waiting.drain(..steps.len()).collect();

@@ -53,8 +53,8 @@ pub enum NotACommand {
 impl Command {
     /// The CloudEvent to queue for what `event` says, accepted under `receipt`.
     ///
-    /// Whatever the sender claimed under Waybill's own extension names is overwritten; a `correlationid` and a
-    /// `traceparent` of the event's own stay.
+    /// Whatever the sender claimed under Waybill's own extension names is overwritten; a `correlationid` of the event's
+    /// own stays.
     pub fn seal(
         event: CloudEvent,
         tenant: &TenantId,
@@ -70,10 +70,7 @@ impl Command {
         if sealed.extension(extension::CORRELATION).is_none() {
             sealed = sealed.with_extension(extension::CORRELATION, receipt.command_key.to_string())?;
         }
-        if sealed.extension(extension::TRACEPARENT).is_none() {
-            sealed = sealed.with_extension(extension::TRACEPARENT, traceparent)?;
-        }
-        Ok(sealed)
+        sealed.with_extension(extension::TRACEPARENT, traceparent)
     }
 
     /// Reads what [`seal`](Self::seal) made, in the queue of `context`.
@@ -98,7 +95,7 @@ impl Command {
 
     /// The aggregate a command is for: its subject; without one, a new aggregate named by the command's own key.
     pub fn aggregate(event: &CloudEvent, key: CommandKey) -> Option<AggregateId> {
-        AggregateId::parse(event.subject().map(str::to_owned).unwrap_or_else(|| key.to_string()).as_str()).ok()
+        AggregateId::parse(&event.subject().map_or_else(|| key.to_string(), str::to_owned)).ok()
     }
 
     /// The schema version that `dataschema` ends in: `…/{context}/{type}/{version}`.

@@ -91,6 +91,8 @@ kinds! {
     invalid_subject: 422, "invalid-subject", "The subject is not an aggregate id";
     /// Set aside for a person; the operation goes on once it is repaired or discarded.
     parked: 500, "parked", "The command is set aside for repair";
+    /// What is stored cannot be read by this build. Trying again does not help; the operator has been told.
+    internal: 500, "internal", "Something is wrong here";
     /// Nothing was taken; the same request may be sent again.
     unavailable: 503, "unavailable", "The service cannot take this now";
 }

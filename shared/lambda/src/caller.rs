@@ -36,7 +36,7 @@ pub struct Callers {
 }
 
 /// How old what was read from the registry may be before it is read again.
-pub const FRESH_FOR: Duration = Duration::from_secs(60);
+pub const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Callers {
     /// `tenant_claim` names the claim that holds the tenant in users' tokens. Tokens of machine clients carry no claims

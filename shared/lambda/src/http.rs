@@ -2,7 +2,7 @@
 
 use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
 
 use crate::caller::UnknownCaller;
@@ -17,8 +17,11 @@ pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Respo
 pub fn problem(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json(status, Problem::MEDIA_TYPE, problem.to_json());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        set(&mut answer, RETRY_AFTER, "2");
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => set(&mut answer, RETRY_AFTER, "2"),
+        // RFC 9110, section 15.5.2
+        StatusCode::UNAUTHORIZED => set(&mut answer, WWW_AUTHENTICATE, "Bearer"),
+        _ => {}
     }
     answer
 }

@@ -5,7 +5,10 @@
 
 use std::sync::OnceLock;
 
+use kernel::domain_event::RecordedEvent;
+use kernel::receipt::Receipt;
 use metrics_cloudwatch_embedded::{Builder, Collector};
+use tracing::Span;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -54,7 +57,7 @@ pub fn start(environment: &Environment) -> Result<(), BadSetting> {
         .init();
     // A panic's message may quote what it panicked over; where it happened is enough for a log.
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(location = panic.location().map(tracing::field::display), "panicked");
+        tracing::error!(location = panic.location().map(display), "panicked");
     }));
     let namespace = environment.optional("METRICS_NAMESPACE").unwrap_or("Waybill").to_owned();
     let mut builder = Builder::new().cloudwatch_namespace(namespace);
@@ -79,6 +82,23 @@ pub fn flush_metrics() {
     {
         tracing::warn!(error = &error as &dyn std::error::Error, "metrics were not written");
     }
+}
+
+/// What every log line about a domain event carries.
+pub fn event_span(event: &RecordedEvent) -> Span {
+    let RecordedEvent { stream, version, event, .. } = event;
+    let cause = &event.cause;
+    tracing::info_span!(
+        "event",
+        operation = cause.operation,
+        command_key = Receipt::read(&cause.operation).map(|receipt| display(receipt.command_key)),
+        tenant = %stream.tenant,
+        context = stream.context,
+        trace_id = cause.traceparent.as_deref().and_then(crate::trace::id),
+        event = event.ty,
+        subject = %stream.aggregate,
+        version,
+    )
 }
 
 /// An error with all its causes, in one line: for logs and for whoever repairs.

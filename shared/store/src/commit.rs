@@ -26,6 +26,8 @@ use crate::parked::ParkedMessage;
 const SMALL_SNAPSHOT: usize = 16 * 1024;
 /// A heavier one goes into every so many commits.
 const SNAPSHOT_EVERY: u64 = 32;
+/// A state no heavier than this fits beside the events of most commits, and so into one of the next.
+const MAX_STATE: usize = 256 * 1024;
 
 /// What one command adds to the transaction.
 pub struct Entry {
@@ -43,10 +45,8 @@ pub struct Entry {
 pub struct CommitBuilder {
     stream: StreamId,
     tables: Tables,
-    /// Commit and version that the commands were decided on.
-    base: (u64, u64),
-    /// When its newest commit happened: time does not run backwards in a stream, whatever the clocks say.
-    base_time: Timestamp,
+    /// What the commands were decided on.
+    base: Head,
     decided: bool,
     events: Vec<StoredEvent>,
     events_bytes: usize,
@@ -67,12 +67,22 @@ enum Slot {
     Parked,
 }
 
-/// Where a stream is after a transaction.
+/// Where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     pub commit_number: u64,
     pub version: u64,
     pub committed_at: Timestamp,
+    /// How many commits a load folds, since the last one with a snapshot.
+    pub since_snapshot: u64,
+}
+
+impl Head {
+    /// The stream here, with what is known of its aggregate.
+    pub fn with(self, aggregate: Arc<dyn Aggregate>) -> Loaded {
+        let Self { commit_number, version, committed_at, since_snapshot } = self;
+        Loaded { aggregate, version, commit_number, committed_at, since_snapshot }
+    }
 }
 
 /// This entry does not fit. Behind others it may fit the next transaction; alone, none.
@@ -94,6 +104,9 @@ pub enum CommitError {
     /// Another transaction is at the same items right now.
     #[error("another transaction was at the same items")]
     Busy,
+    /// The aggregate's state would outgrow what a commit can carry, and with that every later load.
+    #[error("the aggregate would outgrow {MAX_STATE} bytes")]
+    AggregateTooLarge,
     /// The service found it too large or malformed: it will never be accepted as it is.
     #[error("DynamoDB will not take the transaction")]
     Invalid(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -115,8 +128,7 @@ impl CommitBuilder {
         Self {
             stream,
             tables,
-            base: (loaded.commit_number, loaded.version),
-            base_time: loaded.committed_at,
+            base: loaded.head(),
             decided: false,
             events: Vec::new(),
             events_bytes: 0,
@@ -139,7 +151,7 @@ impl CommitBuilder {
 
     /// The stream's version once it is committed.
     pub fn version(&self) -> u64 {
-        self.base.1 + self.events.len() as u64
+        self.base.version + self.events.len() as u64
     }
 
     /// Adds an entry, or leaves everything as it was.
@@ -188,19 +200,34 @@ impl CommitBuilder {
         Ok(())
     }
 
+    /// The stream after it; without events as it was.
+    fn head(&self, now: Timestamp) -> Head {
+        if self.events.is_empty() {
+            return self.base;
+        }
+        Head {
+            commit_number: self.base.commit_number + 1,
+            version: self.version(),
+            // Time does not run backwards in a stream, whatever the clocks say.
+            committed_at: now.max(self.base.committed_at),
+            since_snapshot: self.base.since_snapshot + 1,
+        }
+    }
+
     /// The transaction's actions, the stream's first.
-    fn into_actions(self, now: Timestamp) -> (Vec<Slot>, Vec<TransactWriteItem>) {
+    fn into_actions(self, stream: TransactWriteItem) -> (Vec<Slot>, Vec<TransactWriteItem>) {
         let mut all = Vec::with_capacity(self.actions.len() + 1);
         if self.decided {
-            all.push((Slot::Stream, self.stream_action(now)));
+            all.push((Slot::Stream, stream));
         }
         all.extend(self.actions);
         all.into_iter().unzip()
     }
 
     /// The commit; without events, a check that what was decided on is still the stream's newest.
-    fn stream_action(&self, now: Timestamp) -> TransactWriteItem {
-        let next = self.base.0 + 1;
+    /// Sets `head` to where the stream is then.
+    fn stream_action(&self, head: &mut Head) -> Result<TransactWriteItem, CommitError> {
+        let next = self.base.commit_number + 1;
         if self.events.is_empty() {
             let check = ConditionCheck::builder()
                 .table_name(&self.tables.events)
@@ -209,19 +236,24 @@ impl CommitBuilder {
                 .condition_expression("attribute_not_exists(stream_id)")
                 .build()
                 .expect("all that is required is there");
-            return TransactWriteItem::builder().condition_check(check).build();
+            return Ok(TransactWriteItem::builder().condition_check(check).build());
         }
         let mut item = Item::from([
             ("stream_id".into(), s(&self.stream)),
             ("commit_number".into(), n(next)),
-            ("first_version".into(), n(self.base.1 + 1)),
+            ("first_version".into(), n(self.base.version + 1)),
             ("events".into(), s(json(&self.events))),
-            ("committed_at".into(), n(now.max(self.base_time).millis())),
+            ("committed_at".into(), n(head.committed_at.millis())),
         ]);
         if let Some(aggregate) = &self.newest {
             let Snapshot { layout, state } = aggregate.snapshot();
-            let due = state.get().len() <= SMALL_SNAPSHOT || next.is_multiple_of(SNAPSHOT_EVERY);
-            if due && weight(&item) + state.get().len() + 64 <= MAX_ITEM_BYTES {
+            let bytes = state.get().len();
+            if bytes > MAX_STATE {
+                return Err(CommitError::AggregateTooLarge);
+            }
+            let due = bytes <= SMALL_SNAPSHOT || head.since_snapshot >= SNAPSHOT_EVERY;
+            if due && weight(&item) + bytes + 64 <= MAX_ITEM_BYTES {
+                head.since_snapshot = 0;
                 item.insert("snapshot".into(), s(state.get()));
                 item.insert("snapshot_layout".into(), n(layout));
             }
@@ -232,7 +264,7 @@ impl CommitBuilder {
             .condition_expression("attribute_not_exists(stream_id)")
             .build()
             .expect("all that is required is there");
-        TransactWriteItem::builder().put(put).build()
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// The first outcome stays: a record may only replace one that is not final and of the same content.
@@ -305,13 +337,9 @@ impl CommitBuilder {
 
     /// Sends the transaction.
     pub(crate) async fn send(self, client: &aws_sdk_dynamodb::Client, now: Timestamp) -> Result<Head, CommitError> {
-        let appends = !self.events.is_empty();
-        let head = Head {
-            commit_number: self.base.0 + u64::from(appends),
-            version: self.version(),
-            committed_at: if appends { now.max(self.base_time) } else { self.base_time },
-        };
-        let (slots, actions) = self.into_actions(now);
+        let mut head = self.head(now);
+        let stream = self.stream_action(&mut head)?;
+        let (slots, actions) = self.into_actions(stream);
         let sent = client.transact_write_items().set_transact_items(Some(actions)).send().await;
         let Err(error) = sent else { return Ok(head) };
         match error.as_service_error() {

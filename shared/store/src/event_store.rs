@@ -37,6 +37,16 @@ pub struct Loaded {
     pub commit_number: u64,
     /// When the newest one happened; 1970 when there is none.
     pub committed_at: Timestamp,
+    /// How many commits were folded, since the last one with a snapshot.
+    pub since_snapshot: u64,
+}
+
+impl Loaded {
+    /// Where its stream is.
+    pub fn head(&self) -> Head {
+        let Self { version, commit_number, committed_at, since_snapshot, .. } = *self;
+        Head { commit_number, version, committed_at, since_snapshot }
+    }
 }
 
 /// Loads aggregates and commits to them.
@@ -143,6 +153,7 @@ impl EventStore {
                 version: 0,
                 commit_number: 0,
                 committed_at: Timestamp::from_millis(0),
+                since_snapshot: 0,
             });
         };
         let (commit_number, committed_at) = (newest.commit_number, newest.committed_at());
@@ -156,7 +167,8 @@ impl EventStore {
                 aggregate.evolve(&recorded.event).map_err(StoreError::corrupt("domain event"))?;
             }
         }
-        Ok(Loaded { aggregate: aggregate.into(), version, commit_number, committed_at })
+        let since_snapshot = newer.len() as u64;
+        Ok(Loaded { aggregate: aggregate.into(), version, commit_number, committed_at, since_snapshot })
     }
 }
 

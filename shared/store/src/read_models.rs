@@ -19,7 +19,7 @@ use kernel::projection::Listing;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::item::{Item, MAX_TRANSACTION_ACTIONS, n, s};
+use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s};
 
 /// Partitions that the documents of one state are spread over.
 pub const SHARDS: u32 = 4;
@@ -105,6 +105,9 @@ pub struct ReadModels {
     table: String,
 }
 
+/// What a row weighs besides its document, and the totals that it moves: keys, names and listing.
+const ROW_BYTES: usize = 2 * 1024;
+
 /// How many pages of an owner's documents one list call reads for those in the state asked for.
 const MOST_PAGES: usize = 10;
 
@@ -161,9 +164,20 @@ impl ReadModels {
         Ok(found)
     }
 
+    /// How many of these changes, from the first, one transaction takes: at least one.
+    pub fn fitting<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
+        let (mut actions, mut bytes) = (0, 0);
+        let fits = |change: &&Change| {
+            actions += 1 + change.tallies.len();
+            bytes += change.document.len() + ROW_BYTES;
+            actions <= MAX_TRANSACTION_ACTIONS && bytes <= MAX_TRANSACTION_BYTES
+        };
+        changes.take_while(fits).count().max(1)
+    }
+
     /// Writes all changes, with the totals they move, in one transaction.
     ///
-    /// At most [`ReadModels::MOST_CHANGES`], of distinct documents.
+    /// Of distinct documents, and no more than are [`fitting`](Self::fitting).
     pub async fn write(&self, changes: &[Change]) -> Result<(), WriteError> {
         let puts = changes.iter().map(|change| self.put(change));
         let actions: Vec<_> = puts.chain(self.totals(changes)).collect();
@@ -348,11 +362,6 @@ impl ReadModels {
         };
         Ok(ListPage { rows, next })
     }
-}
-
-impl ReadModels {
-    /// How many changes one transaction takes, with room for the totals they move.
-    pub const MOST_CHANGES: usize = 20;
 }
 
 struct Index {

@@ -1,4 +1,4 @@
-//! What a tenant's schema may cost: bounds that make the time of every validation proportional to the data.
+//! What a tenant's schema may cost: bounds on compiling it, and on what it and the data come to together.
 //!
 //! A few lines of schema can ask for endless work: a definition that refers to another twice, which refers to a third
 //! twice, and so on doubles with each line, and one that refers to itself twice doubles with each level of the data.
@@ -26,12 +26,63 @@ const TIMES: usize = 4;
 /// Regular expressions in a schema, counted as its values are. Each may weigh what [`super::PATTERN_BUDGET`] says.
 const MAX_PATTERNS: usize = 100;
 
+/// Values of a schema times values of the data: what a check may come to at the worst, well under a second.
+const MAX_WORK: usize = 20_000_000;
+
+/// Patterns of a schema times bytes of the data's text. Any pattern is linear; the worst one goes through a thousand
+/// states for each byte.
+const MAX_MATCHING: usize = 500_000;
+
 /// A schema that may be compiled.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub document: Value,
-    /// Its values, references followed: the most that is done for any one value of the data.
-    pub values: usize,
+    pub weight: Weight,
+}
+
+/// What checking by a schema may cost for each value and each byte of the data.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Weight {
+    values: usize,
+    patterns: usize,
+}
+
+impl Weight {
+    pub fn allows(self, data: &Value) -> bool {
+        let size = Size::of(data);
+        self.values.saturating_mul(size.values) <= MAX_WORK && self.patterns.saturating_mul(size.bytes) <= MAX_MATCHING
+    }
+}
+
+/// How many values there are in the data, and how much text.
+#[derive(Default)]
+struct Size {
+    values: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of(data: &Value) -> Self {
+        let mut size = Self::default();
+        size.add(data);
+        size
+    }
+
+    /// Recurses as deep as the data nests, which is not deep.
+    fn add(&mut self, data: &Value) {
+        self.values += 1;
+        match data {
+            Value::String(text) => self.bytes += text.len(),
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.bytes += name.len();
+                    self.add(member);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
 }
 
 /// The parsed schema, or why it asks for too much.
@@ -41,7 +92,8 @@ pub(crate) fn checked(text: &str) -> Result<Checked, String> {
     }
     let document = strict_json(text).map_err(|invalid| invalid.to_string())?;
     let extent = Expansion { document: &document, known: HashMap::new(), open: Vec::new() }.extent(&document, 1)?;
-    Ok(Checked { values: extent.values, document })
+    let Extent { values, patterns, .. } = extent;
+    Ok(Checked { weight: Weight { values, patterns }, document })
 }
 
 struct Expansion<'a> {

@@ -14,6 +14,8 @@ async fn every_sample_is_accepted_in_structured_and_in_binary_mode() {
     for (context, event) in samples::commands() {
         for request in [Request::structured(&event), Request::binary(&event)] {
             let api = Api::new();
+            let grant = json!({ "principals": ["*"], "types": [event["type"]], "sources": [event["source"]] });
+            api.register_tenant("demo", &json!({ "grants": [grant] }));
             let now = api.now();
             let answer = api.send_at(request, now).await.accepted();
 

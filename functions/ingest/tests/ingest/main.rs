@@ -16,3 +16,4 @@ mod request;
 mod routes;
 mod samples;
 mod schemas;
+mod settings;

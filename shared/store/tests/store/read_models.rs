@@ -7,7 +7,7 @@ use kernel::projection::Listing;
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
-use store::read_models::{By, Change, Key, ListPage, ReadModels, WriteError};
+use store::read_models::{By, Change, Key, ListPage, WriteError};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -34,7 +34,7 @@ fn new(key: Key, owner: &str, state: &str, time: u64) -> Change {
 }
 
 async fn write(world: &World, changes: &[Change]) {
-    for some in changes.chunks(ReadModels::MOST_CHANGES) {
+    for some in changes.chunks(20) {
         world.read_models.write(some).await.expect("written");
     }
 }

@@ -75,12 +75,7 @@ impl World {
         let entry = decided(&base.aggregate, &command);
         let next = entry.next.clone().unwrap_or_else(|| Arc::clone(&base.aggregate));
         let head = self.commit(stream, base, &[entry]).await.expect("a commit");
-        Loaded {
-            aggregate: next,
-            version: head.version,
-            commit_number: head.commit_number,
-            committed_at: head.committed_at,
-        }
+        head.with(next)
     }
 
     /// Puts in an operation's record of its own, as if it had happened before.

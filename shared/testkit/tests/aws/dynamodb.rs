@@ -89,11 +89,12 @@ async fn every_operation_a_store_needs_is_answered() {
     let aws = Aws::new();
     let client = aws.dynamodb();
     let item = |id: &str| {
-        [("collection", "t#orders"), ("id", id), ("owner_key", "o"), ("list_sort", id)]
+        [("collection_key", "t#orders"), ("id", id), ("owner_key", "o"), ("list_sort", id)]
             .map(|(name, value)| (name.to_owned(), text(value)))
             .into()
     };
-    let key = || [("collection", "t#orders"), ("id", "1")].map(|(name, value)| (name.to_owned(), text(value))).into();
+    let key =
+        || [("collection_key", "t#orders"), ("id", "1")].map(|(name, value)| (name.to_owned(), text(value))).into();
 
     client.put_item().table_name(TABLES.read_models).set_item(Some(item("1"))).send().await.expect("PutItem");
     let put = PutRequest::builder().set_item(Some(item("2"))).build().expect("a complete put");

@@ -1,0 +1,24 @@
+//! What ingest does not start without.
+
+use ingest::Ingest;
+use lambda::settings::Environment;
+use testkit::Aws;
+
+/// Why it does not start with these variables.
+fn refusal<const N: usize>(variables: [(&str, &str); N]) -> String {
+    let aws = Aws::new();
+    match Ingest::from_environment(&Environment::of(variables), aws.dynamodb(), aws.sqs()) {
+        Ok(_) => panic!("it starts with {variables:?}"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_is_missing_or_wrong_is_named() {
+    let key = ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters");
+    assert!(refusal([]).contains("RECEIPT_KEY is not set"), "{}", refusal([]));
+    let short = refusal([("RECEIPT_KEY", "short")]);
+    assert!(short.contains("RECEIPT_KEY must be") && !short.contains("short"), "{short}");
+    let first = format!("COMMAND_QUEUE_{}", catalog::CONTEXTS[0].name);
+    assert!(refusal([key]).contains(&first), "{}", refusal([key]));
+}
