@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
+use testkit::openapi::Description;
 use ureq::Agent;
+use ureq::http::response::Parts;
 use ureq::http::{HeaderMap, Request, Response};
 
 /// What is waited for comes within this, on a slow machine and after redeliveries; if not, the test fails.
@@ -115,7 +117,7 @@ impl Client {
     /// Sends a request to a path of the API, or to a whole URL that it gave out.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
-        let mut request = Request::builder().method(method).uri(url);
+        let mut request = Request::builder().method(method).uri(&url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -128,7 +130,16 @@ impl Client {
         };
         let mut answer: Response<ureq::Body> = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let text = answer.body_mut().read_to_string().expect("a readable body");
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
+        let (parts, _) = answer.into_parts();
+        self.hold_to_its_description(method, &url, &parts, &text);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    /// Whatever a test asks, `openapi.yaml` must have promised the answer.
+    fn hold_to_its_description(&self, method: &str, url: &str, answer: &Parts, body: &str) {
+        let path = url.strip_prefix(&self.url).unwrap_or_else(|| panic!("{url} is not the API's"));
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        Description::read().hold(method, path, answer, body);
     }
 
     pub fn get(&self, path: &str) -> Answer {

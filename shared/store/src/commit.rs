@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use kernel::context::{Aggregate, Snapshot};
 use kernel::decider::{Guard, Rejection};
@@ -18,6 +18,7 @@ use kernel::timestamp::Timestamp;
 
 use crate::error::StoreError;
 use crate::event_store::{Loaded, Tables};
+use crate::guards;
 use crate::item::{Item, MAX_ITEM_BYTES, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s, weight};
 use crate::operations::OperationRecord;
 use crate::parked::ParkedMessage;
@@ -170,7 +171,7 @@ impl CommitBuilder {
         }
         let mut touched = vec![entry.operation.operation_key.clone()];
         for guard in &entry.guards {
-            let (key, rejection, action) = self.guard(guard);
+            let (key, rejection, action) = guards::action(guard, &self.stream, &self.tables.guards);
             bytes += 1024 + key.len();
             touched.push(key);
             actions.push((Slot::Guard(index, rejection), action));
@@ -282,57 +283,6 @@ impl CommitBuilder {
             .build()
             .expect("all that is required is there");
         TransactWriteItem::builder().put(put).build()
-    }
-
-    /// A guard's key, what its failure means, and its action.
-    fn guard(&self, guard: &Guard) -> (String, Rejection, TransactWriteItem) {
-        let StreamId { tenant, context, aggregate } = &self.stream;
-        let table = &self.tables.guards;
-        let claim_key = |name: &str, value: &str| format!("{tenant}#{context}#claim#{name}#{value}");
-        let held_by_us = "attribute_not_exists(guard_key) OR holder = :us";
-        match guard {
-            Guard::Claim { name, value, otherwise } => {
-                let key = claim_key(name, value);
-                let put = Put::builder()
-                    .table_name(table)
-                    .item("guard_key", s(&key))
-                    .item("holder", s(aggregate))
-                    .condition_expression(held_by_us)
-                    .expression_attribute_values(":us", s(aggregate))
-                    .build()
-                    .expect("all that is required is there");
-                (key, otherwise.clone(), TransactWriteItem::builder().put(put).build())
-            }
-            Guard::Release { name, value } => {
-                let key = claim_key(name, value);
-                let delete = Delete::builder()
-                    .table_name(table)
-                    .key("guard_key", s(&key))
-                    .condition_expression(held_by_us)
-                    .expression_attribute_values(":us", s(aggregate))
-                    .build()
-                    .expect("all that is required is there");
-                let otherwise = Rejection::new("claim-not-held", format!("{name} {value} belongs to another"));
-                (key, otherwise, TransactWriteItem::builder().delete(delete).build())
-            }
-            Guard::Adjust { counter, by, at_least, otherwise } => {
-                let key = format!("{tenant}#{context}#counter#{counter}");
-                let mut update = Update::builder()
-                    .table_name(table)
-                    .key("guard_key", s(&key))
-                    .update_expression("ADD amount :by")
-                    .expression_attribute_values(":by", n(by));
-                if let Some(at_least) = at_least {
-                    let needed = at_least.saturating_sub(*by);
-                    let absent_is_enough = if needed <= 0 { "attribute_not_exists(guard_key) OR " } else { "" };
-                    update = update
-                        .condition_expression(format!("{absent_is_enough}amount >= :needed"))
-                        .expression_attribute_values(":needed", n(needed));
-                }
-                let update = update.build().expect("all that is required is there");
-                (key, otherwise.clone(), TransactWriteItem::builder().update(update).build())
-            }
-        }
     }
 
     /// Sends the transaction.

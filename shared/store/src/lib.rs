@@ -12,6 +12,7 @@ pub mod cache;
 mod commit;
 mod error;
 pub mod event_store;
+mod guards;
 mod item;
 pub mod operations;
 pub mod parked;

@@ -254,28 +254,19 @@ impl ReadModels {
             id: String,
             amount: i64,
         }
-        let mut report = BTreeMap::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("collection_key = :totals")
-                .expression_attribute_values(":totals", s(format!("{}#totals", partition(tenant, collection))))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(StoreError::unavailable("Query"))?;
-            let items = page.items.unwrap_or_default();
-            let totals: Vec<Total> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("total"))?;
-            report.extend(totals.into_iter().map(|total| (total.id, total.amount)));
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(report);
-            }
-        }
+        let totals = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("collection_key = :totals")
+            .expression_attribute_values(":totals", s(format!("{}#totals", partition(tenant, collection))))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<_> = totals.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
+        let totals: Vec<Total> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("total"))?;
+        Ok(totals.into_iter().map(|total| (total.id, total.amount)).collect())
     }
 
     /// Documents newest first, from before the place `before` on. Lists may lag behind single documents.

@@ -112,26 +112,16 @@ impl Registry {
     }
 
     async fn rows(&self, key: &str) -> Result<Vec<Row>, StoreError> {
-        let mut rows = Vec::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("registry_key = :key")
-                .expression_attribute_values(":key", s(key))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(StoreError::unavailable("Query"))?;
-            let items = page.items.unwrap_or_default();
-            let parsed: Vec<Row> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("registry entry"))?;
-            rows.extend(parsed);
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(rows);
-            }
-        }
+        let rows = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("registry_key = :key")
+            .expression_attribute_values(":key", s(key))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<_> = rows.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
+        serde_dynamo::from_items(items).map_err(StoreError::corrupt("registry entry"))
     }
 }

@@ -39,6 +39,7 @@ mod clock;
 mod dynamodb;
 mod faults;
 mod http;
+pub mod openapi;
 mod plain;
 mod queues;
 mod request;

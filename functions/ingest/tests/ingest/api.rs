@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use store::registry::Registry;
 use testkit::{Aws, Message, TABLES};
 
-use crate::description::Description;
 use crate::request::Request;
+use testkit::openapi::Description;
 
 pub const PUBLIC_URL: &str = "https://api.example";
 

@@ -6,8 +6,6 @@ mod api;
 mod batches;
 mod callers;
 mod commands;
-#[path = "../../../query/tests/query/description.rs"]
-mod description;
 mod hostile;
 mod malformed;
 mod outages;

@@ -22,7 +22,7 @@ use store::read_models::{Change, Key, ReadModels};
 use store::{Entry, EventStore, Tables};
 use testkit::{Aws, TABLES};
 
-use crate::description::Description;
+use testkit::openapi::Description;
 
 pub const PUBLIC_URL: &str = "https://api.example";
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::{Api, get, second, submitted};
-use crate::description::Description;
+use testkit::openapi::Description;
 
 const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
 

@@ -5,7 +5,6 @@
 
 mod api;
 mod described;
-mod description;
 mod documents;
 mod history;
 mod lists;
