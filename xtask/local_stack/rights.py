@@ -18,6 +18,9 @@ LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 # Rights that the local stack asks for and AWS does not have: there, the right to one covers a batch.
 ONLY_LOCAL = {"sns:PublishBatch", "sqs:SendMessageBatch"}
 
+# parliament knows this right for all streams only. Lambda asks for it on the one stream that it is to read.
+ON_ONE_STREAM = {"dynamodb:ListStreams"}
+
 # A stream's label is a time, and parliament takes the colons in it for those of the ARN.
 STREAM_LABEL = re.compile(r"/stream/[0-9T:.Z-]+")
 
@@ -57,8 +60,9 @@ def findings_of(document):
     wildcards = list(wildcards_of(document))
     if wildcards:
         return wildcards
+    exempt = ONLY_LOCAL | ON_ONE_STREAM
     for statement in document["Statement"]:
-        statement["Action"] = [action for action in listed(statement["Action"]) if action not in ONLY_LOCAL]
+        statement["Action"] = [action for action in listed(statement["Action"]) if action not in exempt]
     analysed = parliament.analyze_policy_string(STREAM_LABEL.sub("/stream/label", json.dumps(document)))
     return [f"{parliament.enhance_finding(finding).title}: {finding.detail}" for finding in analysed.findings]
 

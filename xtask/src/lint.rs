@@ -37,7 +37,7 @@ pub fn rights(workspace: &Workspace, stack: &LocalStack) -> Result<()> {
     processes::show(&mut rights)
 }
 
-fn sam(workspace: &Workspace) -> Result<()> {
+pub fn sam(workspace: &Workspace) -> Result<()> {
     let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
     let mut sam = tools.command("sam");
     // samconfig.toml adds the linter and the language extensions.

@@ -1,7 +1,7 @@
 //! What there is to do around the code: run it here, test it, check its template.
 //!
-//! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Python tools are installed on first use,
-//! pinned by `requirements/`, into the target folder; nothing is installed outside of it.
+//! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Python tools, and cargo-nextest if it is
+//! missing, are installed on first use, in fixed versions, into the target folder; nothing is installed outside of it.
 
 mod functions;
 mod lint;

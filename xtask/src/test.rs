@@ -8,7 +8,7 @@ use crate::functions::Beside;
 use crate::local_stack::LocalStack;
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, Workspace, cargo};
-use crate::{functions, lint, processes};
+use crate::{functions, lint, processes, tools};
 
 /// Tells the end-to-end tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
@@ -19,7 +19,8 @@ pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Res
         code(workspace, &mut checks);
     }
     if on_local_stack {
-        checks.check("template", || lint::cloudformation(workspace));
+        checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
+        checks.check("template, as SAM", || lint::sam(workspace));
         end_to_end(workspace, &mut checks);
     }
     checks.summary()
@@ -31,7 +32,7 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))
     });
-    checks.check("tests", || processes::show(nextest(workspace).arg(format!("not binary(={END_TO_END})"))));
+    checks.check("tests", || processes::show(nextest(workspace)?.arg(format!("not binary(={END_TO_END})"))));
 }
 
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
@@ -47,7 +48,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     };
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
     checks.check(TESTS, || {
-        let mut tests = nextest(workspace);
+        let mut tests = nextest(workspace)?;
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
         let result = processes::show(&mut tests);
         if result.is_err() {
@@ -59,10 +60,11 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
 
 /// Lacks its last argument, the filter. All tests are built either way, so cargo builds them once: a choice of
 /// packages would also choose their dependencies' features.
-fn nextest(workspace: &Workspace) -> Command {
+fn nextest(workspace: &Workspace) -> Result<Command> {
     let mut command = in_root(workspace);
+    command.env("PATH", tools::path_to_nextest(workspace)?);
     command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--filterset"]);
-    command
+    Ok(command)
 }
 
 fn in_root(workspace: &Workspace) -> Command {

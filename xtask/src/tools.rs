@@ -1,8 +1,10 @@
-//! Python tools, each set of them in a virtual environment below the target folder.
+//! Tools that the tasks bring along, below the target folder.
 //!
-//! Several environments, because what the tools pin disagrees. They come from the package index that pip is
-//! configured for, at the versions in `requirements/`.
+//! Python ones in several virtual environments, because what the tools pin disagrees. They come from the package
+//! index that pip is configured for, at the versions in `requirements/`. The test runner comes from cargo's.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +12,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::processes;
-use crate::workspace::Workspace;
+use crate::steps::step;
+use crate::workspace::{Workspace, cargo};
+
+const NEXTEST: &str = "cargo-nextest@0.9.143";
 
 /// An installed environment.
 pub struct Environment {
@@ -40,6 +45,22 @@ impl Environment {
     pub fn command(&self, program: &str) -> Command {
         Command::new(self.bin.join(program))
     }
+}
+
+/// A `PATH` on which there is `cargo nextest`: as it is, if that works already, else with one of our own in front.
+pub fn path_to_nextest(workspace: &Workspace) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if processes::keep(cargo().args(["nextest", "--version"])).is_ok() {
+        return Ok(path);
+    }
+    let folder = workspace.target.join("tools/nextest");
+    step("install cargo-nextest", || {
+        let mut install = cargo();
+        // Does nothing if this version is there. Built in a folder that cargo removes, not among what is built here.
+        install.args(["install", "--quiet", "--locked", NEXTEST, "--root"]).arg(&folder).env_remove("CARGO_TARGET_DIR");
+        processes::keep(&mut install)
+    })?;
+    Ok(env::join_paths([folder.join("bin")].into_iter().chain(env::split_paths(&path)))?)
 }
 
 fn install(folder: &Path, requirements: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
-use lambda::telemetry::{chain, metric};
+use lambda::telemetry::{chain, chain_in_full, metric};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::delivery::Delivery;
@@ -75,7 +75,7 @@ impl Group {
                     self.pending[0].settled = Some(Settled::Parked(Fault::new(Fault::TOO_LARGE, error.to_string())));
                 }
                 Err(CommitError::Invalid(source)) => {
-                    let fault = Fault::new("refused-by-store", chain(source.as_ref()));
+                    let fault = Fault::new("refused-by-store", chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
                         tracing::error!(stream = %self.stream, error = fault.error, "cannot be parked either");
                         return;
@@ -165,7 +165,11 @@ impl Group {
             }
         }
         for delivery in self.pending.iter_mut().skip(first.map_or(0, |first| first + 1)) {
-            let void = matches!(&delivery.settled, Some(Settled::Parked(fault)) if fault.is_of_its_state());
+            let void = match &delivery.settled {
+                Some(Settled::Rejected(_)) => true,
+                Some(Settled::Parked(fault)) => fault.is_of_its_state(),
+                None => false,
+            };
             delivery.settled.take_if(|_| void);
         }
         repeats.sort_unstable();

@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use kernel::command::NotACommand;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, metric};
+use lambda::telemetry::{chain, chain_in_full, metric};
 use store::EventStore;
 use store::parked::{Parked, ParkedMessage};
 use tokio::time::{Instant, timeout_at};
@@ -76,7 +76,7 @@ impl CommandHandler {
             id: ParkedMessage::id(stranger.sent_at.unwrap_or(now), &stranger.message_id),
             message: stranger.body.clone(),
             reason: "not-a-command".to_owned(),
-            error: chain(&stranger.why),
+            error: chain_in_full(&stranger.why),
             command_type: None,
             operation: None,
             first_parked_at: now,

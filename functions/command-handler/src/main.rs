@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use command_handler::CommandHandler;
-use lambda::aws::Aws;
+use lambda::aws::{Aws, IN_THE_BACKGROUND};
 use lambda::settings::Environment;
 use lambda::{run, telemetry};
 
@@ -11,7 +11,7 @@ use lambda::{run, telemetry};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let handler = CommandHandler::from_environment(&environment, Aws::connect().await.dynamodb())?;
+    let handler = CommandHandler::from_environment(&environment, Aws::connect(IN_THE_BACKGROUND).await.dynamodb())?;
     let handler = &handler;
     run::events(|event, finish_by| async move { Ok(handler.handle(event, SystemTime::now().into(), finish_by).await) })
         .await

@@ -6,7 +6,8 @@ use std::time::Duration;
 use kernel::command::Command;
 use kernel::context::{Aggregate, Decided, Undecided};
 use kernel::decider::Rejection;
-use lambda::telemetry::chain;
+use kernel::domain_event::{RecordedEvent, StoredEvent, Unpublishable};
+use lambda::telemetry::chain_in_full;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
@@ -46,27 +47,30 @@ impl Fault {
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What an event's data may weigh, so that the event with its attributes still fits an SNS message.
-const MAX_EVENT_DATA: usize = 256 * 1024 - 4 * 1024;
-
 /// Decides on a thread of its own, where a panic ends and a hang holds nobody up.
 ///
 /// A thread that hangs cannot be ended: it goes on until the environment does.
 pub(crate) async fn decide(aggregate: &Arc<dyn Aggregate>, command: &Arc<Command>) -> Verdict {
-    let (aggregate, command) = (Arc::clone(aggregate), Arc::clone(command));
-    match timeout(PATIENCE, spawn_blocking(move || aggregate.decide(&command))).await {
-        Ok(Ok(Ok(decided))) => match decided.events.iter().find(|event| event.data.get().len() > MAX_EVENT_DATA) {
+    let (aggregate, deciding) = (Arc::clone(aggregate), Arc::clone(command));
+    match timeout(PATIENCE, spawn_blocking(move || aggregate.decide(&deciding))).await {
+        Ok(Ok(Ok(decided))) => match decided.events.iter().find_map(|event| unpublishable(command, event)) {
             None => Verdict::Decided(decided),
-            Some(event) => {
-                let error = format!("its {} would exceed what can be published", event.ty);
-                Verdict::Parked(Fault::new(Fault::TOO_LARGE, error))
-            }
+            Some(fault) => Verdict::Parked(fault),
         },
         Ok(Ok(Err(Undecided::Rejected(rejection)))) => Verdict::Rejected(rejection),
-        Ok(Ok(Err(Undecided::Unreadable(error)))) => Verdict::Parked(Fault::new("unreadable", chain(&error))),
+        Ok(Ok(Err(Undecided::Unreadable(error)))) => Verdict::Parked(Fault::new("unreadable", chain_in_full(&error))),
         Ok(Err(panic)) => Verdict::Parked(Fault::new(Fault::PANICKED, panic_message(panic))),
         Err(_) => Verdict::Parked(Fault::new("hung", format!("no decision within {PATIENCE:?}"))),
     }
+}
+
+/// Why an event of the command's could never be published, if so.
+fn unpublishable(command: &Command, event: &StoredEvent) -> Option<Fault> {
+    let (stream, time) = (command.stream.clone(), command.receipt.accepted_at);
+    let recorded = RecordedEvent { stream, version: u64::MAX, time, event: event.clone() };
+    let error = recorded.check_publishable().err()?;
+    let reason = if matches!(error, Unpublishable::TooLarge { .. }) { Fault::TOO_LARGE } else { "unpublishable" };
+    Some(Fault::new(reason, format!("its {} could not be published: {}", event.ty, chain_in_full(&error))))
 }
 
 fn panic_message(error: JoinError) -> String {

@@ -79,6 +79,7 @@ impl Admission {
         }
         let context = catalog::context_of_command(event.ty());
         let own_queue = routes::own_queue(&tenant.settings.routes, event.source());
+        check_correlation(&event)?;
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
         let (queue_url, event) = if let Some(queue) = own_queue {
@@ -191,6 +192,19 @@ fn can_be_sent(data: &Value) -> bool {
         Value::Array(items) => items.iter().all(can_be_sent),
         Value::Object(members) => members.iter().all(|(name, member)| fits(name) && can_be_sent(member)),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+/// Most characters of a `correlationid`: it goes into every event that follows.
+const MAX_CORRELATION: usize = 128;
+
+fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
+    match event.extension(extension::CORRELATION) {
+        Some(id) if id.to_string().len() > MAX_CORRELATION => {
+            let detail = format!("correlationid must not be longer than {MAX_CORRELATION} bytes");
+            Err(Problem::malformed_event(detail).about(extension::CORRELATION))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,8 @@ pub mod schemas;
 pub mod settings;
 pub mod tenants;
 
+use std::sync::Arc;
+
 use kernel::cloud_event::{CloudEvent, HttpError, Submission, from_http};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
@@ -40,7 +42,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
-    #[tracing::instrument(name = "ingest", skip_all, fields(tenant))]
+    #[tracing::instrument(name = "ingest", skip_all, fields(tenant, trace_id))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
         match self.accept(&request, now).await {
             Ok(response) => response,
@@ -62,6 +64,7 @@ impl Ingest {
         let (caller, tenant) = self.caller(request).await?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
+        tracing::Span::current().record("trace_id", trace::id(&traceparent));
         let admit = |event| self.admission.admit(event, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
@@ -69,7 +72,7 @@ impl Ingest {
                 let sent = self.queue.send(admitted.outgoing.clone()).await;
                 admitted.span(&caller).in_scope(|| queued(sent))?;
                 admitted.span(&caller).in_scope(|| accepted(&admitted));
-                Ok(self.answers().accepted(&admitted.operation))
+                Ok(answer::accepted(&admitted.operation, &self.admission.public_url))
             }
             Submission::Batch(events) => {
                 let all = admit_all(events, admit)?;
@@ -78,12 +81,12 @@ impl Ingest {
                     admitted.span(&caller).in_scope(|| accepted(admitted));
                 }
                 let operations: Vec<_> = all.into_iter().map(|admitted| admitted.operation).collect();
-                Ok(answer::Answers::accepted_all(&operations))
+                Ok(answer::accepted_all(&operations))
             }
         }
     }
 
-    async fn caller(&self, request: &Request) -> Result<(Caller, std::sync::Arc<Tenant>), Problem> {
+    async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Problem> {
         let caller = self.callers.identify(request).await.map_err(|unknown| {
             if let UnknownCaller::Registry(error) = &unknown {
                 tracing::error!(error = chain(error), "the registry is down and the caller not known yet");
@@ -96,10 +99,6 @@ impl Ingest {
         })?;
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
-    }
-
-    fn answers(&self) -> answer::Answers<'_> {
-        answer::Answers { public_url: &self.admission.public_url }
     }
 }
 

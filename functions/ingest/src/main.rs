@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use ingest::Ingest;
-use lambda::aws::Aws;
+use lambda::aws::{Aws, WITH_A_CLIENT_WAITING};
 use lambda::settings::Environment;
 use lambda::{run, telemetry};
 
@@ -11,7 +11,7 @@ use lambda::{run, telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect().await;
+    let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
     let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     run::http(|request| ingest.handle(request, SystemTime::now().into())).await
 }

@@ -17,6 +17,9 @@ use crate::{Answer, Query, nothing_here};
 /// Commits read in one call. An answer holds the events of one such page, which DynamoDB keeps under 1 MB.
 const PAGE: i32 = 100;
 
+/// Commits folded at a time on the way to a point in the past.
+const FOLD: i32 = 1000;
+
 impl Query {
     /// The events, oldest first, as a CloudEvents batch; `?asOf=` a time: the document as it was then.
     pub(crate) async fn history(
@@ -55,7 +58,7 @@ impl Query {
         let mut document = None;
         let mut from = 0;
         loop {
-            let (mut events, next) = self.streams.history(stream, from, PAGE).await?;
+            let (mut events, next) = self.streams.history(stream, from, FOLD).await?;
             let all = events.len();
             events.retain(|event| event.time <= time);
             let reached = events.len() < all;

@@ -31,7 +31,6 @@ pub struct Updater {
 
 /// What a batch brought for one document.
 pub(crate) struct Target {
-    pub key: Key,
     pub read_model: &'static dyn ReadModel,
     pub stream: StreamId,
     /// By version; gaps are filled from the store.
@@ -42,7 +41,7 @@ pub(crate) struct Target {
 impl Updater {
     /// Handles one batch. What is named in the answer goes back to the queue.
     pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
-        let mut targets: Vec<Target> = Vec::new();
+        let mut targets: BTreeMap<Key, Target> = BTreeMap::new();
         let mut failed: HashSet<String> = HashSet::new();
         for message in event.records {
             let id = message.message_id.unwrap_or_default();
@@ -60,13 +59,14 @@ impl Updater {
             for read_model in context.read_models {
                 let (tenant, aggregate) = (event.stream.tenant.clone(), event.stream.aggregate.clone());
                 let key = Key { tenant, collection: read_model.collection(), id: aggregate };
-                let index = targets.iter().position(|target| target.key == key).unwrap_or_else(|| {
-                    let (stream, events, message_ids) = (event.stream.clone(), BTreeMap::new(), Vec::new());
-                    targets.push(Target { key, read_model: *read_model, stream, events, message_ids });
-                    targets.len() - 1
+                let target = targets.entry(key).or_insert_with(|| Target {
+                    read_model: *read_model,
+                    stream: event.stream.clone(),
+                    events: BTreeMap::new(),
+                    message_ids: Vec::new(),
                 });
-                targets[index].events.insert(event.version, event.clone());
-                targets[index].message_ids.push(id.clone());
+                target.events.insert(event.version, event.clone());
+                target.message_ids.push(id.clone());
             }
         }
         let mut progress = Progress::new(self, targets);

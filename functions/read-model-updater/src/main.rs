@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use lambda::aws::Aws;
+use lambda::aws::{Aws, IN_THE_BACKGROUND};
 use lambda::settings::Environment;
 use lambda::{run, telemetry};
 use read_model_updater::Updater;
@@ -11,7 +11,7 @@ use read_model_updater::Updater;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let updater = &Updater::from_environment(&environment, Aws::connect().await.dynamodb())?;
+    let updater = &Updater::from_environment(&environment, Aws::connect(IN_THE_BACKGROUND).await.dynamodb())?;
     run::events(|event, finish_by| async move { Ok(updater.handle(event, SystemTime::now().into(), finish_by).await) })
         .await
 }

@@ -1,23 +1,29 @@
 //! Bringing documents forward, again and again, until all of them are where the batch says.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use kernel::context::{ProjectError, Projected};
 use kernel::domain_event::RecordedEvent;
+use lambda::telemetry::chain;
 use store::StoreError;
-use store::read_models::{Change, ReadModels, Row, WriteError};
+use store::read_models::{Change, Key, ReadModels, Row, WriteError};
 
 use crate::{Target, Updater};
 
 /// Rounds that others may spoil before the rest is left to a later delivery.
 const MOST_ROUNDS: u32 = 8;
 
-/// Where a batch is.
+/// Where a batch is. It may be dropped or fail at any point: what is not known to be done is still in `targets`.
 pub(crate) struct Progress<'a> {
     updater: &'a Updater,
-    targets: Vec<Target>,
-    /// Documents that this build cannot bring forward.
-    stuck: Vec<Target>,
+    /// Documents leave only once they are seen to be, or were written, where the batch says.
+    targets: BTreeMap<Key, Target>,
+    /// Those of them that another round would not bring forward.
+    stuck: BTreeSet<Key>,
+    /// Events whose documents were written.
     pub applied: Vec<RecordedEvent>,
 }
 
@@ -35,20 +41,31 @@ struct Step {
     events: Vec<RecordedEvent>,
 }
 
+/// Why a document has no next step. The others of its batch have theirs.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    #[error("the store does not have what comes after version {0}")]
+    Missing(u64),
+    #[error("a projection panicked")]
+    Panicked,
+}
+
 impl<'a> Progress<'a> {
-    pub fn new(updater: &'a Updater, targets: Vec<Target>) -> Self {
-        Self { updater, targets, stuck: Vec::new(), applied: Vec::new() }
+    pub fn new(updater: &'a Updater, targets: BTreeMap<Key, Target>) -> Self {
+        Self { updater, targets, stuck: BTreeSet::new(), applied: Vec::new() }
     }
 
     /// Ids of the messages whose documents are not there yet.
     pub fn unfinished(self) -> impl Iterator<Item = String> {
-        self.targets.into_iter().chain(self.stuck).flat_map(|target| target.message_ids)
+        self.targets.into_values().flat_map(|target| target.message_ids)
     }
 
     pub async fn run(&mut self) -> Result<(), ProgressError> {
         for round in 0..MOST_ROUNDS {
             self.round().await?;
-            if self.targets.is_empty() {
+            if self.targets.len() == self.stuck.len() {
                 return Ok(());
             }
             let most = 10_u64 << round.min(5);
@@ -58,75 +75,156 @@ impl<'a> Progress<'a> {
     }
 
     /// One read of all documents, one write of as many as a transaction takes.
-    async fn round(&mut self) -> Result<(), ProgressError> {
-        let keys: Vec<_> = self.targets.iter().map(|target| target.key.clone()).collect();
-        let mut rows = self.updater.read_models.get_many(&keys).await?;
+    async fn round(&mut self) -> Result<(), StoreError> {
         let mut steps = Vec::new();
-        let mut waiting = Vec::new();
-        for target in std::mem::take(&mut self.targets) {
-            let row = rows.remove(&target.key);
-            let reached = row.as_ref().map_or(0, |row| row.version);
-            if target.events.last_key_value().is_none_or(|(newest, _)| *newest <= reached) {
-                continue; // it is there already
+        let mut outage = None;
+        for (key, row) in self.rows().await? {
+            let target = &self.targets[&key];
+            if row.as_ref().is_some_and(|row| target.newest() <= row.version) {
+                self.targets.remove(&key); // it is there already
+                continue;
             }
-            let events = match self.missing(&target, reached).await {
-                Ok(events) => events,
-                Err(error) => {
-                    self.targets.extend(waiting);
-                    self.targets.push(target);
-                    return Err(error.into());
-                }
+            let reached = row.as_ref().map_or(0, |row| row.version);
+            let events = match target.after(reached) {
+                Some(events) => events,
+                None if outage.is_some() => continue, // others may go on without asking the store
+                None => match self.updater.streams.after(&target.stream, reached).await {
+                    Ok(events) => events,
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        self.give_up(&key, &error);
+                        continue;
+                    }
+                    Err(error) => {
+                        outage = Some(error);
+                        continue;
+                    }
+                },
             };
-            match step(&target, row, events) {
-                Ok(step) => {
-                    steps.push(step);
-                    waiting.push(target);
-                }
-                Err(error) => {
-                    let error = lambda::telemetry::chain(&error);
-                    tracing::error!(stream = %target.stream, error, "cannot be projected");
-                    self.stuck.push(target);
-                }
+            // A projection is the context's code: a panic of it is about this document, and holds up no other.
+            let step = catch_unwind(AssertUnwindSafe(|| step(&key, target, row.as_ref(), events)));
+            match step.unwrap_or(Err(StepError::Panicked)) {
+                Ok(step) => steps.push(step),
+                Err(error) => self.give_up(&key, &error),
             }
         }
-        // Documents leave the list once they are written; the next round finds those of a failed transaction again.
+        self.write(steps).await?;
+        outage.map_or(Ok(()), Err)
+    }
+
+    /// The documents that are not stuck, as stored. One that cannot be read gets stuck and does not hide the others.
+    async fn rows(&mut self) -> Result<Vec<(Key, Option<Row>)>, StoreError> {
+        let keys: Vec<Key> = self.targets.keys().filter(|key| !self.stuck.contains(key)).cloned().collect();
+        let read_models = &self.updater.read_models;
+        match read_models.get_many(&keys).await {
+            Ok(mut found) => {
+                let with_row = |key: Key| {
+                    let row = found.remove(&key);
+                    (key, row)
+                };
+                return Ok(keys.into_iter().map(with_row).collect());
+            }
+            Err(StoreError::Corrupt { .. }) => {} // one of them; which, only single reads say
+            Err(error) => return Err(error),
+        }
+        let mut rows = Vec::new();
+        for key in keys {
+            match read_models.get(&key.tenant, key.collection, &key.id).await {
+                Ok(row) => rows.push((key, row)),
+                Err(error @ StoreError::Corrupt { .. }) => self.give_up(&key, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Writes as many documents at a time as a transaction takes. Those that others overtook are left to the next
+    /// round. Those of a transaction that the store refuses are written alone, for it may be about one of them only;
+    /// two refusals in a row are about the store.
+    async fn write(&mut self, mut steps: Vec<Step>) -> Result<(), StoreError> {
+        let mut transactions = VecDeque::new();
         while !steps.is_empty() {
             let rest = steps.split_off(ReadModels::fitting(steps.iter().map(|step| &step.change)));
+            transactions.push_back(std::mem::replace(&mut steps, rest));
+        }
+        let mut refused = false;
+        while let Some(mut steps) = transactions.pop_front() {
             let changes: Vec<Change> = steps.iter().map(|step| step.change.clone()).collect();
-            let written = self.updater.read_models.write(&changes).await;
-            let tried: Vec<Target> = waiting.drain(..steps.len()).collect();
-            match written {
-                Ok(()) => self.applied.extend(steps.into_iter().flat_map(|step| step.events)),
-                Err(WriteError::Overtaken(_) | WriteError::Busy) => self.targets.extend(tried),
+            match self.updater.read_models.write(&changes).await {
+                Ok(()) => {
+                    refused = false;
+                    for Step { change, events } in steps {
+                        self.written(&change, events);
+                    }
+                }
+                Err(WriteError::Overtaken(_) | WriteError::Busy) => refused = false,
+                Err(WriteError::Store(error)) if steps.len() > 1 => {
+                    tracing::warn!(error = chain(&error), "writing one by one");
+                    // Lest two that are refused keep the same others waiting at every delivery.
+                    fastrand::shuffle(&mut steps);
+                    for step in steps {
+                        transactions.push_front(vec![step]);
+                    }
+                }
+                Err(WriteError::Store(error)) if refused => return Err(error),
                 Err(WriteError::Store(error)) => {
-                    self.targets.extend(tried);
-                    self.targets.extend(waiting);
-                    return Err(error.into());
+                    refused = true;
+                    for change in &changes {
+                        self.give_up(&change.key, &error);
+                    }
                 }
             }
-            steps = rest;
         }
         Ok(())
     }
 
-    /// The events after `reached`, from the batch if it has them all, else from the store.
-    async fn missing(&self, target: &Target, reached: u64) -> Result<Vec<RecordedEvent>, StoreError> {
-        let newer = || target.events.range(reached + 1..);
-        let without_gaps = newer().map(|(version, _)| *version).eq(reached + 1..=reached + newer().count() as u64);
-        if without_gaps {
-            return Ok(newer().map(|(_, event)| event.clone()).collect());
+    fn written(&mut self, change: &Change, events: Vec<RecordedEvent>) {
+        self.applied.extend(events);
+        if self.targets.get(&change.key).is_some_and(|target| target.newest() <= change.to_version) {
+            self.targets.remove(&change.key);
         }
-        self.updater.streams.after(&target.stream, reached).await
+    }
+
+    /// Leaves a document to a later delivery, or to the dead letters and whoever repairs.
+    fn give_up(&mut self, key: &Key, error: &(dyn Error + 'static)) {
+        if let Some(target) = self.targets.get(key) {
+            tracing::error!(stream = %target.stream, error = chain(error), "cannot be projected");
+            self.stuck.insert(key.clone());
+        }
     }
 }
 
-fn step(target: &Target, row: Option<Row>, events: Vec<RecordedEvent>) -> Result<Step, ProjectError> {
-    let before = row.as_ref().map(|row| target.read_model.tallies(&row.document)).transpose()?.unwrap_or_default();
-    let Projected { document, listing, mut tallies } =
-        target.read_model.project(row.as_ref().map(|row| row.document.as_str()), &events)?;
-    tallies.extend(before.into_iter().map(|(name, amount)| (name, -amount)));
-    let to_version = events.last().map_or(0, |event| event.version);
+impl Target {
+    /// The version its document is to reach.
+    fn newest(&self) -> u64 {
+        self.events.last_key_value().map_or(0, |(version, _)| *version)
+    }
+
+    /// The events after `reached`, if the batch brought them without gaps.
+    fn after(&self, reached: u64) -> Option<Vec<RecordedEvent>> {
+        let newer: Vec<_> = self.events.range(reached + 1..).map(|(_, event)| event.clone()).collect();
+        follow(&newer, reached).then_some(newer)
+    }
+}
+
+/// Whether these events are some, and the ones right after version `reached`.
+fn follow(events: &[RecordedEvent], reached: u64) -> bool {
+    !events.is_empty() && events.iter().zip(reached + 1..).all(|(event, version)| event.version == version)
+}
+
+fn step(key: &Key, target: &Target, row: Option<&Row>, events: Vec<RecordedEvent>) -> Result<Step, StepError> {
     let from_version = row.map(|row| row.version);
-    let change = Change { key: target.key.clone(), from_version, to_version, document, listing, tallies };
+    let reached = from_version.unwrap_or(0);
+    let to_version = match events.last() {
+        Some(newest) if follow(&events, reached) => newest.version,
+        _ => return Err(StepError::Missing(reached)),
+    };
+    let before = row.map(|row| target.read_model.tallies(&row.document)).transpose()?.unwrap_or_default();
+    let Projected { document, listing, mut tallies } =
+        target.read_model.project(row.map(|row| row.document.as_str()), &events)?;
+    tallies.extend(before.into_iter().map(|(name, amount)| (name, -amount)));
+    let change = Change { key: key.clone(), from_version, to_version, document, listing, tallies };
     Ok(Step { change, events })
 }
+
+#[cfg(test)]
+mod tests;

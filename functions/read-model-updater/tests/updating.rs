@@ -106,6 +106,21 @@ fn cancel() -> Command {
     CancelOrder { reason: None }.into()
 }
 
+/// The first event of each of so many orders, from `O-0` on.
+async fn orders(aws: &Aws, count: usize) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    for order in 0..count {
+        events.extend(history(aws, &format!("O-{order}"), vec![submit(100)]).await);
+    }
+    events
+}
+
+/// Stores what none of ours would.
+fn put(aws: &Aws, table: &str, item: &Value) {
+    let put = json!({ "TableName": table, "Item": item });
+    aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("written");
+}
+
 /// Delivers events in one batch; gives the ids of those that go back to the queue.
 async fn deliver(aws: &Aws, events: &[RecordedEvent]) -> Vec<String> {
     let message = |(index, event): (usize, &RecordedEvent)| json!({ "messageId": format!("m-{index}"), "body": event.to_cloud_event("https://api.example/schemas").to_json() });
@@ -138,10 +153,7 @@ async fn totals(aws: &Aws) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_new_orders_takes_one_read_and_one_write() {
     let aws = Aws::new();
-    let mut events = Vec::new();
-    for order in 0..10 {
-        events.extend(history(&aws, &format!("O-{order}"), vec![submit(100)]).await);
-    }
+    let events = orders(&aws, 10).await;
     aws.forget_calls();
     assert!(deliver(&aws, &events).await.is_empty());
     assert_eq!(
@@ -214,6 +226,98 @@ async fn while_the_store_is_down_everything_goes_back() {
     aws.heal();
     assert!(deliver(&aws, &events).await.is_empty());
     assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_loses_nothing() {
+    let aws = Aws::new();
+    let events = orders(&aws, 2).await;
+    aws.inject(|attempt| if attempt.operation == "TransactWriteItems" { Fault::Hang } else { Fault::None });
+    assert_eq!(deliver(&aws, &events).await, ["m-0", "m-1"]);
+    aws.heal();
+    assert!(deliver(&aws, &events).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "submitted": 2, "amount:EUR": 200 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_gaps_cannot_be_filled_they_go_back_and_the_rest_is_applied() {
+    for fault in [Fault::refuse(500, "InternalServerError"), Fault::Hang] {
+        let aws = Aws::new();
+        let first = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+        let second = history(&aws, "O-2", vec![submit(100), cancel()]).await;
+        let third = history(&aws, "O-3", vec![submit(100)]).await;
+        let batch = [&first[1..], &third[..], &second[1..]].concat();
+        let hangs = fault == Fault::Hang;
+        aws.inject(move |attempt| if attempt.operation == "Query" { fault.clone() } else { Fault::None });
+        let given_back = deliver(&aws, &batch).await;
+        aws.heal();
+        if hangs {
+            assert_eq!(given_back, ["m-0", "m-1", "m-2"], "there was no time left to write any");
+        } else {
+            assert_eq!(given_back, ["m-0", "m-2"]);
+            assert_eq!(document(&aws, "O-3").await.expect("the order without a gap").0, 1);
+        }
+        assert!(deliver(&aws, &batch).await.is_empty());
+        assert_eq!(totals(&aws).await, json!({ "cancelled": 2, "submitted": 1, "amount:EUR": 100 }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_the_store_refuses_goes_back_alone() {
+    let aws = Aws::new();
+    let events = orders(&aws, 3).await;
+    aws.inject(|attempt| {
+        let refused = attempt.operation == "TransactWriteItems" && attempt.body.contains("O-1");
+        if refused { Fault::refuse(400, "ValidationException") } else { Fault::None }
+    });
+    assert_eq!(deliver(&aws, &events).await, ["m-1"]);
+    assert_eq!(totals(&aws).await, json!({ "submitted": 2, "amount:EUR": 200 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_refuses_every_write_few_are_tried() {
+    let aws = Aws::new();
+    let events = orders(&aws, 6).await;
+    aws.inject(|attempt| match attempt.operation {
+        "TransactWriteItems" => Fault::refuse(400, "ValidationException"),
+        _ => Fault::None,
+    });
+    assert_eq!(deliver(&aws, &events).await.len(), 6);
+    assert_eq!(aws.count("TransactWriteItems"), 6 + 3, "those of the history; all together, and two alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_goes_back_alone() {
+    let aws = Aws::new();
+    let events = orders(&aws, 3).await;
+    let item = json!({ "collection_key": { "S": "acme#orders" }, "id": { "S": "O-1" }, "version": { "S": "one" } });
+    put(&aws, "read-models", &item);
+    assert_eq!(deliver(&aws, &events).await, ["m-1"]);
+    assert_eq!(totals(&aws).await, json!({ "submitted": 2, "amount:EUR": 200 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_cannot_be_read_holds_up_its_own_stream_only() {
+    let aws = Aws::new();
+    let first = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    let second = history(&aws, "O-2", vec![submit(100), cancel()]).await;
+    let item = json!({ "stream_id": { "S": "acme/orders/O-1" }, "commit_number": { "N": "1" } });
+    put(&aws, "events", &item);
+    assert_eq!(deliver(&aws, &[&first[1..], &second[1..]].concat()).await, ["m-0"]);
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_the_store_does_not_have_never_takes_a_document_back() {
+    let aws = Aws::new();
+    let mut events = history(&aws, "O-1", vec![submit(100)]).await;
+    assert!(deliver(&aws, &events).await.is_empty());
+    events[0].version = 3;
+    assert_eq!(deliver(&aws, &events).await, ["m-0"]);
+    assert_eq!(document(&aws, "O-1").await.expect("the order").0, 1);
+    events[0].version = 0;
+    events[0].stream = stream("O-2");
+    assert_eq!(deliver(&aws, &events).await, ["m-0"], "nothing is there");
 }
 
 /// Any order, any repeats, any batches: in the end every document and every total equals the fold over all events.

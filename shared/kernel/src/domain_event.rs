@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cloud_event::CloudEvent;
+use crate::cloud_event::{CloudEvent, Invalid};
 use crate::ids::StreamId;
 use crate::timestamp::Timestamp;
 
@@ -42,6 +42,18 @@ pub struct RecordedEvent {
     pub event: StoredEvent,
 }
 
+/// What a message of SNS carries, 256 KiB, less room for its attributes and a long address of the schemas.
+const MAX_PUBLISHED_BYTES: usize = 254 * 1024;
+
+/// Why an event could never be published.
+#[derive(Debug, thiserror::Error)]
+pub enum Unpublishable {
+    #[error("it makes no valid CloudEvent")]
+    Invalid(#[from] Invalid),
+    #[error("{bytes} bytes are more than the {MAX_PUBLISHED_BYTES} that can be published")]
+    TooLarge { bytes: usize },
+}
+
 /// Names of the extension attributes that Waybill sets. What a caller sends under these names is overwritten.
 pub mod extension {
     pub const TENANT: &str = "tenantid";
@@ -57,7 +69,20 @@ pub mod extension {
 impl RecordedEvent {
     /// The event as it is published. `schemas` is the base that `dataschema` URIs are made from:
     /// `{schemas}/{context}/{type}/{version}`.
+    ///
+    /// Panics for an event that is not [publishable](Self::check_publishable), which nobody commits.
     pub fn to_cloud_event(&self, schemas: &str) -> CloudEvent {
+        self.build(schemas).expect("only what can be published is committed")
+    }
+
+    /// Whether subscribers could ever get it. What cannot be published must not be committed: it would be tried again
+    /// and again, and hold up what was committed behind it.
+    pub fn check_publishable(&self) -> Result<(), Unpublishable> {
+        let bytes = self.build("https://schemas")?.to_json().len();
+        if bytes > MAX_PUBLISHED_BYTES { Err(Unpublishable::TooLarge { bytes }) } else { Ok(()) }
+    }
+
+    fn build(&self, schemas: &str) -> Result<CloudEvent, Invalid> {
         let StreamId { tenant, context, aggregate } = &self.stream;
         let StoredEvent { ty, schema, data, cause } = &self.event;
         let mut event = CloudEvent::builder(format!("{}/{}", self.stream, self.version), context, ty)
@@ -74,7 +99,7 @@ impl RecordedEvent {
         if let Some(traceparent) = &cause.traceparent {
             event = event.extension(extension::TRACEPARENT, traceparent.as_str());
         }
-        event.build().expect("what was stored from valid parts makes a valid event")
+        event.build()
     }
 
     /// Reads back what [`to_cloud_event`](Self::to_cloud_event) made; `None` for an event that is not one of ours.

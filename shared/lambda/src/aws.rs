@@ -7,20 +7,27 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+/// How long a call may take while a client waits for its answer.
+pub const WITH_A_CLIENT_WAITING: Duration = Duration::from_secs(3);
+
+/// How long one may take in the background.
+pub const IN_THE_BACKGROUND: Duration = Duration::from_secs(8);
+
 /// The connection to AWS.
 pub struct Aws(SdkConfig);
 
 impl Aws {
     /// Region and credentials come from where Lambda puts them; `AWS_ENDPOINT_URL` leads elsewhere than AWS.
     ///
-    /// An attempt that takes seconds is given up and made again: AWS's own answers come in milliseconds, and every
-    /// call Waybill makes is safe to repeat.
-    pub async fn connect() -> Self {
+    /// `patience` is for one call with its retries. An attempt that takes half of it is given up and made again: AWS's own
+    /// answers come in milliseconds, and every call Waybill makes is safe to repeat.
+    pub async fn connect(patience: Duration) -> Self {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(patience / 2)
+            .operation_timeout(patience)
             .build();
         let latest = BehaviorVersion::latest();
         Self(aws_config::defaults(latest).http_client(http).timeout_config(timeouts).load().await)

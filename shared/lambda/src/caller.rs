@@ -64,10 +64,13 @@ impl Callers {
                 Principal { id: client.clone(), kind: PrincipalKind::ServiceAccount }
             }
         };
-        let tenant = match (claim(&self.tenant_claim), client) {
+        let tenant = match (claim(&self.tenant_claim), principal.kind) {
             (Some(tenant), _) => TenantId::parse(tenant).ok(),
-            (None, Some(client)) => self.clients.get(client).await?.map(|tenant| (*tenant).clone()),
-            (None, None) => None,
+            // The client's tenant is not that of whoever signs in through it.
+            (None, PrincipalKind::User) => None,
+            (None, PrincipalKind::ServiceAccount) => {
+                self.clients.get(&principal.id).await?.map(|tenant| (*tenant).clone())
+            }
         };
         Ok(Caller { tenant: tenant.ok_or(UnknownCaller::NoTenant)?, principal })
     }

@@ -3,6 +3,7 @@
 //! What belongs to every line of an invocation (operation, command key, tenant, context, trace) is a field of a span.
 //! A payload is never logged, and a caller's words only where they are identifiers that were checked.
 
+use std::error::Error;
 use std::sync::OnceLock;
 
 use kernel::domain_event::RecordedEvent;
@@ -80,7 +81,7 @@ pub fn flush_metrics() {
     if let Some(collector) = COLLECTOR.get()
         && let Err(error) = collector.flush(std::io::stdout())
     {
-        tracing::warn!(error = &error as &dyn std::error::Error, "metrics were not written");
+        tracing::warn!(error = &error as &dyn Error, "metrics were not written");
     }
 }
 
@@ -101,14 +102,37 @@ pub fn event_span(event: &RecordedEvent) -> Span {
     )
 }
 
-/// An error with all its causes, in one line: for logs and for whoever repairs.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+/// An error with all its causes, in one line, for logs: of JSON that cannot be read it says where and not what, for that
+/// would quote a payload.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    join(error, |error| match error.downcast_ref::<serde_json::Error>() {
+        Some(json) => format!("{:?} error at line {}, column {}", json.classify(), json.line(), json.column()),
+        None => error.to_string(),
+    })
+}
+
+/// An error with all its causes, in one line, for the person who repairs and sees the payload anyhow.
+pub fn chain_in_full(error: &(dyn Error + 'static)) -> String {
+    join(error, ToString::to_string)
+}
+
+fn join(error: &(dyn Error + 'static), tell: impl Fn(&(dyn Error + 'static)) -> String) -> String {
+    let errors = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    errors.map(tell).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the command cannot be read")]
+    struct Unreadable(#[source] serde_json::Error);
+
+    #[test]
+    fn a_log_says_where_a_payload_is_wrong_and_not_what_is_in_it() {
+        let error = serde_json::from_str::<u32>("\"Jane Doe\"").map_err(Unreadable).expect_err("not a number");
+        assert_eq!(chain(&error), "the command cannot be read: Data error at line 1, column 10");
+        assert!(chain_in_full(&error).contains("Jane Doe"));
     }
-    text
 }

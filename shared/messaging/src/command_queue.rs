@@ -1,5 +1,7 @@
 //! Command queues: SQS FIFO, one per context, or a tenant's own.
 
+use std::collections::HashMap;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
@@ -49,9 +51,11 @@ impl CommandQueue {
         Ok(())
     }
 
-    /// Sends many commands, in order per queue, in as few calls as SQS allows.
+    /// Sends many commands, in order per group, in as few calls as that and SQS allow.
     ///
-    /// After an error some may be queued and some not.
+    /// Of a batch SQS may take some entries and refuse others, so no call holds two commands of one group: the second
+    /// might be in the queue before the first. After an error some may be queued and some not; sent again, those that
+    /// are queued do not queue twice.
     pub async fn send_all(&self, commands: Vec<Outgoing>) -> Result<(), SendError> {
         let mut by_queue: Vec<(String, Vec<Outgoing>)> = Vec::new();
         for command in commands {
@@ -61,8 +65,10 @@ impl CommandQueue {
             }
         }
         for (queue_url, commands) in by_queue {
-            for batch in pack(commands, MAX_BATCH_BYTES, |command| command.body.len()) {
-                self.send_batch(&queue_url, batch).await?;
+            for round in rounds(commands) {
+                for batch in pack(round, MAX_BATCH_BYTES, |command| command.body.len()) {
+                    self.send_batch(&queue_url, batch).await?;
+                }
             }
         }
         Ok(())
@@ -97,5 +103,39 @@ impl CommandQueue {
             back_off(retry).await;
         }
         Ok(())
+    }
+}
+
+/// The first command of each group, then the second of each, and so on.
+fn rounds(commands: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
+    let mut rounds: Vec<Vec<Outgoing>> = Vec::new();
+    let mut sent: HashMap<String, usize> = HashMap::new();
+    for command in commands {
+        let nth = sent.entry(command.group.clone()).or_default();
+        if *nth == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*nth].push(command);
+        *nth += 1;
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_round_holds_two_commands_of_a_group_and_each_group_keeps_its_order() {
+        let command = |(group, body): (&str, &str)| Outgoing {
+            queue_url: "q".into(),
+            body: body.into(),
+            group: group.into(),
+            deduplication_id: body.into(),
+        };
+        let rounds = rounds([("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3"), ("b", "b2")].map(command).into());
+        let bodies: Vec<Vec<&str>> =
+            rounds.iter().map(|round| round.iter().map(|c| c.body.as_str()).collect()).collect();
+        assert_eq!(bodies, [vec!["a1", "b1"], vec!["a2", "b2"], vec!["a3"]]);
     }
 }

@@ -11,9 +11,6 @@ use crate::pack::{RETRIES, back_off, pack};
 /// What SNS takes in one `PublishBatch`, bodies and attributes together, and thus in one message.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// Room that [`EventTopic::publish`] needs beside an event's body for its attributes.
-pub const ATTRIBUTE_BYTES: usize = 512;
-
 /// Publishes domain events, with `type`, `context` and `tenant` as attributes that subscriptions filter by.
 #[derive(Debug, Clone)]
 pub struct EventTopic {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::error::StoreError;
 
@@ -26,8 +26,19 @@ struct Shared<V> {
 struct Entry<V> {
     value: Option<Arc<V>>,
     loaded_at: Instant,
-    refreshing: bool,
+    /// When somebody began to refresh it and has not come back.
+    refreshing_since: Option<Instant>,
 }
+
+/// What is so many times older than fresh is not served before an attempt to refresh it: an environment that was frozen
+/// for hours must not begin with what held hours ago.
+const TOO_OLD: u32 = 5;
+
+/// How long to wait for that attempt.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// A refresh that has not come back by then never will: it panicked, or was frozen with its environment.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// More keys than any deployment has callers; beyond it the cache starts anew, for callers choose the keys.
 const MAX_ENTRIES: usize = 10_000;
@@ -48,16 +59,27 @@ impl<V: Send + Sync + 'static> Cache<V> {
         let cached = {
             let mut entries = self.shared.entries();
             entries.get_mut(key).map(|entry| {
-                let due = !entry.refreshing && entry.loaded_at.elapsed() >= self.shared.fresh_for;
-                entry.refreshing |= due;
-                (entry.value.clone(), due)
+                let age = entry.loaded_at.elapsed();
+                let refreshing = entry.refreshing_since.is_some_and(|since| since.elapsed() < GIVEN_UP_AFTER);
+                let due = !refreshing && age >= self.shared.fresh_for;
+                if due {
+                    entry.refreshing_since = Some(Instant::now());
+                }
+                (entry.value.clone(), due, age >= self.shared.fresh_for * TOO_OLD)
             })
         };
         match cached {
             // What was absent may have been registered since: whoever waits for it should not wait for a stale "no".
-            None | Some((None, true)) => self.shared.reload(key).await,
-            Some((value, false)) => Ok(value),
-            Some((value, true)) => {
+            None | Some((None, true, _)) => self.shared.reload(key).await,
+            Some((value, false, _)) => Ok(value),
+            Some((value, true, true)) => {
+                if let Ok(Ok(fresh)) = timeout(WAIT, self.shared.reload(key)).await {
+                    return Ok(fresh);
+                }
+                tracing::warn!("serving old settings");
+                Ok(value)
+            }
+            Some((value, true, false)) => {
                 let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
                 tokio::spawn(async move {
                     if let Err(error) = shared.reload(&key).await {
@@ -84,13 +106,13 @@ impl<V> Shared<V> {
                 if entries.len() >= MAX_ENTRIES && !entries.contains_key(key) {
                     entries.clear();
                 }
-                let entry = Entry { value: value.clone(), loaded_at: Instant::now(), refreshing: false };
+                let entry = Entry { value: value.clone(), loaded_at: Instant::now(), refreshing_since: None };
                 entries.insert(key.to_owned(), entry);
                 Ok(value)
             }
             Err(error) => {
                 if let Some(entry) = entries.get_mut(key) {
-                    entry.refreshing = false;
+                    entry.refreshing_since = None;
                     entry.loaded_at = Instant::now(); // not again at once
                 }
                 Err(error)

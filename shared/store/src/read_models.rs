@@ -9,6 +9,7 @@
 //! few states and an index partition that is written too often would hold up the table itself.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -98,6 +99,26 @@ pub struct ListPage {
     pub next: Option<String>,
 }
 
+/// Documents of one part of a list, so that the answer fits what Lambda returns, 6 MB.
+const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
+
+impl ListPage {
+    /// As much of it, from its beginning, as weighs no more; at least one document.
+    fn within(mut self, max_bytes: usize) -> Self {
+        let mut bytes = 0;
+        let fits = |row: &&Row| {
+            bytes += row.document.len();
+            bytes <= max_bytes
+        };
+        let fitting = self.rows.iter().take_while(fits).count().max(1);
+        if fitting < self.rows.len() {
+            self.rows.truncate(fitting);
+            self.next = self.rows.last().map(|row| row.list_sort.clone());
+        }
+        self
+    }
+}
+
 /// Reads and writes read models.
 #[derive(Debug, Clone)]
 pub struct ReadModels {
@@ -107,6 +128,9 @@ pub struct ReadModels {
 
 /// What a row weighs besides its document, and the totals that it moves: keys, names and listing.
 const ROW_BYTES: usize = 2 * 1024;
+
+/// A pause before reading what a batch left out.
+const READ_ON_AFTER: Duration = Duration::from_millis(50);
 
 /// How many pages of an owner's documents one list call reads for those in the state asked for.
 const MOST_PAGES: usize = 10;
@@ -160,6 +184,10 @@ impl ReadModels {
             }
             let mut rest = answer.unprocessed_keys.unwrap_or_default();
             wanted = rest.remove(&self.table).map(|rest| rest.keys).unwrap_or_default();
+            if !wanted.is_empty() {
+                // Throttled, or more than an answer holds.
+                tokio::time::sleep(READ_ON_AFTER).await;
+            }
         }
         Ok(found)
     }
@@ -279,11 +307,11 @@ impl ReadModels {
         limit: usize,
     ) -> Result<ListPage, StoreError> {
         let partition = partition(tenant, collection);
-        match by {
+        let page = match by {
             By::Owner { owner, state } => {
                 let state = state.map(|state| state_prefix(&partition, state));
                 let list = Index { name: "by_owner", attribute: "owner_key", key: owner_key(&partition, owner), state };
-                self.index(&list, before, limit).await
+                self.index(&list, before, limit).await?
             }
             By::State(state) => {
                 let shards = (0..SHARDS).map(|shard| Index {
@@ -305,9 +333,10 @@ impl ReadModels {
                 } else {
                     known
                 };
-                Ok(ListPage { rows, next })
+                ListPage { rows, next }
             }
-        }
+        };
+        Ok(page.within(MAX_PAGE_BYTES))
     }
 
     async fn index(&self, index: &Index, before: Option<&str>, limit: usize) -> Result<ListPage, StoreError> {

@@ -1,6 +1,8 @@
 //! Batches: all of it is queued, or nothing.
 
+use kernel::cloud_event::CloudEvent;
 use serde_json::{Value, json};
+use testkit::{Fault, Message};
 
 use crate::api::{Answer, Api, bind_policy, queue, submit_order, with};
 use crate::hostile::padded;
@@ -68,12 +70,27 @@ async fn a_hundred_events_are_taken_and_one_more_is_too_many() {
 async fn a_batch_of_heavy_events_is_split_by_weight() {
     let api = Api::new();
     api.warm_up().await;
-    let heavy = |index: usize| padded(&with(submit_order(), &json!({ "id": format!("heavy{index}") })), 200_000);
+    let heavy = |index: usize| {
+        let own = json!({ "id": format!("heavy{index}"), "subject": format!("H-{index}") });
+        padded(&with(submit_order(), &own), 200_000)
+    };
     let events: Vec<_> = (0..10).map(heavy).collect();
     let request = Request::of_type("application/cloudevents-batch+json", format!("[{}]", events.join(",")));
     api.send(request).await.accepted();
     assert_eq!(api.aws.count("SendMessageBatch"), 2, "five of them fit into one MiB\n{}", api.aws.calls());
     assert_eq!(api.queued("orders").len(), 10);
+}
+
+#[tokio::test]
+async fn events_of_one_aggregate_go_one_call_after_the_other_for_the_sake_of_their_order() {
+    let api = Api::new();
+    api.warm_up().await;
+    let events: Vec<_> = (0..3).map(|index| with(submit_order(), &json!({ "id": format!("same{index}") }))).collect();
+    api.aws.inject(|attempt| if attempt.nth == 1 { Fault::FailEntries(vec![0]) } else { Fault::None });
+    api.send(Request::batch(&events)).await.accepted();
+    let id = |message: &Message| CloudEvent::from_json(message.body.as_bytes()).expect("an event").id().to_owned();
+    let queued: Vec<_> = api.queued("orders").iter().map(id).collect();
+    assert_eq!(queued, ["same0", "same1", "same2"], "{}", api.aws.calls());
 }
 
 #[tokio::test]
