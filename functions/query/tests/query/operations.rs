@@ -140,8 +140,9 @@ async fn forged_foreign_and_meaningless_ids_are_all_the_same_404() {
 #[tokio::test]
 async fn a_receipt_that_is_long_past_is_forgotten() {
     let api = Api::new();
-    let command = api.accepts("demo", "c1", &json!(1), api.now());
-    let at_the_end = api.now().plus(RETENTION);
+    let accepted_at = api.now();
+    let command = api.accepts("demo", "c1", &json!(1), accepted_at);
+    let at_the_end = accepted_at.plus(RETENTION);
     api.send_at(get(path(&command)), at_the_end).await.ok();
     let after = at_the_end.plus(std::time::Duration::from_millis(1));
     let answer = api.send_at(get(path(&command)), after).await;
