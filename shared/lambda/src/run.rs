@@ -54,8 +54,25 @@ where
 /// What an invocation keeps back to give its answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_secs(2);
 
+/// What is taken for the time there is where nobody says: `cargo lambda watch` names a deadline long past.
+const UNSAID: Duration = Duration::from_secs(10);
+
 /// When work must be over: the deadline less a reserve (at most half of the time there is).
 fn finish_by(deadline: SystemTime) -> Instant {
-    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or(UNSAID);
     Instant::now() + left.saturating_sub(RESERVE.min(left / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_ends_before_the_deadline_and_has_time_where_none_is_named() {
+        let left = |deadline| finish_by(deadline).saturating_duration_since(Instant::now());
+        let at_most = |seconds| SystemTime::now() + Duration::from_secs(seconds);
+        assert!(left(at_most(30)) > Duration::from_secs(20) && left(at_most(30)) <= Duration::from_secs(28));
+        assert!(left(at_most(1)) <= Duration::from_millis(500), "half is kept back where there is little");
+        assert!(left(SystemTime::UNIX_EPOCH) > Duration::from_secs(5), "a deadline long past is none");
+    }
 }
