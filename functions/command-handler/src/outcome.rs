@@ -30,8 +30,7 @@ impl From<Settled> for Verdict {
 }
 
 impl CommandHandler {
-    /// What one command adds to the transaction. `version` is the stream's before it; gives also the aggregate after it
-    /// if that is another one.
+    /// What one command adds to the transaction. `version` is the stream's before it.
     pub(crate) fn entry(&self, delivery: &Delivery, verdict: Verdict, version: u64, now: Timestamp) -> Entry {
         let mut operation = self.record(delivery, now);
         let entry = |operation| Entry {

@@ -15,7 +15,7 @@ pub mod tenants;
 
 use std::sync::Arc;
 
-use kernel::cloud_event::{CloudEvent, HttpError, Submission, from_http};
+use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
@@ -69,18 +69,20 @@ impl Ingest {
         match read(request)? {
             Submission::Single(event) => {
                 let admitted = admit(event)?;
-                let sent = self.queue.send(admitted.outgoing.clone()).await;
-                admitted.span(&caller).in_scope(|| queued(sent))?;
-                admitted.span(&caller).in_scope(|| accepted(&admitted));
+                let span = admitted.span(&caller);
+                let sent = self.queue.send(admitted.outgoing).await;
+                span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
                 Ok(answer::accepted(&admitted.operation, &self.admission.public_url))
             }
             Submission::Batch(events) => {
                 let all = admit_all(events, admit)?;
-                queued(self.queue.send_all(all.iter().map(|admitted| admitted.outgoing.clone()).collect()).await)?;
-                for admitted in &all {
-                    admitted.span(&caller).in_scope(|| accepted(admitted));
+                let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(&caller), admitted.context)).collect();
+                let (outgoing, operations): (Vec<_>, Vec<_>) =
+                    all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
+                queued(self.queue.send_all(outgoing).await)?;
+                for (span, context) in spans {
+                    span.in_scope(|| accepted(context));
                 }
-                let operations: Vec<_> = all.into_iter().map(|admitted| admitted.operation).collect();
                 Ok(answer::accepted_all(&operations))
             }
         }
@@ -109,9 +111,8 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 fn read(request: &Request) -> Result<Submission, Problem> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let body: &[u8] = request.body().as_ref();
-    let batched = header(request, "content-type")
-        .is_some_and(|media_type| media_type.to_ascii_lowercase().starts_with("application/cloudevents-batch"));
-    if !batched && body.len() > MAX_MESSAGE_BYTES {
+    let mode = Mode::of(header(request, "content-type").unwrap_or_default());
+    if mode != Mode::Batch && body.len() > MAX_MESSAGE_BYTES {
         return Err(too_large());
     }
     let submission = from_http(headers, body).map_err(|error| match error {
@@ -186,7 +187,7 @@ fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Problem> {
     })
 }
 
-fn accepted(admitted: &Admitted) {
-    metrics::counter!(metric::ACCEPTED, "Context" => admitted.context).increment(1);
+fn accepted(context: &'static str) {
+    metrics::counter!(metric::ACCEPTED, "Context" => context).increment(1);
     tracing::info!("accepted");
 }
