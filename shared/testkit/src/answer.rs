@@ -41,7 +41,7 @@ impl Answer {
     pub fn refusal(service: Service, refusal: &Refusal) -> Self {
         let Refusal { status, code, message } = refusal;
         match service {
-            Service::DynamoDb => Self::with_status(
+            Service::DynamoDb | Service::DynamoDbStreams => Self::with_status(
                 *status,
                 serde_json::json!({
                     "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use dynoxide::Database;
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::calls::{Calls, Log};
 use crate::clients;
@@ -13,7 +15,7 @@ use crate::clock::Clock;
 use crate::faults::{Attempt, Fault, Faults};
 use crate::queues::{Message, Queues};
 use crate::sqs;
-use crate::streams::Positions;
+use crate::streams::{self, Positions};
 use crate::tables;
 use crate::topics::{Notification, Topics};
 
@@ -52,8 +54,7 @@ impl Aws {
     /// As [`new`](Self::new), with a time of its own, so that a run can be repeated exactly.
     pub fn starting_at(time: SystemTime) -> Self {
         let clock = Clock::starting_at(time);
-        let database = Database::memory_with_clock(Arc::new(clock)).expect("a database in memory");
-        tables::create_all(&database);
+        let database = tables::database(clock);
         let world = World {
             clock,
             database,
@@ -76,6 +77,10 @@ impl Aws {
 
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         clients::dynamodb(self)
+    }
+
+    pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        clients::streams(self)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -138,7 +143,59 @@ impl Aws {
         lock(&self.world.streams).event(&self.world.database, table)
     }
 
+    /// What Lambda sends to the on-failure destination of the table's stream for a batch that it gave up: where the
+    /// records are, not what is in them.
+    ///
+    /// # Panics
+    /// If the batch is no [`stream_event`](Self::stream_event), or empty.
+    pub fn on_failure_record(&self, stream_event: &Value) -> Value {
+        streams::on_failure_record(stream_event, self.now())
+    }
+
     // SQS
+
+    /// Gives the queue a redrive policy: what was received `max_receives` times and would be received again moves to
+    /// the dead-letter queue, at the moment of that receive.
+    pub fn dead_letter_queue(&self, queue_url: &str, dead_letters_url: &str, max_receives: u32) {
+        lock(&self.world.queues).set_redrive_policy(queue_url, dead_letters_url, max_receives);
+    }
+
+    /// One round of Lambda's poller: receives up to `max` messages, hands them to the handler as the event it parses,
+    /// and deletes those that its partial batch response does not name. Says how many it handed over; with none, the
+    /// handler is not called.
+    ///
+    /// As on AWS, a response that names an unknown message, or that cannot be read as one, is a failure of the whole
+    /// batch: nothing is deleted. What is not deleted is visible again when the visibility is over.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+    /// # async fn handle(_: SqsEvent) -> SqsBatchResponse { SqsBatchResponse::default() }
+    /// # async fn test(aws: testkit::Aws, orders: &str) {
+    /// while aws.poll(orders, 10, Duration::from_secs(30), handle).await > 0 {}
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If the event cannot be read as the handler's.
+    pub async fn poll<E: DeserializeOwned, R: Serialize>(
+        &self,
+        queue_url: &str,
+        max: usize,
+        visibility: Duration,
+        handler: impl AsyncFnOnce(E) -> R,
+    ) -> usize {
+        let messages = self.receive(queue_url, max, visibility);
+        if messages.is_empty() {
+            return 0;
+        }
+        let event = serde_json::from_value(Self::sqs_event(&messages)).expect("an event that the handler can read");
+        let response = serde_json::to_value(handler(event).await).unwrap_or_else(|error| json!(error.to_string()));
+        for message in sqs::succeeded(&messages, &response) {
+            self.delete(message);
+        }
+        messages.len()
+    }
 
     /// Everything in the queue, in order, in flight or not.
     pub fn messages(&self, queue_url: &str) -> Vec<Message> {

@@ -16,7 +16,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the longest wait of a `ReceiveMessage`.
 const SQS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(25);
 
-// The three builders have the same methods, and no trait in common.
+// The builders have the same methods, and no trait in common.
 macro_rules! client {
     ($sdk:ident, $aws:expr, $attempt_timeout:expr) => {
         $sdk::Client::from_conf(
@@ -35,6 +35,10 @@ macro_rules! client {
 
 pub(crate) fn dynamodb(aws: &Aws) -> aws_sdk_dynamodb::Client {
     client!(aws_sdk_dynamodb, aws, ATTEMPT_TIMEOUT)
+}
+
+pub(crate) fn streams(aws: &Aws) -> aws_sdk_dynamodbstreams::Client {
+    client!(aws_sdk_dynamodbstreams, aws, ATTEMPT_TIMEOUT)
 }
 
 pub(crate) fn sqs(aws: &Aws) -> aws_sdk_sqs::Client {

@@ -75,7 +75,7 @@ impl Faults {
 
 pub(crate) fn throttle(service: Service) -> Answer {
     let (status, code) = match service {
-        Service::DynamoDb => (400, "ThrottlingException"),
+        Service::DynamoDb | Service::DynamoDbStreams => (400, "ThrottlingException"),
         Service::Sqs => (403, "RequestThrottled"),
         Service::Sns => (400, "Throttling"),
     };

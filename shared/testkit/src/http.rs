@@ -13,7 +13,7 @@ use crate::answer::{Answer, Refusal};
 use crate::aws::{Aws, lock};
 use crate::faults::{self, Attempt, Fault};
 use crate::request::{Request, Service};
-use crate::{dynamodb, sns, sqs};
+use crate::{dynamodb, sns, sqs, streams};
 
 impl HttpClient for Aws {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -82,6 +82,7 @@ async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorEr
 async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize]) -> Answer {
     match request.service {
         Service::DynamoDb => dynamodb::answer(&aws.world.database, request),
+        Service::DynamoDbStreams => streams::answer(&aws.world.database, request, aws.now()),
         Service::Sqs => sqs::answer(aws, request, failing_entries).await,
         Service::Sns => sns::answer(aws, request, failing_entries),
     }

@@ -1,6 +1,6 @@
 //! An AWS inside the test's own process, behind the real SDK clients.
 //!
-//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, SQS and SNS
+//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS and SNS
 //! requests from memory, without a socket or a thread, so that the code under test is the code that
 //! ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own, with the
 //! tables that `template.yaml` declares.
@@ -26,8 +26,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What is not here: given/when/then for deciders (crate `kernel`), Lambda's event sources beyond the
-//! shape of their events, SNS subscriptions, and a queue's redrive policy.
+//! Queues have redrive policies ([`Aws::dead_letter_queue`]), and [`Aws::poll`] is Lambda's event source of a queue.
+//!
+//! What is not here: given/when/then for deciders (crate `kernel`), SNS subscriptions, a queue's retention time, and
+//! Lambda's event source of a stream beyond the shapes of its events and of its on-failure record.
 
 mod answer;
 mod attributes;

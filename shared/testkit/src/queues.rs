@@ -1,5 +1,5 @@
-//! SQS queues: order, deduplication, visibility. A queue exists as soon as its URL is named, and is FIFO if
-//! that ends with `.fifo`.
+//! SQS queues: order, deduplication, visibility, dead letters. A queue exists as soon as its URL is named,
+//! and is FIFO if that ends with `.fifo`.
 //!
 //! What may be sent is checked before, in `sqs`.
 
@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::attributes::{self, Attributes};
+use crate::aws::Aws;
 
 /// For how long FIFO queues remember a deduplication id.
 const DEDUPLICATION: Duration = Duration::from_mins(5);
@@ -29,10 +30,12 @@ pub struct Message {
     pub sequence_number: Option<String>,
     pub sent: SystemTime,
     pub first_received: Option<SystemTime>,
-    /// How often it has been received so far.
+    /// How often it has been received so far, among the dead letters as well as before.
     pub receive_count: u32,
     /// Of the last receive.
     pub receipt_handle: Option<String>,
+    /// The ARN of the queue whose redrive policy moved it here.
+    pub dead_letter_source: Option<String>,
 }
 
 impl Message {
@@ -50,6 +53,7 @@ impl Message {
             first_received: None,
             receive_count: 0,
             receipt_handle: None,
+            dead_letter_source: None,
         }
     }
 
@@ -77,6 +81,7 @@ impl Message {
             ("MessageDeduplicationId", &self.deduplication_id),
             ("SequenceNumber", &self.sequence_number),
             ("AWSTraceHeader", &self.trace_header),
+            ("DeadLetterQueueSourceArn", &self.dead_letter_source),
         ];
         attributes.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         attributes
@@ -117,12 +122,22 @@ struct Queue {
     /// By message id. Few, whatever the backlog.
     in_flight: HashMap<String, InFlight>,
     recent: Recent,
+    redrive: Option<RedrivePolicy>,
+}
+
+/// Where messages go that were received too often.
+#[derive(Clone, Debug)]
+struct RedrivePolicy {
+    dead_letters_url: String,
+    max_receives: u32,
 }
 
 #[derive(Debug)]
 struct Stored {
     message: Message,
     delayed_until: SystemTime,
+    /// Receives that count for the redrive policy: those from this queue.
+    receives_here: u32,
 }
 
 #[derive(Debug)]
@@ -153,7 +168,7 @@ impl Queues {
         let queue = self.queues.entry(message.queue_url.clone()).or_default();
         message.id = format!("00000000-0000-4000-8000-{:012x}", self.sent);
         if fifo {
-            message.sequence_number = Some((18_849_000_000_000_000_000 + u128::from(self.sent)).to_string());
+            message.sequence_number = Some(sequence_number(self.sent));
         }
         let sent = Sent { id: message.id.clone(), sequence_number: message.sequence_number.clone() };
         if let Some(id) = message.deduplication_id.as_ref().filter(|_| fifo) {
@@ -163,8 +178,14 @@ impl Queues {
             }
             queue.recent.remember(id, &sent, now);
         }
-        queue.messages.push_back(Stored { message, delayed_until: now + delay });
+        queue.messages.push_back(Stored { message, delayed_until: now + delay, receives_here: 0 });
         sent
+    }
+
+    /// From now on, what would be received once more than `max_receives` times goes to the dead-letter queue instead.
+    pub fn set_redrive_policy(&mut self, queue_url: &str, dead_letters_url: &str, max_receives: u32) {
+        let policy = RedrivePolicy { dead_letters_url: dead_letters_url.to_owned(), max_receives };
+        self.queues.entry(queue_url.to_owned()).or_default().redrive = Some(policy);
     }
 
     /// Everything that has not been deleted, in order, in flight or not.
@@ -174,13 +195,15 @@ impl Queues {
     }
 
     /// Up to `max` messages, which become invisible for a time. A FIFO queue hands out a group in order,
-    /// and nothing of a group of which something is in flight.
+    /// and nothing of a group of which something is in flight. What the redrive policy takes is not among them, and
+    /// holds up nothing.
     pub fn receive(&mut self, queue_url: &str, max: usize, visibility: Duration, now: SystemTime) -> Vec<Message> {
         let fifo = is_fifo(queue_url);
         let Some(queue) = self.queues.get_mut(queue_url) else { return Vec::new() };
         queue.land(now);
         let blocked: HashSet<_> = queue.in_flight.values().filter_map(|flying| flying.group.clone()).collect();
         let mut received = Vec::new();
+        let mut dead = Vec::new();
         for stored in &mut queue.messages {
             if received.len() == max {
                 break;
@@ -190,6 +213,11 @@ impl Queues {
             if group_blocked || stored.delayed_until > now || queue.in_flight.contains_key(&message.id) {
                 continue;
             }
+            if queue.redrive.as_ref().is_some_and(|policy| stored.receives_here >= policy.max_receives) {
+                dead.push(message.id.clone());
+                continue;
+            }
+            stored.receives_here += 1;
             message.receive_count += 1;
             message.first_received.get_or_insert(now);
             message.receipt_handle = Some(format!("{}.{}", message.id, message.receive_count));
@@ -199,7 +227,33 @@ impl Queues {
                 queue.in_flight.insert(message.id.clone(), flying);
             }
         }
+        if !dead.is_empty() {
+            self.bury(queue_url, &dead, now);
+        }
         received
+    }
+
+    /// Moves these messages to the dead-letter queue, in order. They keep their ids; a FIFO dead-letter queue counts
+    /// them as sent now, and drops none as a duplicate.
+    fn bury(&mut self, queue_url: &str, dead: &[String], now: SystemTime) {
+        let Some(queue) = self.queues.get_mut(queue_url) else { return };
+        let Some(RedrivePolicy { dead_letters_url, .. }) = queue.redrive.clone() else { return };
+        let is_dead = |stored: &Stored| dead.contains(&stored.message.id);
+        let (moving, staying): (VecDeque<_>, VecDeque<_>) = queue.messages.drain(..).partition(is_dead);
+        queue.messages = staying;
+        let dead_letters = self.queues.entry(dead_letters_url.clone()).or_default();
+        for mut stored in moving {
+            let message = &mut stored.message;
+            message.dead_letter_source = Some(Aws::queue_arn(queue_url));
+            message.queue_url.clone_from(&dead_letters_url);
+            message.receipt_handle = None;
+            if is_fifo(&dead_letters_url) {
+                self.sent += 1;
+                message.sequence_number = Some(sequence_number(self.sent));
+                message.sent = now;
+            }
+            dead_letters.messages.push_back(Stored { delayed_until: now, receives_here: 0, ..stored });
+        }
     }
 
     /// Deletes the message of a receipt handle. Of a handle that is not the last one, a standard queue says
@@ -274,6 +328,11 @@ impl Recent {
         self.by_id.insert(id.to_owned(), sent.clone());
         self.in_order.push_back((now, id.to_owned()));
     }
+}
+
+/// Twenty digits that grow.
+fn sequence_number(nth: u64) -> String {
+    (18_849_000_000_000_000_000 + u128::from(nth)).to_string()
 }
 
 fn parse(handle: &str) -> Result<(&str, u32), HandleError> {

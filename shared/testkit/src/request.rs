@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
     DynamoDb,
+    DynamoDbStreams,
     Sqs,
     Sns,
 }
@@ -16,6 +17,7 @@ impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::DynamoDb => "dynamodb",
+            Self::DynamoDbStreams => "streams",
             Self::Sqs => "sqs",
             Self::Sns => "sns",
         })
@@ -30,7 +32,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// `DynamoDB` and SQS name the operation in `x-amz-target`, SNS in the form that is its body.
+    /// `DynamoDB`, its streams and SQS name the operation in `x-amz-target`, SNS in the form that is its body.
     pub fn read(http: &HttpRequest) -> Result<Self, String> {
         let body = http
             .body()
@@ -41,6 +43,7 @@ impl Request {
         let (service, operation) = match http.headers().get("x-amz-target") {
             Some(target) => match target.split_once('.') {
                 Some(("DynamoDB_20120810", operation)) => (Service::DynamoDb, operation.to_owned()),
+                Some(("DynamoDBStreams_20120810", operation)) => (Service::DynamoDbStreams, operation.to_owned()),
                 Some(("AmazonSQS", operation)) => (Service::Sqs, operation.to_owned()),
                 _ => return Err(format!("no such service here: {target}")),
             },

@@ -1,10 +1,14 @@
 //! The project's tables: their names in tests, their making, and their items.
 
+use std::sync::{Arc, LazyLock, Mutex};
+
 use dynoxide::Database;
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::plain;
 use crate::template::{TEMPLATE, Table};
 
@@ -29,17 +33,40 @@ pub const TABLES: Tables = Tables {
     guards: "guards",
 };
 
-pub(crate) fn create_all(database: &Database) {
+/// A database with the project's tables.
+pub(crate) fn database(clock: Clock) -> Database {
+    let database = Database::memory_with_clock(Arc::new(clock)).expect("a database in memory");
+    LazyLock::force(&PROTOTYPE);
+    database.restore_from(PROTOTYPE_PATH).expect("a copy of the prototype");
+    database
+}
+
+const PROTOTYPE_PATH: &str = "file:testkit-prototype?mode=memory&cache=shared";
+
+/// What every database begins as, made once a process. It is gone with its last connection.
+static PROTOTYPE: LazyLock<Mutex<Connection>> = LazyLock::new(|| {
+    let database = Database::new(PROTOTYPE_PATH).expect("a database in memory");
     for table in TEMPLATE.iter() {
-        let request = from_json(table.create_request());
-        database.create_table(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
-        if let Some(attribute) = &table.time_to_live {
-            let request = from_json(json!({
-                "TableName": table.name,
-                "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
-            }));
-            database.update_time_to_live(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
-        }
+        create(&database, table);
+    }
+    let connection = Connection::open(PROTOTYPE_PATH).expect("a second connection");
+    // Each write asks for its stream's last number. Without these that reads the whole stream, so that ten thousand
+    // writes take a minute.
+    let indexes = "CREATE INDEX by_number ON _stream_records (table_name, CAST(sequence_number AS INTEGER)); \
+                   CREATE INDEX by_shard ON _stream_records (table_name, shard_id, CAST(sequence_number AS INTEGER));";
+    connection.execute_batch(indexes).expect("indexes");
+    Mutex::new(connection)
+});
+
+fn create(database: &Database, table: &Table) {
+    let request = from_json(table.create_request());
+    database.create_table(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
+    if let Some(attribute) = &table.time_to_live {
+        let request = from_json(json!({
+            "TableName": table.name,
+            "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+        }));
+        database.update_time_to_live(request).unwrap_or_else(|error| panic!("table {}: {error}", table.name));
     }
 }
 

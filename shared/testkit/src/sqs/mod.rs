@@ -13,7 +13,7 @@ use crate::answer::{Answer, Refusal};
 use crate::aws::Aws;
 use crate::request::Request;
 
-pub(crate) use event::sqs_event;
+pub(crate) use event::{sqs_event, succeeded};
 
 /// What stands before the codes of SQS's older errors.
 const PREFIX: &str = "AWS.SimpleQueueService.";

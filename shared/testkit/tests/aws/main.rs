@@ -1,7 +1,9 @@
 //! Proves that the in-process AWS answers the real SDK clients as AWS does.
 
+mod dead_letters;
 mod dynamodb;
 mod faults;
+mod poll;
 mod sns;
 mod sqs;
 mod streams;

@@ -4,9 +4,10 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::operation::send_message::builders::SendMessageFluentBuilder;
 use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
-    SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
+
 use testkit::{Aws, Fault};
 
 fn orders() -> String {
@@ -222,4 +223,32 @@ async fn a_queue_says_how_many_messages_wait_and_how_many_are_in_flight() {
     let delete = aws.sqs().delete_message_batch().queue_url(orders()).set_entries(Some(entries.collect()));
     assert_eq!(delete.send().await.expect("answered").successful().len(), 2);
     assert_eq!(bodies(&aws), ["body of 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_received_message_has_all_its_attributes_if_asked_and_can_be_given_back_with_others() {
+    let aws = Aws::new();
+    let attribute = MessageAttributeValue::builder().data_type("String").string_value("3").build().expect("complete");
+    command(&aws, "a", "1").message_attributes("attempts", attribute).send().await.expect("sent");
+    command(&aws, "b", "2").send().await.expect("sent");
+    let receive = || {
+        let ask = aws.sqs().receive_message().queue_url(orders()).max_number_of_messages(10).visibility_timeout(30);
+        ask.message_system_attribute_names(MessageSystemAttributeName::All).message_attribute_names("All").send()
+    };
+
+    let received = receive().await.expect("received").messages.expect("messages");
+    let attributes = received[0].message_attributes().expect("message attributes");
+    assert_eq!(attributes["attempts"].string_value(), Some("3"));
+    let system = received[0].attributes().expect("system attributes");
+    assert_eq!(system[&MessageSystemAttributeName::MessageDeduplicationId], "1");
+    assert!(system.contains_key(&MessageSystemAttributeName::SentTimestamp), "{system:?}");
+
+    let entries = received.iter().enumerate().map(|(id, message)| {
+        let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id.to_string()).visibility_timeout(0);
+        entry.set_receipt_handle(message.receipt_handle.clone()).build().expect("a complete entry")
+    });
+    let give_back =
+        aws.sqs().change_message_visibility_batch().queue_url(orders()).set_entries(Some(entries.collect()));
+    assert_eq!(give_back.send().await.expect("answered").successful().len(), 2);
+    assert_eq!(receive().await.expect("received").messages().len(), 2);
 }
