@@ -12,6 +12,7 @@ enum Room {
     Catalog,
     Store,
     Messaging,
+    Schemas,
     Lambda,
     Function,
     Testkit,
@@ -26,6 +27,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "catalog", ..] => Room::Catalog,
         ["shared", "store", ..] => Room::Store,
         ["shared", "messaging", ..] => Room::Messaging,
+        ["shared", "schemas", ..] => Room::Schemas,
         ["shared", "lambda", ..] => Room::Lambda,
         ["shared", "testkit", ..] => Room::Testkit,
         ["functions", ..] => Room::Function,
@@ -38,9 +40,11 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Kernel | Room::Testkit => &[],
         Room::Context | Room::Store | Room::Messaging => &[Room::Kernel],
         Room::Catalog => &[Room::Kernel, Room::Context],
-        // The store, for callers' tenants are looked up in the registry.
-        Room::Lambda => &[Room::Kernel, Room::Store],
-        Room::Function => &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Lambda],
+        // The store, for tenants register schemas of their own.
+        Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
+        // The store, for callers' tenants are looked up in the registry; messaging, for the way of what has failed.
+        Room::Lambda => &[Room::Kernel, Room::Store, Room::Messaging],
+        Room::Function => &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda],
         Room::Outside => &[Room::Kernel, Room::Catalog],
     }
 }

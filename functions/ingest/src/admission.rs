@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kernel::cloud_event::{CloudEvent, strict_json};
+use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
 use kernel::domain_event::extension;
@@ -15,10 +15,10 @@ use lambda::caller::Caller;
 use lambda::trace;
 use messaging::Outgoing;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
+use schemas::{Bundled, command_data};
 use serde_json::Value;
 use tracing::Span;
 
-use crate::schemas::Bundled;
 use crate::tenants::Tenant;
 use crate::{grants, malformed, routes, too_large};
 
@@ -126,13 +126,13 @@ impl Admission {
         context: &Context,
         tenant: &Tenant,
     ) -> Result<CloudEvent, Problem> {
-        let version = event.dataschema().and_then(|uri| self.bundled_version(uri, context, event.ty()));
+        let version = event.dataschema().and_then(|uri| self.bundled.version_in(uri, context, event.ty()));
         if let (None, Some(uri)) = (version, event.dataschema()) {
             tenant.schemas.named(uri, event.ty())?.check(data)?;
         }
         let (version, schema) = self.bundled.of_command(event.ty(), version).ok_or_else(|| unknown_schema(&event))?;
         schema.check(data)?;
-        let uri = format!("{}/schemas/{}/{}/{version}", self.public_url, context.name, event.ty());
+        let uri = self.bundled.uri(context, event.ty(), version);
         event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
         Ok(event)
     }
@@ -147,7 +147,7 @@ impl Admission {
     ) -> Result<CloudEvent, Problem> {
         if let Some(context) = context {
             let named = event.dataschema();
-            if named.is_none_or(|uri| self.bundled_version(uri, context, event.ty()).is_some()) {
+            if named.is_none_or(|uri| self.bundled.version_in(uri, context, event.ty()).is_some()) {
                 return self.checked_for_context(event, data, context, tenant);
             }
         }
@@ -159,39 +159,14 @@ impl Admission {
         event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
         Ok(event)
     }
-
-    /// The version in a URI of a bundled schema: `{public URL}/schemas/{context}/{type}/{version}`.
-    fn bundled_version(&self, uri: &str, context: &Context, command: &str) -> Option<u32> {
-        let path = uri.strip_prefix(&self.public_url)?.strip_prefix("/schemas/")?;
-        let version = path.strip_prefix(context.name)?.strip_prefix('/')?.strip_prefix(command)?.strip_prefix('/')?;
-        version.parse().ok()
-    }
 }
 
-/// A command's data: JSON, without duplicate members, not nested too deeply, and fit for every queue on its way.
+/// A command's data, which is JSON.
 fn data(event: &CloudEvent) -> Result<Value, Problem> {
     match (event.json(), event.data()) {
-        (Some(json), _) => match strict_json(json) {
-            Ok(data) if can_be_sent(&data) => Ok(data),
-            Ok(_) => {
-                Err(Problem::malformed_event("data must not hold the noncharacters U+FFFE and U+FFFF").about("data"))
-            }
-            Err(invalid) => Err(malformed(&invalid)),
-        },
+        (Some(json), _) => command_data(json),
         (None, Some(_)) => Err(Problem::unsupported_media_type("a command's data is JSON").about("datacontenttype")),
         (None, None) => Err(Problem::invalid_data("a command has data; this one has none").about("data")),
-    }
-}
-
-/// SQS and SNS carry what XML 1.0 can: of all characters that stand unescaped in JSON, these two are left out. They are
-/// refused when escaped as well, for the data is written anew on its way.
-fn can_be_sent(data: &Value) -> bool {
-    let fits = |text: &str| !text.contains(['\u{fffe}', '\u{ffff}']);
-    match data {
-        Value::String(text) => fits(text),
-        Value::Array(items) => items.iter().all(can_be_sent),
-        Value::Object(members) => members.iter().all(|(name, member)| fits(name) && can_be_sent(member)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }
 

@@ -9,7 +9,6 @@ pub mod admission;
 mod answer;
 mod grants;
 mod routes;
-pub mod schemas;
 pub mod settings;
 pub mod tenants;
 

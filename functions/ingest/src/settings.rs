@@ -4,11 +4,11 @@ use kernel::receipt::ReceiptKeys;
 use lambda::caller::Callers;
 use lambda::settings::{BadSetting, Environment, invalid};
 use messaging::CommandQueue;
+use schemas::Bundled;
 use store::registry::Registry;
 
 use crate::Ingest;
 use crate::admission::Admission;
-use crate::schemas::Bundled;
 use crate::tenants::Tenants;
 
 /// The table of tenants.
@@ -41,7 +41,7 @@ impl Ingest {
         Ok(Self {
             callers: Callers::new(registry.clone(), tenant_claim),
             tenants: Tenants::new(registry),
-            admission: Admission { receipts, bundled: Bundled::compile(), queues, public_url },
+            admission: Admission { receipts, bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),
         })
     }

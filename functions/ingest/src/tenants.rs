@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use kernel::ids::TenantId;
 use lambda::caller::FRESH_FOR;
+use schemas::TenantSchemas;
 use store::StoreError;
 use store::cache::Cache;
 use store::registry::{Registry, TenantSettings};
-
-use crate::schemas::TenantSchemas;
 
 /// A tenant, ready to admit events.
 pub struct Tenant {

@@ -2,7 +2,6 @@
 
 use ingest::Ingest;
 use ingest::admission::Admission;
-use ingest::schemas::Bundled;
 use ingest::tenants::Tenants;
 use kernel::cloud_event::CloudEvent;
 use kernel::problem::Problem;
@@ -12,6 +11,7 @@ use lambda::caller::Callers;
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, StatusCode};
 use messaging::CommandQueue;
+use schemas::Bundled;
 use serde_json::{Value, json};
 use store::registry::Registry;
 use testkit::{Aws, Message, TABLES};
@@ -142,7 +142,7 @@ fn cold(aws: &Aws) -> Ingest {
         tenants: Tenants::new(registry),
         admission: Admission {
             receipts: ReceiptKeys::parse("a-secret-of-at-least-thirty-two-characters").expect("a key"),
-            bundled: Bundled::compile(),
+            bundled: Bundled::compile(PUBLIC_URL),
             queues: queues.collect(),
             public_url: PUBLIC_URL.to_owned(),
         },
