@@ -7,6 +7,7 @@ use std::time::Duration;
 use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
+use lambda::batch::Received;
 use lambda::telemetry::{chain, chain_in_full, metric};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
@@ -24,6 +25,8 @@ pub(crate) struct Group {
     pub pending: VecDeque<Delivery>,
     /// At most how many commands the next transaction takes.
     at_once: usize,
+    /// Why the rest cannot go on now.
+    error: Option<String>,
 }
 
 /// A transaction ready to be sent.
@@ -37,7 +40,12 @@ struct Batch {
 
 impl Group {
     pub fn begin(first: Delivery) -> Self {
-        Self { stream: first.command.stream.clone(), pending: VecDeque::from([first]), at_once: usize::MAX }
+        Self {
+            stream: first.command.stream.clone(),
+            pending: VecDeque::from([first]),
+            at_once: usize::MAX,
+            error: None,
+        }
     }
 
     /// Finishes as many of the pending commands as it can.
@@ -54,10 +62,12 @@ impl Group {
             };
             let batch = self.decide(handler, &base, clock).await;
             if batch.outcomes.is_empty() {
-                return; // logged where it was found out
+                return; // said where it was found out
             }
             match handler.events.commit(batch.commit, clock.now()).await {
                 Ok(head) => {
+                    let events = head.version - base.version;
+                    metrics::counter!(metric::COMMITTED, "Context" => handler.context.name).increment(events);
                     self.finish(handler.context.name, &batch.outcomes);
                     known = Some(head.with(batch.aggregate));
                 }
@@ -77,16 +87,14 @@ impl Group {
                 Err(CommitError::Invalid(source)) => {
                     let fault = Fault::new("refused-by-store", chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
-                        tracing::error!(stream = %self.stream, error = fault.error, "cannot be parked either");
-                        return;
+                        return self.give_up(format!("it cannot be parked either: {}", fault.error));
                     }
                     self.pending[0].settled = Some(Settled::Parked(fault));
                 }
                 Err(CommitError::Store(error)) => return self.stuck(&error),
             }
             if conflicts > MOST_CONFLICTS {
-                tracing::warn!(stream = %self.stream, conflicts, "others are too busy with the stream");
-                return;
+                return self.give_up(format!("others were at the stream, {conflicts} times over"));
             }
             if known.is_none() && conflicts > 0 {
                 let most = 10_u64 << conflicts.min(5);
@@ -120,7 +128,7 @@ impl Group {
                 delivery.settled = Some(Settled::Parked(fault.clone()));
                 entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
-                    tracing::error!(stream = %self.stream, "too large to be parked");
+                    self.give_up("it is too large to be parked");
                     break;
                 }
             }
@@ -181,18 +189,27 @@ impl Group {
         }
     }
 
-    /// Nothing more can be done now.
-    fn stuck(&self, error: &StoreError) {
+    /// The store does not let it go on now.
+    fn stuck(&mut self, error: &StoreError) {
         tracing::error!(stream = %self.stream, waiting = self.pending.len(), error = chain(error), "to be retried");
+        self.error = Some(chain_in_full(error));
     }
 
-    /// Ids of the messages that go back to the queue.
-    pub fn give_back(self, context: &'static str) -> Vec<String> {
+    /// Nothing more can be done now, for a reason that may be logged as it is.
+    pub fn give_up(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        tracing::error!(stream = %self.stream, waiting = self.pending.len(), reason, "to be retried");
+        self.error = Some(reason);
+    }
+
+    /// What goes back to the queue, with the reason.
+    pub fn give_back(self, context: &'static str) -> Vec<(Received, String)> {
+        let error = self.error.unwrap_or_default();
         for delivery in &self.pending {
             metrics::counter!(metric::RETRIED, "Context" => context).increment(1);
             delivery.span(context).in_scope(|| tracing::warn!("given back to the queue"));
         }
-        self.pending.into_iter().map(|delivery| delivery.message_id).collect()
+        self.pending.into_iter().map(|delivery| (delivery.received, error.clone())).collect()
     }
 }
 

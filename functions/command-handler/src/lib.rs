@@ -4,7 +4,8 @@
 //! - [`group`] handles the commands of one stream, in order, in as few transactions as possible
 //! - [`verdict`] decides one command, and keeps a panic or a hang to it
 //!
-//! Every command ends in one of four ways: succeeded, rejected, parked, or given back to the queue to be retried.
+//! Every command ends in one of four ways: succeeded, rejected, parked, or given back to the queue to be retried; on
+//! its last receive, to the dead letters.
 
 mod delivery;
 mod group;
@@ -21,9 +22,10 @@ use futures_util::future::join_all;
 use kernel::command::NotACommand;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
+use lambda::batch::{GivingBack, OUT_OF_TIME, Received};
 use lambda::telemetry::{chain, chain_in_full, metric};
 use store::EventStore;
-use store::parked::{Parked, ParkedMessage};
+use store::parked::{Parked, ParkedMessage, Summary};
 use tokio::time::{Instant, timeout_at};
 
 pub use crate::delivery::Delivery;
@@ -34,6 +36,7 @@ pub struct CommandHandler {
     pub context: &'static Context,
     pub events: EventStore,
     pub parked: Parked,
+    pub giving_back: GivingBack,
     /// How long the record of a final outcome is kept, and thus how long a repeat is known as one.
     pub retention: Duration,
 }
@@ -46,61 +49,69 @@ impl CommandHandler {
         let mut strangers = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         for message in event.records {
-            match Delivery::read(message, self.context.name) {
+            match Delivery::read(Received::of(message), self.context.name) {
                 Ok(delivery) => match groups.iter_mut().find(|group| group.stream == delivery.command.stream) {
                     Some(group) => group.pending.push_back(delivery),
                     None => groups.push(Group::begin(delivery)),
                 },
-                Err(stranger) => strangers.push(stranger),
+                Err(stranger) => strangers.push(*stranger),
             }
         }
         let groups = join_all(groups.into_iter().map(|mut group| async move {
             // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
             match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => tracing::error!(stream = %group.stream, "the stream cannot be handled"),
-                Err(_) => tracing::warn!(stream = %group.stream, "out of time"),
+                Ok(Err(_)) => group.give_up("handling the stream panicked"),
+                Err(_) => group.give_up(OUT_OF_TIME),
             }
             group.give_back(self.context.name)
         }));
-        let strangers = join_all(strangers.iter().map(|stranger| self.set_aside(stranger, clock, finish_by)));
-        let (groups, strangers) = futures_util::future::join(groups, strangers).await;
-        lambda::batch::failures(groups.into_iter().flatten().chain(strangers.into_iter().flatten()))
+        let strangers = strangers.into_iter().map(|stranger| self.set_aside(stranger, clock, finish_by));
+        let (groups, strangers) = futures_util::future::join(groups, join_all(strangers)).await;
+        let failed = groups.into_iter().flatten().chain(strangers.into_iter().flatten()).collect();
+        self.giving_back.answer(failed, clock.now()).await
     }
 
-    /// Parks a message that is no command. Gives its id if that did not work.
-    async fn set_aside(&self, stranger: &Stranger, clock: Clock, finish_by: Instant) -> Option<String> {
+    /// Parks a message that is no command. Gives it back with the error if that did not work.
+    async fn set_aside(&self, stranger: Stranger, clock: Clock, finish_by: Instant) -> Option<(Received, String)> {
         let now = clock.now();
-        let message = ParkedMessage {
-            parked_key: ParkedMessage::key("", self.context.name),
-            id: ParkedMessage::id(stranger.sent_at.unwrap_or(now), &stranger.message_id),
-            message: stranger.body.clone(),
-            reason: "not-a-command".to_owned(),
-            error: chain_in_full(&stranger.why),
-            command_type: None,
+        let Stranger { received, why } = stranger;
+        let summary = Summary {
+            parked_key: ParkedMessage::key(None, self.context.name),
+            id: ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
+            queue: self.context.name.to_owned(),
+            tenant: None,
+            context: Some(self.context.name.to_owned()),
+            message_type: None,
+            subject: None,
             operation: None,
+            reason: "not-a-command".to_owned(),
+            error: chain_in_full(&why),
+            revision: 0,
+            attempts: received.failure.attempts,
+            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
             first_parked_at: now,
-            receives: stranger.receives,
+            parked_at: now,
         };
-        match timeout_at(finish_by, self.parked.put(&message)).await {
+        let message = ParkedMessage::new(summary, received.body.clone());
+        let message_id = &received.message_id;
+        let error = match timeout_at(finish_by, self.parked.park(&message)).await {
             Ok(Ok(())) => {
-                tracing::warn!(message_id = stranger.message_id, why = %stranger.why, "parked: not a command");
+                tracing::warn!(message_id, %why, "parked: not a command");
                 metrics::counter!(metric::PARKED, "Context" => self.context.name).increment(1);
                 return None;
             }
-            Ok(Err(error)) => tracing::error!(message_id = stranger.message_id, error = chain(&error), "not parked"),
-            Err(_) => tracing::error!(message_id = stranger.message_id, "not parked in time"),
-        }
-        Some(stranger.message_id.clone())
+            Ok(Err(error)) => chain(&error),
+            Err(_) => OUT_OF_TIME.to_owned(),
+        };
+        tracing::error!(message_id, error, "not parked");
+        Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
     }
 }
 
 /// A queue message that ingest did not send.
 struct Stranger {
-    message_id: String,
-    body: String,
-    receives: u32,
-    sent_at: Option<Timestamp>,
+    received: Received,
     why: NotACommand,
 }
 

@@ -11,7 +11,8 @@ use lambda::{run, telemetry};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let handler = CommandHandler::from_environment(&environment, Aws::connect(IN_THE_BACKGROUND).await.dynamodb())?;
+    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let handler = CommandHandler::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     let handler = &handler;
     run::events(|event, finish_by| async move { Ok(handler.handle(event, SystemTime::now().into(), finish_by).await) })
         .await

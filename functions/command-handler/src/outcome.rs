@@ -6,7 +6,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use store::Entry;
 use store::operations::OperationRecord;
-use store::parked::ParkedMessage;
+use store::parked::{ParkedMessage, Summary};
 
 use crate::CommandHandler;
 use crate::delivery::Delivery;
@@ -32,7 +32,10 @@ impl From<Settled> for Verdict {
 impl CommandHandler {
     /// What one command adds to the transaction. `version` is the stream's before it.
     pub(crate) fn entry(&self, delivery: &Delivery, verdict: Verdict, version: u64, now: Timestamp) -> Entry {
-        let mut operation = self.record(delivery, now);
+        let mut operation = OperationRecord {
+            expires_at: Some(now.plus(self.retention).seconds()),
+            ..OperationRecord::of(&delivery.command, now)
+        };
         let entry = |operation| Entry {
             operation,
             events: Vec::new(),
@@ -74,35 +77,25 @@ impl CommandHandler {
         }
     }
 
-    fn record(&self, delivery: &Delivery, now: Timestamp) -> OperationRecord {
-        let command = &delivery.command;
-        OperationRecord {
-            operation_key: OperationRecord::key(&command.stream.tenant, command.receipt.command_key),
-            outcome: Status::Succeeded,
-            digest: command.receipt.digest.to_string(),
-            context: self.context.name.to_owned(),
-            command_type: command.event.ty().to_owned(),
-            subject: command.stream.aggregate.to_string(),
-            resource: None,
-            version: None,
-            problem: None,
-            finished_at: now,
-            expires_at: Some(now.plus(self.retention).seconds()),
-        }
-    }
-
     fn parked_message(&self, delivery: &Delivery, fault: &Fault, now: Timestamp) -> ParkedMessage {
-        let command = &delivery.command;
-        ParkedMessage {
-            parked_key: ParkedMessage::key(command.stream.tenant.as_str(), self.context.name),
+        let Delivery { received, command, .. } = delivery;
+        let summary = Summary {
+            parked_key: ParkedMessage::key(Some(&command.stream.tenant), self.context.name),
             id: ParkedMessage::id(command.receipt.accepted_at, command.receipt.command_key),
-            message: delivery.body.clone(),
+            queue: self.context.name.to_owned(),
+            tenant: Some(command.stream.tenant.clone()),
+            context: Some(self.context.name.to_owned()),
+            message_type: Some(command.event.ty().to_owned()),
+            subject: Some(command.stream.aggregate.to_string()),
+            operation: Some(command.receipt.to_string()),
             reason: fault.reason.to_owned(),
             error: fault.error.clone(),
-            command_type: Some(command.event.ty().to_owned()),
-            operation: Some(command.receipt.to_string()),
+            revision: command.revision,
+            attempts: received.failure.attempts,
+            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
             first_parked_at: now,
-            receives: delivery.receives,
-        }
+            parked_at: now,
+        };
+        ParkedMessage::new(summary, received.body.clone())
     }
 }

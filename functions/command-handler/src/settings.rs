@@ -1,5 +1,6 @@
 //! The command handler's settings, from environment variables.
 
+use lambda::batch::GivingBack;
 use lambda::settings::{BadSetting, Environment, invalid};
 use store::parked::Parked;
 use store::{EventStore, Tables};
@@ -10,7 +11,11 @@ use crate::CommandHandler;
 const CONTEXT: &str = "CONTEXT";
 
 impl CommandHandler {
-    pub fn from_environment(environment: &Environment, dynamodb: store::Client) -> Result<Self, BadSetting> {
+    pub fn from_environment(
+        environment: &Environment,
+        dynamodb: store::Client,
+        sqs: messaging::SqsClient,
+    ) -> Result<Self, BadSetting> {
         let name = environment.text(CONTEXT)?;
         let context = catalog::context(&name)
             .ok_or_else(|| invalid(CONTEXT, format!("is {name}, which is not in this build's catalog")))?;
@@ -22,7 +27,8 @@ impl CommandHandler {
         };
         Ok(Self {
             context,
-            parked: Parked::new(dynamodb.clone(), &tables.parked),
+            parked: Parked::new(dynamodb.clone(), &tables.parked, &tables.operations),
+            giving_back: GivingBack::from_environment(environment, sqs)?,
             events: EventStore::new(dynamodb, tables),
             retention: environment.retention()?,
         })

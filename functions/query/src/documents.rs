@@ -4,6 +4,7 @@ use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use lambda::caller::Caller;
 use lambda::http::{json, set};
+use lambda::request::{Parameters, has_already};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, ETAG, LINK, RETRY_AFTER};
 use lambda_http::{Body, Request, Response};
@@ -12,7 +13,7 @@ use serde_json::json as json_value;
 use serde_json::value::RawValue;
 use store::read_models::By;
 
-use crate::parameters::{self, Parameters};
+use crate::parameters;
 use crate::{Answer, Query, nothing_here};
 
 /// A client may keep a document, and must ask whether it still holds.
@@ -48,7 +49,7 @@ impl Query {
         }
         let row = row.ok_or_else(nothing_here)?;
         let etag = format!("\"{}\"", row.version);
-        let mut answer = if parameters::has_already(request, &etag) {
+        let mut answer = if has_already(request, &etag) {
             let mut unchanged = Response::new(Body::Empty);
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
             unchanged
@@ -65,7 +66,8 @@ impl Query {
         let (_, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
-        let (owner, state) = (parameters.filter(filters.owner)?, parameters.filter(filters.state)?);
+        let (owner, state) =
+            (parameters::filter(parameters, filters.owner)?, parameters::filter(parameters, filters.state)?);
         let by = match (owner, state) {
             (Some(owner), state) => By::Owner { owner, state },
             (None, Some(state)) => By::State(state),
@@ -74,7 +76,7 @@ impl Query {
                 return Err(Problem::bad_request(detail).into());
             }
         };
-        let (limit, before) = (parameters.limit()?, parameters.cursor()?);
+        let (limit, before) = (parameters.limit()?, parameters::place(parameters)?);
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
         let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;

@@ -7,11 +7,11 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
 use lambda::http::{json, set};
+use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LINK;
 use store::StoreError;
 
-use crate::parameters::Parameters;
 use crate::{Answer, Query, nothing_here};
 
 /// Commits read in one call. An answer holds the events of one such page, which DynamoDB keeps under 1 MB.

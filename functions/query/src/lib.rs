@@ -25,16 +25,15 @@ use kernel::problem::Problem;
 use kernel::receipt::ReceiptKeys;
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::request::{Parameters, decode, path};
 use lambda::telemetry::{chain, metric};
 use lambda_http::http::Method;
 use lambda_http::http::header::ALLOW;
-use lambda_http::{Body, Request, RequestExt as _, Response};
+use lambda_http::{Body, Request, Response};
 use store::StoreError;
 use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::ReadModels;
-
-use crate::parameters::Parameters;
 
 /// Answers reads.
 pub struct Query {
@@ -97,7 +96,7 @@ impl Query {
         }
         let caller = self.caller(request).await?;
         let parameters = Parameters::of(request);
-        let path = self.path(request);
+        let path = path(request, &self.public_url);
         let segments: Vec<&str> = path.split('/').collect();
         match segments[..] {
             ["operations", id] => self.operation(&caller, id, &parameters, now).await,
@@ -109,15 +108,6 @@ impl Query {
             [collection, id, "history"] => self.history(&caller, collection, &aggregate(id)?, &parameters).await,
             _ => Err(nothing_here().into()),
         }
-    }
-
-    /// The path below the API's own address. Behind a domain's base path, the gateway leaves that in front.
-    fn path(&self, request: &Request) -> String {
-        let path = request.raw_http_path();
-        let base = self.public_url.splitn(4, '/').nth(3).unwrap_or_default();
-        let below = path.trim_start_matches('/');
-        let below = below.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(below);
-        below.trim_matches('/').to_owned()
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, NoAnswer> {
@@ -132,7 +122,7 @@ impl Query {
 
 /// An id that could not be one belongs to nothing.
 fn aggregate(id: &str) -> Result<AggregateId, Problem> {
-    let decoded = parameters::decode(id);
+    let decoded = decode(id);
     AggregateId::parse(&decoded).map_err(|_| nothing_here())
 }
 

@@ -4,10 +4,10 @@ use kernel::operation::{Operation, Status};
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
 use lambda::http::{json, set};
+use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::RETRY_AFTER;
 
-use crate::parameters::Parameters;
 use crate::{Answer, Query, nothing_here};
 
 impl Query {
@@ -34,7 +34,7 @@ impl Query {
 /// Seconds until something may have changed.
 fn ask_again(status: Status) -> Option<&'static str> {
     match status {
-        Status::Succeeded | Status::Rejected => None,
+        Status::Succeeded | Status::Rejected | Status::Discarded => None,
         Status::Accepted => Some("1"),
         Status::Retrying => Some("10"),
         Status::Parked => Some("60"), // a person is at it

@@ -1,10 +1,10 @@
 //! `GET /schemas/…`: what the `dataschema` of commands and events leads to.
 
 use lambda::http::{json, set};
+use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
 
-use crate::parameters::Parameters;
 use crate::{Answer, Query, nothing_here};
 
 impl Query {

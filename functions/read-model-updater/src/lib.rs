@@ -8,7 +8,7 @@
 mod progress;
 mod settings;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::cloud_event::CloudEvent;
@@ -16,7 +16,8 @@ use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, event_span, metric};
+use lambda::batch::{GivingBack, OUT_OF_TIME, Received};
+use lambda::telemetry::{chain, chain_in_full, event_span, metric};
 use store::event_store::Streams;
 use store::read_models::{Key, ReadModels};
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +28,7 @@ use crate::progress::Progress;
 pub struct Updater {
     pub streams: Streams,
     pub read_models: ReadModels,
+    pub giving_back: GivingBack,
 }
 
 /// What a batch brought for one document.
@@ -39,21 +41,24 @@ pub(crate) struct Target {
 }
 
 impl Updater {
-    /// Handles one batch. What is named in the answer goes back to the queue.
+    /// Handles one batch. What is named in the answer goes back to the queue; what failed on its last receive goes to the
+    /// dead letters.
     pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
         let mut targets: BTreeMap<Key, Target> = BTreeMap::new();
-        let mut failed: HashSet<String> = HashSet::new();
-        for message in event.records {
-            let id = message.message_id.unwrap_or_default();
-            let Some(event) = read(message.body.as_deref().unwrap_or_default()) else {
+        // By message id, each with its error.
+        let mut failed: HashMap<String, String> = HashMap::new();
+        let messages: Vec<Received> = event.records.into_iter().map(Received::of).collect();
+        for message in &messages {
+            let id = &message.message_id;
+            let Some(event) = read(&message.body) else {
                 // Left to the dead-letter queue: dropping it would lose an event that this build cannot read.
                 tracing::error!(message_id = id, "not a domain event");
-                failed.insert(id);
+                failed.insert(id.clone(), "not a domain event".to_owned());
                 continue;
             };
             let Some(context) = catalog::context(&event.stream.context) else {
                 tracing::error!(message_id = id, context = event.stream.context, "an unknown context");
-                failed.insert(id);
+                failed.insert(id.clone(), format!("an unknown context: {}", event.stream.context));
                 continue;
             };
             for read_model in context.read_models {
@@ -70,19 +75,26 @@ impl Updater {
             }
         }
         let mut progress = Progress::new(self, targets);
-        match timeout_at(finish_by, progress.run()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error = chain(&error), "to be retried"),
-            Err(_) => tracing::warn!("out of time"),
-        }
+        let error = match timeout_at(finish_by, progress.run()).await {
+            Ok(Ok(())) => String::new(), // each that is left has an error of its own
+            Ok(Err(error)) => {
+                tracing::error!(error = chain(&error), "to be retried");
+                chain_in_full(&error)
+            }
+            Err(_) => {
+                tracing::warn!("out of time");
+                OUT_OF_TIME.to_owned()
+            }
+        };
         for event in &progress.applied {
             let lag = now.since(event.time);
             metrics::histogram!(metric::PROJECTION_LAG).record(lag.as_secs_f64() * 1000.0);
             event_span(event).in_scope(|| tracing::info!("projected"));
         }
         metrics::counter!(metric::PROJECTED).increment(progress.applied.len() as u64);
-        failed.extend(progress.unfinished());
-        lambda::batch::failures(failed)
+        failed.extend(progress.unfinished(&error));
+        let with_error = |message: Received| failed.remove(&message.message_id).map(|error| (message, error));
+        self.giving_back.answer(messages.into_iter().filter_map(with_error).collect(), now).await
     }
 }
 

@@ -11,7 +11,8 @@ use read_model_updater::Updater;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let updater = &Updater::from_environment(&environment, Aws::connect(IN_THE_BACKGROUND).await.dynamodb())?;
+    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let updater = &Updater::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     run::events(|event, finish_by| async move { Ok(updater.handle(event, SystemTime::now().into(), finish_by).await) })
         .await
 }

@@ -1,13 +1,13 @@
 //! Bringing documents forward, again and again, until all of them are where the batch says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use kernel::context::{ProjectError, Projected};
 use kernel::domain_event::RecordedEvent;
-use lambda::telemetry::chain;
+use lambda::telemetry::{chain, chain_in_full};
 use store::StoreError;
 use store::read_models::{Change, Key, ReadModels, Row, WriteError};
 
@@ -21,8 +21,8 @@ pub(crate) struct Progress<'a> {
     updater: &'a Updater,
     /// Documents leave only once they are seen to be, or were written, where the batch says.
     targets: BTreeMap<Key, Target>,
-    /// Those of them that another round would not bring forward.
-    stuck: BTreeSet<Key>,
+    /// Those of them that another round would not bring forward, and why.
+    stuck: BTreeMap<Key, String>,
     /// Events whose documents were written.
     pub applied: Vec<RecordedEvent>,
 }
@@ -54,12 +54,16 @@ enum StepError {
 
 impl<'a> Progress<'a> {
     pub fn new(updater: &'a Updater, targets: BTreeMap<Key, Target>) -> Self {
-        Self { updater, targets, stuck: BTreeSet::new(), applied: Vec::new() }
+        Self { updater, targets, stuck: BTreeMap::new(), applied: Vec::new() }
     }
 
-    /// Ids of the messages whose documents are not there yet.
-    pub fn unfinished(self) -> impl Iterator<Item = String> {
-        self.targets.into_values().flat_map(|target| target.message_ids)
+    /// Ids of the messages whose documents are not there yet, each with the document's own error or else with this one.
+    pub fn unfinished(self, error: &str) -> impl Iterator<Item = (String, String)> {
+        let Self { targets, mut stuck, .. } = self;
+        targets.into_iter().flat_map(move |(key, target)| {
+            let error = stuck.remove(&key).unwrap_or_else(|| error.to_owned());
+            target.message_ids.into_iter().map(move |id| (id, error.clone()))
+        })
     }
 
     pub async fn run(&mut self) -> Result<(), ProgressError> {
@@ -113,7 +117,7 @@ impl<'a> Progress<'a> {
 
     /// The documents that are not stuck, as stored. One that cannot be read gets stuck and does not hide the others.
     async fn rows(&mut self) -> Result<Vec<(Key, Option<Row>)>, StoreError> {
-        let keys: Vec<Key> = self.targets.keys().filter(|key| !self.stuck.contains(key)).cloned().collect();
+        let keys: Vec<Key> = self.targets.keys().filter(|key| !self.stuck.contains_key(key)).cloned().collect();
         let read_models = &self.updater.read_models;
         match read_models.get_many(&keys).await {
             Ok(mut found) => {
@@ -188,7 +192,7 @@ impl<'a> Progress<'a> {
     fn give_up(&mut self, key: &Key, error: &(dyn Error + 'static)) {
         if let Some(target) = self.targets.get(key) {
             tracing::error!(stream = %target.stream, error = chain(error), "cannot be projected");
-            self.stuck.insert(key.clone());
+            self.stuck.insert(key.clone(), chain_in_full(error));
         }
     }
 }

@@ -18,8 +18,17 @@ use testkit::{Aws, Fault};
 use tokio::time::{Duration, Instant};
 
 fn updater(aws: &Aws) -> Updater {
-    let environment = Environment::of([("EVENTS_TABLE", "events"), ("READ_MODELS_TABLE", "read-models")]);
-    Updater::from_environment(&environment, aws.dynamodb()).expect("settings that do")
+    let environment = Environment::of([
+        ("EVENTS_TABLE", "events"),
+        ("READ_MODELS_TABLE", "read-models"),
+        ("DEAD_LETTERS", &dead_letters()),
+        ("MAX_RECEIVES", "5"),
+    ]);
+    Updater::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings that do")
+}
+
+fn dead_letters() -> String {
+    Aws::queue_url("read-model-dead-letters")
 }
 
 fn stream(order: &str) -> StreamId {
@@ -72,7 +81,9 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
             resource: None,
             version: None,
             problem: None,
-            finished_at: Timestamp::from_millis(0),
+            revision: 0,
+            attempt: None,
+            recorded_at: Timestamp::from_millis(0),
             expires_at: None,
         };
         let mut commit = events.begin(&stream(order), &loaded);
@@ -123,7 +134,8 @@ fn put(aws: &Aws, table: &str, item: &Value) {
 
 /// Delivers events in one batch; gives the ids of those that go back to the queue.
 async fn deliver(aws: &Aws, events: &[RecordedEvent]) -> Vec<String> {
-    let message = |(index, event): (usize, &RecordedEvent)| json!({ "messageId": format!("m-{index}"), "body": event.to_cloud_event("https://api.example/schemas").to_json() });
+    let message =
+        |(index, event): (usize, &RecordedEvent)| json!({ "messageId": format!("m-{index}"), "body": body(event) });
     deliver_raw(aws, &events.iter().enumerate().map(message).collect::<Vec<_>>()).await
 }
 
@@ -134,6 +146,29 @@ async fn deliver_raw(aws: &Aws, messages: &[Value]) -> Vec<String> {
     let mut ids: Vec<_> = answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
     ids.sort();
     ids
+}
+
+/// Events as they are received for the last time.
+fn for_the_last_time(events: &[RecordedEvent]) -> Vec<Value> {
+    let message = |(index, event): (usize, &RecordedEvent)| last(&format!("m-{index}"), &body(event));
+    events.iter().enumerate().map(message).collect()
+}
+
+fn last(id: &str, body: &str) -> Value {
+    json!({ "messageId": id, "body": body, "attributes": { "ApproximateReceiveCount": "5" } })
+}
+
+fn body(event: &RecordedEvent) -> String {
+    event.to_cloud_event("https://api.example/schemas").to_json()
+}
+
+/// The body of each dead letter, and its error.
+fn buried(aws: &Aws) -> Vec<(String, String)> {
+    let buried = |letter: testkit::Message| {
+        let error = letter.attribute("error").unwrap_or_else(|| panic!("no error in {letter:?}")).to_owned();
+        (letter.body, error)
+    };
+    aws.messages(&dead_letters()).into_iter().map(buried).collect()
 }
 
 async fn document(aws: &Aws, order: &str) -> Option<(u64, Value)> {
@@ -204,7 +239,7 @@ async fn two_updaters_at_the_same_order_both_finish_and_count_once() {
 async fn what_cannot_be_read_goes_back_and_holds_up_nobody() {
     let aws = Aws::new();
     let events = history(&aws, "O-1", vec![submit(100)]).await;
-    let good = events[0].to_cloud_event("https://api.example/schemas").to_json();
+    let good = body(&events[0]);
     let foreign = good.replace("acme/orders/O-1/1", "acme/nowhere/O-1/1").replace("\"orders\"", "\"nowhere\"");
     let messages = [
         json!({ "messageId": "garbage", "body": "{" }),
@@ -318,6 +353,87 @@ async fn a_version_that_the_store_does_not_have_never_takes_a_document_back() {
     events[0].version = 0;
     events[0].stream = stream("O-2");
     assert_eq!(deliver(&aws, &events).await, ["m-0"], "nothing is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_dead_lettered_on_its_last_receive_with_the_reason() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100)]).await;
+    let good = body(&events[0]);
+    let foreign = good.replace("acme/orders/O-1/1", "acme/nowhere/O-1/1").replace("\"orders\"", "\"nowhere\"");
+    let mut early = last("early", "}");
+    early["attributes"]["ApproximateReceiveCount"] = json!("4");
+    let messages = [last("garbage", "{"), last("good", &good), early, last("foreign", &foreign)];
+
+    assert_eq!(deliver_raw(&aws, &messages).await, ["early"], "which comes again");
+
+    assert_eq!(document(&aws, "O-1").await.expect("the order").0, 1);
+    let expected = [("{", "not a domain event"), (&*foreign, "an unknown context: nowhere")];
+    assert_eq!(buried(&aws), expected.map(|(body, error)| (body.to_owned(), error.to_owned())));
+    let letter = &aws.messages(&dead_letters())[0];
+    assert_eq!(letter.attribute("attempts"), Some("0"));
+    assert_eq!(letter.attribute("firstfailedat"), Some("2025-11-24T16:00:00.500Z"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_does_not_let_happen_is_dead_lettered_with_the_stores_error() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    let messages = for_the_last_time(&events);
+    for (fault, said) in [
+        (Fault::refuse(500, "InternalServerError"), "DynamoDB did not answer BatchGetItem: "),
+        (Fault::Hang, "the function ran out of time"),
+    ] {
+        aws.inject(move |attempt| if attempt.operation == "BatchGetItem" { fault.clone() } else { Fault::None });
+        assert_eq!(deliver_raw(&aws, &messages).await, [] as [String; 0]);
+        let dead = buried(&aws);
+        assert_eq!(
+            dead.iter().map(|(body, _)| body.as_str()).collect::<Vec<_>>(),
+            [body(&events[0]), body(&events[1])]
+        );
+        assert!(dead.iter().all(|(_, error)| error.starts_with(said)), "{dead:?}");
+        aws.sqs().purge_queue().queue_url(dead_letters()).send().await.expect("emptied");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_document_that_cannot_be_brought_forward_says_why() {
+    let aws = Aws::new();
+    let mut events = orders(&aws, 4).await;
+    put(
+        &aws,
+        "read-models",
+        &json!({ "collection_key": { "S": "acme#orders" }, "id": { "S": "O-1" }, "version": { "S": "one" } }),
+    );
+    events[2].version = 3;
+    aws.inject(|attempt| {
+        let refused = attempt.operation == "TransactWriteItems" && attempt.body.contains("O-3");
+        if refused { Fault::refuse(400, "ValidationException") } else { Fault::None }
+    });
+
+    assert_eq!(deliver_raw(&aws, &for_the_last_time(&events)).await, [] as [String; 0]);
+
+    let dead = buried(&aws);
+    let said = [
+        "a stored read model cannot be read",
+        "the store does not have what comes after",
+        "DynamoDB did not answer TransactWriteItems",
+    ];
+    assert_eq!(dead.len(), said.len(), "{dead:?}");
+    for ((found, error), (event, said)) in dead.iter().zip(events[1..].iter().zip(said)) {
+        assert_eq!(*found, body(event));
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(document(&aws, "O-0").await.expect("the order").0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_dead_lettered_is_given_back_in_time() {
+    let aws = Aws::new();
+    aws.inject(|attempt| if attempt.operation == "SendMessageBatch" { Fault::Hang } else { Fault::None });
+    let start = Instant::now();
+    assert_eq!(deliver_raw(&aws, &[last("garbage", "{")]).await, ["garbage"]);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
 /// Any order, any repeats, any batches: in the end every document and every total equals the fold over all events.

@@ -1,6 +1,8 @@
 //! An accepted command: the message between ingest and the command handler.
 
-use crate::cloud_event::{CloudEvent, Invalid};
+use serde_json::value::RawValue;
+
+use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::decider::Envelope;
 use crate::domain_event::{Cause, extension};
 use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
@@ -15,6 +17,8 @@ pub struct Command {
     pub principal: String,
     pub correlation: String,
     pub traceparent: Option<String>,
+    /// How often an operator has resubmitted it. Only the newest revision can run.
+    pub revision: u32,
 }
 
 /// Who sent a command, as the identity provider names them.
@@ -67,6 +71,9 @@ impl Command {
             .with_extension(extension::OPERATION, receipt.to_string())?
             .with_extension(extension::PRINCIPAL, principal.id.as_str())?
             .with_extension(extension::PRINCIPAL_TYPE, principal.kind.as_str())?;
+        if sealed.extension(extension::REVISION).is_some() {
+            sealed = sealed.with_extension(extension::REVISION, 0)?;
+        }
         if sealed.extension(extension::CORRELATION).is_none() {
             sealed = sealed.with_extension(extension::CORRELATION, receipt.command_key.to_string())?;
         }
@@ -89,13 +96,29 @@ impl Command {
             principal: text(extension::PRINCIPAL)?,
             correlation: text(extension::CORRELATION)?,
             traceparent: text(extension::TRACEPARENT).ok(),
+            revision: revision(&event)?,
             event,
         })
+    }
+
+    /// A queued command as an operator resubmits it: the same, but for its revision and, where it is repaired, its
+    /// data.
+    pub fn revised(event: CloudEvent, revision: u32, data: Option<Box<RawValue>>) -> Result<CloudEvent, Invalid> {
+        let event = match data {
+            Some(data) => event.into_builder().data_raw(data).build()?,
+            None => event,
+        };
+        event.with_extension(extension::REVISION, i32::try_from(revision).unwrap_or(i32::MAX))
     }
 
     /// The aggregate a command is for: its subject; without one, a new aggregate named by the command's own key.
     pub fn aggregate(event: &CloudEvent, key: CommandKey) -> Option<AggregateId> {
         AggregateId::parse(&event.subject().map_or_else(|| key.to_string(), str::to_owned)).ok()
+    }
+
+    /// What the queue knows a repeat by: the command's key, its revision, and how often that was sent back.
+    pub fn deduplication_id(key: CommandKey, revision: u32, attempts: u32) -> String {
+        if revision == 0 && attempts == 0 { key.to_string() } else { format!("{key}.{revision}.{attempts}") }
     }
 
     /// The schema version that `dataschema` ends in: `…/{context}/{type}/{version}`.
@@ -117,5 +140,95 @@ impl Command {
             correlation: self.correlation.clone(),
             traceparent: self.traceparent.clone(),
         }
+    }
+}
+
+/// A command's revision, 0 where it does not say.
+fn revision(event: &CloudEvent) -> Result<u32, NotACommand> {
+    match event.extension(extension::REVISION) {
+        None => Ok(0),
+        Some(Value::Integer(revision)) => {
+            u32::try_from(*revision).map_err(|_| NotACommand::Attribute(extension::REVISION))
+        }
+        Some(_) => Err(NotACommand::Attribute(extension::REVISION)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::{Digest, ReceiptKeys};
+    use crate::timestamp::Timestamp;
+
+    fn event() -> crate::cloud_event::Builder {
+        CloudEvent::builder("c-1", "/shop", "Note").subject("N-1").data_raw(data("{ \"text\":  \"n\" }"))
+    }
+
+    fn data(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).expect("JSON")
+    }
+
+    fn sealed(event: crate::cloud_event::Builder) -> CloudEvent {
+        let event = event.build().expect("a CloudEvent");
+        let tenant = TenantId::parse("acme").expect("a tenant");
+        let key = CommandKey::of(&tenant, event.source(), event.id());
+        let keys = ReceiptKeys::parse(&"k".repeat(32)).expect("keys");
+        let digest = Digest::of(&event, &serde_json::Value::Null);
+        let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
+        let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
+        Command::seal(event, &tenant, &principal, &receipt, "00-0-0-01").expect("a command")
+    }
+
+    fn open(event: &CloudEvent) -> Command {
+        Command::open(event.to_json().as_bytes(), "probe").expect("a command")
+    }
+
+    #[test]
+    fn a_revision_of_the_clients_own_is_overwritten() {
+        assert_eq!(sealed(event()).extension(extension::REVISION), None);
+        assert_eq!(open(&sealed(event())).revision, 0);
+        let claims = [Value::Integer(7), Value::Integer(-1), Value::String("7".to_owned()), Value::Boolean(true)];
+        for claim in claims {
+            let sealed = sealed(event().extension(extension::REVISION, claim.clone()));
+            assert_eq!(open(&sealed).revision, 0, "{claim:?}");
+        }
+    }
+
+    #[test]
+    fn a_revised_command_is_the_same_but_for_its_revision_and_its_data() {
+        let original = sealed(event().extension("correlationid", "checkout-7"));
+        let repaired = Command::revised(original.clone(), 1, Some(data("[ 1.0 ]"))).expect("a command");
+        let again = Command::revised(repaired.clone(), 2, None).expect("a command");
+        assert_eq!((repaired.json(), again.json()), (Some("[ 1.0 ]"), Some("[ 1.0 ]")), "byte for byte");
+        for (revised, revision) in [(&repaired, 1), (&again, 2)] {
+            let (before, after) = (open(&original), open(revised));
+            assert_eq!((after.revision, after.receipt, &after.stream), (revision, before.receipt, &before.stream));
+            let back = Command::revised(revised.clone(), 0, Some(data(original.json().expect("data"))));
+            let mut back = back.expect("a command");
+            back.remove_extension(extension::REVISION);
+            assert_eq!(back.to_json(), original.to_json(), "all else stays");
+        }
+    }
+
+    #[test]
+    fn a_revision_that_is_no_count_makes_no_command() {
+        for wrong in [Value::Integer(-1), Value::String("1".to_owned()), Value::Boolean(true)] {
+            let event = sealed(event()).with_extension(extension::REVISION, wrong.clone()).expect("a CloudEvent");
+            let refused = Command::open(event.to_json().as_bytes(), "probe").map(|command| command.revision);
+            assert_eq!(refused, Err(NotACommand::Attribute(extension::REVISION)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn each_way_of_coming_again_has_a_deduplication_id_of_its_own() {
+        let key = open(&sealed(event())).receipt.command_key;
+        let id = |revision, attempts| Command::deduplication_id(key, revision, attempts);
+        assert_eq!(id(0, 0), key.to_string(), "as ingest has it");
+        let mut ids: Vec<_> = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 11), (1, 11), (11, 1)].map(|(r, a)| id(r, a)).into();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 7);
+        let longest = id(u32::MAX, u32::MAX);
+        assert!(longest.len() <= 128 && longest.bytes().all(|byte| byte.is_ascii_graphic()), "{longest}");
     }
 }

@@ -64,6 +64,8 @@ pub mod extension {
     pub const CAUSATION: &str = "causationid";
     pub const SEQUENCE: &str = "sequence";
     pub const TRACEPARENT: &str = "traceparent";
+    /// How often an operator has resubmitted the command; absent, never.
+    pub const REVISION: &str = "commandrevision";
 }
 
 impl RecordedEvent {

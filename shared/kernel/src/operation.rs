@@ -18,12 +18,14 @@ pub enum Status {
     Rejected,
     /// Set aside for a person to repair, resubmit or discard.
     Parked,
+    /// Given up by an operator, who said why. Final.
+    Discarded,
 }
 
 impl Status {
     /// Nothing changes any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Rejected)
+        matches!(self, Self::Succeeded | Self::Rejected | Self::Discarded)
     }
 
     pub fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Status {
             Self::Succeeded => "succeeded",
             Self::Rejected => "rejected",
             Self::Parked => "parked",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -55,7 +58,10 @@ pub struct Operation {
     /// What the command changed, once it has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Resource>,
-    /// Why it was rejected, parked or is being retried.
+    /// While it is retried: how often it was sent back to its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Why it was rejected, parked or discarded, or is being retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
 }
@@ -79,6 +85,7 @@ impl Operation {
             ty: None,
             subject: None,
             resource: None,
+            attempt: None,
             error: None,
         }
     }

@@ -81,6 +81,8 @@ kinds! {
     method_not_allowed: 405, "method-not-allowed", "The method is not allowed here";
     /// The same source and id came before with other content, whose outcome stays.
     id_reused: 409, "id-reused", "The id was used for another command";
+    /// Somebody else acted on the parked message first.
+    conflict: 409, "conflict", "Somebody was faster";
     too_large: 413, "too-large", "The request is too large";
     unsupported_media_type: 415, "unsupported-media-type", "The content type is not supported";
     /// `data` breaks its schema; `errors` lists where.
@@ -89,10 +91,16 @@ kinds! {
     unknown_type: 422, "unknown-type", "The command type is unknown";
     /// The subject cannot name an aggregate.
     invalid_subject: 422, "invalid-subject", "The subject is not an aggregate id";
+    /// What is parked is no command, so there is nothing in it to repair.
+    not_repairable: 422, "not-repairable", "This cannot be repaired";
+    /// An operator gave the command up; `detail` is their reason.
+    discarded: 500, "discarded", "The command was discarded";
     /// Set aside for a person; the operation goes on once it is repaired or discarded.
     parked: 500, "parked", "The command is set aside for repair";
     /// What is stored cannot be read by this build. Trying again does not help; the operator has been told.
     internal: 500, "internal", "Something is wrong here";
+    /// Failed for a passing reason; it is sent back to its queue by and by.
+    retrying: 503, "retrying", "The command will be tried again";
     /// Nothing was taken; the same request may be sent again.
     unavailable: 503, "unavailable", "The service cannot take this now";
 }

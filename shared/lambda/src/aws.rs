@@ -37,6 +37,10 @@ impl Aws {
         aws_sdk_dynamodb::Client::new(&self.0)
     }
 
+    pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        aws_sdk_dynamodbstreams::Client::new(&self.0)
+    }
+
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.0)
     }

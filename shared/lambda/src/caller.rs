@@ -1,4 +1,4 @@
-//! Who calls: tenant and principal, from the claims that the API's JWT authorizer has verified.
+//! Who calls, from the claims that the API's JWT authorizer has verified: a tenant's caller, or an operator.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 use store::StoreError;
 use store::cache::Cache;
-use store::registry::Registry;
+use store::registry::{self, Registry};
 
 /// A caller whose tenant is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +55,8 @@ impl Callers {
     }
 
     async fn of_claims(&self, claims: &HashMap<String, String>) -> Result<Caller, UnknownCaller> {
-        let claim = |name: &str| claims.get(name).filter(|value| !value.is_empty());
-        let client = claim("client_id").or(claim("azp"));
-        let principal = match claim("sub") {
-            Some(sub) if Some(sub) != client => Principal { id: sub.clone(), kind: PrincipalKind::User },
-            _ => {
-                let client = client.ok_or(UnknownCaller::NoClaims)?;
-                Principal { id: client.clone(), kind: PrincipalKind::ServiceAccount }
-            }
-        };
-        let tenant = match (claim(&self.tenant_claim), principal.kind) {
+        let principal = principal(claims).ok_or(UnknownCaller::NoClaims)?;
+        let tenant = match (claim(claims, &self.tenant_claim), principal.kind) {
             (Some(tenant), _) => TenantId::parse(tenant).ok(),
             // The client's tenant is not that of whoever signs in through it.
             (None, PrincipalKind::User) => None,
@@ -74,6 +66,63 @@ impl Callers {
         };
         Ok(Caller { tenant: tenant.ok_or(UnknownCaller::NoTenant)?, principal })
     }
+}
+
+/// An operator: somebody who acts on what is set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    pub principal: Principal,
+    /// The only tenant they see; `None`: a platform operator, who sees them all.
+    pub tenant: Option<TenantId>,
+}
+
+impl Operator {
+    /// Whether they see what is this tenant's. What names no tenant is for platform operators.
+    pub fn may_see(&self, tenant: Option<&TenantId>) -> bool {
+        self.tenant.is_none() || self.tenant.as_ref() == tenant
+    }
+}
+
+/// Finds out who is an operator of what.
+pub struct Operators {
+    callers: Callers,
+    registered: Cache<registry::Operator>,
+}
+
+impl Operators {
+    /// `tenant_claim`: see [`Callers::new`].
+    pub fn new(registry: Registry, tenant_claim: impl Into<String>) -> Self {
+        let callers = Callers::new(registry.clone(), tenant_claim);
+        let registered = Cache::new(FRESH_FOR, move |id: String| {
+            let registry = registry.clone();
+            async move { registry.operator(&id).await }
+        });
+        Self { callers, registered }
+    }
+
+    /// An operator as registered; whoever is not, an operator of their own tenant. What they may do is the scope's
+    /// business, which the authorizer has checked.
+    pub async fn identify(&self, request: &Request) -> Result<Operator, UnknownCaller> {
+        let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
+        let principal = principal(&claims).ok_or(UnknownCaller::NoClaims)?;
+        if let Some(registered) = self.registered.get(&principal.id).await? {
+            return Ok(Operator { principal, tenant: registered.tenant.clone() });
+        }
+        let Caller { tenant, principal } = self.callers.of_claims(&claims).await?;
+        Ok(Operator { principal, tenant: Some(tenant) })
+    }
+}
+
+fn principal(claims: &HashMap<String, String>) -> Option<Principal> {
+    let client = claim(claims, "client_id").or(claim(claims, "azp"));
+    match claim(claims, "sub") {
+        Some(sub) if Some(sub) != client => Some(Principal { id: sub.clone(), kind: PrincipalKind::User }),
+        _ => client.map(|client| Principal { id: client.clone(), kind: PrincipalKind::ServiceAccount }),
+    }
+}
+
+fn claim<'a>(claims: &'a HashMap<String, String>, name: &str) -> Option<&'a String> {
+    claims.get(name).filter(|value| !value.is_empty())
 }
 
 fn claims(request: &Request) -> Option<HashMap<String, String>> {

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::telemetry::flush_metrics;
@@ -51,6 +53,37 @@ where
     lambda_runtime::run(service).await
 }
 
+/// What reaches a function that has a trigger of its own and a route of the API: to be handled by [`events`].
+#[derive(Debug)]
+pub enum Incoming<E> {
+    Event(E),
+    Http(Box<Request>),
+}
+
+impl<'de, E: DeserializeOwned> Deserialize<'de> for Incoming<E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = Value::deserialize(deserializer)?;
+        // Only a request of an HTTP API has it.
+        if payload.pointer("/requestContext/http").is_some() {
+            let request: LambdaRequest = serde_json::from_value(payload).map_err(D::Error::custom)?;
+            Ok(Self::Http(Box::new(request.into())))
+        } else {
+            serde_json::from_value(payload).map(Self::Event).map_err(D::Error::custom)
+        }
+    }
+}
+
+/// A response in the form that an HTTP API takes from a function (payload format 2.0). Text bodies only.
+pub fn http_answer(response: &Response<Body>) -> Value {
+    let headers: serde_json::Map<_, _> = response
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.into())))
+        .collect();
+    let body = std::str::from_utf8(response.body().as_ref()).unwrap_or_default();
+    json!({ "statusCode": response.status().as_u16(), "headers": headers, "body": body, "isBase64Encoded": false })
+}
+
 /// What an invocation keeps back to give its answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -66,6 +99,35 @@ fn finish_by(deadline: SystemTime) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Order {
+        dry: bool,
+    }
+
+    #[test]
+    fn a_request_of_the_api_is_told_from_an_event_of_ones_own() {
+        let event = serde_json::from_str::<Incoming<Order>>(r#"{"dry":true}"#).expect("an event");
+        assert!(matches!(event, Incoming::Event(Order { dry: true })));
+        assert!(serde_json::from_str::<Incoming<Order>>(r#"{"wet":true}"#).is_err());
+
+        let request = json!({
+            "version": "2.0", "routeKey": "POST /redrive", "rawPath": "/redrive", "rawQueryString": "",
+            "headers": { "content-type": "application/json" }, "isBase64Encoded": false, "body": "{}",
+            "requestContext": { "http": { "method": "POST", "path": "/redrive" }, "stage": "$default", "timeEpoch": 0 },
+        });
+        let incoming = serde_json::from_value::<Incoming<Order>>(request).expect("a request");
+        let Incoming::Http(request) = incoming else { panic!("a request, not {incoming:?}") };
+        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/redrive"));
+    }
+
+    #[test]
+    fn an_answer_has_status_headers_and_body() {
+        let answer = crate::http::json(lambda_http::http::StatusCode::OK, "application/json", "{}".to_owned());
+        let answer = http_answer(&answer);
+        assert_eq!(answer["headers"]["content-type"], "application/json");
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!("{}")));
+    }
 
     #[test]
     fn work_ends_before_the_deadline_and_has_time_where_none_is_named() {

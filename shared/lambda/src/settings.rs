@@ -67,6 +67,12 @@ impl Environment {
     }
 }
 
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
 /// A setting whose value does not do, and why ("must be …").
 pub fn invalid(name: &str, why: impl Display) -> BadSetting {
     BadSetting::Invalid { name: name.to_owned(), why: why.to_string() }

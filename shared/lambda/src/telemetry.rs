@@ -28,8 +28,18 @@ pub mod metric {
     /// Deliveries given back to their queue.
     pub const RETRIED: &str = "Retried";
     pub const PARKED: &str = "Parked";
+    /// Messages sent to the dead letters on their last receive.
+    pub const DEAD_LETTERED: &str = "DeadLettered";
+    /// Dead letters sent back to their queue.
+    pub const REDRIVEN: &str = "Redriven";
+    /// How many parked messages wait for a person; a gauge.
+    pub const PARKED_WAITING: &str = "ParkedWaiting";
+    pub const RESUBMITTED: &str = "Resubmitted";
+    pub const DISCARDED: &str = "Discarded";
     /// Deliveries whose command had its outcome already.
     pub const DUPLICATES: &str = "Duplicates";
+    /// Domain events stored.
+    pub const COMMITTED: &str = "Committed";
     pub const PUBLISHED: &str = "Published";
     /// From commit to publication.
     pub const PUBLISH_LAG: &str = "PublishLag";

@@ -6,7 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use crate::error::SendError;
-use crate::pack::{RETRIES, back_off, pack};
+use crate::pack::{pack, send_batch};
 
 /// The most that a message may weigh on its whole way: what SNS carries at the end of it, 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -65,58 +65,39 @@ impl CommandQueue {
             }
         }
         for (queue_url, commands) in by_queue {
-            for round in rounds(commands) {
+            for round in rounds(commands, |command| Some(command.group.clone())) {
                 for batch in pack(round, MAX_BATCH_BYTES, |command| command.body.len()) {
-                    self.send_batch(&queue_url, batch).await?;
+                    let entries = batch.into_iter().enumerate().map(|(index, command)| {
+                        SendMessageBatchRequestEntry::builder()
+                            .id(index.to_string())
+                            .message_body(command.body)
+                            .message_group_id(command.group)
+                            .message_deduplication_id(command.deduplication_id)
+                            .build()
+                            .expect("all that is required is there")
+                    });
+                    send_batch(&self.client, &queue_url, entries.collect()).await?;
                 }
             }
         }
         Ok(())
     }
-
-    async fn send_batch(&self, queue_url: &str, batch: Vec<Outgoing>) -> Result<(), SendError> {
-        let entry = |(index, command): (usize, Outgoing)| {
-            SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(command.body)
-                .message_group_id(command.group)
-                .message_deduplication_id(command.deduplication_id)
-                .build()
-                .expect("all that is required is there")
-        };
-        let mut entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect();
-        for retry in 0.. {
-            let answer = self
-                .client
-                .send_message_batch()
-                .queue_url(queue_url)
-                .set_entries(Some(entries.clone()))
-                .send()
-                .await
-                .map_err(SendError::unavailable("SendMessageBatch"))?;
-            let Some(first) = answer.failed.first() else { break };
-            if retry == RETRIES || answer.failed.iter().any(|failed| failed.sender_fault) {
-                let (count, code) = (answer.failed.len(), first.code.clone());
-                return Err(SendError::Refused { operation: "SendMessageBatch", count, code });
-            }
-            entries.retain(|entry| answer.failed.iter().any(|failed| failed.id == entry.id));
-            back_off(retry).await;
-        }
-        Ok(())
-    }
 }
 
-/// The first command of each group, then the second of each, and so on.
-fn rounds(commands: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
-    let mut rounds: Vec<Vec<Outgoing>> = Vec::new();
+/// The first message of each group, then the second of each, and so on. What has no group goes first.
+pub(crate) fn rounds<T>(messages: Vec<T>, group: impl Fn(&T) -> Option<String>) -> Vec<Vec<T>> {
+    let mut rounds: Vec<Vec<T>> = Vec::new();
     let mut sent: HashMap<String, usize> = HashMap::new();
-    for command in commands {
-        let nth = sent.entry(command.group.clone()).or_default();
-        if *nth == rounds.len() {
+    for message in messages {
+        let round = group(&message).map_or(0, |group| {
+            let nth = sent.entry(group).or_default();
+            *nth += 1;
+            *nth - 1
+        });
+        if round == rounds.len() {
             rounds.push(Vec::new());
         }
-        rounds[*nth].push(command);
-        *nth += 1;
+        rounds[round].push(message);
     }
     rounds
 }
@@ -133,9 +114,18 @@ mod tests {
             group: group.into(),
             deduplication_id: body.into(),
         };
-        let rounds = rounds([("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3"), ("b", "b2")].map(command).into());
+        let commands = [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3"), ("b", "b2")].map(command);
+        let rounds = rounds(commands.into(), |command| Some(command.group.clone()));
         let bodies: Vec<Vec<&str>> =
             rounds.iter().map(|round| round.iter().map(|c| c.body.as_str()).collect()).collect();
         assert_eq!(bodies, [vec!["a1", "b1"], vec!["a2", "b2"], vec!["a3"]]);
+    }
+    #[test]
+    fn what_has_no_group_goes_first() {
+        let group = |message: &&str| message.contains('-').then(|| message[..1].to_owned());
+        let messages = vec!["a-1", "a-2", "free", "a-3", "also free"];
+        assert_eq!(rounds(messages, group), [vec!["a-1", "free", "also free"], vec!["a-2"], vec!["a-3"]]);
+        assert_eq!(rounds(vec!["free"], group), [["free"]]);
+        assert_eq!(rounds(Vec::<&str>::new(), group), [] as [Vec<&str>; 0]);
     }
 }

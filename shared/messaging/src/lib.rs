@@ -1,6 +1,7 @@
 //! What Waybill sends: commands to SQS, domain events to SNS, over the SDK's own clients.
 
 pub mod command_queue;
+pub mod dead_letters;
 mod error;
 pub mod event_topic;
 mod pack;
@@ -8,5 +9,6 @@ mod pack;
 pub use aws_sdk_sns::Client as SnsClient;
 pub use aws_sdk_sqs::Client as SqsClient;
 pub use command_queue::{CommandQueue, Outgoing};
+pub use dead_letters::DeadLetters;
 pub use error::SendError;
 pub use event_topic::EventTopic;

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+use crate::error::SendError;
+
 /// Entries in any SQS or SNS batch call.
-const MAX_ENTRIES: usize = 10;
+pub(crate) const MAX_ENTRIES: usize = 10;
 
 /// How often refused entries of a batch are tried again before the batch counts as failed.
 pub(crate) const RETRIES: u32 = 3;
@@ -26,6 +31,27 @@ pub(crate) fn pack<T>(entries: Vec<T>, max_bytes: usize, size: impl Fn(&T) -> us
         }
     }
     batches
+}
+
+/// Sends one batch, and what SQS refuses of it for a passing reason again.
+pub(crate) async fn send_batch(
+    client: &Client,
+    queue_url: &str,
+    mut entries: Vec<SendMessageBatchRequestEntry>,
+) -> Result<(), SendError> {
+    const OPERATION: &str = "SendMessageBatch";
+    for retry in 0.. {
+        let request = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries.clone()));
+        let failed = request.send().await.map_err(SendError::unavailable(OPERATION))?.failed;
+        let Some(first) = failed.first() else { break };
+        if retry == RETRIES || failed.iter().any(|failed| failed.sender_fault) {
+            let (count, code) = (failed.len(), first.code.clone());
+            return Err(SendError::Refused { operation: OPERATION, count, code });
+        }
+        entries.retain(|entry| failed.iter().any(|failed| failed.id == entry.id));
+        back_off(retry).await;
+    }
+    Ok(())
 }
 
 /// A pause before the `nth` retry (from 0): exponential, with full jitter.

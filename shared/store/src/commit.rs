@@ -7,9 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Put, TransactWriteItem};
 use kernel::context::{Aggregate, Snapshot};
 use kernel::decider::{Guard, Rejection};
 use kernel::domain_event::StoredEvent;
@@ -20,7 +18,7 @@ use crate::error::StoreError;
 use crate::event_store::{Loaded, Tables};
 use crate::guards;
 use crate::item::{Item, MAX_ITEM_BYTES, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s, weight};
-use crate::operations::OperationRecord;
+use crate::operations::{self, OperationRecord};
 use crate::parked::ParkedMessage;
 
 /// A state no heavier than this goes into every commit, so that a load reads one item.
@@ -161,13 +159,15 @@ impl CommitBuilder {
         let item = to_item(&entry.operation);
         let mut bytes = checked_weight(&item)?;
         let slot = Slot::Operation(index, entry.operation.digest.clone());
-        let mut actions = vec![(slot, self.put_operation(item, &entry.operation))];
+        let put = operations::put_if_open(&self.tables.operations, &entry.operation);
+        let mut actions = vec![(slot, TransactWriteItem::builder().put(put).build())];
         if let Some(parked) = &entry.parked {
-            let item = to_item(parked);
-            bytes += checked_weight(&item)?;
-            let put = Put::builder().table_name(&self.tables.parked).set_item(Some(item));
-            let put = put.build().expect("all that is required is there");
-            actions.push((Slot::Parked, TransactWriteItem::builder().put(put).build()));
+            if parked.weight() > MAX_ITEM_BYTES {
+                return Err(TooLarge);
+            }
+            bytes += parked.weight();
+            let update = parked.update(&self.tables.parked).build().expect("all that is required is there");
+            actions.push((Slot::Parked, TransactWriteItem::builder().update(update).build()));
         }
         let mut touched = vec![entry.operation.operation_key.clone()];
         for guard in &entry.guards {
@@ -266,23 +266,6 @@ impl CommitBuilder {
             .build()
             .expect("all that is required is there");
         Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// The first outcome stays: a record may only replace one that is not final and of the same content.
-    fn put_operation(&self, item: Item, operation: &OperationRecord) -> TransactWriteItem {
-        let put = Put::builder()
-            .table_name(&self.tables.operations)
-            .set_item(Some(item))
-            .condition_expression(
-                "attribute_not_exists(operation_key) OR (outcome IN (:retrying, :parked) AND digest = :digest)",
-            )
-            .expression_attribute_values(":retrying", s("retrying"))
-            .expression_attribute_values(":parked", s("parked"))
-            .expression_attribute_values(":digest", s(&operation.digest))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .expect("all that is required is there");
-        TransactWriteItem::builder().put(put).build()
     }
 
     /// Sends the transaction.

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::commit::{CommitBuilder, CommitError, Head};
 use crate::error::StoreError;
 use crate::item::{Item, n, s};
+use crate::stream_positions::CommitReference;
 
 /// Names of the tables that a commit writes to.
 #[derive(Debug, Clone)]
@@ -198,6 +199,22 @@ impl Streams {
             .await
             .map_err(StoreError::unavailable("Query"))?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    /// One commit, without its snapshot; `None` if there is none at that place.
+    pub async fn commit(&self, reference: &CommitReference) -> Result<Option<Commit>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("stream_id", s(&reference.stream_id))
+            .key("commit_number", n(reference.commit_number))
+            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("GetItem"))?;
+        answer.item.map(Commit::from_item).transpose()
     }
 
     /// All events after `version`, in order. Reads from the newest back, so it costs what is missing.

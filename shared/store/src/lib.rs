@@ -5,6 +5,7 @@
 //! - [`read_models`]: documents, lists and totals
 //! - [`registry`]: tenants, their grants, routes and schemas
 //! - [`parked`]: messages set aside for a person
+//! - [`stream_positions`]: commits by their place in the stream of the events table
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
 
@@ -18,6 +19,7 @@ pub mod operations;
 pub mod parked;
 pub mod read_models;
 pub mod registry;
+pub mod stream_positions;
 
 pub use aws_sdk_dynamodb::Client;
 pub use commit::{CommitBuilder, CommitError, Entry, Head, Refusal, TooLarge};

@@ -1,6 +1,14 @@
 //! Operation records: one per command, looked up by (tenant, command key).
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use kernel::command::Command;
 use kernel::ids::{CommandKey, TenantId};
 use kernel::operation::{Operation, Resource, Status};
 use kernel::problem::Problem;
@@ -9,7 +17,7 @@ use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::item::s;
+use crate::item::{n, s};
 
 /// What became of a command. Written with its events in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +38,14 @@ pub struct OperationRecord {
     /// A [`Problem`] as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    pub finished_at: Timestamp,
+    /// How often an operator had resubmitted the command.
+    #[serde(default)]
+    pub revision: u32,
+    /// While it is retried: how often it was sent back to its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// When this was written.
+    pub recorded_at: Timestamp,
     /// Time to live in seconds since 1970; only of final outcomes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
@@ -41,12 +56,31 @@ impl OperationRecord {
         format!("{tenant}#{command}")
     }
 
+    /// What every record of the command says; that it is being retried, if nothing else is said.
+    pub fn of(command: &Command, now: Timestamp) -> Self {
+        Self {
+            operation_key: Self::key(&command.stream.tenant, command.receipt.command_key),
+            outcome: Status::Retrying,
+            digest: command.receipt.digest.to_string(),
+            context: command.stream.context.clone(),
+            command_type: command.event.ty().to_owned(),
+            subject: command.stream.aggregate.to_string(),
+            resource: None,
+            version: None,
+            problem: None,
+            revision: command.revision,
+            attempt: None,
+            recorded_at: now,
+            expires_at: None,
+        }
+    }
+
     /// The operation as the holder of `receipt` sees it; `public_url` is the API's own address.
     ///
     /// A receipt of other content than was handled reads as rejected: the id was used before.
     pub fn seen_by(&self, receipt: &Receipt, public_url: &str) -> Operation {
         let mut operation = Operation::accepted(receipt.to_string(), receipt.accepted_at);
-        operation.finished_at = Some(self.finished_at);
+        operation.finished_at = Some(self.recorded_at);
         if self.digest != receipt.digest.to_string() {
             operation.status = Status::Rejected;
             operation.error = Some(Problem::id_reused(
@@ -62,6 +96,7 @@ impl OperationRecord {
             .as_ref()
             .zip(self.version)
             .map(|(path, version)| Resource { href: format!("{public_url}{path}?version={version}"), version });
+        operation.attempt = self.attempt;
         operation.error = self.problem.as_deref().and_then(|problem| serde_json::from_str(problem).ok());
         if !self.outcome.is_final() {
             operation.finished_at = None;
@@ -70,12 +105,17 @@ impl OperationRecord {
     }
 }
 
-/// Reads operation records. They are written by [`EventStore::commit`](crate::EventStore::commit).
+/// Operation records, beside what [`EventStore::commit`](crate::EventStore::commit) writes of them.
 #[derive(Debug, Clone)]
 pub struct Operations {
     client: Client,
     table: String,
 }
+
+/// What one `BatchGetItem` takes.
+const MOST_AT_ONCE: usize = 100;
+/// What one transaction of marks takes: fewer than it could, for one mark at fault means another try for the others.
+const MARKS_AT_ONCE: usize = 50;
 
 impl Operations {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -94,4 +134,123 @@ impl Operations {
             .map_err(StoreError::unavailable("GetItem"))?;
         answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("operation"))
     }
+
+    /// The records that there are of these [keys](OperationRecord::key), by key, in as few calls as that takes.
+    pub async fn find_all(
+        &self,
+        keys: impl IntoIterator<Item = String>,
+    ) -> Result<HashMap<String, OperationRecord>, StoreError> {
+        const OPERATION: &str = "BatchGetItem";
+        let mut found = HashMap::new();
+        // No key twice in a call.
+        let mut wanted: Vec<String> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut unanswered = 0;
+        while !wanted.is_empty() {
+            let now = wanted.split_off(wanted.len().saturating_sub(MOST_AT_ONCE));
+            let keys = now.into_iter().map(|key| HashMap::from([("operation_key".to_owned(), s(key))]));
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true).build();
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, keys.expect("all that is required is there"))
+                .send()
+                .await
+                .map_err(StoreError::unavailable(OPERATION))?;
+            let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
+            let answered = !items.is_empty();
+            let records: Vec<OperationRecord> =
+                serde_dynamo::from_items(items).map_err(StoreError::corrupt("operation"))?;
+            found.extend(records.into_iter().map(|record| (record.operation_key.clone(), record)));
+            let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
+            let left = left.into_iter().flat_map(|left| left.keys);
+            let left: Vec<_> = left.filter_map(|mut key| key.remove("operation_key")?.as_s().ok().cloned()).collect();
+            unanswered = if answered || left.is_empty() { 0 } else { unanswered + 1 };
+            if !left.is_empty() {
+                if unanswered > MOST_PAUSES {
+                    let source = "keys were left unprocessed again and again".into();
+                    return Err(StoreError::Unavailable { operation: OPERATION, source });
+                }
+                pause(unanswered).await;
+            }
+            wanted.extend(left);
+        }
+        Ok(found)
+    }
+
+    /// Writes that commands are being retried, where they have no outcome yet. Gives the keys of those that are closed:
+    /// they have their outcome, wait for a person, or were overtaken by another revision.
+    pub async fn mark_retrying(&self, records: Vec<OperationRecord>) -> Result<HashSet<String>, StoreError> {
+        let mut closed = HashSet::new();
+        // No item twice in a transaction: the later mark of a command counts.
+        let distinct: BTreeMap<String, OperationRecord> =
+            records.into_iter().map(|record| (record.operation_key.clone(), record)).collect();
+        let records: Vec<_> = distinct.into_values().collect();
+        for records in records.chunks(MARKS_AT_ONCE) {
+            let mut open: Vec<&OperationRecord> = records.iter().collect();
+            let mut busy = 0;
+            while !open.is_empty() {
+                let puts = open
+                    .iter()
+                    .map(|record| TransactWriteItem::builder().put(put_if_open(&self.table, record)).build());
+                let sent = self.client.transact_write_items().set_transact_items(Some(puts.collect())).send().await;
+                let Err(error) = sent else { break };
+                let reasons = match error.as_service_error() {
+                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                        cancelled.cancellation_reasons().to_vec()
+                    }
+                    Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
+                    _ => return Err(StoreError::unavailable("TransactWriteItems")(error)),
+                };
+                let refused = |index: usize| {
+                    reasons.get(index).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
+                };
+                let before = open.len();
+                let mut index = 0;
+                open.retain(|record| {
+                    let is_closed = refused(index);
+                    index += 1;
+                    if is_closed {
+                        closed.insert(record.operation_key.clone());
+                    }
+                    !is_closed
+                });
+                if open.len() == before {
+                    busy += 1;
+                    if busy > MOST_PAUSES {
+                        return Err(StoreError::unavailable("TransactWriteItems")(error));
+                    }
+                    pause(busy).await;
+                }
+            }
+        }
+        Ok(closed)
+    }
+}
+
+/// How often something is tried again that others are at.
+const MOST_PAUSES: u32 = 5;
+
+/// A pause before the `nth` retry, with jitter.
+pub(crate) async fn pause(nth: u32) {
+    let most = 20_u64 << nth.min(5);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
+}
+
+/// Writes the record of a command that is open: it has none yet, or one that says it is retried, of the same content
+/// and in the same revision. So the first outcome stays; a parked command waits for its operator, whatever comes again
+/// of it meanwhile; and once it is repaired, the original does not run.
+pub(crate) fn put_if_open(table: &str, record: &OperationRecord) -> Put {
+    Put::builder()
+        .table_name(table)
+        .set_item(Some(serde_dynamo::to_item(record).expect("a record has string keys and plain values")))
+        .condition_expression(
+            "attribute_not_exists(operation_key) \
+             OR (outcome = :retrying AND digest = :digest AND revision = :revision)",
+        )
+        .expression_attribute_values(":retrying", s(Status::Retrying.as_str()))
+        .expression_attribute_values(":digest", s(&record.digest))
+        .expression_attribute_values(":revision", n(record.revision))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .expect("all that is required is there")
 }

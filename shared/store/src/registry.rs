@@ -1,7 +1,8 @@
-//! The registry: tenants with their clients, grants, routes and schemas.
+//! The registry: tenants with their clients, grants, routes and schemas; and operators.
 //!
 //! | `registry_key` | `entry` | holds |
 //! | --- | --- | --- |
+//! | `operator#<principal id>` | `operator` | `tenant`: whose parked messages they act on; absent: every tenant's |
 //! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
 //! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
@@ -65,6 +66,13 @@ pub struct TenantSchema {
     pub document: String,
 }
 
+/// Somebody who acts on parked messages, as registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The only tenant they see; `None`: a platform operator, who sees them all.
+    pub tenant: Option<TenantId>,
+}
+
 /// Reads the registry.
 #[derive(Debug, Clone)]
 pub struct Registry {
@@ -92,6 +100,13 @@ impl Registry {
     pub async fn tenant_of_client(&self, client_id: &str) -> Result<Option<TenantId>, StoreError> {
         let rows = self.rows(&format!("client#{client_id}")).await?;
         Ok(rows.into_iter().find(|row| row.entry == "tenant").and_then(|row| row.tenant))
+    }
+
+    /// The operator whom a token's client id or subject id names.
+    pub async fn operator(&self, principal_id: &str) -> Result<Option<Operator>, StoreError> {
+        let rows = self.rows(&format!("operator#{principal_id}")).await?;
+        let operator = rows.into_iter().find(|row| row.entry == "operator");
+        Ok(operator.map(|row| Operator { tenant: row.tenant }))
     }
 
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {

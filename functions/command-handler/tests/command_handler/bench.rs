@@ -10,9 +10,11 @@ use kernel::context::Context;
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::message::Message as Payload;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
+use lambda::batch::GivingBack;
 use lambda::settings::Environment;
+use messaging::DeadLetters;
 use serde_json::Value;
-use store::parked::Parked;
+use store::parked::{Decision, Parked, ParkedMessage};
 use store::{EventStore, Tables};
 use testkit::{Aws, Message, TABLES};
 use tokio::time::Instant;
@@ -21,6 +23,8 @@ pub const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90
 pub const RETENTION: Duration = Duration::from_hours(24 * 90);
 /// How long Lambda's poller keeps a message to itself.
 const VISIBILITY: Duration = Duration::from_mins(1);
+/// How often the queue hands a message out.
+pub const MAX_RECEIVES: u32 = 5;
 /// How long an invocation may take.
 const TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -28,7 +32,8 @@ const TIMEOUT: Duration = Duration::from_secs(25);
 pub struct Bench {
     pub aws: Aws,
     pub handler: CommandHandler,
-    queue: String,
+    pub queue: String,
+    pub dead_letters: String,
     receipts: ReceiptKeys,
 }
 
@@ -45,14 +50,18 @@ impl Bench {
             parked: TABLES.parked.to_owned(),
             guards: TABLES.guards.to_owned(),
         };
+        let (queue, dead_letters) = queues(context.name);
         let handler = CommandHandler {
             context,
-            parked: Parked::new(aws.dynamodb(), TABLES.parked),
+            parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
+            giving_back: GivingBack {
+                dead_letters: DeadLetters::new(aws.sqs(), dead_letters.clone()),
+                max_receives: MAX_RECEIVES,
+            },
             events: EventStore::new(aws.dynamodb(), tables),
             retention: RETENTION,
         };
-        let queue = Aws::queue_url(&format!("{}-commands.fifo", context.name));
-        Self { aws, handler, queue, receipts: ReceiptKeys::parse(&"k".repeat(32)).expect("keys") }
+        Self { aws, handler, queue, dead_letters, receipts: ReceiptKeys::parse(&"k".repeat(32)).expect("keys") }
     }
 
     /// As the function itself wires it.
@@ -65,8 +74,10 @@ impl Bench {
             ("PARKED_TABLE", TABLES.parked),
             ("GUARDS_TABLE", TABLES.guards),
             ("OPERATION_RETENTION_DAYS", "90"),
+            ("DEAD_LETTERS", &queues(context).1),
+            ("MAX_RECEIVES", "5"),
         ]);
-        let handler = CommandHandler::from_environment(&environment, aws.dynamodb()).expect("settings");
+        let handler = CommandHandler::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings");
         Self { handler, ..Self::on(aws, catalog::context(context).expect("a context")) }
     }
 
@@ -121,6 +132,27 @@ impl Bench {
         send.expect("queued");
     }
 
+    /// What an operator does with a parked command: it is resubmitted, repaired if there is other data for it. Gives the
+    /// message to be queued.
+    pub async fn resubmit(&self, receipt: &Receipt, data: Option<Value>) -> String {
+        let key = ParkedMessage::key(TenantId::parse("acme").ok().as_ref(), self.handler.context.name);
+        let id = ParkedMessage::id(receipt.accepted_at, receipt.command_key);
+        let parked = self.handler.parked.find(&key, &id).await.expect("an answer").expect("a parked command").parked;
+        let event = CloudEvent::from_json(parked.message.as_bytes()).expect("a CloudEvent");
+        let data = data.map(|data| kernel::RawValue::from_string(data.to_string()).expect("JSON"));
+        let repaired = data.is_some();
+        let revised = Command::revised(event, parked.summary.revision + 1, data).expect("a command").to_json();
+        let decision = Decision { by: "ann", reason: None, at: self.aws.now().into() };
+        let resubmitted = self.handler.parked.resubmit(&parked, revised, repaired, decision).await;
+        resubmitted.expect("resubmitted").message
+    }
+
+    /// Queues a command's message, however often it was before.
+    pub async fn queue_again(&self, body: &str) {
+        let stream = Command::open(body.as_bytes(), self.handler.context.name).expect("a command").stream;
+        self.send_raw(&stream.to_string(), &format!("again:{}", self.aws.count("SendMessage")), body).await;
+    }
+
     // Out of the queue
 
     /// The next ten at most, as Lambda's poller takes them.
@@ -157,6 +189,21 @@ impl Bench {
     /// What is given back becomes visible again.
     pub async fn wait_for_visibility(&self) {
         tokio::time::advance(VISIBILITY + Duration::from_secs(1)).await;
+    }
+
+    /// So many deliveries of what is in the queue, whatever comes of them.
+    pub async fn deliver_in_vain(&self, times: u32) {
+        for _ in 0..times {
+            let messages = self.receive();
+            let given_back = self.handle(&messages).await;
+            self.acknowledge(&messages, &given_back);
+            self.wait_for_visibility().await;
+        }
+    }
+
+    /// Everything that is in the dead-letter queue.
+    pub fn dead_letters(&self) -> Vec<Message> {
+        self.aws.messages(&self.dead_letters)
     }
 
     /// Everything that is still in the queue.
@@ -216,6 +263,11 @@ impl Bench {
     pub fn parked(&self) -> Vec<Value> {
         self.aws.items(TABLES.parked)
     }
+}
+
+/// The URLs of a context's queue and of its dead letters.
+fn queues(context: &str) -> (String, String) {
+    (Aws::queue_url(&format!("{context}-commands.fifo")), Aws::queue_url(&format!("{context}-dead-letters.fifo")))
 }
 
 pub fn text(value: &Value) -> String {

@@ -136,7 +136,7 @@ async fn whoever_runs_out_of_time_is_given_back_in_time() {
     bench.send_raw("garbage", "d-1", "garbage").await;
     bench.aws.inject(|attempt| match attempt.operation {
         "Query" if attempt.body.contains("acme/probe/A") => Fault::Hang,
-        "PutItem" => Fault::Hang,
+        "TransactWriteItems" if attempt.body.contains("not-a-command") => Fault::Hang,
         _ => Fault::None,
     });
     let messages = bench.receive();

@@ -3,10 +3,12 @@
 mod bench;
 mod chaos;
 mod contention;
+mod dead_letters;
 mod giving_back;
 mod guards;
 mod outcomes;
 mod parking;
 mod probe;
+mod repairs;
 mod repeats;
 mod strangers;

@@ -41,7 +41,7 @@ async fn a_command_succeeds_with_two_calls() {
     assert_eq!(operations, ["Query", "TransactWriteItems"], "{calls}");
     assert_eq!(bench.events("O-1"), [("OrderSubmitted".to_owned(), receipt.to_string())]);
     let record = bench.record(&receipt).expect("a record");
-    let finished = kernel::timestamp::Timestamp::parse(&text(&record["finished_at"])).expect("a time");
+    let finished = kernel::timestamp::Timestamp::parse(&text(&record["recorded_at"])).expect("a time");
     assert_eq!(
         record,
         json!({
@@ -53,7 +53,8 @@ async fn a_command_succeeds_with_two_calls() {
             "subject": "O-1",
             "resource": "/orders/O-1",
             "version": 1,
-            "finished_at": finished.to_string(),
+            "revision": 0,
+            "recorded_at": finished.to_string(),
             "expires_at": finished.plus(RETENTION).seconds(),
         })
     );
@@ -198,12 +199,16 @@ async fn a_group_too_large_for_one_commit_takes_several() {
 #[test]
 fn a_context_that_is_not_in_this_build_stops_the_start() {
     let environment = lambda::settings::Environment::of([("CONTEXT", "nonsense")]);
-    let refused = command_handler::CommandHandler::from_environment(&environment, testkit_client());
+    let (dynamodb, sqs) = clients();
+    let refused = command_handler::CommandHandler::from_environment(&environment, dynamodb, sqs);
     let message = refused.err().expect("refused").to_string();
     assert!(message.contains("nonsense"), "{message}");
 }
 
-fn testkit_client() -> store::Client {
+fn clients() -> (store::Client, messaging::SqsClient) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async { testkit::Aws::new().dynamodb() })
+    runtime.block_on(async {
+        let aws = testkit::Aws::new();
+        (aws.dynamodb(), aws.sqs())
+    })
 }

@@ -258,6 +258,17 @@ impl Api {
         self.commit(&stream, record, &[], at).await;
     }
 
+    /// This command was sent back to its queue so often.
+    pub async fn retries(&self, command: &Accepted, attempt: u32, problem: Problem, at: Timestamp) {
+        let record = OperationRecord {
+            problem: Some(problem.to_json()),
+            attempt: Some(attempt),
+            ..record(command, Status::Retrying, at)
+        };
+        let stream = format!("{}/orders/O-1001", command.tenant);
+        self.commit(&stream, record, &[], at).await;
+    }
+
     /// A command made these events happen.
     pub async fn happens(&self, stream: &str, events: &[(&str, Value)], at: Timestamp) -> Accepted {
         let tenant = stream.split('/').next().unwrap_or_default();
@@ -344,7 +355,9 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         resource: None,
         version: None,
         problem: None,
-        finished_at: at,
+        revision: 0,
+        attempt: None,
+        recorded_at: at,
         expires_at: outcome.is_final().then(|| at.plus(RETENTION).seconds()),
     }
 }

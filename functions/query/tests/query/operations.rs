@@ -72,6 +72,31 @@ async fn a_rejection_is_told_by_the_operation_and_not_by_the_status() {
 }
 
 #[tokio::test]
+async fn a_discarded_operation_has_finished_with_the_operators_reason() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    api.handles(&command, Status::Discarded, Some(Problem::discarded("ordered by mistake")), api.now()).await;
+    let answer = api.get(path(&command)).await.ok();
+    let operation = answer.json();
+    assert_eq!(operation["status"], "discarded");
+    assert_eq!(operation["error"]["type"], "urn:waybill:problem:discarded");
+    assert_eq!(operation["error"]["detail"], "ordered by mistake");
+    assert!(operation["finishedAt"].is_string(), "{operation:#}");
+    assert!(answer.headers.get("retry-after").is_none(), "nothing changes any more: {answer:#?}");
+}
+
+#[tokio::test]
+async fn a_retried_operation_says_how_often() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    let problem = Problem::retrying("the store did not answer");
+    api.retries(&command, 3, problem.clone(), api.now()).await;
+    let operation = api.get(path(&command)).await.ok().json();
+    assert_eq!((&operation["status"], &operation["attempt"]), (&json!("retrying"), &json!(3)));
+    assert_eq!(operation["error"], json!(problem));
+}
+
+#[tokio::test]
 async fn other_content_under_the_same_id_is_rejected_and_the_first_outcome_stays() {
     let api = Api::new();
     let first = api.accepts("demo", "c1", &json!({ "amount": 1 }), api.now());

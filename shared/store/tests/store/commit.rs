@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::operations::OperationRecord;
 use store::{CommitError, Entry, Refusal};
 use testkit::{Fault, TABLES};
@@ -72,7 +72,7 @@ async fn what_was_not_decided_does_not_care_where_the_stream_is() {
 
 #[tokio::test]
 async fn an_outcome_once_final_stays() {
-    for outcome in [Status::Succeeded, Status::Rejected] {
+    for outcome in [Status::Succeeded, Status::Rejected, Status::Discarded] {
         let world = world();
         let stream = stream("S-1");
         let first = OperationRecord { outcome, subject: "first".to_owned(), ..entry("a").operation };
@@ -97,31 +97,53 @@ async fn an_outcome_once_final_stays() {
     }
 }
 
-#[tokio::test]
-async fn an_outcome_that_is_not_final_gives_way_to_one_of_the_same_content() {
-    for outcome in [Status::Retrying, Status::Parked] {
-        let world = world();
-        let stream = stream("S-1");
-        let first = OperationRecord { outcome, ..entry("a").operation };
-        world.record(first.clone()).await;
-        let base = world.load(&stream).await;
-
-        let of_other_content = OperationRecord { digest: "f".repeat(32), ..entry("a").operation };
-        let refused = world.commit(&stream, &base, &[Entry { operation: of_other_content, ..entry("a") }]).await;
-        match refused {
-            Err(CommitError::Refused { entries, .. }) => {
-                assert!(
-                    matches!(entries[..], [(0, Refusal::Duplicate { same_content: false })]),
-                    "{outcome:?}: {entries:?}"
-                );
-            }
-            other => panic!("refused, not {other:?}"),
-        }
-        assert_eq!(world.recorded(&first).expect("a record")["outcome"], json!(outcome));
-
-        world.commit(&stream, &base, &[entry("a")]).await.expect("the repaired build's outcome");
-        assert_eq!(world.recorded(&first).expect("a record")["outcome"], "succeeded");
+/// The one duplicate among the entries of a refused commit: whether it is of the same content.
+fn duplicate(refused: Result<store::Head, CommitError>) -> bool {
+    match refused {
+        Err(CommitError::Refused { stream_moved: false, entries }) => match entries[..] {
+            [(0, Refusal::Duplicate { same_content })] => same_content,
+            _ => panic!("a duplicate, not {entries:?}"),
+        },
+        other => panic!("refused, not {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_retried_command_gives_way_to_one_of_the_same_content_and_revision() {
+    let world = world();
+    let stream = stream("S-1");
+    let retried = OperationRecord { outcome: Status::Retrying, revision: 1, ..entry("a").operation };
+    world.record(retried.clone()).await;
+    let base = world.load(&stream).await;
+    let repaired = OperationRecord { revision: 1, ..entry("a").operation };
+    let of_other_content = OperationRecord { digest: "f".repeat(32), ..repaired.clone() };
+    let original = OperationRecord { revision: 0, ..repaired.clone() };
+    let ahead = OperationRecord { revision: 2, ..repaired.clone() };
+    for (operation, same_content) in [(of_other_content, false), (original.clone(), true), (ahead, true)] {
+        let refused = world.commit(&stream, &base, &[Entry { operation, ..entry("a") }]).await;
+        assert_eq!(duplicate(refused), same_content);
+        assert_eq!(world.recorded(&retried).expect("a record")["outcome"], "retrying");
+    }
+
+    world.commit(&stream, &base, &[Entry { operation: repaired, ..entry("a") }]).await.expect("its outcome");
+
+    assert_eq!(world.recorded(&retried).expect("a record")["outcome"], "succeeded");
+    let late = world.commit(&stream, &base, &[Entry { operation: original, ..entry("a") }]).await;
+    assert!(duplicate(late), "the original comes too late");
+}
+
+#[tokio::test]
+async fn a_parked_command_is_closed_until_an_operator_acts() {
+    let world = world();
+    let stream = stream("S-1");
+    let waiting = OperationRecord { outcome: Status::Parked, ..entry("a").operation };
+    world.record(waiting.clone()).await;
+    let base = world.load(&stream).await;
+    for revision in [0, 1] {
+        let again = OperationRecord { revision, ..entry("a").operation };
+        assert!(duplicate(world.commit(&stream, &base, &[Entry { operation: again, ..entry("a") }]).await));
+    }
+    assert_eq!(world.recorded(&waiting).expect("a record")["outcome"], "parked");
 }
 
 #[tokio::test]

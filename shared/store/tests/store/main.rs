@@ -5,6 +5,7 @@ mod guards;
 mod limits;
 mod load;
 mod operations;
+mod parked;
 mod probe;
 mod read_models;
 mod registry;

@@ -1,12 +1,12 @@
-//! Operations: found by command, and seen by who holds which receipt.
+//! Operations: found by command, seen by who holds which receipt, and marked as retried.
 
 use kernel::operation::{Resource, Status};
 use kernel::problem::Problem;
 use store::operations::OperationRecord;
-use testkit::Fault;
+use testkit::{Fault, TABLES};
 
 use crate::probe::{self, Command, Write};
-use crate::world::{World, command, entry, stream, tenant};
+use crate::world::{World, command, entry, operation, stream, tenant};
 
 const URL: &str = "https://api.example";
 
@@ -68,10 +68,142 @@ fn what_is_not_final_has_not_finished() {
 fn a_receipt_of_other_content_reads_as_rejected_whatever_became_of_the_first() {
     let (first, second) = (write(1), write(2));
     assert_eq!(first.receipt.command_key, second.receipt.command_key, "the same id");
-    for outcome in [Status::Succeeded, Status::Rejected, Status::Parked, Status::Retrying] {
+    for outcome in [Status::Succeeded, Status::Rejected, Status::Parked, Status::Retrying, Status::Discarded] {
         let seen = OperationRecord { outcome, ..record(&first) }.seen_by(&second.receipt, URL);
         assert_eq!((&seen.id, seen.status), (&second.receipt.to_string(), Status::Rejected), "{outcome:?}");
         assert_eq!(seen.error.map(|problem| problem.ty), Some(Problem::id_reused("").ty));
         assert_eq!((seen.ty, seen.subject, seen.resource), (None, None, None), "nothing of the first is told");
+    }
+}
+
+#[test]
+fn a_retried_command_says_how_often() {
+    let command = write(1);
+    let problem = Some(Problem::retrying("the store did not answer").to_json());
+    let retrying = OperationRecord { outcome: Status::Retrying, attempt: Some(3), problem, ..record(&command) };
+    let seen = retrying.seen_by(&command.receipt, URL);
+    assert_eq!((seen.status, seen.attempt, seen.finished_at), (Status::Retrying, Some(3), None));
+    assert_eq!(seen.error.map(|problem| problem.detail), Some("the store did not answer".to_owned()));
+}
+
+#[test]
+fn a_discarded_command_has_finished() {
+    let command = write(1);
+    let problem = Some(Problem::discarded("ordered by mistake").to_json());
+    let seen = OperationRecord { outcome: Status::Discarded, problem, ..record(&command) };
+    let seen = seen.seen_by(&command.receipt, URL);
+    assert!(seen.status == Status::Discarded && seen.finished_at.is_some(), "{seen:?}");
+}
+
+/// The record of a command that is retried.
+fn retried(id: &str) -> OperationRecord {
+    let command = command(&stream("S-1"), id, &Command::from(Write { lines: 1, letters: 1 }));
+    OperationRecord { outcome: Status::Retrying, attempt: Some(1), ..operation(&command) }
+}
+
+fn keys(records: &[OperationRecord]) -> Vec<String> {
+    let mut keys: Vec<_> = records.iter().map(|record| record.operation_key.clone()).collect();
+    keys.sort();
+    keys
+}
+
+/// Marks them, and gives the keys of those that are closed.
+async fn mark(world: &World, records: Vec<OperationRecord>) -> Vec<String> {
+    let mut closed: Vec<_> = world.operations.mark_retrying(records).await.expect("an answer").into_iter().collect();
+    closed.sort();
+    closed
+}
+
+#[tokio::test]
+async fn records_are_found_a_hundred_at_a_time() {
+    let world = World::of(probe::context::<1>());
+    let records: Vec<_> = (0..150).map(|number| retried(&number.to_string())).collect();
+    assert_eq!(mark(&world, records[..120].to_vec()).await, [] as [String; 0]);
+    world.aws.forget_calls();
+
+    // Each key twice, and some of commands that nobody has seen.
+    let wanted = keys(&records).into_iter().chain(keys(&records));
+    let found = world.operations.find_all(wanted).await.expect("an answer");
+
+    assert_eq!((world.aws.count("BatchGetItem"), world.aws.calls().len()), (2, 2), "{}", world.aws.calls());
+    assert_eq!(found.len(), 120);
+    for record in &records[..120] {
+        assert_eq!(found.get(&record.operation_key), Some(record));
+    }
+    assert!(world.operations.find_all([]).await.expect("nothing").is_empty());
+    world.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
+    assert!(world.operations.find_all(keys(&records)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_command_is_marked_as_retried_while_it_is_open() {
+    let world = World::of(probe::context::<1>());
+    let first = retried("new");
+    assert_eq!(mark(&world, vec![first.clone()]).await, [] as [String; 0]);
+    let second = OperationRecord { attempt: Some(2), ..first.clone() };
+    assert_eq!(mark(&world, vec![second.clone()]).await, [] as [String; 0]);
+    assert_eq!(world.recorded(&first).expect("a record")["attempt"], 2);
+
+    let of_other_content = OperationRecord { digest: "f".repeat(32), ..first.clone() };
+    let overtaking = OperationRecord { revision: 1, ..first.clone() };
+    for closed in [of_other_content, overtaking] {
+        assert_eq!(mark(&world, vec![closed.clone()]).await, keys(&[closed]));
+    }
+    assert_eq!(world.recorded(&first).expect("a record")["attempt"], 2, "it stays as it was");
+    for outcome in [Status::Succeeded, Status::Rejected, Status::Parked, Status::Discarded] {
+        let over = OperationRecord { outcome, ..retried(outcome.as_str()) };
+        world.record(over.clone()).await;
+        let again = retried(outcome.as_str());
+        assert_eq!(mark(&world, vec![again.clone()]).await, keys(std::slice::from_ref(&again)), "{outcome:?}");
+        assert_eq!(world.recorded(&again).expect("a record")["outcome"], outcome.as_str());
+    }
+}
+
+#[tokio::test]
+async fn of_marks_of_one_command_the_last_counts() {
+    let world = World::of(probe::context::<1>());
+    let marks = [1, 2, 3].map(|attempt| OperationRecord { attempt: Some(attempt), ..retried("a") });
+    assert_eq!(mark(&world, marks.to_vec()).await, [] as [String; 0]);
+    assert_eq!(world.recorded(&marks[0]).expect("a record")["attempt"], 3);
+    assert_eq!(world.aws.count("TransactWriteItems"), 1);
+}
+
+#[tokio::test]
+async fn marks_take_one_call_for_fifty_and_one_more_where_some_are_closed() {
+    let world = World::of(probe::context::<1>());
+    let records: Vec<_> = (0..120).map(|number| retried(&number.to_string())).collect();
+    for over in [3, 77] {
+        world.record(OperationRecord { outcome: Status::Succeeded, ..records[over].clone() }).await;
+    }
+    world.aws.forget_calls();
+
+    let closed = mark(&world, records.clone()).await;
+
+    assert_eq!(closed, keys(&[records[3].clone(), records[77].clone()]));
+    let marked = world.aws.items(TABLES.operations).iter().filter(|record| record["outcome"] == "retrying").count();
+    assert_eq!(marked, 118);
+    // The chunks are of keys in order, so the two may be in one of them or in two.
+    let calls = world.aws.calls().len();
+    assert!((4..=5).contains(&calls), "three, and one more for each chunk with one at fault\n{}", world.aws.calls());
+
+    world.aws.forget_calls();
+    assert_eq!(mark(&world, records[..50].to_vec()).await, keys(&records[3..4]));
+    assert_eq!(world.aws.calls().len(), 2, "one at fault among fifty\n{}", world.aws.calls());
+    assert_eq!(mark(&world, Vec::new()).await, [] as [String; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_outlast_what_passes_and_say_when_it_does_not() {
+    let world = World::of(probe::context::<1>());
+    let over = OperationRecord { outcome: Status::Succeeded, ..retried("over") };
+    world.record(over.clone()).await;
+    let records = vec![retried("a"), retried("over"), retried("b")];
+    let mut faults = vec![Fault::TransactionConflict { item: 0 }, Fault::LoseAnswer, Fault::Throttle];
+    world.aws.inject(move |_| faults.pop().unwrap_or(Fault::None));
+    assert_eq!(mark(&world, records.clone()).await, keys(&[over]));
+
+    for fault in [|| Fault::TransactionConflict { item: 0 }, || Fault::LoseAnswer, || Fault::Hang] {
+        world.aws.inject(move |_| fault());
+        world.operations.mark_retrying(records.clone()).await.expect_err("no answer");
     }
 }

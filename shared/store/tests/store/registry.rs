@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use store::StoreError;
-use store::registry::{Grant, Route, TenantSchema};
+use store::registry::{Grant, Operator, Route, TenantSchema};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -62,6 +62,32 @@ async fn a_machine_client_belongs_to_a_tenant() {
     let world = world_with(&[&[("registry_key", "client#abc"), ("entry", "tenant"), ("tenant", "acme")]]).await;
     assert_eq!(world.registry.tenant_of_client("abc").await.expect("read"), Some(tenant("acme")));
     assert_eq!(world.registry.tenant_of_client("xyz").await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn an_operator_is_a_tenants_or_the_platforms() {
+    let world = world_with(&[
+        &[("registry_key", "operator#desk"), ("entry", "operator"), ("tenant", "acme")],
+        &[("registry_key", "operator#root"), ("entry", "operator")],
+        &[("registry_key", "operator#clerk"), ("entry", "note")],
+        &[("registry_key", "client#shop"), ("entry", "tenant"), ("tenant", "acme")],
+    ])
+    .await;
+    let operator = async |id| world.registry.operator(id).await.expect("read");
+    assert_eq!(operator("desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
+    assert_eq!(operator("root").await, Some(Operator { tenant: None }));
+    for nobody in ["clerk", "shop", "", "Desk"] {
+        assert_eq!(operator(nobody).await, None, "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_of_what_is_no_tenant_is_an_error_and_not_the_platforms() {
+    for wrong in ["No Tenant", ""] {
+        let world = world_with(&[&[("registry_key", "operator#desk"), ("entry", "operator"), ("tenant", wrong)]]).await;
+        let found = world.registry.operator("desk").await;
+        assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{wrong}: {found:?}");
+    }
 }
 
 #[tokio::test]

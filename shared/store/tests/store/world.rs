@@ -14,7 +14,7 @@ use kernel::timestamp::Timestamp;
 use serde_json::Value;
 use store::event_store::Streams;
 use store::operations::{OperationRecord, Operations};
-use store::parked::ParkedMessage;
+use store::parked::{Parked, ParkedMessage, Summary};
 use store::read_models::ReadModels;
 use store::registry::Registry;
 use store::{CommitError, Entry, EventStore, Head, Loaded, Tables};
@@ -26,6 +26,7 @@ pub struct World {
     pub events: EventStore,
     pub streams: Streams,
     pub operations: Operations,
+    pub parked: Parked,
     pub read_models: ReadModels,
     pub registry: Registry,
     pub now: Timestamp,
@@ -48,6 +49,7 @@ impl World {
             events: EventStore::new(aws.dynamodb(), tables),
             streams: Streams::new(aws.dynamodb(), TABLES.events),
             operations: Operations::new(aws.dynamodb(), TABLES.operations),
+            parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
             read_models: ReadModels::new(aws.dynamodb(), TABLES.read_models),
             registry: Registry::new(aws.dynamodb(), TABLES.registry),
             now: Timestamp::from_millis(1_790_000_000_000),
@@ -129,6 +131,7 @@ pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
         principal: "somebody".to_owned(),
         correlation: "c-1".to_owned(),
         traceparent: None,
+        revision: 0,
         event,
     }
 }
@@ -153,7 +156,7 @@ pub fn entry(id: &str) -> Entry {
 }
 
 /// The record of a command that succeeded.
-fn operation(command: &Command) -> OperationRecord {
+pub fn operation(command: &Command) -> OperationRecord {
     OperationRecord {
         operation_key: OperationRecord::key(&command.stream.tenant, command.receipt.command_key),
         outcome: Status::Succeeded,
@@ -164,23 +167,33 @@ fn operation(command: &Command) -> OperationRecord {
         resource: None,
         version: None,
         problem: None,
-        finished_at: Timestamp::from_millis(1_790_000_000_000),
+        revision: command.revision,
+        attempt: None,
+        recorded_at: Timestamp::from_millis(1_790_000_000_000),
         expires_at: None,
     }
 }
 
 pub fn parked(id: &str, message: String) -> ParkedMessage {
-    ParkedMessage {
-        parked_key: ParkedMessage::key("acme", "probe"),
+    let now = Timestamp::from_millis(1_790_000_000_000);
+    let summary = Summary {
+        parked_key: ParkedMessage::key(Some(&tenant("acme")), "probe"),
         id: id.to_owned(),
-        message,
+        queue: "probe".to_owned(),
+        tenant: Some(tenant("acme")),
+        context: Some("probe".to_owned()),
+        message_type: None,
+        subject: None,
+        operation: None,
         reason: "unreadable".to_owned(),
         error: "for the test".to_owned(),
-        command_type: None,
-        operation: None,
-        first_parked_at: Timestamp::from_millis(1_790_000_000_000),
-        receives: 1,
-    }
+        revision: 0,
+        attempts: 0,
+        first_failed_at: now,
+        first_parked_at: now,
+        parked_at: now,
+    };
+    ParkedMessage::new(summary, message)
 }
 
 /// The aggregate's state as JSON, for comparison.

@@ -1,0 +1,149 @@
+//! What an operator resubmits runs once, and the original never beside it.
+
+use kernel::ids::TenantId;
+use kernel::operation::Status;
+use kernel::receipt::Receipt;
+use serde_json::{Value, json};
+use store::operations::Operations;
+use testkit::TABLES;
+
+use crate::bench::{Bench, text};
+use crate::probe::LATER;
+
+const NOTHING: [String; 0] = [];
+
+/// A command whose data does not decode, and which is parked for it. Gives its message as well.
+async fn parked(bench: &Bench) -> (Receipt, String) {
+    let receipt = send(bench).await;
+    let body = bench.waiting()[0].body.clone();
+    bench.deliver().await;
+    assert_eq!(bench.outcome(&receipt), "parked");
+    (receipt, body)
+}
+
+async fn send(bench: &Bench) -> Receipt {
+    bench.send_event(bench.event("1", "Note", 1).subject("A").data_json(&json!({ "txt": "n" }))).await
+}
+
+fn repaired() -> Value {
+    json!({ "text": "n" })
+}
+
+fn noted(receipt: &Receipt) -> [(String, String); 1] {
+    [("Noted".to_owned(), receipt.to_string())]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repaired_command_runs_once_and_the_original_receipt_sees_it() {
+    let bench = Bench::probe();
+    let (receipt, _) = parked(&bench).await;
+    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    for _ in 0..3 {
+        bench.queue_again(&repaired).await;
+    }
+
+    bench.deliver().await;
+
+    assert!(bench.waiting().is_empty());
+    assert_eq!(bench.events("A"), noted(&receipt));
+    let operations = Operations::new(bench.aws.dynamodb(), TABLES.operations);
+    let acme = TenantId::parse("acme").expect("a tenant");
+    let record = operations.find(&acme, receipt.command_key).await.expect("an answer").expect("a record");
+    let seen = record.seen_by(&receipt, "https://api.example");
+    assert_eq!((seen.status, seen.id, seen.error), (Status::Succeeded, receipt.to_string(), None));
+    assert_eq!(record.revision, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_original_of_a_repaired_command_is_dropped_before_it_and_after_it() {
+    let bench = Bench::probe();
+    let (receipt, original) = parked(&bench).await;
+    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+
+    bench.queue_again(&original).await;
+    let again = send(&bench).await;
+    assert_eq!(again.command_key, receipt.command_key, "and a client that repeats itself");
+    bench.deliver().await;
+    assert_eq!(bench.outcome(&receipt), "retrying", "the repaired one is still to come");
+    assert_eq!(bench.events("A"), []);
+    assert_eq!(bench.parked().len(), 2, "what is resubmitted, and what it was before: {:?}", bench.parked());
+
+    bench.queue_again(&repaired).await;
+    bench.deliver().await;
+    assert_eq!(bench.events("A"), noted(&receipt));
+
+    let record = bench.record(&receipt);
+    bench.queue_again(&original).await;
+    bench.deliver().await;
+    assert_eq!((bench.record(&receipt), bench.events("A")), (record, noted(&receipt).to_vec()));
+    assert!(bench.waiting().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn original_and_repaired_in_one_batch_are_told_apart() {
+    let bench = Bench::probe();
+    let (receipt, original) = parked(&bench).await;
+    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    for body in [&original, &repaired, &original, &repaired] {
+        bench.queue_again(body).await;
+    }
+    bench.deliver().await;
+    assert_eq!(bench.outcome(&receipt), "succeeded");
+    assert_eq!(bench.events("A"), noted(&receipt));
+    assert!(bench.waiting().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_in_vain_waits_again_under_the_same_entry() {
+    let bench = Bench::probe();
+    let (receipt, original) = parked(&bench).await;
+    let first = bench.parked()[0].clone();
+    bench.wait_for_visibility().await;
+    let still_wrong = bench.resubmit(&receipt, Some(json!({ "tekst": "n" }))).await;
+    bench.queue_again(&still_wrong).await;
+    bench.deliver().await;
+
+    assert_eq!(bench.outcome(&receipt), "parked");
+    let [now, before] = &bench.parked()[..] else { panic!("two items, not {:?}", bench.parked()) };
+    assert_eq!((&now["id"], &before["message"]), (&first["id"], &json!(original)));
+    assert_eq!((&now["stage"], &now["revision"], &now["message"]), (&json!("waiting"), &json!(1), &json!(still_wrong)));
+    assert_eq!(now["first_parked_at"], first["first_parked_at"]);
+    assert!(text(&now["parked_at"]) > text(&first["parked_at"]), "{now}");
+    let what: Vec<_> = now["history"].as_array().expect("a history").iter().map(|done| text(&done["what"])).collect();
+    assert_eq!(what, ["parked", "resubmitted", "parked"]);
+
+    // Neither the original nor the repaired one runs while it waits; the next revision does.
+    for body in [&original, &still_wrong] {
+        bench.queue_again(body).await;
+    }
+    bench.deliver().await;
+    assert_eq!(bench.outcome(&receipt), "parked");
+    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    bench.queue_again(&repaired).await;
+    bench.deliver().await;
+    assert_eq!(bench.events("A"), noted(&receipt));
+    assert_eq!(bench.record(&receipt).expect("a record")["revision"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_resubmitted_as_it_was_succeeds_once_a_build_can_read_it() {
+    let bench = Bench::probe();
+    let receipt =
+        bench.send_event(bench.event("1", "Whisper", 2).subject("A").data_json(&json!({ "text": "psst" }))).await;
+    bench.deliver().await;
+    let resubmitted = bench.resubmit(&receipt, None).await;
+    bench.queue_again(&resubmitted).await;
+    let messages = bench.receive();
+
+    let later = Bench::on(bench.aws.clone(), &LATER);
+    for _ in 0..2 {
+        assert_eq!(later.handle(&messages).await, NOTHING);
+        let record = later.record(&receipt).expect("a record");
+        assert_eq!((&record["outcome"], &record["version"]), (&json!("succeeded"), &json!(1)));
+        assert!(record["expires_at"].is_u64() && record["problem"].is_null(), "{record}");
+        assert_eq!(later.events("A"), noted(&receipt));
+    }
+    // And the earlier build cannot undo it.
+    assert_eq!(bench.handle(&messages).await, NOTHING);
+    assert_eq!(bench.outcome(&receipt), "succeeded");
+}

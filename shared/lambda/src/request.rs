@@ -1,0 +1,105 @@
+//! Requests: the path below the API's own address, query parameters, bodies, and what the client has already.
+
+#![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
+
+use std::collections::HashMap;
+
+use kernel::problem::Problem;
+use lambda_http::http::header::IF_NONE_MATCH;
+use lambda_http::{Request, RequestExt as _};
+use serde::de::DeserializeOwned;
+
+/// The path below the API's own address, without slashes at its ends. Behind a domain's base path, the gateway leaves
+/// that in front.
+pub fn path(request: &Request, public_url: &str) -> String {
+    let path = request.raw_http_path();
+    let base = public_url.splitn(4, '/').nth(3).unwrap_or_default();
+    let below = path.trim_start_matches('/');
+    let below = below.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(below);
+    below.trim_matches('/').to_owned()
+}
+
+/// Undoes percent-encoding; the gateway may or may not have done so already, and ids contain no `%`.
+pub fn decode(segment: &str) -> String {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// Whether the client has the version with this entity tag already (RFC 9110, section 13.1.2).
+pub fn has_already(request: &Request, etag: &str) -> bool {
+    let values = request.headers().get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// Reads the body as a JSON object, whatever the content type says. No body at all is an object without members.
+pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let body: &[u8] = request.body().as_ref();
+    let body = body.trim_ascii();
+    let body = if body.is_empty() { b"{}" } else { body };
+    // A sequence would do for a struct.
+    if body[0] != b'{' {
+        return Err(Problem::bad_request("the body is a JSON object"));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let mut why = error.to_string();
+        why.truncate(why.floor_char_boundary(200));
+        Problem::bad_request(format!("the body cannot be read: {why}"))
+    })
+}
+
+/// Query parameters by name, decoded.
+pub struct Parameters {
+    values: HashMap<String, String>,
+    /// One that was given more than once.
+    repeated: Option<String>,
+}
+
+impl Parameters {
+    pub fn of(request: &Request) -> Self {
+        let mut parameters = Self { values: HashMap::new(), repeated: None };
+        for (name, value) in request.query_string_parameters().iter() {
+            if parameters.values.insert(name.to_owned(), value.to_owned()).is_some() {
+                parameters.repeated = Some(name.to_owned());
+            }
+        }
+        parameters
+    }
+
+    /// Whether none were given.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Refuses names that mean nothing here, so that a misspelt filter does not read as none; and a name given twice,
+    /// of which only one value would count.
+    pub fn expect_only(&self, known: &[&str]) -> Result<(), Problem> {
+        if let Some(name) = self.values.keys().find(|name| !known.contains(&name.as_str())) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Problem::bad_request(format!("the parameter {name} means nothing here; known: {known}")));
+        }
+        match &self.repeated {
+            None => Ok(()),
+            Some(name) => Err(Problem::bad_request(format!("the parameter {name} is given twice"))),
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let parse = |text: &str| text.parse().map_err(|_| Problem::bad_request(format!("{name} is a whole number")));
+        self.text(name).map(parse).transpose()
+    }
+
+    /// How many entries to list: 1 to 100, 20 if not said.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        match self.number("limit")? {
+            None => Ok(20),
+            Some(limit @ 1..=100) => Ok(usize::try_from(limit).unwrap_or(100)),
+            Some(_) => Err(Problem::bad_request("limit is 1 to 100")),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Dead-letter queues: what goes into them, what they hold, and the way back.
+//!
+//! SQS moves a message there that was received too often. A consumer that knows why it fails sends the message itself,
+//! on its last receive, with the reason as an attribute: so attempts, first failure and last error travel with it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+};
+use kernel::timestamp::Timestamp;
+
+use crate::command_queue::rounds;
+use crate::error::SendError;
+use crate::pack::{MAX_ENTRIES, pack, send_batch};
+
+/// What travels with a message that has failed, as message attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// How often it was sent back to its queue.
+    pub attempts: u32,
+    pub first_failed_at: Option<Timestamp>,
+    /// When it was last sent back.
+    pub redriven_at: Option<Timestamp>,
+    /// The last error, if whoever failed could tell.
+    pub error: Option<String>,
+}
+
+/// Names of the message attributes.
+mod attribute {
+    pub const ATTEMPTS: &str = "attempts";
+    pub const FIRST_FAILED_AT: &str = "firstfailedat";
+    pub const REDRIVEN_AT: &str = "redrivenat";
+    pub const ERROR: &str = "error";
+}
+
+/// Most bytes of an error that travel.
+const MAX_ERROR: usize = 2 * 1024;
+
+impl Failure {
+    /// Reads attributes by name. What cannot be read counts as absent: it decides when a message is tried again, never
+    /// whether.
+    pub fn read<'a>(attribute: impl Fn(&str) -> Option<&'a str>) -> Self {
+        Self {
+            attempts: attribute(attribute::ATTEMPTS).and_then(|text| text.parse().ok()).unwrap_or_default(),
+            first_failed_at: attribute(attribute::FIRST_FAILED_AT).and_then(Timestamp::parse),
+            redriven_at: attribute(attribute::REDRIVEN_AT).and_then(Timestamp::parse),
+            error: attribute(attribute::ERROR).map(str::to_owned),
+        }
+    }
+
+    fn attributes(&self) -> HashMap<String, MessageAttributeValue> {
+        let error = self.error.as_deref().map(sendable).filter(|error| !error.is_empty());
+        [
+            (attribute::ATTEMPTS, Some(self.attempts.to_string())),
+            (attribute::FIRST_FAILED_AT, self.first_failed_at.map(|time| time.to_string())),
+            (attribute::REDRIVEN_AT, self.redriven_at.map(|time| time.to_string())),
+            (attribute::ERROR, error),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value?).build();
+            Some((name.to_owned(), value.expect("all that is required is there")))
+        })
+        .collect()
+    }
+}
+
+/// An error in characters that SQS carries, clipped.
+fn sendable(error: &str) -> String {
+    let carried = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let mut error: String = error.chars().filter(carried).collect();
+    error.truncate(error.floor_char_boundary(MAX_ERROR));
+    error
+}
+
+/// A message on its way to a queue that it was in before, or to that queue's dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returning {
+    pub body: String,
+    /// In a FIFO queue: its group, and what tells a repeat.
+    pub order: Option<Order>,
+    pub failure: Failure,
+}
+
+/// Its place in a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub group: String,
+    /// Another one than that of the last five minutes, or the queue takes it for a repeat.
+    pub deduplication_id: String,
+}
+
+/// Sends all of them to the queue, in order per group, in as few calls as that and SQS allow. After an error some may
+/// be queued and some not.
+pub async fn send_back(client: &Client, queue_url: &str, messages: Vec<Returning>) -> Result<(), SendError> {
+    const MAX_BATCH_BYTES: usize = 1024 * 1024;
+    let group = |message: &Returning| message.order.as_ref().map(|order| order.group.clone());
+    for round in rounds(messages, group) {
+        let weight = |message: &Returning| message.body.len() + MAX_ERROR + 256;
+        for batch in pack(round, MAX_BATCH_BYTES, weight) {
+            let entries = batch.into_iter().enumerate().map(|(index, message)| {
+                let (group, deduplication_id) =
+                    message.order.map(|order| (order.group, order.deduplication_id)).unzip();
+                SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(message.body)
+                    .set_message_group_id(group)
+                    .set_message_deduplication_id(deduplication_id)
+                    .set_message_attributes(Some(message.failure.attributes()))
+                    .build()
+                    .expect("all that is required is there")
+            });
+            send_batch(client, queue_url, entries.collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A dead letter that was received and is hidden from others for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub message_id: String,
+    pub body: String,
+    pub group: Option<String>,
+    /// When it was sent; in a FIFO queue, to this queue.
+    pub sent_at: Timestamp,
+    pub failure: Failure,
+    receipt_handle: String,
+}
+
+/// How many messages a queue holds, about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    pub visible: u64,
+    /// Received by somebody, and neither deleted nor given back.
+    pub in_flight: u64,
+}
+
+/// A dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    client: Client,
+    url: String,
+}
+
+/// How often entries that SQS refused are tried again at once.
+const TRIES: u32 = 3;
+
+impl DeadLetters {
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn depth(&self) -> Result<Depth, SendError> {
+        let (visible, in_flight) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(visible.clone())
+            .attribute_names(in_flight.clone())
+            .send()
+            .await
+            .map_err(SendError::unavailable("GetQueueAttributes"))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let number = |name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or_default();
+        Ok(Depth { visible: number(visible), in_flight: number(in_flight) })
+    }
+
+    /// Up to ten dead letters, hidden from others for `hidden_for`. FIFO: in order per group, and nothing of a group
+    /// of which something is hidden already.
+    pub async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, SendError> {
+        let seconds = i32::try_from(hidden_for.as_secs()).unwrap_or(i32::MAX);
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(10)
+            .visibility_timeout(seconds)
+            // Without a wait SQS asks some of its servers only, and may find nothing where there is something.
+            .wait_time_seconds(1)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+            .send()
+            .await
+            .map_err(SendError::unavailable("ReceiveMessage"))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(DeadLetter::of).collect())
+    }
+
+    /// When the oldest of the first few was sent: a look that hides nothing.
+    pub async fn oldest(&self) -> Result<Option<Timestamp>, SendError> {
+        Ok(self.receive(Duration::ZERO).await?.iter().map(|letter| letter.sent_at).min())
+    }
+
+    /// They are dealt with: sent back or parked. After an error some may still be there.
+    pub async fn delete(&self, letters: &[DeadLetter]) -> Result<(), SendError> {
+        const OPERATION: &str = "DeleteMessageBatch";
+        for letters in letters.chunks(MAX_ENTRIES) {
+            let mut entries = entries(letters, |id, handle| {
+                DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build()
+            });
+            for attempt in 1.. {
+                let request = self.client.delete_message_batch().queue_url(&self.url);
+                let answer = request.set_entries(Some(entries.clone())).send().await;
+                let failed = answer.map_err(SendError::unavailable(OPERATION))?.failed;
+                let Some(first) = failed.first() else { break };
+                if attempt == TRIES {
+                    let (count, code) = (failed.len(), first.code.clone());
+                    return Err(SendError::Refused { operation: OPERATION, count, code });
+                }
+                entries.retain(|entry| failed.iter().any(|failed| failed.id == entry.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Others may have them at once. What cannot be given back comes back by itself, once it was hidden for its time.
+    pub async fn give_back(&self, letters: &[DeadLetter]) -> Result<(), SendError> {
+        for letters in letters.chunks(MAX_ENTRIES) {
+            let entries = entries(letters, |id, handle| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(id)
+                    .receipt_handle(handle)
+                    .visibility_timeout(0)
+                    .build()
+            });
+            let request = self.client.change_message_visibility_batch().queue_url(&self.url);
+            let answer = request.set_entries(Some(entries)).send().await;
+            answer.map_err(SendError::unavailable("ChangeMessageVisibilityBatch"))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a message that fails for good in its own queue.
+    pub async fn bury(&self, messages: Vec<Returning>) -> Result<(), SendError> {
+        send_back(&self.client, &self.url, messages).await
+    }
+}
+
+fn entries<T, E: std::fmt::Debug>(letters: &[DeadLetter], entry: impl Fn(String, String) -> Result<T, E>) -> Vec<T> {
+    let entry = |(index, letter): (usize, &DeadLetter)| {
+        entry(index.to_string(), letter.receipt_handle.clone()).expect("all that is required is there")
+    };
+    letters.iter().enumerate().map(entry).collect()
+}
+
+impl DeadLetter {
+    fn of(message: Message) -> Self {
+        let system = message.attributes.unwrap_or_default();
+        let millis = system.get(&MessageSystemAttributeName::SentTimestamp).and_then(|millis| millis.parse().ok());
+        let attributes = message.message_attributes.unwrap_or_default();
+        Self {
+            message_id: message.message_id.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            group: system.get(&MessageSystemAttributeName::MessageGroupId).cloned(),
+            sent_at: Timestamp::from_millis(millis.unwrap_or_default()),
+            failure: Failure::read(|name| attributes.get(name)?.string_value()),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_travels_is_read_as_it_was_written() {
+        let failure = Failure {
+            attempts: 3,
+            first_failed_at: Some(Timestamp::from_millis(1_790_000_000_000)),
+            redriven_at: Some(Timestamp::from_millis(1_790_000_300_000)),
+            error: Some("no answer".to_owned()),
+        };
+        let attributes = failure.attributes();
+        assert_eq!(Failure::read(|name| attributes.get(name)?.string_value()), failure);
+        assert_eq!(Failure::read(|_| None), Failure::default());
+        assert_eq!(Failure::read(|_| Some("nonsense")).attempts, 0);
+    }
+
+    #[test]
+    fn an_error_is_clipped_to_what_sqs_carries() {
+        let failure =
+            Failure { error: Some(format!("a\u{0}b\u{ffff}{}", "é".repeat(MAX_ERROR))), ..Failure::default() };
+        let attributes = failure.attributes();
+        let error = attributes[attribute::ERROR].string_value().expect("text");
+        assert!(error.starts_with("abé") && error.len() <= MAX_ERROR);
+        let nothing = Failure { error: Some("\u{0}".to_owned()), ..Failure::default() };
+        assert!(!nothing.attributes().contains_key(attribute::ERROR), "an empty attribute would be refused");
+    }
+}
