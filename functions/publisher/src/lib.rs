@@ -2,8 +2,10 @@
 //! only one who publishes.
 //!
 //! At least once, and everything: a batch that could not be published whole has failed, and Lambda brings it back.
-//! Subscribers know a repeat by the event's id.
+//! Subscribers know a repeat by the event's id. What Lambda gave up comes back through a queue of [`retries`].
 
+mod incoming;
+pub mod retries;
 mod settings;
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
@@ -14,11 +16,16 @@ use messaging::{EventTopic, SendError};
 use store::StoreError;
 use store::event_store::Commit;
 
+pub use incoming::Incoming;
+pub use retries::Retries;
+pub use settings::Clients;
+
 /// Publishes domain events.
 pub struct Publisher {
     pub topic: EventTopic,
     /// The API's own address: where `dataschema` URIs lead.
     pub public_url: String,
+    pub retries: Retries,
 }
 
 /// Why a batch was not published, or not all of it.
@@ -31,16 +38,20 @@ pub enum PublishError {
 }
 
 impl Publisher {
-    /// Publishes the events of all commits in the batch, in the order they stand in.
-    pub async fn handle(&self, batch: Event, now: Timestamp) -> Result<(), PublishError> {
+    /// Publishes the events of all commits in a batch of the stream, in the order they stand in.
+    pub async fn handle_stream(&self, batch: Event, now: Timestamp) -> Result<(), PublishError> {
         let mut events = Vec::new();
         for record in batch.records {
             events.extend(committed(record)?);
         }
+        self.publish(&events, now).await
+    }
+
+    async fn publish(&self, events: &[RecordedEvent], now: Timestamp) -> Result<(), PublishError> {
         let schemas = format!("{}/schemas", self.public_url);
         let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&schemas)).collect();
         self.topic.publish(&published).await?;
-        for event in &events {
+        for event in events {
             let lag = now.since(event.time);
             metrics::histogram!(metric::PUBLISH_LAG).record(lag.as_secs_f64() * 1000.0);
             event_span(event).in_scope(|| tracing::info!("published"));

@@ -5,12 +5,24 @@ use std::time::SystemTime;
 use lambda::aws::{Aws, IN_THE_BACKGROUND};
 use lambda::settings::Environment;
 use lambda::{run, telemetry};
-use publisher::Publisher;
+use publisher::{Clients, Incoming, Publisher};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let publisher = &Publisher::from_environment(&environment, Aws::connect(IN_THE_BACKGROUND).await.sns())?;
-    run::events(|batch, _| async move { Ok(publisher.handle(batch, SystemTime::now().into()).await?) }).await
+    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
+    let publisher = &Publisher::from_environment(&environment, clients)?;
+    run::events(|incoming, finish_by| async move {
+        let now = SystemTime::now().into();
+        Ok(match incoming {
+            Incoming::Stream(batch) => {
+                publisher.handle_stream(batch, now).await?;
+                None
+            }
+            Incoming::Retries(batch) => Some(publisher.handle_retries(batch, now, finish_by).await),
+        })
+    })
+    .await
 }

@@ -1,20 +1,40 @@
 //! The publisher's settings, from environment variables.
 
 use lambda::settings::{BadSetting, Environment};
-use messaging::{EventTopic, SnsClient};
+use messaging::{EventTopic, SnsClient, SqsClient};
+use store::event_store::Streams;
+use store::stream_positions::{self, StreamPositions};
 
-use crate::Publisher;
+use crate::{Publisher, Retries};
 
 /// ARN of the topic that events are published to.
 const EVENT_TOPIC: &str = "EVENT_TOPIC";
 /// The API's own address, as clients reach it.
 const PUBLIC_URL: &str = "PUBLIC_URL";
+/// The table that keeps the commits.
+const EVENTS_TABLE: &str = "EVENTS_TABLE";
+/// URL of the queue that what was given up comes back through.
+const RETRIES: &str = "RETRIES";
+
+/// The clients that a publisher uses.
+pub struct Clients {
+    pub sns: SnsClient,
+    pub sqs: SqsClient,
+    pub dynamodb: store::Client,
+    pub streams: stream_positions::Client,
+}
 
 impl Publisher {
-    pub fn from_environment(environment: &Environment, sns: SnsClient) -> Result<Self, BadSetting> {
+    pub fn from_environment(environment: &Environment, clients: Clients) -> Result<Self, BadSetting> {
         Ok(Self {
-            topic: EventTopic::new(sns, environment.text(EVENT_TOPIC)?),
+            topic: EventTopic::new(clients.sns, environment.text(EVENT_TOPIC)?),
             public_url: environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned(),
+            retries: Retries {
+                commits: Streams::new(clients.dynamodb, &environment.text(EVENTS_TABLE)?),
+                positions: StreamPositions::new(clients.streams),
+                sqs: clients.sqs,
+                queue_url: environment.text(RETRIES)?,
+            },
         })
     }
 }

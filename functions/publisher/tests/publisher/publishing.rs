@@ -1,61 +1,13 @@
-//! From the events table's stream to the topic, with the real clients on an AWS in process.
-
-use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
-use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
 use kernel::ids::StreamId;
-use kernel::timestamp::Timestamp;
-use lambda::settings::Environment;
-use publisher::Publisher;
 use serde_json::{Value, json};
 use testkit::{Aws, Fault};
 
-fn publisher(aws: &Aws) -> Publisher {
-    let topic = Aws::topic_arn("events");
-    let environment = Environment::of([("EVENT_TOPIC", topic.as_str()), ("PUBLIC_URL", "https://api.example/")]);
-    Publisher::from_environment(&environment, aws.sns()).expect("settings that do")
-}
-
-/// Puts a commit with events of so many bytes into the events table.
-async fn commit(aws: &Aws, stream: &str, number: u64, first_version: u64, sizes: &[usize]) {
-    let event = |size: &usize| StoredEvent {
-        ty: "OrderCancelled".into(),
-        schema: 1,
-        data: RawValue::from_string(json!({ "reason": "x".repeat(*size) }).to_string()).expect("JSON"),
-        cause: Cause {
-            operation: "op".into(),
-            correlation: "co".into(),
-            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
-        },
-    };
-    let events: Vec<_> = sizes.iter().map(event).collect();
-    let item = json!({
-        "stream_id": stream, "commit_number": number, "first_version": first_version,
-        "events": serde_json::to_string(&events).expect("JSON"), "committed_at": 1_764_000_000_000_u64,
-    });
-    let item = item.as_object().expect("an object").iter().map(|(name, value)| {
-        use aws_sdk_dynamodb::types::AttributeValue;
-        let value = match value {
-            Value::Number(number) => AttributeValue::N(number.to_string()),
-            text => AttributeValue::S(text.as_str().expect("text").to_owned()),
-        };
-        (name.clone(), value)
-    });
-    let put = aws.dynamodb().put_item().table_name("events").set_item(Some(item.collect()));
-    put.send().await.expect("a commit");
-}
+use crate::{commit, now, published, publisher};
 
 async fn publish(aws: &Aws, batch: &Value) -> Result<(), publisher::PublishError> {
     let batch = serde_json::from_value(batch.clone()).expect("a stream's batch");
-    publisher(aws).handle(batch, Timestamp::from_millis(1_764_000_000_250)).await
-}
-
-fn published(aws: &Aws) -> Vec<RecordedEvent> {
-    let parse = |body: &str| {
-        let event = CloudEvent::from_json(body.as_bytes()).expect("a CloudEvent");
-        RecordedEvent::from_cloud_event(&event).expect("a domain event")
-    };
-    aws.published(&Aws::topic_arn("events")).iter().map(|notification| parse(&notification.body)).collect()
+    publisher(aws).handle_stream(batch, now()).await
 }
 
 #[tokio::test(start_paused = true)]
