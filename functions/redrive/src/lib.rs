@@ -1,0 +1,172 @@
+//! Redrive: gives dead letters their way back, on a schedule and by hand.
+//!
+//! A run works on what lies in the dead-letter queues when it begins. What is due goes back to its queue; what has used
+//! up its attempts is parked for a person; what has its outcome already is dropped. A dead letter is deleted only after
+//! that has happened, so a crash anywhere repeats something and loses nothing, and the repeats are harmless: a command
+//! has one outcome, an event is applied once.
+//!
+//! - [`triage`](mod@triage) says what is to become of each dead letter
+//! - [`run`] does it, for one queue: behind a canary, where commands are handled
+//! - [`unsent`] sends what operators resubmitted and what a crash kept from being sent
+//! - [`http`] is the operator's way to start a run
+
+mod http;
+mod parking;
+mod run;
+mod settings;
+mod triage;
+mod unsent;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use kernel::context::Context;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operators;
+use lambda::telemetry::{chain, metric};
+use messaging::{DeadLetters, SqsClient};
+use serde::{Deserialize, Serialize};
+use store::operations::Operations;
+use store::parked::Parked;
+use tokio::time::Instant;
+
+use crate::run::Run;
+pub use crate::triage::BackOff;
+
+/// Redrives dead letters.
+pub struct Redrive {
+    pub routes: Vec<Route>,
+    pub sqs: SqsClient,
+    pub operations: Operations,
+    pub parked: Parked,
+    pub operators: Operators,
+    /// How long records of what operators did are kept.
+    pub retention: Duration,
+    pub pace: Pace,
+}
+
+/// A queue and its dead letters.
+pub struct Route {
+    /// A context's name for its command queue, or another queue's name.
+    pub name: String,
+    /// Whose commands they are; `None` for queues of other messages.
+    pub context: Option<&'static Context>,
+    /// Where dead letters go back to.
+    pub queue_url: String,
+    pub dead_letters: DeadLetters,
+}
+
+/// How often and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How often a message is sent back before it is parked.
+    pub most_attempts: u32,
+    pub back_off: BackOff,
+    /// At most so many messages a second go back to one queue.
+    pub rate: u32,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// Only this context, or other queue by its name.
+    #[serde(default)]
+    pub context: Option<String>,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Somebody asks for it, and so no back-off is waited for.
+    #[serde(default)]
+    pub by_hand: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub dry_run: bool,
+    pub queues: Vec<QueueReport>,
+}
+
+/// What was done with one queue's dead letters; in a dry run, what would have been.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueReport {
+    pub name: String,
+    /// About how many there were when the run began.
+    pub found: u64,
+    /// Sent back to their queue.
+    pub redriven: u64,
+    pub parked: u64,
+    /// Dropped: they had their outcome already, or lay there twice.
+    pub settled: u64,
+    /// Looked at and left: not due yet, or behind one that is not, or the context is down.
+    pub waiting: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// What broke the run off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The one command that is sent ahead, to find out whether its context is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Canary {
+    /// It has its outcome: the rest may follow.
+    Passed,
+    /// Nothing is known of it yet: the rest waits.
+    OnItsWay,
+}
+
+impl Redrive {
+    /// One run over all queues, or over the one that is asked for; an unknown name finds none.
+    pub async fn run(&self, request: &Request, now: Timestamp, finish_by: Instant) -> Report {
+        let asked_for = |route: &&Route| request.context.as_ref().is_none_or(|name| *name == route.name);
+        let runs = self.routes.iter().filter(asked_for).map(|route| async move {
+            let mut run = Run::new(self, route, request, now, finish_by);
+            let done = async {
+                if !request.dry_run {
+                    self.send_unsent(route, now).await?;
+                }
+                run.work().await
+            };
+            let error = done.await.err().map(|error| {
+                tracing::error!(queue = route.name, error = chain(&error), "the run broke off");
+                "it broke off; the function's log says why".to_owned()
+            });
+            let report = QueueReport { error, ..run.end().await };
+            if !request.dry_run {
+                self.tell(route, &report).await;
+            }
+            report
+        });
+        Report { dry_run: request.dry_run, queues: join_all(runs).await }
+    }
+
+    async fn tell(&self, route: &Route, report: &QueueReport) {
+        let QueueReport { found, redriven, parked, settled, waiting, canary, .. } = report;
+        if *found > 0 {
+            tracing::info!(queue = route.name, found, redriven, parked, settled, waiting, ?canary, "redriven");
+        }
+        metrics::counter!(metric::REDRIVEN, "Context" => route.name.clone()).increment(*redriven);
+        metrics::counter!(metric::PARKED, "Context" => route.name.clone()).increment(*parked);
+        match self.parked.count(&route.name).await {
+            Ok(count) => {
+                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are fewer than 2^52")]
+                metrics::gauge!(metric::PARKED_WAITING, "Context" => route.name.clone()).set(count as f64);
+            }
+            Err(error) => tracing::warn!(queue = route.name, error = chain(&error), "parked messages not counted"),
+        }
+    }
+}
+
+/// Why a run over a queue broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("a queue did not do it")]
+    Queue(#[from] messaging::SendError),
+    #[error("the store did not do it")]
+    Store(#[from] store::StoreError),
+}

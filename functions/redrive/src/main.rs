@@ -1,0 +1,25 @@
+//! Wiring of [`redrive`]: settings, clients, and the loop. Runs are started by the schedule, by hand, and by the API.
+
+use std::time::SystemTime;
+
+use lambda::aws::{Aws, IN_THE_BACKGROUND};
+use lambda::run::{self, Incoming};
+use lambda::settings::Environment;
+use lambda::telemetry;
+use redrive::Redrive;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let redrive = &Redrive::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
+    run::events(|incoming, finish_by| async move {
+        let now = SystemTime::now().into();
+        Ok(match incoming {
+            Incoming::Event(request) => serde_json::to_value(redrive.run(&request, now, finish_by).await)?,
+            Incoming::Http(request) => run::http_answer(&redrive.answer(*request, now, finish_by).await),
+        })
+    })
+    .await
+}

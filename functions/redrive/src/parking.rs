@@ -1,0 +1,104 @@
+//! Parking what has used up its attempts.
+
+use kernel::cloud_event::CloudEvent;
+use kernel::domain_event::RecordedEvent;
+use kernel::ids::StreamId;
+use kernel::operation::Status;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use serde::Deserialize;
+use store::StoreError;
+use store::operations::OperationRecord;
+use store::parked::{ParkedMessage, Parking, Summary};
+
+use crate::triage::{Letter, State};
+use crate::{Redrive, Route};
+
+/// Where a message is about, as far as it can be read.
+#[derive(Default)]
+struct About {
+    stream: Option<StreamId>,
+    message_type: Option<String>,
+}
+
+impl Redrive {
+    /// Parks a dead letter. Says whether it is parked now; if not, it had its outcome already.
+    pub(crate) async fn park(&self, route: &Route, letter: &Letter, now: Timestamp) -> Result<bool, StoreError> {
+        let reason = if letter.state == State::TooOld { "too-old" } else { "attempts-used-up" };
+        let message = parked(route, letter, reason, now);
+        let Some(command) = &letter.command else {
+            self.parked.park(&message).await?;
+            tracing::error!(queue = route.name, message_id = letter.dead.message_id, reason, "parked");
+            return Ok(true);
+        };
+        let detail = format!("it failed again and again ({reason}) and waits for an operator");
+        let record = OperationRecord {
+            outcome: Status::Parked,
+            problem: Some(Problem::parked(detail).to_json()),
+            ..OperationRecord::of(command, now)
+        };
+        let parking = self.parked.park_command(&message, &record).await?;
+        if parking == Parking::Parked {
+            tracing::error!(
+                operation = %command.receipt,
+                command_key = %command.receipt.command_key,
+                tenant = %command.stream.tenant,
+                context = route.name,
+                reason,
+                "parked"
+            );
+        }
+        Ok(parking == Parking::Parked)
+    }
+}
+
+fn parked(route: &Route, letter: &Letter, reason: &str, now: Timestamp) -> ParkedMessage {
+    let Letter { dead, command, attempts, .. } = letter;
+    let (id, about) = match command {
+        Some(command) => (
+            ParkedMessage::id(command.receipt.accepted_at, command.receipt.command_key),
+            About { stream: Some(command.stream.clone()), message_type: Some(command.event.ty().to_owned()) },
+        ),
+        None => (ParkedMessage::id(dead.sent_at, &dead.message_id), About::of(&dead.body)),
+    };
+    let tenant = about.stream.as_ref().map(|stream| stream.tenant.clone());
+    let error = dead.failure.error.clone().unwrap_or_else(|| {
+        "no reason is known: the function that handled it ended without an answer; its log may tell".to_owned()
+    });
+    let summary = Summary {
+        parked_key: ParkedMessage::key(tenant.as_ref(), &route.name),
+        id,
+        queue: route.name.clone(),
+        tenant,
+        context: about.stream.as_ref().map(|stream| stream.context.clone()),
+        message_type: about.message_type,
+        subject: about.stream.as_ref().map(|stream| stream.aggregate.to_string()),
+        operation: command.as_ref().map(|command| command.receipt.to_string()),
+        reason: reason.to_owned(),
+        error,
+        revision: command.as_ref().map_or(0, |command| command.revision),
+        attempts: *attempts,
+        first_failed_at: dead.failure.first_failed_at.unwrap_or(dead.sent_at),
+        first_parked_at: now,
+        parked_at: now,
+    };
+    ParkedMessage::new(summary, dead.body.clone())
+}
+
+impl About {
+    /// Of what is no command: a domain event, or the place of a commit.
+    fn of(body: &str) -> Self {
+        /// What the publisher's queue holds.
+        #[derive(Deserialize)]
+        struct Commit {
+            stream_id: String,
+        }
+        let event = CloudEvent::from_json(body.as_bytes()).ok();
+        if let Some(event) = event.as_ref().and_then(RecordedEvent::from_cloud_event) {
+            return Self { stream: Some(event.stream), message_type: Some(event.event.ty) };
+        }
+        let commit = serde_json::from_str::<Commit>(body).ok();
+        let stream = commit.and_then(|commit| StreamId::parse(&commit.stream_id).ok());
+        Self { stream, message_type: event.map(|event| event.ty().to_owned()) }
+    }
+}

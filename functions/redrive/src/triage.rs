@@ -1,0 +1,194 @@
+//! Triage: what is to become of each dead letter.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use kernel::command::Command;
+use kernel::operation::Status;
+use kernel::timestamp::Timestamp;
+use messaging::dead_letters::DeadLetter;
+use store::StoreError;
+use store::operations::{OperationRecord, Operations};
+
+use crate::{Pace, Route};
+
+/// A dead letter that has been looked at.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub dead: DeadLetter,
+    /// The command in it; `None` for other messages.
+    pub command: Option<Command>,
+    /// How often it was sent back.
+    pub attempts: u32,
+    /// Its context has decided it since it failed, and so was up.
+    pub handled_since: bool,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It has its outcome, waits for a person, or was overtaken by another revision.
+    Settled,
+    /// The same command lies there before it.
+    Repeat,
+    /// It was sent back a while ago and nothing is known of it yet.
+    OnItsWay,
+    /// Its attempts are used up.
+    Exhausted,
+    /// It has lain there almost as long as the queue keeps it.
+    TooOld,
+    Due,
+    Waiting,
+}
+
+/// How long a message waits before it is sent back again.
+#[derive(Debug, Clone, Copy)]
+pub struct BackOff {
+    /// After the first failure of a message that was sent back; doubled with each one after.
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+impl BackOff {
+    /// The wait before the attempt after `attempts`. Up to a quarter more, by the message, so that what failed together
+    /// does not come back together. The first attempt does not wait.
+    pub fn after(self, attempts: u32, message: &impl std::hash::Hash) -> Duration {
+        let Some(doublings) = attempts.checked_sub(1) else { return Duration::ZERO };
+        let wait = self.first.saturating_mul(1 << doublings.min(20)).min(self.longest);
+        let mut hasher = DefaultHasher::new();
+        (message, attempts).hash(&mut hasher);
+        let jitter = u32::try_from(hasher.finish() % 256).unwrap_or_default();
+        wait + wait * jitter / 1024
+    }
+}
+
+/// For how long a command that was sent back may be on its way: it is received five times before it is a dead letter
+/// again, some minutes apart.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(30);
+
+/// A queue forgets messages after 14 days. Before that, they are parked.
+const TOO_OLD: Duration = Duration::from_hours(10 * 24);
+
+/// What triage goes by.
+pub(crate) struct Triage<'a> {
+    pub route: &'a Route,
+    pub operations: &'a Operations,
+    pub pace: Pace,
+    /// When the run began.
+    pub now: Timestamp,
+    pub by_hand: bool,
+}
+
+impl Triage<'_> {
+    /// Looks at dead letters that were received together, in their order.
+    pub async fn look(&self, letters: Vec<DeadLetter>) -> Result<Vec<Letter>, StoreError> {
+        let letters: Vec<_> = letters.into_iter().map(|dead| (self.command(&dead), dead)).collect();
+        let keys = letters.iter().filter_map(|(command, _)| command.as_ref().map(key));
+        let records = self.operations.find_all(keys).await?;
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        // When a command that was sent back failed again, by what it had become.
+        let returned: HashMap<(String, u32), Timestamp> = letters
+            .iter()
+            .filter_map(|(command, dead)| Some(((key(command.as_ref()?), dead.failure.attempts), dead.sent_at)))
+            .collect();
+        let mut blocked: HashSet<String> = HashSet::new();
+        let mut looked_at = Vec::with_capacity(letters.len());
+        for (command, dead) in letters {
+            let record = command.as_ref().and_then(|command| records.get(&key(command)));
+            let sent = record.and_then(|record| record.attempt).unwrap_or_default();
+            let attempts = dead.failure.attempts.max(sent);
+            let mut state = self.state(&dead, command.as_ref(), record, attempts);
+            if let Some(command) = &command {
+                let key = key(command);
+                if state == State::OnItsWay
+                    && let Some(failed_at) = returned.get(&(key.clone(), sent))
+                {
+                    state = self.when_due(&dead, attempts, Some(*failed_at));
+                }
+                if seen.insert(key, command.revision) == Some(command.revision) && state != State::Settled {
+                    state = State::Repeat;
+                }
+            }
+            if let Some(group) = &dead.group {
+                if matches!(state, State::Waiting | State::OnItsWay) {
+                    blocked.insert(group.clone());
+                } else if matches!(state, State::Due | State::Exhausted) && blocked.contains(group) {
+                    state = State::Waiting; // not before the one ahead of it
+                }
+            }
+            let handled_since = record.is_some_and(|record| {
+                matches!(record.outcome, Status::Succeeded | Status::Rejected) && record.recorded_at > dead.sent_at
+            });
+            looked_at.push(Letter { dead, command, attempts, handled_since, state });
+        }
+        Ok(looked_at)
+    }
+
+    fn command(&self, dead: &DeadLetter) -> Option<Command> {
+        Command::open(dead.body.as_bytes(), self.route.context?.name).ok()
+    }
+
+    fn state(
+        &self,
+        dead: &DeadLetter,
+        command: Option<&Command>,
+        record: Option<&OperationRecord>,
+        attempts: u32,
+    ) -> State {
+        if let (Some(command), Some(record)) = (command, record) {
+            let open = record.outcome == Status::Retrying
+                && record.digest == command.receipt.digest.to_string()
+                && record.revision == command.revision;
+            if !open {
+                return State::Settled;
+            }
+            let sent_since = record.attempt.unwrap_or_default() > dead.failure.attempts;
+            if sent_since && self.now.since(record.recorded_at) < PATIENCE {
+                return State::OnItsWay;
+            }
+        }
+        let marked = record.filter(|record| record.attempt.is_some()).map(|record| record.recorded_at);
+        self.when_due(dead, attempts, marked)
+    }
+
+    /// `failed_at`: since when it has failed, as far as that is known beside the dead letter itself.
+    fn when_due(&self, dead: &DeadLetter, attempts: u32, failed_at: Option<Timestamp>) -> State {
+        if self.now.since(dead.sent_at) > TOO_OLD {
+            return State::TooOld;
+        }
+        if attempts >= self.pace.most_attempts {
+            return State::Exhausted;
+        }
+        let last = dead.sent_at.max(failed_at.unwrap_or(dead.sent_at));
+        // What came while this run goes on is left to the next one.
+        if last > self.now || dead.failure.redriven_at.is_some_and(|time| time >= self.now) {
+            return State::Waiting;
+        }
+        let wait = self.pace.back_off.after(attempts, &dead.body);
+        if self.by_hand || self.now.since(last) >= wait { State::Due } else { State::Waiting }
+    }
+}
+
+/// The key of a command's operation.
+pub(crate) fn key(command: &Command) -> String {
+    OperationRecord::key(&command.stream.tenant, command.receipt.command_key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_up_to_its_limit_and_differs_by_message() {
+        let back_off = BackOff { first: Duration::from_mins(5), longest: Duration::from_hours(6) };
+        assert_eq!(back_off.after(0, &"m"), Duration::ZERO);
+        for (attempts, minutes) in [(1, 5), (2, 10), (3, 20), (7, 320), (8, 360), (100, 360)] {
+            let wait = Duration::from_mins(minutes);
+            let after = back_off.after(attempts, &"m");
+            assert!(after >= wait && after <= wait * 5 / 4, "{after:?} after {attempts}");
+        }
+        let waits: HashSet<_> = (0..100).map(|message| back_off.after(3, &message)).collect();
+        assert!(waits.len() > 50, "they do not come back together");
+    }
+}

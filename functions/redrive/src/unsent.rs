@@ -1,0 +1,25 @@
+//! What an operator resubmitted and a crash kept from being sent.
+
+use kernel::timestamp::Timestamp;
+use lambda::resubmission;
+use messaging::dead_letters::send_back;
+
+use crate::{Redrive, Route, RunError};
+
+/// For a minute, whoever took it for resubmission is still at it.
+const GRACE_MILLIS: u64 = 60_000;
+/// At most so many a run; they are few.
+const MOST: i32 = 100;
+
+impl Redrive {
+    pub(crate) async fn send_unsent(&self, route: &Route, now: Timestamp) -> Result<(), RunError> {
+        let before = Timestamp::from_millis(now.millis().saturating_sub(GRACE_MILLIS));
+        for message in self.parked.unsent(&route.name, before, MOST).await? {
+            let returning = resubmission::returning(&message, &route.queue_url);
+            send_back(&self.sqs, &route.queue_url, vec![returning]).await?;
+            self.parked.sent(&message.summary, now.plus(self.retention).seconds()).await?;
+            tracing::warn!(queue = route.name, id = message.summary.id, "sent what was resubmitted and left unsent");
+        }
+        Ok(())
+    }
+}

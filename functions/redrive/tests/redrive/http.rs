@@ -1,0 +1,107 @@
+//! `POST /redrive`, for platform operators.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda::run::Incoming;
+use redrive::{Redrive, Request};
+use serde_json::{Value, json};
+use testkit::openapi::Description;
+use testkit::{Aws, TABLES};
+use tokio::time::Instant;
+
+const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/operator.json");
+
+struct Api {
+    aws: Aws,
+    redrive: Redrive,
+}
+
+impl Api {
+    async fn new() -> Self {
+        let aws = Aws::new();
+        let api = Self { redrive: crate::settings::redrive(&aws), aws };
+        api.register("olga", None).await;
+        api.register("tina", Some("acme")).await;
+        api
+    }
+
+    async fn register(&self, principal: &str, tenant: Option<&str>) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let mut put = self
+            .aws
+            .dynamodb()
+            .put_item()
+            .table_name(TABLES.registry)
+            .item("registry_key", text(&format!("operator#{principal}")))
+            .item("entry", text("operator"));
+        if let Some(tenant) = tenant {
+            put = put.item("tenant", text(tenant));
+        }
+        put.send().await.expect("registered");
+    }
+
+    async fn post(&self, principal: &str, body: &str) -> (u16, Value) {
+        let mut event: Value = serde_json::from_str(GATEWAY_EVENT).expect("JSON");
+        event["rawPath"] = json!("/redrive");
+        event["rawQueryString"] = json!("");
+        event["routeKey"] = json!("POST /redrive");
+        event["requestContext"]["http"]["method"] = json!("POST");
+        event["requestContext"]["http"]["path"] = json!("/redrive");
+        event["requestContext"]["authorizer"]["jwt"]["claims"] =
+            json!({ "sub": principal, "client_id": "console", "scope": "waybill/operate" });
+        event["body"] = json!(body);
+        event["isBase64Encoded"] = json!(false);
+        let Incoming::<Request>::Http(request) = serde_json::from_value(event).expect("a request") else {
+            panic!("it is a request of the API");
+        };
+        let finish_by = Instant::now() + Duration::from_mins(5);
+        let answer = self.redrive.answer(*request, self.aws.now().into(), finish_by).await;
+        let (parts, body) = answer.into_parts();
+        let text = std::str::from_utf8(&body).expect("text");
+        Description::read().hold("POST", "/redrive", &parts, text);
+        (parts.status.as_u16(), serde_json::from_str(text).expect("JSON"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_operator_gets_the_report_of_a_run() {
+    let api = Api::new().await;
+    let (status, report) = api.post("olga", "").await;
+    assert_eq!((status, &report["dryRun"]), (200, &json!(false)), "{report}");
+    assert_eq!(report["queues"].as_array().map(Vec::len), Some(2), "{report}");
+    let (status, report) = api.post("olga", r#"{"context":"orders","dryRun":true}"#).await;
+    assert_eq!((status, &report["dryRun"], &report["queues"][0]["name"]), (200, &json!(true), &json!("orders")));
+    assert_eq!(report["queues"].as_array().map(Vec::len), Some(1), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenants_operator_is_refused_for_the_queues_are_everybodys() {
+    let api = Api::new().await;
+    api.aws.forget_calls();
+    let (status, problem) = api.post("tina", "{}").await;
+    assert_eq!((status, &problem["type"]), (403, &json!("urn:waybill:problem:not-permitted")), "{problem}");
+    let (status, _) = api.post("nobody", "{}").await;
+    assert_eq!(status, 403);
+    assert!(api.aws.calls().iter().all(|call| call.operation == "Query"), "nothing but the registry was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_understood_is_refused_and_nothing_is_sent() {
+    let api = Api::new().await;
+    for body in ["no JSON", "[]", r#"{"contxt":"orders"}"#, r#"{"context":"nowhere"}"#, r#"{"dryRun":"yes"}"#] {
+        let (status, problem) = api.post("olga", body).await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:waybill:problem:bad-request")), "{body}: {problem}");
+    }
+    assert_eq!(api.aws.count("ReceiveMessage"), 0);
+}
+
+#[test]
+fn the_schedules_event_asks_for_everything() {
+    let Incoming::Event(request) = serde_json::from_str::<Incoming<Request>>("{}").expect("an event") else {
+        panic!("it is no request of the API");
+    };
+    assert_eq!(request, Request::default());
+    let by_hand = r#"{"context":"orders","byHand":true,"dryRun":true}"#;
+    assert!(matches!(serde_json::from_str(by_hand), Ok(Incoming::<Request>::Event(_))));
+}

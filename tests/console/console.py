@@ -1,0 +1,400 @@
+"""The operator console in a real browser, on the deployed local stack: what a person does with it, and can see.
+
+`cargo xtask test` runs this. Every story has a browser session of its own and makes the messages that it is about, so
+it does not matter what others have left in the queues.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+import traceback
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from stack import PATIENCE, Stack, fresh
+
+# Were it ever taken for markup, it would run, and be seen: the policy's violation is an error on the browser's console.
+MARKUP = '<img src="x" onerror="alert(1)">'
+
+SENDERS_FAULT = "unreadable"
+
+# What a browser itself says of an answer that is no success.
+FAILED_ANSWER = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--browser", required=True, help="Chromium's executable")
+    options.add_argument("--screenshots", required=True, type=pathlib.Path, help="folder for what failures looked like")
+    given = options.parse_args()
+
+    stack = Stack()
+    given.screenshots.mkdir(parents=True, exist_ok=True)
+    stories = [
+        a_command_is_repaired_and_succeeds,
+        a_message_is_discarded_by_keyboard_alone_and_who_is_late_is_told,
+        a_group_is_discarded_as_it_was_listed,
+        dead_letters_are_redriven_by_hand,
+        an_edit_outlives_the_sign_in,
+        a_phone_shows_everything_without_scrolling_sideways,
+    ]
+    failed = 0
+    with sync_playwright() as playwright:
+        # Chromium's sandbox does not work for root.
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=given.browser, args=sandbox)
+        for story in stories:
+            failed += not told(story, Console(stack, browser), given.screenshots)
+        browser.close()
+    sys.exit(f"{failed} of {len(stories)} stories failed" if failed else 0)
+
+
+def told(story, console, screenshots):
+    """Runs a story. Says whether it went well, and if not, all that there was to see."""
+    name = story.__name__.replace("_", " ")
+    started = time.monotonic()
+    try:
+        with contextlib.closing(console):
+            try:
+                story(console)
+                console.expect_no_errors()
+            except Exception:
+                traceback.print_exc(file=sys.stdout)
+                console.show(screenshots / f"{story.__name__}.png")
+                raise
+    except Exception:
+        print(f"FAILED {name}", flush=True)
+        return False
+    print(f"ok     {name} ({time.monotonic() - started:.1f} s)", flush=True)
+    return True
+
+
+class Console:
+    """A browser session with the console."""
+
+    def __init__(self, stack, browser, **options):
+        self.stack = stack
+        self.url = f"{stack.url}/console"
+        self.errors = []
+        self.expected_failures = set()
+        self._context = browser.new_context(**options)
+        self._context.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
+        self.page = self.new_page()
+
+    def new_page(self) -> Page:
+        """Another tab, in which nobody is signed in."""
+        page = self._context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        page.on("dialog", lambda dialog: self.errors.append(f"an alert: {dialog.message}") or dialog.dismiss())
+        page.on("request", self._asked)
+        self.page = page
+        return page
+
+    def sign_in(self, operator, at=""):
+        """Goes to a place of the console and signs in there, on the identity provider's own page."""
+        answer = self.page.goto(f"{self.url}{at}")
+        policy = answer.header_value("content-security-policy") or ""
+        assert "default-src 'none'" in policy and "unsafe" not in policy, f"the page's policy is {policy!r}"
+        self.page.get_by_role("button", name="Sign in").click()
+        self.enter(operator)
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+    def enter(self, operator):
+        who = self.stack.operators[operator]
+        self.page.get_by_label("Username").fill(who["username"])
+        self.page.get_by_label("Password").fill(who["password"])
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def group(self, command):
+        """The link to a group of commands that cannot be read."""
+        row = self.page.get_by_role("row").filter(has_text=SENDERS_FAULT)
+        return row.get_by_role("link", name=command, exact=True)
+
+    def open_message(self, order):
+        """From a group's first page on, for others may have parked before."""
+        link = self.page.get_by_role("link", name=order, exact=True)
+        further = self.page.get_by_role("link", name="Next page")
+        while True:
+            expect(link.or_(further).first).to_be_visible()
+            if link.is_visible():
+                break
+            listed = self.page.get_by_role("table").inner_text()
+            further.click()
+            expect(self.page.get_by_role("table")).not_to_have_text(listed, use_inner_text=True)
+        link.click()
+        expect(self.page.get_by_role("heading", level=1)).to_contain_text(order)
+
+    def expect_status(self, text):
+        expect(self.page.locator("#status")).to_have_text(text)
+
+    def expect_alert(self, text):
+        expect(self.page.locator("#alert")).to_contain_text(text)
+
+    def expect_no_errors(self):
+        assert not self.errors, f"the browser complained: {self.errors}"
+
+    def show(self, screenshot):
+        print(f"--- {self.page.url}, {self.page.title()!r}\n{self.page.locator('body').inner_text()}")
+        print("--- the browser said", *(self.errors or ["nothing"]), sep="\n")
+        self.page.screenshot(path=screenshot, full_page=True)
+        print(f"--- {screenshot}")
+
+    def close(self):
+        self._context.close()
+
+    def _heard(self, message):
+        # The identity provider's page may be as it likes.
+        if message.type not in ("error", "warning") or not message.location["url"].startswith(self.stack.url):
+            return
+        failed = FAILED_ANSWER.match(message.text)
+        if not failed or int(failed[1]) not in self.expected_failures:
+            self.errors.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def _asked(self, request):
+        if not request.url.startswith((f"{self.stack.endpoint}/", "data:")):
+            self.errors.append(f"a request to elsewhere: {request.url}")
+
+
+def order_of(quantity):
+    price = {"amount": 1250, "currency": "EUR"}
+    return {"customer": fresh("C"), "lines": [{"sku": "TEA", "quantity": quantity, "unitPrice": price}]}
+
+
+def park(stack, command="SubmitOrder", data=None):
+    """A command that waits for a person. Returns its order and its operation."""
+    order = fresh("O")
+    operation = stack.queue(order, data or order_of(MARKUP), command)
+    stack.wait_for_operation(operation, "parked")
+    return order, operation
+
+
+# --- The stories -----------------------------------------------------------------------------------------------------
+
+
+def a_command_is_repaired_and_succeeds(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {403, 422}
+    order, operation = park(stack)
+
+    console.sign_in("demo")
+    expect(page).to_have_title(re.compile("^Parked messages"))
+    expect(page.get_by_text("Only platform operators see the dead letters.")).to_be_visible()
+    console.group("SubmitOrder").first.click()
+    console.open_message(order)
+    expect(page).to_have_title(re.compile(f"^SubmitOrder for {order}"))
+
+    # What it is, what went wrong, what the schema says: as text.
+    editor, complaints = page.get_by_label("Data", exact=True), page.locator(".complaints")
+    expect(page.get_by_label("The error")).to_contain_text("quantity")
+    expect(page.get_by_text(operation)).to_be_visible()
+    data = json.loads(editor.input_value())
+    assert data["lines"][0]["quantity"] == MARKUP, data
+    page.get_by_text("The message, verbatim").click()
+    expect(page.get_by_role("group", name="The message, verbatim")).to_contain_text("<img src=")
+    page.get_by_text("The schema", exact=True).click()
+    expect(page.get_by_role("group", name="The schema")).to_contain_text("A customer orders these lines")
+    expect(page.locator("img")).to_have_count(0)
+    complaints.get_by_role("button", name="/lines/0/quantity").first.click()
+    expect(editor).to_be_focused()
+    selected = editor.evaluate("editor => editor.value.slice(editor.selectionStart, editor.selectionEnd)")
+    assert json.loads(selected) == MARKUP, selected
+
+    # No JSON, then JSON that breaks the schema.
+    editor.fill('{\n  "customer": C-7\n}')
+    expect(page.get_by_text("Not JSON. Line 2, column 15")).to_be_visible()
+    resubmit = page.get_by_role("button", name="Resubmit with the repaired data")
+    resubmit.click()
+    console.expect_alert("The data is not JSON yet")
+    editor.fill(json.dumps(order_of(0)))
+    resubmit.click()
+    expect(page.get_by_role("heading", name="What the schema says of your repair")).to_be_focused()
+    expect(complaints.get_by_role("button", name="/lines/0/quantity")).to_be_visible()
+    assert stack.get(f"/operations/{operation}")[1]["status"] == "parked"
+
+    editor.fill(json.dumps(order_of(2)))
+    page.get_by_label("Reason, for the history").fill("a number, not markup")
+    resubmit.click()
+    console.expect_status("Resubmitted with the repaired data.")
+    expect(page.locator(".stage")).to_contain_text("Resubmitted")
+    expect(page.locator(".history")).to_contain_text("with repaired data")
+    expect(page.locator(".history")).to_contain_text("a number, not markup")
+    stack.wait_for_operation(operation, "succeeded")
+    assert stack.wait_for_order(order)["total"] == {"amount": 2500, "currency": "EUR"}
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0, "something is kept"
+
+
+def a_message_is_discarded_by_keyboard_alone_and_who_is_late_is_told(console):
+    stack = console.stack
+    console.expected_failures = {403, 409}
+    # A type of its own makes a group of its own.
+    command = fresh("Unheard")
+    order, operation = park(stack, command)
+
+    late = console.page
+    console.sign_in("demo")
+    console.group(command).click()
+    console.open_message(order)
+
+    page = console.new_page()
+    console.sign_in("demo")
+    expect(console.group(command)).to_be_visible()
+    press(page, "Enter", console.group(command))
+    press(page, "Enter", page.get_by_role("link", name=order, exact=True))
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    discard = page.get_by_role("button", name="Discard…")
+    press(page, "Enter", discard)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(discard).to_be_focused()
+    expect(discard).to_be_enabled()
+    page.keyboard.press("Enter")
+    press(page, "Enter", page.get_by_role("button", name="Discard", exact=True))
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+    page.keyboard.type("ordered twice")
+    press(page, "Enter", page.get_by_role("button", name="Discard", exact=True))
+    console.expect_status("Discarded.")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.locator(".history")).to_contain_text("ordered twice")
+    stack.wait_for_operation(operation, "discarded")
+
+    console.page = late
+    late.get_by_role("button", name="Resubmit as it is").click()
+    console.expect_alert("discarded")
+    expect(late.locator(".stage")).to_contain_text("Discarded")
+
+
+def a_group_is_discarded_as_it_was_listed(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {403}
+    command = fresh("Unheard")
+    listed = [park(stack, command) for _ in range(3)]
+
+    console.sign_in("demo")
+    console.group(command).click()
+    page.get_by_role("button", name="Discard all…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text("These are 3 messages.")
+    afterwards, _ = park(stack, command)
+    dialog.get_by_role("textbox").fill("nobody knows this command")
+    dialog.get_by_role("button", name="Discard 3 messages").click()
+    expect(dialog.get_by_role("status")).to_have_text("3 of 3 discarded.")
+    dialog.get_by_role("button", name="Close").click()
+
+    expect(page.get_by_role("link", name=afterwards, exact=True)).to_be_visible()
+    for order, operation in listed:
+        expect(page.get_by_role("link", name=order, exact=True)).to_have_count(0)
+        stack.wait_for_operation(operation, "discarded")
+
+
+def dead_letters_are_redriven_by_hand(console):
+    page, stack = console.page, console.stack
+    order = fresh("O")
+    operation = stack.bury(order, order_of(1))
+
+    console.sign_in("platform")
+    expect(page.get_by_role("table", name="Depths of the dead-letter queues")).to_be_visible()
+    dialog = page.get_by_role("dialog")
+    # After a dry run nothing has happened yet. A few rounds, for a run sends one ahead, and it may not be ours.
+    for round in range(5):
+        page.get_by_role("button", name="Redrive orders…").click()
+        expect(dialog.get_by_role("status")).to_contain_text("A dry run: nothing has been done yet.")
+        expect(dialog.get_by_role("row", name="orders")).to_be_visible()
+        if round == 0:
+            assert stack.get(f"/operations/{operation}")[1]["status"] != "succeeded"
+        if dialog.get_by_role("button", name="Redrive now").is_visible():
+            dialog.get_by_role("button", name="Redrive now").click()
+            expect(dialog.get_by_role("status")).to_contain_text("Done.")
+        dialog.get_by_role("button", name="Close").click()
+        try:
+            stack.wait_for_operation(operation, "succeeded", patience=PATIENCE / 5)
+            break
+        except TimeoutError:
+            continue
+    stack.wait_for_operation(operation, "succeeded", patience=1)
+    stack.wait_for_order(order)
+
+
+def an_edit_outlives_the_sign_in(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {400, 401, 403}
+    order, operation = park(stack)
+    console.sign_in("demo")
+    console.group("SubmitOrder").first.click()
+    console.open_message(order)
+    editor, repaired = page.get_by_label("Data", exact=True), json.dumps(order_of(3))
+    editor.fill(repaired)
+
+    # As if the tokens had been withdrawn.
+    page.evaluate(
+        """() => {
+          const tokens = JSON.parse(sessionStorage["waybill.tokens"]);
+          sessionStorage["waybill.tokens"] = JSON.stringify({ ...tokens, access: "withdrawn", refresh: "withdrawn" });
+        }"""
+    )
+    page.get_by_role("button", name="Resubmit with the repaired data").click()
+    console.expect_alert("Your sign-in has expired")
+    page.get_by_role("button", name="Sign in again").click()
+    console.enter("demo")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(order)
+    expect(editor).to_have_value(repaired)
+    page.get_by_role("button", name="Resubmit with the repaired data").click()
+    console.expect_status("Resubmitted with the repaired data.")
+    stack.wait_for_operation(operation, "succeeded")
+
+
+def a_phone_shows_everything_without_scrolling_sideways(console):
+    page, stack = console.page, console.stack
+    data = order_of(MARKUP)
+    data["lines"][0]["sku"] = "a-very-long-word-" * 40
+    order, _ = park(stack, data=data)
+    page.set_viewport_size({"width": 360, "height": 740})
+
+    console.sign_in("platform")
+    expect(page.get_by_role("table", name="Depths of the dead-letter queues")).to_be_visible()
+    expect_no_sideways_scroll(page, "the overview")
+    # Cards are still a table to who cannot see them.
+    expect(page.get_by_role("columnheader", name="Reason")).to_have_count(1)
+    console.group("SubmitOrder").first.click()
+    expect(page.get_by_role("columnheader", name="Subject")).to_have_count(1)
+    expect_no_sideways_scroll(page, "a group")
+    console.open_message(order)
+    for summary in page.locator("summary").all():
+        summary.click()
+    expect_no_sideways_scroll(page, "a message")
+    page.get_by_role("button", name="Discard…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect_no_sideways_scroll(page, "a dialog")
+
+
+def expect_no_sideways_scroll(page, what):
+    excess = page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll("dialog[open]")]
+                   .map((element) => element.scrollWidth - element.clientWidth)"""
+    )
+    assert max(excess) <= 0, f"{what} is wider than the screen by {max(excess)} pixels"
+
+
+def press(page, key, target):
+    """Goes by Tab to where the target is, and presses the key there."""
+    expect(target).to_be_visible()
+    for _ in range(200):
+        if target.evaluate("target => target === document.activeElement"):
+            page.keyboard.press(key)
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{target} cannot be reached by Tab")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+//! What becomes of commands that fail: given back, dead-lettered, redriven, parked, repaired. The real functions, on an
+//! AWS in process.
+
+mod crashes;
+mod ledger;
+mod outages;
+mod poison;
+mod repair;
+mod subscribers;
+mod volume;
+mod world;

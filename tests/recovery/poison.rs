@@ -1,0 +1,128 @@
+//! Commands that can never succeed, among others that can.
+
+use std::time::Duration;
+
+use kernel::operation::Status;
+use redrive::Request;
+use serde_json::json;
+use testkit::Fault;
+
+use crate::world::{World, broken, loads, names};
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_command_among_99_good_ones_is_parked_and_no_neighbour_is_tried_twice() {
+    let world = World::new();
+    let mut good = Vec::new();
+    let mut poison = None;
+    for number in 1..=10 {
+        for stream in ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"] {
+            if (stream, number) == ("D", 4) {
+                poison = Some(world.send("D", "poison", "Whisper", &json!({ "text": "hush" })).await);
+            } else {
+                good.push(world.note(stream, &format!("{stream}-{number:02}")).await);
+            }
+        }
+    }
+    world.drain().await;
+
+    assert_eq!(good.len(), 99);
+    world.assert_all_succeeded(&good);
+    let record = world.record(&poison.expect("sent")).expect("a record");
+    assert_eq!(record.outcome, Status::Parked);
+    let parked = world.parked();
+    assert_eq!((parked.len(), &parked[0]["reason"]), (1, &json!("unreadable")), "{parked:?}");
+    assert_eq!(parked[0]["last_error"], "no message of this context is called Whisper");
+    let most = world.receives.lock().expect("not poisoned").values().copied().max();
+    assert_eq!(most, Some(1), "everything was received once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_fails_for_ever_is_parked_with_its_error_and_holds_up_no_other() {
+    let world = World::new();
+    world.break_streams("acme/ledger/P");
+    let mut poison = Vec::new();
+    for id in names("P", 2) {
+        poison.push(world.note("P", &id).await);
+    }
+    let mut good = Vec::new();
+    for stream in ["A", "B", "C"] {
+        for id in names(stream, 3) {
+            good.push(world.note(stream, &id).await);
+        }
+    }
+    world.drain().await;
+    world.assert_all_succeeded(&good);
+    assert_eq!(world.dead(), 2);
+
+    // Dead letters of others come and go meanwhile, so the context is known to be up.
+    for hour in 0..100 {
+        let late = world.bury("Z", &format!("Z-{hour:02}"), 0).await;
+        for _ in 0..4 {
+            world.run(&Request::default()).await;
+            world.for_a_while(Duration::from_mins(15)).await;
+        }
+        world.assert_all_succeeded(&[late]);
+        if world.parked().len() == 2 {
+            break;
+        }
+    }
+    let parked = world.parked();
+    assert_eq!((parked.len(), world.dead()), (2, 0), "{parked:?}");
+    for entry in &parked {
+        assert_eq!((&entry["reason"], &entry["attempts"]), (&json!("attempts-used-up"), &json!(10)), "{entry}");
+        assert!(entry["last_error"].as_str().expect("an error").contains("DynamoDB did not answer"), "{entry}");
+        assert!(entry["first_failed_at"].as_str() < entry["parked_at"].as_str(), "{entry}");
+    }
+    for receipt in &poison {
+        assert_eq!(world.record(receipt).expect("a record").outcome, Status::Parked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lonely_command_that_used_up_its_attempts_is_parked() {
+    let world = World::new();
+    let receipt = world.bury("A", "A-01", 10).await;
+    let report = world.run(&Request::default()).await;
+    assert_eq!((report.parked, report.redriven, world.dead()), (1, 0, 0), "{report:?}");
+    assert_eq!(world.record(&receipt).expect("a record").outcome, Status::Parked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_others_can_tell_whether_the_context_is_up_what_used_up_its_attempts_waits_for_them() {
+    let world = World::new();
+    world.aws.inject(|attempt| if loads(attempt, "acme/ledger") { broken() } else { Fault::None });
+    world.bury("A", "A-01", 10).await;
+    world.bury("B", "B-01", 0).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let down = world.run(&Request::default()).await;
+    assert_eq!((down.parked, down.redriven), (0, 1), "{down:?}");
+    world.aws.heal();
+    world.until_next_run().await;
+    let up = world.run(&Request::default()).await;
+    assert_eq!((up.parked, world.dead()), (1, 0), "{up:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_would_soon_forget_is_parked_even_in_an_outage() {
+    let world = World::new();
+    world.break_streams("acme/ledger");
+    let receipt = world.bury("A", "A-01", 2).await;
+    world.bury("B", "B-01", 0).await;
+    tokio::time::advance(Duration::from_hours(10 * 24 + 1)).await;
+    let report = world.run_alone(&Request::default()).await.queues.remove(0);
+    assert_eq!((report.parked, world.dead()), (2, 0), "{report:?}");
+    assert_eq!(world.record(&receipt).expect("a record").outcome, Status::Parked);
+    assert!(world.parked().iter().all(|entry| entry["reason"] == "too-old"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_command_and_could_not_be_parked_is_tried_again_without_a_canary() {
+    let world = World::new();
+    world.put(&world.dead_letters, "A", "stranger", "no JSON").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let report = world.run(&Request::default()).await;
+    assert_eq!((report.redriven, report.canary, world.dead()), (1, None, 0), "{report:?}");
+    world.drain().await;
+    let parked = world.parked();
+    assert_eq!((parked.len(), &parked[0]["reason"]), (1, &json!("not-a-command")), "{parked:?}");
+}

@@ -1,0 +1,58 @@
+//! Ten thousand dead letters.
+
+use std::time::Duration;
+
+use messaging::DeadLetters;
+use messaging::dead_letters::{Failure, Order, Returning};
+use redrive::{Canary, Request};
+use serde_json::json;
+use tokio::time::advance;
+
+use crate::world::World;
+
+const STREAMS: usize = 2_000;
+const EACH: usize = 5;
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_dead_letters_cost_less_than_four_tenths_of_a_call_each() {
+    let world = World::new();
+    let mut letters = Vec::new();
+    for number in 0..EACH {
+        for stream in 0..STREAMS {
+            let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
+            let (_, body) = world.seal(&stream, &id, "Note", &json!({ "text": id }));
+            let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
+            letters.push(Returning { body, order, failure: Failure::default() });
+        }
+    }
+    DeadLetters::new(world.aws.sqs(), &world.dead_letters).bury(letters).await.expect("buried");
+    advance(Duration::from_secs(1)).await;
+
+    world.aws.forget_calls();
+    // The handler takes the canary, and no more: its calls are not to be counted.
+    let request = Request::default();
+    let handled = async {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert_eq!(world.handle().await, 1, "the canary");
+        let calls = world.aws.calls().len();
+        std::future::pending::<()>().await;
+        calls
+    };
+    let report = tokio::select! {
+        report = world.run_alone(&request) => report.queues[0].clone(),
+        _ = handled => unreachable!("it waits for ever"),
+    };
+    let total = STREAMS * EACH;
+    let calls = world.aws.calls().len();
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let each = calls as f64 / total as f64;
+    println!("{total} dead letters, {calls} calls, {each:.3} calls each: {report:?}");
+    assert_eq!((report.canary, report.found, report.redriven), (Some(Canary::Passed), 10_000, 10_000));
+    assert_eq!(world.dead(), 0);
+    assert!(each <= 0.4, "{each} calls each");
+    // 100 a second, as the pace says: no stampede.
+    let sent = world.aws.messages(&world.queue);
+    let (first, last) = (sent.first().expect("sent").sent, sent.last().expect("sent").sent);
+    let took = last.duration_since(first).expect("in order");
+    assert!(took >= Duration::from_secs(95), "{took:?} for {total}");
+}

@@ -1,0 +1,295 @@
+//! A context's command queue, its handler, its dead letters and the redrive, on virtual time.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use command_handler::CommandHandler;
+use kernel::cloud_event::CloudEvent;
+use kernel::command::{Command, Principal, PrincipalKind};
+use kernel::context::Context;
+use kernel::ids::{CommandKey, StreamId, TenantId};
+use kernel::operation::Status;
+use kernel::receipt::{Digest, Receipt, ReceiptKeys};
+use kernel::timestamp::Timestamp;
+use lambda::batch::GivingBack;
+use lambda::caller::Operators;
+use messaging::DeadLetters;
+use messaging::dead_letters::{Failure, Order, Returning};
+use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
+use serde_json::{Value, json};
+use store::operations::{OperationRecord, Operations};
+use store::parked::Parked;
+use store::registry::Registry;
+use store::{EventStore, Tables};
+use testkit::{Attempt, Aws, Fault, TABLES};
+use tokio::time::{Instant, advance, sleep};
+
+use crate::ledger;
+
+pub const MOST_RECEIVES: u32 = 5;
+/// How long the queue's consumer has a message to itself.
+pub const VISIBILITY: Duration = Duration::from_mins(3);
+/// How often redrive runs.
+pub const SCHEDULE: Duration = Duration::from_mins(5);
+/// How long a run may take.
+const RUN: Duration = Duration::from_mins(5);
+const RETENTION: Duration = Duration::from_hours(24 * 90);
+
+pub struct World {
+    pub aws: Aws,
+    pub queue: String,
+    pub dead_letters: String,
+    pub redrive: Redrive,
+    context: &'static Context,
+    receipts: ReceiptKeys,
+    /// The receive counts that the handler saw, by message body.
+    pub receives: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::parse("acme").expect("a tenant")
+}
+
+impl World {
+    pub fn new() -> Self {
+        let aws = Aws::new();
+        let queue = Aws::queue_url("ledger-commands.fifo");
+        let dead_letters = Aws::queue_url("ledger-dead-letters.fifo");
+        aws.dead_letter_queue(&queue, &dead_letters, MOST_RECEIVES);
+        let route = Route {
+            name: "ledger".to_owned(),
+            context: Some(&ledger::CONTEXT),
+            queue_url: queue.clone(),
+            dead_letters: DeadLetters::new(aws.sqs(), &dead_letters),
+        };
+        Self {
+            redrive: redrive(&aws, vec![route]),
+            aws,
+            queue,
+            dead_letters,
+            context: &ledger::CONTEXT,
+            receipts: ReceiptKeys::parse(&"k".repeat(32)).expect("keys"),
+            receives: Arc::default(),
+        }
+    }
+
+    /// From now on another build handles the commands.
+    pub fn deploy(&mut self, context: &'static Context) {
+        self.context = context;
+    }
+
+    // Commands
+
+    pub async fn note(&self, stream: &str, id: &str) -> Receipt {
+        self.send(stream, id, "Note", &json!({ "text": id })).await
+    }
+
+    pub async fn send(&self, stream: &str, id: &str, ty: &str, data: &Value) -> Receipt {
+        let (receipt, body) = self.seal(stream, id, ty, data);
+        self.put(&self.queue, stream, id, &body).await;
+        receipt
+    }
+
+    /// Puts a message into a queue in a stream's group.
+    pub async fn put(&self, queue: &str, stream: &str, id: &str, body: &str) {
+        let send = self.aws.sqs().send_message().queue_url(queue).message_body(body);
+        let group = format!("acme/ledger/{stream}");
+        send.message_group_id(group).message_deduplication_id(id).send().await.expect("queued");
+    }
+
+    /// A command that is a dead letter already, and was sent back so often.
+    pub async fn bury(&self, stream: &str, id: &str, attempts: u32) -> Receipt {
+        let (receipt, body) = self.seal(stream, id, "Note", &json!({ "text": id }));
+        let failure = Failure { attempts, error: Some("no answer".to_owned()), ..Failure::default() };
+        let order = Order { group: format!("acme/ledger/{stream}"), deduplication_id: format!("buried-{id}") };
+        let buried = Returning { body, order: Some(order), failure };
+        DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(vec![buried]).await.expect("buried");
+        receipt
+    }
+
+    pub fn seal(&self, stream: &str, id: &str, ty: &str, data: &Value) -> (Receipt, String) {
+        let event = CloudEvent::builder(id, "/tests", ty)
+            .subject(stream)
+            .dataschema(format!("https://api.example/schemas/ledger/{ty}/1"))
+            .data_json(data)
+            .build()
+            .expect("a CloudEvent");
+        let key = CommandKey::of(&tenant(), event.source(), event.id());
+        let receipt = self.receipts.seal(&tenant(), self.now(), key, Digest::of(&event, data));
+        let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let sealed = Command::seal(event, &tenant(), &principal, &receipt, trace).expect("a command");
+        (receipt, sealed.to_json())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.aws.now().into()
+    }
+
+    // The machinery
+
+    pub fn handler(&self) -> CommandHandler {
+        let tables = Tables {
+            events: TABLES.events.to_owned(),
+            operations: TABLES.operations.to_owned(),
+            parked: TABLES.parked.to_owned(),
+            guards: TABLES.guards.to_owned(),
+        };
+        CommandHandler {
+            context: self.context,
+            parked: Parked::new(self.aws.dynamodb(), TABLES.parked, TABLES.operations),
+            giving_back: GivingBack {
+                dead_letters: DeadLetters::new(self.aws.sqs(), &self.dead_letters),
+                max_receives: MOST_RECEIVES,
+            },
+            events: EventStore::new(self.aws.dynamodb(), tables),
+            retention: RETENTION,
+        }
+    }
+
+    /// One batch at most. Says how many messages were in it.
+    pub async fn handle(&self) -> usize {
+        let handler = self.handler();
+        let handled = self.aws.poll(&self.queue, 10, VISIBILITY, async |event: SqsEvent| {
+            for message in &event.records {
+                let receives = message.attributes["ApproximateReceiveCount"].parse().expect("a number");
+                let mut seen = self.receives.lock().expect("not poisoned");
+                let most = seen.entry(message.body.clone().unwrap_or_default()).or_default();
+                *most = (*most).max(receives);
+            }
+            handler.handle(event, self.now(), Instant::now() + Duration::from_secs(25)).await
+        });
+        handled.await
+    }
+
+    /// Handles what can be seen, again and again as it becomes visible, until the queue is empty.
+    pub async fn drain(&self) {
+        while !self.aws.messages(&self.queue).is_empty() {
+            while self.handle().await > 0 {}
+            advance(VISIBILITY + Duration::from_secs(1)).await;
+        }
+    }
+
+    /// One run, with the handler at work meanwhile.
+    pub async fn run(&self, request: &Request) -> QueueReport {
+        let mut report = self.beside_the_handler(self.run_alone(request)).await;
+        assert_eq!(report.queues.len(), 1, "{report:?}");
+        report.queues.remove(0)
+    }
+
+    pub async fn run_alone(&self, request: &Request) -> Report {
+        self.redrive.run(request, self.now(), Instant::now() + RUN).await
+    }
+
+    pub async fn beside_the_handler<T>(&self, work: impl Future<Output = T>) -> T {
+        let handling = async {
+            loop {
+                if self.handle().await == 0 {
+                    sleep(Duration::from_secs(4)).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = handling => unreachable!("it goes on for ever"),
+        }
+    }
+
+    /// Time goes on, the handler at work.
+    pub async fn for_a_while(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            while self.handle().await > 0 {}
+            sleep(Duration::from_secs(30)).await;
+        }
+    }
+
+    /// Time goes on until the next run on schedule, the handler at work.
+    pub async fn until_next_run(&self) {
+        self.for_a_while(SCHEDULE).await;
+    }
+
+    // Faults
+
+    /// Every load of a stream whose id contains `part` fails from now on.
+    pub fn break_streams(&self, part: &'static str) {
+        self.aws.inject(move |attempt| if loads(attempt, part) { broken() } else { Fault::None });
+    }
+
+    // What there is to see
+
+    pub fn dead(&self) -> usize {
+        self.aws.messages(&self.dead_letters).len()
+    }
+
+    pub fn record(&self, receipt: &Receipt) -> Option<OperationRecord> {
+        let key = OperationRecord::key(&tenant(), receipt.command_key);
+        let record = self.aws.items(TABLES.operations).into_iter().find(|record| record["operation_key"] == key)?;
+        Some(serde_json::from_value(record).expect("an operation record"))
+    }
+
+    #[track_caller]
+    pub fn assert_all_succeeded(&self, receipts: &[Receipt]) {
+        let records: BTreeMap<String, Value> = self
+            .aws
+            .items(TABLES.operations)
+            .into_iter()
+            .map(|record| (record["operation_key"].as_str().unwrap_or_default().to_owned(), record))
+            .collect();
+        for (index, receipt) in receipts.iter().enumerate() {
+            let record = records.get(&OperationRecord::key(&tenant(), receipt.command_key));
+            let outcome = record.map_or(json!("none"), |record| record["outcome"].clone());
+            assert_eq!(outcome, json!(Status::Succeeded), "command {index}: {record:?}\n{}", self.aws.calls());
+        }
+    }
+
+    /// The texts noted in a stream, in order.
+    pub fn notes(&self, stream: &str) -> Vec<String> {
+        let id = StreamId::parse(&format!("acme/ledger/{stream}")).expect("a stream id").to_string();
+        let commits = self.aws.items(TABLES.events).into_iter().filter(|commit| commit["stream_id"] == id);
+        commits
+            .flat_map(|commit| {
+                let events: Vec<Value> =
+                    serde_json::from_str(commit["events"].as_str().expect("events")).expect("a list of events");
+                events.into_iter().map(|event| event["data"]["text"].as_str().expect("a text").to_owned())
+            })
+            .collect()
+    }
+
+    pub fn parked(&self) -> Vec<Value> {
+        self.aws.items(TABLES.parked)
+    }
+}
+
+pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
+    Redrive {
+        routes,
+        sqs: aws.sqs(),
+        operations: Operations::new(aws.dynamodb(), TABLES.operations),
+        parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
+        operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), "custom:tenant"),
+        retention: RETENTION,
+        pace: Pace {
+            most_attempts: 10,
+            back_off: BackOff { first: Duration::from_mins(5), longest: Duration::from_hours(6) },
+            rate: 100,
+        },
+    }
+}
+
+/// Whether it is the command handler loading a stream.
+pub fn loads(attempt: &Attempt<'_>, part: &str) -> bool {
+    attempt.operation == "Query" && attempt.body.contains(r#""TableName":"events""#) && attempt.body.contains(part)
+}
+
+pub fn broken() -> Fault {
+    Fault::refuse(500, "InternalServerError")
+}
+
+pub fn names(stream: &str, count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("{stream}-{number:02}")).collect()
+}
