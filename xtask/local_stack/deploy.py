@@ -49,17 +49,28 @@ def main():
         boto3.client("cloudformation", endpoint_url=given.endpoint),
         StackName=given.stack_name,
         TemplateURL=f"{given.endpoint}/{BUCKET}/template.json",
-        Parameters=parameters(Stage="local", Architecture="x86_64", PublicUrl=api_url),
+        Parameters=parameters(
+            Stage="local",
+            Architecture="x86_64",
+            PublicUrl=api_url,
+            # Cognito's own host on AWS; here, the server's.
+            SignInUrl=given.endpoint,
+            RedriveMinutes="1",
+        ),
         Tags=[{"Key": "ms-custom-id", "Value": API_ID}],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
 
     # CloudFormation here leaves a table's time to live out.
-    boto3.client("dynamodb", endpoint_url=given.endpoint).update_time_to_live(
-        TableName=outputs["OperationsTable"],
-        TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
-    )
-    given.output.write_text(json.dumps(description(given, outputs), indent=2) + "\n")
+    dynamodb = boto3.client("dynamodb", endpoint_url=given.endpoint)
+    for table in ("OperationsTable", "ParkedTable"):
+        dynamodb.update_time_to_live(
+            TableName=outputs[table],
+            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+        )
+    secrets = boto3.client("secretsmanager", endpoint_url=given.endpoint)
+    receipt_key = secrets.get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
+    given.output.write_text(json.dumps(description(given, outputs, receipt_key), indent=2) + "\n")
 
 
 class CloudFormationLoader(yaml.SafeLoader):
@@ -121,7 +132,7 @@ def create_stack(cloudformation, **request):
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def description(given, outputs):
+def description(given, outputs, receipt_key):
     contexts = [key.removesuffix("CommandsQueue") for key in outputs if key.endswith("CommandsQueue")]
     return {
         "endpoint": given.endpoint,
@@ -130,9 +141,11 @@ def description(given, outputs):
         "secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
         "stack_name": given.stack_name,
         "api_url": outputs["ApiUrl"],
-        # Cognito's own host on AWS; here, the server's.
+        "console_url": outputs["ConsoleUrl"],
+        "sign_in_url": given.endpoint,
         "token_url": f"{given.endpoint}/oauth2/token",
         "user_pool_id": outputs["UserPoolId"],
+        "receipt_key": receipt_key,
         "tables": {
             "events": outputs["EventsTable"],
             "operations": outputs["OperationsTable"],
@@ -150,10 +163,12 @@ def description(given, outputs):
             for context in contexts
         },
         "event_topic": outputs["EventTopic"],
+        "redrive": f"{given.stack_name}-redrive",
         "queues": {
             "read_model_updates": outputs["ReadModelUpdatesQueue"],
             "read_model_dead_letters": outputs["ReadModelDeadLettersQueue"],
             "subscription_dead_letters": outputs["SubscriptionDeadLettersQueue"],
+            "publisher_retries": outputs["PublisherRetriesQueue"],
             "publisher_dead_letters": outputs["PublisherDeadLettersQueue"],
         },
         "server_pid": given.server_pid,

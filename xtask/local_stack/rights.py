@@ -16,7 +16,12 @@ import parliament
 LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 
 # Rights that the local stack asks for and AWS does not have: there, the right to one covers a batch.
-ONLY_LOCAL = {"sns:PublishBatch", "sqs:SendMessageBatch"}
+ONLY_LOCAL = {
+    "sns:PublishBatch",
+    "sqs:ChangeMessageVisibilityBatch",
+    "sqs:DeleteMessageBatch",
+    "sqs:SendMessageBatch",
+}
 
 # parliament knows this right for all streams only. Lambda asks for it on the one stream that it is to read.
 ON_ONE_STREAM = {"dynamodb:ListStreams"}

@@ -1,12 +1,14 @@
-"""Gives each tenant of events/registry/ an app client and its registry items, on a deployed local stack.
+"""Gives tenants and operators of events/registry/ their credentials and registry items, on a deployed local stack.
 
-Adds the tenants, with their clients' credentials, to the description that deploy.py wrote. The steps are
-those an operator takes on AWS: make an app client, let the authorizer accept it, write the registry.
+A tenant gets an app client; an operator gets one as well, for scripts, and a user, for the console. All are added
+to the description that deploy.py wrote. The steps are those to take on AWS: make an app client, let the authorizer
+accept it, write the registry.
 """
 
 import argparse
 import json
 import pathlib
+import secrets
 import sys
 
 import boto3
@@ -17,20 +19,32 @@ FIRST_TENANT = "demo"
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that deploy.py wrote")
-    options.add_argument("--registry", required=True, type=pathlib.Path, help="folder of <tenant>-tenant.json")
+    options.add_argument(
+        "--registry", required=True, type=pathlib.Path, help="folder of <tenant>-tenant.json and <name>-operator.json"
+    )
     given = options.parse_args()
 
     stack = json.loads(given.stack.read_text())
     cognito = boto3.client("cognito-idp", endpoint_url=stack["endpoint"])
     dynamodb = boto3.client("dynamodb", endpoint_url=stack["endpoint"])
 
+    def register(file, **ids):
+        for item in json.loads(file.read_text()):
+            dynamodb.put_item(TableName=stack["tables"]["registry"], Item=registry_item(item, ids))
+
     stack["tenants"] = {}
     for file in sorted(given.registry.glob("*-tenant.json")):
         tenant = file.stem.removesuffix("-tenant")
         client = client_of(tenant, cognito, stack)
-        for item in json.loads(file.read_text()):
-            dynamodb.put_item(TableName=stack["tables"]["registry"], Item=registry_item(item, client["client_id"]))
+        register(file, client_id=client["client_id"])
         stack["tenants"][tenant] = client
+
+    stack["operators"] = {}
+    for file in sorted(given.registry.glob("*-operator.json")):
+        client = new_client(file.stem, ["waybill/operate"], cognito, stack)
+        user, sub = new_user(file.stem, cognito, stack)
+        register(file, client_id=client["client_id"], user=sub)
+        stack["operators"][file.stem.removesuffix("-operator")] = user | client
 
     accept_clients(stack)
     given.stack.write_text(json.dumps(stack, indent=2) + "\n")
@@ -38,30 +52,54 @@ def main():
 
 def client_of(tenant, cognito, stack):
     """The template's own client serves the first tenant; the others get theirs."""
-    pool = stack["user_pool_id"]
-    if tenant == FIRST_TENANT:
-        client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=stack["outputs"]["ClientId"])
-    else:
-        client = cognito.create_user_pool_client(
-            UserPoolId=pool,
-            ClientName=tenant,
+    if tenant != FIRST_TENANT:
+        return new_client(tenant, ["waybill/submit", "waybill/read"], cognito, stack)
+    return credentials_of(
+        cognito.describe_user_pool_client(UserPoolId=stack["user_pool_id"], ClientId=stack["outputs"]["ClientId"])
+    )
+
+
+def new_client(name, scopes, cognito, stack):
+    return credentials_of(
+        cognito.create_user_pool_client(
+            UserPoolId=stack["user_pool_id"],
+            ClientName=name,
             GenerateSecret=True,
             AllowedOAuthFlowsUserPoolClient=True,
             AllowedOAuthFlows=["client_credentials"],
-            AllowedOAuthScopes=["waybill/submit", "waybill/read"],
+            AllowedOAuthScopes=scopes,
         )
-    client = client["UserPoolClient"]
+    )
+
+
+def credentials_of(answer):
+    client = answer["UserPoolClient"]
     return {"client_id": client["ClientId"], "client_secret": client["ClientSecret"]}
 
 
-def registry_item(item, client_id):
-    """A DynamoDB item of strings; what is not a string in the file is kept as JSON."""
+def new_user(name, cognito, stack):
+    """A user with a password that need not be changed, and the `sub` that tokens know them by."""
+    pool = stack["user_pool_id"]
+    # Cognito asks for a letter of either case, a digit and another character.
+    password = f"Aa1-{secrets.token_urlsafe(12)}"
+    user = cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")["User"]
+    cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=password, Permanent=True)
+    sub = next(attribute["Value"] for attribute in user["Attributes"] if attribute["Name"] == "sub")
+    return {"username": name, "password": password}, sub
+
+
+def registry_item(item, ids):
+    """A DynamoDB item of strings, with the ids filled in; what is not a string in the file is kept as JSON."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in item.items()}
-    return {name: {"S": text.replace("{client_id}", client_id)} for name, text in texts.items()}
+    for name, value in ids.items():
+        texts = {attribute: text.replace(f"{{{name}}}", value) for attribute, text in texts.items()}
+    return {name: {"S": text} for name, text in texts.items()}
 
 
 def accept_clients(stack):
-    further = [client["client_id"] for tenant, client in stack["tenants"].items() if tenant != FIRST_TENANT]
+    """Those that the template did not make."""
+    made = [client["client_id"] for client in [*stack["tenants"].values(), *stack["operators"].values()]]
+    further = [client_id for client_id in made if client_id != stack["outputs"]["ClientId"]]
     if not further:
         return
     cloudformation = boto3.client("cloudformation", endpoint_url=stack["endpoint"])

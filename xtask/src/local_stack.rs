@@ -31,7 +31,7 @@ pub struct LocalStack {
 }
 
 impl LocalStack {
-    /// Starts a server, deploys the template with the functions in the folder, and sets up the tenants of
+    /// Starts a server, deploys the template with the functions in the folder, and sets up the tenants and operators of
     /// `events/registry/`.
     pub fn start(workspace: &Workspace, functions: &Path, port: Option<u16>) -> Result<Self> {
         let tools = step("install the local stack", || Environment::of(workspace, "local-stack"))?;
@@ -119,7 +119,7 @@ impl LocalStack {
                 .arg(&self.description);
             processes::keep(&mut deploy)
         })?;
-        step("set up tenants", || {
+        step("set up tenants and operators", || {
             let mut tenants = tools.command("python");
             in_local_aws(&mut tenants)
                 .arg(scripts.join("tenants.py"))

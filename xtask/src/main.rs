@@ -1,8 +1,10 @@
 //! What there is to do around the code: run it here, test it, check its template.
 //!
 //! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Python tools, and cargo-nextest if it is
-//! missing, are installed on first use, in fixed versions, into the target folder; nothing is installed outside of it.
+//! missing, are installed on first use, in fixed versions, into the target folder; nothing is installed outside of it
+//! but a browser, where there is none and the task runs as root.
 
+mod browser;
 mod functions;
 mod lint;
 mod local_stack;

@@ -8,9 +8,9 @@ use crate::functions::Beside;
 use crate::local_stack::LocalStack;
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, Workspace, cargo};
-use crate::{functions, lint, processes, tools};
+use crate::{browser, functions, lint, processes, tools};
 
-/// Tells the end-to-end tests where the stack is described.
+/// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
 
 pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Result<()> {
@@ -37,6 +37,7 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
 
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const TESTS: &str = "end-to-end tests";
+    const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     let stack = checks.check("deployment on the local stack", || {
         LocalStack::start(workspace, &functions::build(workspace, Beside::Tests)?, None)
@@ -44,18 +45,22 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     let Some(stack) = stack else {
         checks.skip(RIGHTS, "nothing is deployed");
         checks.skip(TESTS, "nothing is deployed");
+        checks.skip(CONSOLE, "nothing is deployed");
         return;
+    };
+    let with_last_words = |result: Result<()>| {
+        if result.is_err() {
+            eprintln!("\nThe local stack's last words:\n{}", stack.last_words());
+        }
+        result
     };
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
     checks.check(TESTS, || {
         let mut tests = nextest(workspace)?;
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
-        let result = processes::show(&mut tests);
-        if result.is_err() {
-            eprintln!("\nThe local stack's last words:\n{}", stack.last_words());
-        }
-        result
+        with_last_words(processes::show(&mut tests))
     });
+    checks.check(CONSOLE, || with_last_words(browser::console(workspace, &stack, STACK_VARIABLE)));
 }
 
 /// Lacks its last argument, the filter. All tests are built either way, so cargo builds them once: a choice of

@@ -23,9 +23,11 @@ fn guide(root: &Path, stack: &Value) -> String {
     format!(
         r#"
 Waybill is up. Stop it with Ctrl-C.
-  API     {api}
-  log     {log}
-  stack   {description}
+  API      {api}
+  console  {console}
+           where the demo tenant's operator signs in as {operator} with {password}
+  log      {log}
+  stack    {description}
 
 Paste into another shell. A token, as the demo tenant's machine client:
 
@@ -47,6 +49,9 @@ Read the order that it made, in the version that it made:
   curl -sf --retry 8 --retry-delay 1 --retry-all-errors "$ORDER" -H "Authorization: Bearer $TOKEN"; echo
 "#,
         api = text("/api_url"),
+        console = text("/console_url"),
+        operator = text("/operators/demo/username"),
+        password = text("/operators/demo/password"),
         log = text("/server_log"),
         description = Path::new(text("/server_log")).with_file_name("stack.json").display(),
         client_id = text("/tenants/demo/client_id"),

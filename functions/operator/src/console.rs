@@ -1,0 +1,135 @@
+//! `GET /console`: a page for operators, with its parts. It holds no data and needs no token: it asks the API for all
+//! that it shows, with the token of whoever signs in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use lambda::http::{json, set};
+use lambda::request::has_already;
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Request, Response};
+use sha2::{Digest as _, Sha256};
+
+use crate::refusal::nothing_here;
+use crate::{Answer, Desk};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// By its name below `/console`: media type and text.
+fn part(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
+        "" => (HTML, include_str!("../console/index.html")),
+        "console.css" => (CSS, include_str!("../console/console.css")),
+        "console.js" => (JAVASCRIPT, include_str!("../console/console.js")),
+        "json.js" => (JAVASCRIPT, include_str!("../console/json.js")),
+        "page.js" => (JAVASCRIPT, include_str!("../console/page.js")),
+        "session.js" => (JAVASCRIPT, include_str!("../console/session.js")),
+        _ => return None,
+    })
+}
+
+/// Where people sign in, by OAuth 2.0 with a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    pub client_id: String,
+    /// Base of `/oauth2/authorize` and `/oauth2/token`, without a slash at its end.
+    url: String,
+}
+
+impl SignIn {
+    /// `None` if the address is none that a page may be allowed to speak to.
+    pub fn new(client_id: impl Into<String>, url: &str) -> Option<Self> {
+        let url = url.trim_end_matches('/');
+        let host_and_path = url.strip_prefix("https://").or(url.strip_prefix("http://"))?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/[]".contains(&byte);
+        let fits = !host_and_path.starts_with('/') && !host_and_path.is_empty() && host_and_path.bytes().all(plain);
+        fits.then(|| Self { client_id: client_id.into(), url: url.to_owned() })
+    }
+
+    /// Scheme, host and port.
+    fn origin(&self) -> &str {
+        let host = self.url.find("://").map_or(0, |scheme| scheme + 3);
+        self.url[host..].find('/').map_or(&self.url, |path| &self.url[..host + path])
+    }
+}
+
+impl Desk {
+    /// `parts` are what follows `/console` in the path.
+    pub(crate) fn console(&self, parts: &[&str], request: &Request) -> Answer {
+        match parts {
+            ["config.json"] => self.config(),
+            [] => self.part("", request),
+            [name] if !name.is_empty() => self.part(name, request),
+            _ => Err(nothing_here().into()),
+        }
+    }
+
+    fn config(&self) -> Answer {
+        let SignIn { client_id, url } = self.sign_in.as_ref().ok_or_else(nothing_here)?;
+        let config = serde_json::json!({
+            "authorizeUrl": format!("{url}/oauth2/authorize"),
+            "tokenUrl": format!("{url}/oauth2/token"),
+            "clientId": client_id,
+            "scope": "openid waybill/operate",
+        });
+        let mut answer = json(StatusCode::OK, "application/json", config.to_string());
+        self.protect(&mut answer);
+        Ok(answer)
+    }
+
+    fn part(&self, name: &str, request: &Request) -> Answer {
+        let (media_type, text) = part(name).ok_or_else(nothing_here)?;
+        let etag = etag(text);
+        let mut answer = if has_already(request, &etag) {
+            let mut unchanged = Response::new(Body::Empty);
+            *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+            unchanged
+        } else {
+            let mut whole = Response::new(Body::Text(text.to_owned()));
+            set(&mut whole, CONTENT_TYPE, media_type);
+            whole
+        };
+        set(&mut answer, ETAG, &etag);
+        set(&mut answer, CACHE_CONTROL, "no-cache");
+        self.protect(&mut answer);
+        Ok(answer)
+    }
+
+    /// The page runs and asks for nothing but what is its own; and nobody frames it.
+    fn protect(&self, answer: &mut Response<Body>) {
+        let sign_in = self.sign_in.as_ref().map_or("", SignIn::origin);
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {sign_in}; \
+             img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        set(answer, CONTENT_SECURITY_POLICY, &policy);
+        let headers = answer.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+}
+
+fn etag(text: &str) -> String {
+    format!("\"{}\"", BASE64.encode(&Sha256::digest(text)[..12]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let origin = |url: &str| SignIn::new("c", url).map(|sign_in| sign_in.origin().to_owned());
+        assert_eq!(origin("https://auth.example/"), Some("https://auth.example".into()));
+        assert_eq!(origin("http://localhost:9229/base/path"), Some("http://localhost:9229".into()));
+        for bad in
+            ["", "auth.example", "https://", "https:///x", "javascript:x", "https://a b", "https://a;script-src *"]
+        {
+            assert_eq!(origin(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /dead-letters`: what lies in the dead-letter queues, for platform operators: a queue's messages belong to many
+//! tenants.
+
+use futures_util::future::try_join_all;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operator;
+use lambda::request::Parameters;
+use lambda_http::http::StatusCode;
+use messaging::dead_letters::Depth;
+use messaging::{DeadLetters, SendError};
+use serde::Serialize;
+
+use crate::{Answer, Desk, json};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Queue<'a> {
+    name: &'a str,
+    /// About how many: SQS does not say exactly.
+    waiting: u64,
+    /// Being redriven right now.
+    in_flight: u64,
+    /// When the oldest of the first few came there.
+    oldest: Option<Timestamp>,
+}
+
+impl Desk {
+    pub(crate) async fn dead_letters(&self, operator: &Operator, parameters: &Parameters) -> Answer {
+        parameters.expect_only(&[])?;
+        if operator.tenant.is_some() {
+            return Err(Problem::not_permitted("dead letters are of all tenants, and for platform operators").into());
+        }
+        let queues = try_join_all(self.dead_letters.iter().map(|(name, letters)| look(name, letters))).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({ "queues": queues })))
+    }
+}
+
+async fn look<'a>(name: &'a str, letters: &DeadLetters) -> Result<Queue<'a>, SendError> {
+    let Depth { visible, in_flight } = letters.depth().await?;
+    let oldest = if visible == 0 { None } else { letters.oldest().await? };
+    Ok(Queue { name, waiting: visible, in_flight, oldest })
+}

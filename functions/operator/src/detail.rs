@@ -1,0 +1,94 @@
+//! `GET /parked/{id}`: a message with all that is known of it.
+
+use kernel::cloud_event::CloudEvent;
+use kernel::context::Schema;
+use kernel::problem::Fault;
+use lambda::caller::Operator;
+use lambda::request::Parameters;
+use lambda::resubmission;
+use lambda_http::http::StatusCode;
+use schemas::command_data;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::parked::{Action, Found, ParkedMessage, Stage};
+
+use crate::list::Item;
+use crate::{Answer, Desk, json};
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(flatten)]
+    item: Item<'a>,
+    stage: Stage,
+    /// Whether its data can be replaced.
+    repairable: bool,
+    /// As it was parked, or as it was repaired since.
+    message: &'a str,
+    /// Letter for letter as in the message.
+    data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dataschema: Option<&'a str>,
+    /// What `dataschema` names.
+    schema: Option<&'a RawValue>,
+    /// What the schema has against the data.
+    complaints: Vec<Fault>,
+    history: &'a [Action],
+    revisions: Vec<Revision<'a>>,
+}
+
+/// The message before a repair.
+#[derive(Serialize)]
+struct Revision<'a> {
+    revision: u32,
+    message: &'a str,
+}
+
+impl Desk {
+    pub(crate) async fn detail(&self, operator: &Operator, id: &str, parameters: &Parameters) -> Answer {
+        parameters.expect_only(&[])?;
+        let parking = self.parking(operator, id).await?;
+        let Found { parked, earlier } = &parking.found;
+        let event = CloudEvent::from_json(parked.message.as_bytes()).ok();
+        let data = event.as_ref().and_then(CloudEvent::json);
+        let schema = event.as_ref().and_then(named_schema);
+        let detail = Detail {
+            item: Item::of(&parked.summary, &parking.id),
+            stage: parking.stage(),
+            repairable: parking.stage() == Stage::Waiting && self.repair_schema(parked).is_some(),
+            message: &parked.message,
+            data: data.and_then(|data| serde_json::from_str(data).ok()),
+            dataschema: event.as_ref().and_then(CloudEvent::dataschema),
+            schema: schema.and_then(|schema| serde_json::from_str(schema.text).ok()),
+            complaints: self.complaints(parked, data),
+            history: &parked.history,
+            revisions: earlier.iter().map(|(revision, message)| Revision { revision: *revision, message }).collect(),
+        };
+        Ok(json(StatusCode::OK, &detail))
+    }
+
+    /// The schema that a command's data must keep to; `None` for what cannot be repaired.
+    pub(crate) fn repair_schema(&self, parked: &ParkedMessage) -> Option<&schemas::Schema> {
+        let command = resubmission::command(parked)?;
+        let named = named_schema(&command.event)?;
+        catalog::context(&parked.summary.queue)?.command(named.name)?;
+        self.bundled.of_command(named.name, Some(named.version)).map(|(_, schema)| schema)
+    }
+
+    fn complaints(&self, parked: &ParkedMessage, data: Option<&str>) -> Vec<Fault> {
+        let Some(schema) = self.repair_schema(parked) else { return Vec::new() };
+        match command_data(data.unwrap_or("null")) {
+            Ok(data) => schema.complaints(&data),
+            Err(problem) => {
+                vec![Fault { pointer: None, index: None, ty: None, attribute: None, detail: problem.detail }]
+            }
+        }
+    }
+}
+
+/// The schema that a sealed event names: `…/{context}/{type}/{version}`, under whatever address the API had then.
+fn named_schema(event: &CloudEvent) -> Option<&'static Schema> {
+    let mut path = event.dataschema()?.rsplit('/');
+    let version = path.next()?.parse().ok()?;
+    let ty = path.next().filter(|ty| *ty == event.ty())?;
+    catalog::schema(path.next()?, ty, version)
+}

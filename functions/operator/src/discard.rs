@@ -1,0 +1,69 @@
+//! Giving parked messages up, for a reason that the sender is told.
+
+use kernel::ids::TenantId;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operator;
+use lambda::telemetry::metric;
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use serde::Deserialize;
+use store::parked::{Decision, Stage};
+
+use crate::done::{Done, answer_all};
+use crate::refusal::NoAnswer;
+use crate::{Answer, Desk, body, json, side_by_side};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Discarding {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Discardings {
+    ids: Vec<String>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+impl Desk {
+    /// `POST /parked/{id}/discard`
+    pub(crate) async fn discard(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
+        let Discarding { reason } = body::read(request)?;
+        let reason = body::some_reason(reason)?;
+        let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };
+        let operation = self.give_up(operator, id, decision).await?;
+        Ok(json(StatusCode::OK, &Done { id, stage: Stage::Discarded, operation }))
+    }
+
+    /// `POST /parked/discard`: each by itself.
+    pub(crate) async fn discard_all(&self, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
+        let Discardings { ids, reason } = body::read(request)?;
+        body::check_ids(&ids)?;
+        let reason = body::some_reason(reason)?;
+        let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };
+        let discarding = ids.iter().map(|id| self.give_up(operator, id, decision)).collect();
+        let outcomes = side_by_side(discarding).await.into_iter().map(|outcome| outcome.map(drop)).collect();
+        Ok(answer_all(ids, outcomes, StatusCode::OK))
+    }
+
+    /// Gives the operation that ends by it, if there is one.
+    async fn give_up(&self, operator: &Operator, id: &str, decision: Decision<'_>) -> Result<Option<String>, NoAnswer> {
+        let parking = self.waiting(operator, id).await?;
+        let expires_at = decision.at.plus(self.retention).seconds();
+        self.parked.discard(parking.message(), decision, expires_at).await?;
+        let summary = &parking.message().summary;
+        metrics::counter!(metric::DISCARDED, "Context" => parking.context()).increment(1);
+        tracing::info!(
+            parked = id,
+            operation = summary.operation,
+            message_tenant = summary.tenant.as_ref().map(TenantId::as_str),
+            queue = summary.queue,
+            revision = summary.revision,
+            "discarded"
+        );
+        Ok(summary.operation.clone())
+    }
+}

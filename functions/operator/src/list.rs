@@ -1,0 +1,196 @@
+//! `GET /parked`: what waits, in groups of what may have one cause, or message by message.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use kernel::ids::TenantId;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operator;
+use lambda::request::Parameters;
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use store::StoreError;
+use store::parked::Summary;
+
+use crate::parking::ParkingId;
+use crate::{Answer, Desk, json};
+
+/// Messages that have queue, type and reason in common.
+#[derive(Serialize)]
+struct Group {
+    context: Option<String>,
+    queue: String,
+    #[serde(rename = "type")]
+    ty: Option<String>,
+    reason: String,
+    count: usize,
+    /// When the first of them was parked.
+    oldest: Timestamp,
+    newest: Timestamp,
+}
+
+/// How many messages of a queue are counted at most: as many as can be read while somebody waits for the answer.
+const MOST_COUNTED: usize = 50_000;
+
+/// How many are read at a time.
+const PAGE: usize = 1000;
+
+/// A message as lists show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Item<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a TenantId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+    queue: &'a str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    ty: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    reason: &'a str,
+    error: &'a str,
+    attempts: u32,
+    revision: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
+    first_failed_at: Timestamp,
+    first_parked_at: Timestamp,
+    parked_at: Timestamp,
+}
+
+/// Part of a list.
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Item<'a>>,
+    /// To be given back as `cursor` for the next part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl<'a> Item<'a> {
+    pub fn of(summary: &'a Summary, id: &ParkingId) -> Self {
+        Self {
+            id: id.to_string(),
+            tenant: summary.tenant.as_ref(),
+            context: summary.context.as_deref(),
+            queue: &summary.queue,
+            ty: summary.message_type.as_deref(),
+            subject: summary.subject.as_deref(),
+            reason: &summary.reason,
+            error: &summary.error,
+            attempts: summary.attempts,
+            revision: summary.revision,
+            operation: summary.operation.as_deref(),
+            first_failed_at: summary.first_failed_at,
+            first_parked_at: summary.first_parked_at,
+            parked_at: summary.parked_at,
+        }
+    }
+}
+
+/// Which messages to list. Empty text asks for those that have none.
+struct Filters<'a> {
+    context: Option<&'a str>,
+    queue: Option<&'a str>,
+    ty: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Filters<'a> {
+    fn of(parameters: &'a Parameters) -> Result<Self, Problem> {
+        let [context, queue, ty, reason] = ["context", "queue", "type", "reason"].map(|name| parameters.text(name));
+        if [context, queue, ty, reason].iter().all(Option::is_none) {
+            return Err(Problem::bad_request("say which messages: by context, queue, type or reason"));
+        }
+        Ok(Self { context, queue, ty, reason })
+    }
+
+    fn accept(&self, summary: &Summary) -> bool {
+        let same =
+            |wanted: Option<&str>, is: Option<&str>| wanted.is_none_or(|wanted| wanted == is.unwrap_or_default());
+        same(self.context, summary.context.as_deref())
+            && same(self.queue, Some(&summary.queue))
+            && same(self.ty, summary.message_type.as_deref())
+            && same(self.reason, Some(&summary.reason))
+    }
+}
+
+impl Desk {
+    /// `GET /parked`: groups, the largest first.
+    pub(crate) async fn groups(&self, operator: &Operator) -> Answer {
+        let counted = try_join_all(self.queues.keys().map(|queue| self.count(queue, operator.tenant.as_ref()))).await?;
+        let complete = counted.iter().all(|(_, complete)| *complete);
+        let mut groups: Vec<Group> = counted.into_iter().flat_map(|(groups, _)| groups).collect();
+        groups.sort_by_key(|group| Reverse(group.count));
+        Ok(json(StatusCode::OK, &serde_json::json!({ "groups": groups, "complete": complete })))
+    }
+
+    /// The groups of a queue, and whether those are all.
+    async fn count(&self, queue: &str, tenant: Option<&TenantId>) -> Result<(Vec<Group>, bool), StoreError> {
+        let mut groups: BTreeMap<(Option<String>, Option<String>, String), Group> = BTreeMap::new();
+        let mut after = None;
+        for _ in 0..MOST_COUNTED / PAGE {
+            let page = self.parked.waiting(queue, tenant, |_| true, after.as_deref(), PAGE).await?;
+            for Summary { context, message_type, reason, parked_at, .. } in page.messages {
+                let group = groups.entry((context.clone(), message_type.clone(), reason.clone()));
+                let group = group.or_insert_with(|| Group {
+                    context,
+                    queue: queue.to_owned(),
+                    ty: message_type,
+                    reason,
+                    count: 0,
+                    oldest: parked_at,
+                    newest: parked_at,
+                });
+                group.count += 1;
+                group.oldest = group.oldest.min(parked_at);
+                group.newest = group.newest.max(parked_at);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok((groups.into_values().collect(), after.is_none()))
+    }
+
+    /// `GET /parked?…`: messages, queue by queue; of each tenant the oldest first.
+    pub(crate) async fn list(&self, operator: &Operator, parameters: &Parameters) -> Answer {
+        parameters.expect_only(&["context", "queue", "type", "reason", "limit", "cursor"])?;
+        let filters = Filters::of(parameters)?;
+        let limit = parameters.limit()?;
+        let last = cursor(parameters, operator)?;
+        let mut messages: Vec<Summary> = Vec::new();
+        for queue in self.queues.keys().filter(|queue| filters.queue.is_none_or(|wanted| wanted == *queue)) {
+            let after = match &last {
+                Some(last) if *queue < last.queue => continue,
+                Some(last) if *queue == last.queue => Some(last.place()),
+                _ => None,
+            };
+            // One more than asked for, to know whether there is more.
+            let missing = limit + 1 - messages.len();
+            let wanted = |summary: &Summary| filters.accept(summary);
+            let tenant = operator.tenant.as_ref();
+            messages.extend(self.parked.waiting(queue, tenant, wanted, after.as_deref(), missing).await?.messages);
+            if messages.len() > limit {
+                break;
+            }
+        }
+        let more = messages.len() > limit;
+        messages.truncate(limit);
+        let items: Vec<_> = messages.iter().map(|summary| Item::of(summary, &ParkingId::of(summary))).collect();
+        let next = items.last().filter(|_| more).map(|last| last.id.clone());
+        Ok(json(StatusCode::OK, &List { items, next }))
+    }
+}
+
+/// Where to go on: behind this message, which an earlier part ended with.
+fn cursor(parameters: &Parameters, operator: &Operator) -> Result<Option<ParkingId>, Problem> {
+    let Some(text) = parameters.text("cursor") else { return Ok(None) };
+    let last = ParkingId::read(text).filter(|last| operator.may_see(last.tenant.as_ref()));
+    last.map(Some).ok_or_else(|| Problem::bad_request("the cursor is not one that was given out"))
+}

@@ -1,0 +1,186 @@
+//! Ids of parked messages. One names a single parking: a message that was resubmitted and is parked again has another
+//! one, so that nobody acts on what they have not seen.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use kernel::ids::TenantId;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operator;
+use store::parked::{Action, Found, ParkedMessage, Stage, Summary, What};
+
+use crate::Desk;
+use crate::refusal::{NoAnswer, conflict, nothing_here};
+
+/// Where a message is parked, and how often it had been resubmitted before. As text it promises nothing about what is
+/// in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ParkingId {
+    pub tenant: Option<TenantId>,
+    pub queue: String,
+    /// Of the record: a time, and what is unique.
+    pub id: String,
+    pub revision: u32,
+}
+
+impl ParkingId {
+    pub fn of(summary: &Summary) -> Self {
+        Self {
+            tenant: summary.tenant.clone(),
+            queue: summary.queue.clone(),
+            id: summary.id.clone(),
+            revision: summary.revision,
+        }
+    }
+
+    /// Reads exactly what was given out, and whatever else is of the same form.
+    pub fn read(text: &str) -> Option<Self> {
+        let decoded = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
+        let (revision, place) = decoded.split_once('#')?;
+        let (tenant, place) = place.split_once('#')?;
+        let (queue, id) = place.split_once('#')?;
+        let (time, unique) = id.split_once('#')?;
+        let named = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        let well_formed = !queue.is_empty()
+            && queue.bytes().all(named)
+            && Timestamp::parse(time).is_some()
+            && !unique.is_empty()
+            && unique.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        let read = Self {
+            tenant: if tenant.is_empty() { None } else { Some(TenantId::parse(tenant).ok()?) },
+            queue: queue.to_owned(),
+            id: id.to_owned(),
+            revision: revision.parse().ok()?,
+        };
+        (well_formed && read.to_string() == text).then_some(read)
+    }
+
+    fn parked_key(&self) -> String {
+        ParkedMessage::key(self.tenant.as_ref(), &self.queue)
+    }
+
+    /// Its place among all that wait in its queue.
+    pub fn place(&self) -> String {
+        format!("{}#{}", self.tenant.as_ref().map_or("", TenantId::as_str), self.id)
+    }
+}
+
+impl fmt::Display for ParkingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(format!("{}#{}#{}", self.revision, self.parked_key(), self.id)))
+    }
+}
+
+/// A message as it was parked under an id.
+#[derive(Debug)]
+pub(crate) struct Parking {
+    pub id: ParkingId,
+    pub found: Found,
+}
+
+impl Desk {
+    /// The parking of this id, whatever became of it; nothing where the operator may not see it.
+    pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+        let id = ParkingId::read(id).filter(|id| operator.may_see(id.tenant.as_ref())).ok_or_else(nothing_here)?;
+        let found = self.parked.find(&id.parked_key(), &id.id).await?.ok_or_else(nothing_here)?;
+        let parking = Parking { id, found };
+        if parking.is_yet_to_come() { Err(nothing_here().into()) } else { Ok(parking) }
+    }
+
+    /// The same, if it waits for an operator.
+    pub(crate) async fn waiting(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+        let parking = self.parking(operator, id).await?;
+        match parking.stage() {
+            Stage::Waiting => Ok(parking),
+            Stage::Resubmitted | Stage::Discarded => Err(parking.over().into()),
+        }
+    }
+}
+
+impl Parking {
+    pub fn message(&self) -> &ParkedMessage {
+        &self.found.parked
+    }
+
+    /// What it is counted under.
+    pub fn context(&self) -> String {
+        let summary = &self.message().summary;
+        summary.context.as_ref().unwrap_or(&summary.queue).clone()
+    }
+
+    /// A message is in its next revision while it is under way, and parked in that only if it fails again.
+    fn is_yet_to_come(&self) -> bool {
+        let ParkedMessage { summary, stage, .. } = self.message();
+        self.id.revision > summary.revision || (self.is_latest() && *stage == Stage::Resubmitted)
+    }
+
+    fn is_latest(&self) -> bool {
+        self.id.revision == self.message().summary.revision
+    }
+
+    pub fn stage(&self) -> Stage {
+        if self.is_latest() { self.message().stage } else { Stage::Resubmitted }
+    }
+
+    /// Why nobody can act on it any more.
+    fn over(&self) -> Problem {
+        let mut ends = self.message().history.iter().filter(|action| action.what != What::Parked);
+        let nth: usize = self.id.revision.try_into().unwrap_or(usize::MAX);
+        let end: Option<&Action> = ends.clone().nth(nth).or_else(|| ends.next_back());
+        conflict(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> ParkingId {
+        ParkingId {
+            tenant: TenantId::parse("demo").ok(),
+            queue: "orders".to_owned(),
+            id: "2026-01-15T09:30:00.123Z#4bf92f35".to_owned(),
+            revision: 3,
+        }
+    }
+
+    #[test]
+    fn an_id_reads_back_as_what_it_was_made_of() {
+        let without_tenant = ParkingId { tenant: None, queue: "read_model_updater".to_owned(), ..id() };
+        for id in [id(), without_tenant] {
+            let text = id.to_string();
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'), "{text}");
+            assert_eq!(ParkingId::read(&text), Some(id));
+        }
+    }
+
+    #[test]
+    fn what_was_never_given_out_is_no_id() {
+        let given = id().to_string();
+        for text in ["", "resubmit", &given[1..], &given[..given.len() - 1], &format!("{given}="), &format!("{given}A")]
+        {
+            assert_eq!(ParkingId::read(text), None, "{text}");
+        }
+        for inside in [
+            "",
+            "####",
+            "3#demo#orders",
+            "3#demo#orders#2026-01-15T09:30:00.123Z",
+            "3#demo#orders#2026-01-15T09:30:00.123Z#",
+            "3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35#r0",
+            "3#demo#orders#yesterday#4bf92f35",
+            "3#demo##2026-01-15T09:30:00.123Z#4bf92f35",
+            "3#Demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
+            "3#demo#ORDERS#2026-01-15T09:30:00.123Z#4bf92f35",
+            "+3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
+            "03#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
+            "-3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
+            "3#demo#orders#2026-01-15T09:30:00.123Z#4bf9\u{0}f35",
+            "3#demo#orders#2026-01-15T09:30:00.123Z#4bf9 f35",
+        ] {
+            assert_eq!(ParkingId::read(&BASE64.encode(inside)), None, "{inside}");
+        }
+    }
+}

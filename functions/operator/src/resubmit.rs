@@ -1,0 +1,168 @@
+//! Sending parked messages back, as they are or repaired.
+//!
+//! First the message is taken, in a transaction with its operation: from then on nobody else can act on it, and the
+//! version that failed cannot run any more. Then it is sent, and then that is noted. If this function ends in between,
+//! the scheduled redrive finds what was taken and not sent, and sends it.
+
+use std::collections::BTreeMap;
+
+use kernel::cloud_event::Invalid;
+use kernel::command::Command;
+use kernel::ids::TenantId;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::caller::Operator;
+use lambda::resubmission;
+use lambda::telemetry::{chain, metric};
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use messaging::command_queue::MAX_MESSAGE_BYTES;
+use messaging::dead_letters::send_back;
+use schemas::command_data;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use store::parked::{Decision, ParkedMessage, Stage};
+
+use crate::done::{Done, answer_all};
+use crate::refusal::NoAnswer;
+use crate::{Answer, Desk, body, json, side_by_side};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resubmission {
+    /// What the data becomes; absent: it stays.
+    #[serde(default, deserialize_with = "given")]
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// `null` is data as well, and not the absence of it.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resubmissions {
+    ids: Vec<String>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+impl Desk {
+    /// `POST /parked/{id}/resubmit`
+    pub(crate) async fn resubmit(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
+        let Resubmission { data, reason } = body::read(request)?;
+        let reason = body::reason(reason)?;
+        let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
+        let taken = self.take(operator, id, data.as_deref(), decision).await?;
+        let operation = taken.summary.operation.clone();
+        self.send(vec![taken], now).await;
+        Ok(json(StatusCode::ACCEPTED, &Done { id, stage: Stage::Resubmitted, operation }))
+    }
+
+    /// `POST /parked/resubmit`: each is taken by itself; what was taken is sent together, in order per stream.
+    pub(crate) async fn resubmit_all(&self, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
+        let Resubmissions { ids, reason } = body::read(request)?;
+        body::check_ids(&ids)?;
+        let reason = body::reason(reason)?;
+        let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
+        let taking = ids.iter().map(|id| self.take(operator, id, None, decision)).collect();
+        let (mut taken, mut outcomes) = (Vec::new(), Vec::new());
+        for result in side_by_side(taking).await {
+            outcomes.push(result.map(|message| taken.push(message)));
+        }
+        self.send(taken, now).await;
+        Ok(answer_all(ids, outcomes, StatusCode::ACCEPTED))
+    }
+
+    /// Claims a waiting message for this operator, in its next revision.
+    async fn take(
+        &self,
+        operator: &Operator,
+        id: &str,
+        repair: Option<&RawValue>,
+        decision: Decision<'_>,
+    ) -> Result<ParkedMessage, NoAnswer> {
+        let parking = self.waiting(operator, id).await?;
+        let parked = parking.message();
+        let queue = &parked.summary.queue;
+        if !self.queues.contains_key(queue) {
+            tracing::error!(queue, "no queue of that name is configured");
+            return Err(Problem::unavailable(format!("there is no queue called {queue} now")).into());
+        }
+        let message = self.next_revision(parked, repair)?;
+        let taken = self.parked.resubmit(parked, message, repair.is_some(), decision).await?;
+        let summary = &taken.summary;
+        metrics::counter!(metric::RESUBMITTED, "Context" => parking.context()).increment(1);
+        tracing::info!(
+            parked = id,
+            operation = summary.operation,
+            message_tenant = summary.tenant.as_ref().map(TenantId::as_str),
+            queue = summary.queue,
+            revision = summary.revision,
+            repaired = repair.is_some(),
+            "resubmitted"
+        );
+        Ok(taken)
+    }
+
+    /// The message to be sent: a command in its next revision; anything else as it is.
+    fn next_revision(&self, parked: &ParkedMessage, repair: Option<&RawValue>) -> Result<String, Problem> {
+        let Some(command) = resubmission::command(parked) else {
+            return match repair {
+                None => Ok(parked.message.clone()),
+                Some(_) => Err(Problem::not_repairable(
+                    "it is no command, so there is no data to replace; resubmit it as it is, or discard it",
+                )),
+            };
+        };
+        if let Some(data) = repair {
+            let schema = self.repair_schema(parked).ok_or_else(|| {
+                Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
+            })?;
+            schema.check(&command_data(data.get())?)?;
+        }
+        let revised = Command::revised(command.event, command.revision + 1, repair.map(ToOwned::to_owned));
+        let message = revised.map_err(|invalid| malformed(&invalid))?.to_json();
+        if message.len() > MAX_MESSAGE_BYTES {
+            return Err(
+                Problem::too_large("a command takes at most 256 KiB, with what Waybill adds to it").about("data")
+            );
+        }
+        Ok(message)
+    }
+
+    /// Sends what was taken, and notes it. What cannot be sent now is found by the scheduled redrive.
+    async fn send(&self, taken: Vec<ParkedMessage>, now: Timestamp) {
+        let mut by_queue: BTreeMap<String, Vec<ParkedMessage>> = BTreeMap::new();
+        for message in taken {
+            by_queue.entry(message.summary.queue.clone()).or_default().push(message);
+        }
+        let expires_at = now.plus(self.retention).seconds();
+        for (queue, mut messages) in by_queue {
+            // As they were accepted: that is their order in their streams.
+            messages.sort_by(|a, b| a.summary.id.cmp(&b.summary.id));
+            let url = &self.queues[&queue];
+            let returning = messages.iter().map(|message| resubmission::returning(message, url)).collect();
+            if let Err(error) = send_back(&self.sqs, url, returning).await {
+                let count = messages.len();
+                tracing::warn!(queue, count, error = chain(&error), "perhaps not sent; the redrive will send it");
+                continue;
+            }
+            let noting = messages.iter().map(|message| self.parked.sent(&message.summary, expires_at)).collect();
+            for error in side_by_side(noting).await.into_iter().filter_map(Result::err) {
+                tracing::warn!(queue, error = chain(&error), "sent, but not noted; the redrive will send it again");
+            }
+        }
+    }
+}
+
+fn malformed(invalid: &Invalid) -> Problem {
+    let problem = Problem::malformed_event(invalid.to_string());
+    match invalid.attribute() {
+        Some(attribute) => problem.about(attribute),
+        None => problem,
+    }
+}

@@ -1,0 +1,176 @@
+//! `GET /parked/{id}`: one message, with what is known of it.
+
+use kernel::cloud_event::CloudEvent;
+use serde_json::{Value, json};
+
+use crate::api::{Api, PUBLIC_URL, Queued, bad_order, client, get, good_order, second};
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_shown_with_its_data_its_schema_and_what_is_wrong() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    let id = api.parks(&queued).await;
+    let detail = api.detail(&id).await;
+    assert_eq!(detail["message"], queued.body, "as it lay in the queue");
+    assert_eq!(detail["data"], bad_order());
+    assert_eq!(detail["dataschema"], format!("{PUBLIC_URL}/schemas/orders/SubmitOrder/1"));
+    let schema = catalog::schema("orders", "SubmitOrder", 1).expect("a schema").text;
+    assert_eq!(detail["schema"], serde_json::from_str::<Value>(schema).expect("JSON"));
+    let complaints = detail["complaints"].as_array().expect("complaints");
+    let mut pointers: Vec<_> = complaints.iter().filter_map(|complaint| complaint["pointer"].as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/customer", "/lines"], "{complaints:#?}");
+    assert_eq!((&detail["stage"], &detail["repairable"]), (&json!("waiting"), &json!(true)));
+    assert_eq!(detail["history"], json!([{ "at": api.now(), "what": "parked", "reason": "unreadable" }]));
+    assert_eq!(detail["revisions"], json!([]));
+    assert_eq!((&detail["id"], &detail["operation"]), (&json!(id), &json!(queued.operation())));
+}
+
+#[tokio::test]
+async fn data_that_keeps_to_its_schema_has_no_complaints() {
+    let api = Api::new();
+    let id = api.parks(&Queued::order("demo", "O-1", &good_order(), second(0))).await;
+    assert_eq!(api.detail(&id).await["complaints"], json!([]));
+}
+
+#[tokio::test]
+async fn data_is_shown_letter_for_letter() {
+    let api = Api::new();
+    let mut event = CloudEvent::from_json(Queued::order("demo", "O-1", &json!(1), second(0)).body.as_bytes());
+    let data = r#"{ "amount": 12345678901234567890123, "ratio": 1.10, "z": 1, "a": 2 }"#;
+    let raw = serde_json::value::RawValue::from_string(data.to_owned()).expect("JSON");
+    event = event.and_then(|event| event.into_builder().data_raw(raw).build());
+    let id = api.parks(&Queued::sealed("demo", event.expect("an event"), "orders", second(0))).await;
+    let answer = api.get(format!("/parked/{id}")).await;
+    assert!(answer.text.contains(&format!("\"data\":{data}")), "{answer:#?}");
+}
+
+#[tokio::test]
+async fn a_schema_is_found_under_the_address_that_the_api_had_then() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    let body = queued.body.replace(PUBLIC_URL, "https://old.example/base");
+    let id = api.parks(&Queued::read(body, "orders")).await;
+    let detail = api.detail(&id).await;
+    assert_eq!((&detail["repairable"], &detail["schema"]["title"]), (&json!(true), &json!("SubmitOrder")));
+}
+
+#[tokio::test]
+async fn a_command_of_a_version_that_is_not_known_cannot_be_repaired() {
+    let api = Api::new();
+    for dataschema in
+        ["orders/SubmitOrder/9", "orders/CancelOrder/1", "policies/SubmitOrder/1", "orders/OrderSubmitted/1"]
+    {
+        let queued = Queued::order("demo", "O-1", &good_order(), second(0));
+        let id = dataschema.replace('/', "-");
+        let body = queued.body.replace("orders/SubmitOrder/1", dataschema);
+        let event = CloudEvent::from_json(body.as_bytes()).expect("an event");
+        let event = CloudEvent::builder(id, event.source(), event.ty())
+            .subject("O-1")
+            .dataschema(event.dataschema().expect("a schema"))
+            .data_json(&good_order())
+            .build();
+        let id = api.parks(&Queued::sealed("demo", event.expect("an event"), "orders", second(0))).await;
+        let detail = api.detail(&id).await;
+        assert_eq!((&detail["repairable"], &detail["schema"]), (&json!(false), &Value::Null), "{dataschema}");
+        assert_eq!(detail["complaints"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_domain_event_is_shown_and_cannot_be_repaired() {
+    let api = Api::new();
+    let (id, body) = api.parks_event("demo/orders/O-7").await;
+    let detail = api.detail(&id).await;
+    assert_eq!((&detail["message"], &detail["repairable"]), (&json!(body), &json!(false)));
+    assert_eq!(detail["data"], json!({ "reason": "Ordered twice" }));
+    assert_eq!(detail["schema"]["title"], "OrderCancelled");
+    assert_eq!((&detail["context"], &detail["queue"]), (&json!("orders"), &json!("read_model_updater")));
+}
+
+#[tokio::test]
+async fn what_is_nothing_of_ours_is_shown_as_it_is() {
+    let api = Api::new();
+    for body in ["", "no command", "{\"stream_id\":\"demo/orders/O-1\",\"commit_number\":3}", "\u{1F600}<script>"] {
+        let id = api.parks_stranger("publisher", body).await;
+        let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok();
+        assert_eq!(detail["message"], body);
+        assert_eq!(
+            (&detail["data"], &detail["schema"], &detail["repairable"]),
+            (&Value::Null, &Value::Null, &json!(false))
+        );
+        assert_eq!((detail.get("dataschema"), detail.get("operation"), detail.get("type")), (None, None, None));
+    }
+}
+
+#[tokio::test]
+async fn what_reads_like_a_command_and_was_not_parked_as_one_is_none() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &good_order(), second(0));
+    let id = api.parks_stranger("orders", &queued.body).await;
+    let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok();
+    assert_eq!(detail["repairable"], false);
+    let resubmit = crate::api::post(format!("/parked/{id}/resubmit"), &json!({}));
+    api.send(resubmit.by(client("root"))).await.accepted();
+    let message = api.only_queued("orders");
+    assert_eq!(message.body, queued.body, "as it is");
+    assert_ne!(message.group.as_deref(), Some("demo/orders/O-1"), "nothing lets it into the stream");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_it_was_acted_on_the_id_says_what_became_of_it() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    let first = api.parks(&queued).await;
+    api.resubmit(&first, json!({ "data": good_order(), "reason": "a typing error" })).await.accepted();
+    let detail = api.detail(&first).await;
+    assert_eq!(
+        (&detail["id"], &detail["stage"], &detail["repairable"]),
+        (&json!(first), &json!("resubmitted"), &json!(false))
+    );
+    assert_eq!(detail["revision"], 1);
+    assert_eq!(detail["revisions"], json!([{ "revision": 0, "message": queued.body }]));
+    assert_eq!(detail["data"], good_order());
+    assert_eq!(
+        detail["history"][1],
+        json!({ "at": api.now(), "what": "resubmitted", "by": "desk", "reason": "a typing error", "repaired": true })
+    );
+
+    // It fails again, and is parked anew under another id.
+    let again = Queued::read(api.only_queued("orders").body, "orders");
+    let second = api.parks_because(&again, "panicked", "so it does").await;
+    assert_ne!(first, second);
+    assert_eq!(api.detail(&first).await["stage"], "resubmitted");
+    let detail = api.detail(&second).await;
+    assert_eq!(
+        (&detail["stage"], &detail["reason"], &detail["repairable"]),
+        (&json!("waiting"), &json!("panicked"), &json!(true))
+    );
+    assert_eq!(detail["history"].as_array().map(Vec::len), Some(3));
+
+    api.discard(&second, "enough").await.ok();
+    assert_eq!(api.detail(&first).await["stage"], "resubmitted");
+    assert_eq!(api.detail(&second).await["stage"], "discarded");
+}
+
+#[tokio::test]
+async fn an_id_that_was_not_given_out_leads_nowhere() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    let id = api.parks(&queued).await;
+    let parking = |revision: u32, key: &str| {
+        use base64::Engine as _;
+        let text = format!("{revision}#demo#orders#{}#{key}", second(0));
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+    };
+    assert_eq!(parking(0, &queued.key()), id);
+    let prefix = &queued.key()[..8];
+    for wrong in [parking(1, &queued.key()), parking(0, prefix), parking(0, "x"), "x".to_owned(), "%00".to_owned()] {
+        api.get(format!("/parked/{wrong}")).await.refused("not-found");
+        api.resubmit(&wrong, json!({})).await.refused("not-found");
+        api.discard(&wrong, "why not").await.refused("not-found");
+    }
+    // While the next revision is under way it is not parked in that.
+    api.resubmit(&id, json!({})).await.accepted();
+    api.get(format!("/parked/{}", parking(1, &queued.key()))).await.refused("not-found");
+}

@@ -1,0 +1,104 @@
+//! Whose messages an operator sees and acts on.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, Queued, client, get, good_order, post, second, user};
+
+/// What is parked of `demo`, of `other` and of nobody.
+struct Parked {
+    demo: String,
+    other: String,
+    nobody: String,
+}
+
+async fn parked(api: &Api) -> Parked {
+    Parked {
+        demo: api.parks(&Queued::order("demo", "O-1", &good_order(), second(1))).await,
+        other: api.parks(&Queued::order("other", "O-2", &good_order(), second(2))).await,
+        nobody: api.parks_stranger("orders", "no command at all").await,
+    }
+}
+
+/// All that these claims are listed.
+async fn seen(api: &Api, claims: &Value) -> Vec<String> {
+    let list = api.send(get("/parked?queue=orders").by(claims.clone())).await.ok();
+    list["items"].as_array().expect("items").iter().map(|item| item["id"].as_str().expect("an id").into()).collect()
+}
+
+#[tokio::test]
+async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all() {
+    let api = Api::new();
+    let Parked { demo, other, nobody } = parked(&api).await;
+    api.register(&json!({ "registry_key": "client#shop-client", "entry": "tenant", "tenant": "demo" }));
+    let of_demo = [client("desk"), client("shop-client"), user("alice", Some("demo"))];
+    for claims in of_demo {
+        assert_eq!(seen(&api, &claims).await, [demo.as_str()], "{claims}");
+        let groups = api.send(get("/parked").by(claims)).await.ok();
+        assert_eq!((groups["groups"].as_array().map(Vec::len), &groups["groups"][0]["count"]), (Some(1), &json!(1)));
+    }
+    assert_eq!(seen(&api, &client("neighbour")).await, [other.as_str()]);
+    assert_eq!(seen(&api, &user("bob", Some("nobodys"))).await, [""; 0]);
+    let mut all = seen(&api, &client("root")).await;
+    all.sort_unstable();
+    let mut expected = [demo, other, nobody];
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+}
+
+#[tokio::test]
+async fn what_is_registered_counts_and_not_what_the_token_claims() {
+    let api = Api::new();
+    let Parked { demo, other, .. } = parked(&api).await;
+    api.register(&json!({ "registry_key": "operator#alice", "entry": "operator", "tenant": "other" }));
+    assert_eq!(seen(&api, &user("alice", Some("demo"))).await, [other.as_str()]);
+    // The console's client is not its users.
+    api.register(&json!({ "registry_key": "operator#the-console", "entry": "operator" }));
+    assert_eq!(seen(&api, &user("bob", Some("demo"))).await, [demo.as_str()]);
+}
+
+#[tokio::test]
+async fn another_tenants_message_is_as_absent_as_what_never_was() {
+    let api = Api::new();
+    let Parked { other, nobody, .. } = parked(&api).await;
+    let before = api.everything();
+    // An id as it would be, if it were parked here.
+    let absent = Api::new().parks(&Queued::order("demo", "O-9", &good_order(), second(9))).await;
+    let expected = api.get(format!("/parked/{absent}")).await;
+    assert_eq!(expected.status, 404);
+    for id in [&other, &nobody] {
+        assert_eq!(api.get(format!("/parked/{id}")).await.text, expected.text);
+        assert_eq!(api.resubmit(id, json!({})).await.text, expected.text);
+        assert_eq!(api.resubmit(id, json!({ "data": good_order() })).await.text, expected.text);
+        assert_eq!(api.discard(id, "not mine").await.text, expected.text);
+        let ids = json!({ "ids": [id, absent], "reason": "not mine" });
+        for action in ["resubmit", "discard"] {
+            let results = api.send(post(format!("/parked/{action}"), &ids)).await.ok();
+            assert_eq!(results["results"][0]["status"], 404);
+            assert_eq!(results["results"][0]["problem"], results["results"][1]["problem"]);
+        }
+    }
+    assert_eq!(api.everything(), before);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_tenants_leads_nowhere() {
+    let api = Api::new();
+    let Parked { other, nobody, .. } = parked(&api).await;
+    for cursor in [&other, &nobody] {
+        api.get(format!("/parked?queue=orders&cursor={cursor}")).await.refused("bad-request");
+    }
+    let list = api.send(get(format!("/parked?queue=orders&cursor={other}")).by(client("root"))).await.ok();
+    assert_eq!(list["items"], json!([]), "it is the last of all");
+}
+
+#[tokio::test]
+async fn what_names_no_tenant_is_for_platform_operators() {
+    let api = Api::new();
+    let Parked { nobody, .. } = parked(&api).await;
+    api.get(format!("/parked/{nobody}")).await.refused("not-found");
+    let detail = api.send(get(format!("/parked/{nobody}")).by(client("root"))).await.ok();
+    assert_eq!((&detail["message"], &detail["tenant"]), (&json!("no command at all"), &Value::Null));
+    let resubmit = post(format!("/parked/{nobody}/resubmit"), &json!({}));
+    api.send(resubmit.by(client("root"))).await.accepted();
+    assert_eq!(api.only_queued("orders").body, "no command at all");
+}

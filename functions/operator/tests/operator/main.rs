@@ -1,0 +1,22 @@
+//! The operator function in process: real requests as API Gateway hands them over, the real SDK clients, and an AWS in
+//! memory whose content the `store` crate wrote.
+//!
+//! Every answer of every test but the console's is held against `openapi.yaml` besides (see `Api::send`).
+
+mod api;
+mod console;
+mod dead_letters;
+mod details;
+mod discarding;
+mod groups;
+mod hostile;
+mod isolation;
+mod lists;
+mod outages;
+mod privacy;
+mod races;
+mod repairs;
+mod requests;
+mod resubmitting;
+mod samples;
+mod settings;

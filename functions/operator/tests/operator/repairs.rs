@@ -1,0 +1,147 @@
+//! `POST /parked/{id}/resubmit` with data: repaired, and then as ever.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, Queued, bad_order, client, good_order, post, second};
+
+async fn api_with_a_bad_order() -> (Api, Queued, String) {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    let id = api.parks(&queued).await;
+    (api, queued, id)
+}
+
+/// Resubmits with this text as the data.
+async fn repair(api: &Api, id: &str, data: &str) -> crate::api::Answer {
+    let body = format!(r#"{{"data":{data},"reason":"a repair"}}"#);
+    api.send(post(format!("/parked/{id}/resubmit"), &json!({})).body(body)).await
+}
+
+#[tokio::test]
+async fn nothing_changes_but_the_data_and_the_revision() {
+    let (api, queued, id) = api_with_a_bad_order().await;
+    let answer = api.resubmit(&id, json!({ "data": good_order() })).await.accepted();
+    assert_eq!(answer["operation"], queued.operation(), "its sender goes on following the same");
+    let sent = Queued::read(api.only_queued("orders").body, "orders").command;
+    let data = sent.event.json().expect("data");
+    assert_eq!(serde_json::from_str::<Value>(data).expect("JSON"), good_order());
+    assert_eq!((sent.revision, sent.receipt), (1, queued.command.receipt));
+    let mut as_before = sent.event.clone().into_builder();
+    let before = queued.command.event.clone();
+    as_before = as_before.data_json(&bad_order());
+    let as_before = as_before.build().expect("an event");
+    assert_eq!(as_before, before.with_extension("commandrevision", 1).expect("a revision"));
+}
+
+#[tokio::test]
+async fn the_data_is_sent_letter_for_letter() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    let data = good_order().to_string().replace("\"quantity\":2", "\"quantity\" :\t2.0");
+    repair(&api, &id, &data).await.accepted();
+    let sent = Queued::read(api.only_queued("orders").body, "orders").command;
+    assert_eq!(sent.event.json(), Some(data.as_str()));
+}
+
+#[tokio::test]
+async fn invalid_data_is_refused_with_every_fault_and_changes_nothing() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    let before = api.everything();
+    let mut data = good_order();
+    data["lines"][0]["quantity"] = json!(0);
+    data["customer"] = json!("Jane Doe");
+    let problem = api.resubmit(&id, json!({ "data": data })).await.refused("invalid-data");
+    let mut pointers: Vec<_> = problem.errors.iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/customer", "/lines/0/quantity"]);
+    assert!(!problem.to_json().contains("Jane Doe"), "values are not repeated: {problem:#?}");
+    for data in ["null", "[]", "\"text\"", "0", "true", "{}"] {
+        repair(&api, &id, data).await.refused("invalid-data");
+    }
+    assert_eq!(api.everything(), before);
+    assert_eq!(api.detail(&id).await["stage"], "waiting");
+    repair(&api, &id, &good_order().to_string()).await.accepted();
+}
+
+#[tokio::test]
+async fn data_with_two_meanings_or_that_no_queue_carries_is_refused() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    let before = api.everything();
+    let order = good_order().to_string();
+    let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+    for data in [
+        order.replacen('{', r#"{"customer":"C-8","#, 1),
+        order.replace("POT-CAST-IRON", "\\ud800"),
+        order.replace("POT-CAST-IRON", "\\uffff"),
+        order.replace("POT-CAST-IRON", "\u{fffe}"),
+        order.replace("450", "1e999"),
+        deep,
+    ] {
+        assert_ne!(data, order);
+        let answer = repair(&api, &id, &data).await;
+        assert_eq!(answer.refused("malformed-event").attribute.as_deref(), Some("data"), "{data}");
+    }
+    assert_eq!(api.everything(), before);
+}
+
+#[tokio::test]
+async fn data_that_makes_the_command_too_large_is_refused() {
+    let api = Api::new();
+    let event = kernel::cloud_event::CloudEvent::builder("c1", "https://shop.example/desk", "CancelOrder")
+        .subject("O-1")
+        .dataschema("https://api.example/schemas/orders/CancelOrder/1")
+        .data_json(&json!({ "why": "twice" }))
+        .build()
+        .expect("an event");
+    let id = api.parks(&Queued::sealed("demo", event, "orders", second(0))).await;
+    let before = api.everything();
+    let padded = format!("{{{}}}", " ".repeat(256 * 1024));
+    assert_eq!(repair(&api, &id, &padded).await.refused("too-large").attribute.as_deref(), Some("data"));
+    assert_eq!(api.everything(), before);
+    repair(&api, &id, "{}").await.accepted();
+}
+
+#[tokio::test]
+async fn what_is_no_command_cannot_be_repaired() {
+    let api = Api::new();
+    let (event, _) = api.parks_event("demo/orders/O-7").await;
+    let stranger = api.parks_stranger("orders", "no command").await;
+    let before = api.everything();
+    for (id, operator) in [(event, "desk"), (stranger, "root")] {
+        let request = post(format!("/parked/{id}/resubmit"), &json!({ "data": {} }));
+        let problem = api.send(request.by(client(operator))).await.refused("not-repairable");
+        assert!(problem.detail.contains("no command"), "{problem:#?}");
+    }
+    assert_eq!(api.everything(), before);
+}
+
+#[tokio::test]
+async fn a_command_without_a_schema_here_can_only_go_back_as_it_is() {
+    let api = Api::new();
+    let event = kernel::cloud_event::CloudEvent::builder("c1", "https://shop.example/desk", "LaunchRocket")
+        .subject("O-1")
+        .dataschema("https://api.example/schemas/orders/LaunchRocket/1")
+        .data_json(&json!({}))
+        .build()
+        .expect("an event");
+    let id = api.parks(&Queued::sealed("demo", event, "orders", second(0))).await;
+    api.resubmit(&id, json!({ "data": {} })).await.refused("not-repairable");
+    api.resubmit(&id, json!({})).await.accepted();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_version_before_a_repair_is_kept() {
+    let (api, queued, first) = api_with_a_bad_order().await;
+    let mut data = good_order();
+    data["customer"] = json!("C-1");
+    api.resubmit(&first, json!({ "data": data })).await.accepted();
+    let once = Queued::read(api.queued("orders").pop().expect("a message").body, "orders");
+    let second = api.parks(&once).await;
+    data["customer"] = json!("C-2");
+    api.resubmit(&second, json!({ "data": data })).await.accepted();
+    let expected = json!([{ "revision": 0, "message": queued.body }, { "revision": 1, "message": once.body }]);
+    for id in [first, second] {
+        assert_eq!(api.detail(&id).await["revisions"], expected);
+    }
+    let repaired: Vec<_> = api.queued("orders").iter().map(|message| message.body.contains("C-2")).collect();
+    assert_eq!(repaired, [false, true]);
+}

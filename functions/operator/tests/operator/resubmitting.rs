@@ -1,0 +1,124 @@
+//! `POST /parked/{id}/resubmit` without data: back to the queue, as it is.
+
+use kernel::operation::Status;
+use kernel::timestamp::Timestamp;
+use serde_json::json;
+use testkit::TABLES;
+
+use crate::api::{Api, Queued, RETENTION, client, good_order, post, second};
+
+#[tokio::test(start_paused = true)]
+async fn a_command_goes_back_to_its_streams_place_in_its_next_revision() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &good_order(), second(0));
+    let id = api.parks(&queued).await;
+    let answer = api.resubmit(&id, json!({ "reason": "the warehouse is back" })).await.accepted();
+    assert_eq!(answer, json!({ "id": id, "stage": "resubmitted", "operation": queued.operation() }));
+
+    let message = api.only_queued("orders");
+    assert_eq!(message.group.as_deref(), Some("demo/orders/O-1"));
+    assert_eq!(message.deduplication_id, Some(format!("{}.1.0", queued.key())));
+    assert_eq!(message.attribute("attempts"), Some("0"), "its attempts begin anew");
+    let first_failed_at = message.attribute("firstfailedat").and_then(Timestamp::parse);
+    assert_eq!(first_failed_at, Some(api.now()));
+    let sent = Queued::read(message.body, "orders").command;
+    assert_eq!(sent.revision, 1);
+    let unrevised = queued.command.event.clone().with_extension("commandrevision", 1).expect("a revision");
+    assert_eq!(sent.event, unrevised, "all else is as it was");
+
+    let operation = api.operation(&queued).await;
+    assert_eq!((operation.status, operation.attempt, operation.finished_at), (Status::Retrying, None, None));
+    let item = &api.aws.items(TABLES.parked)[0];
+    assert!(item.get("unsent").is_none() && item.get("waiting").is_none(), "{item:#}");
+    assert_eq!(item["expires_at"], api.now().plus(RETENTION).seconds());
+    assert_eq!(api.ids("queue=orders").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_need_be_said() {
+    for body in ["", " ", "{}", r#"{"reason":null}"#, r#"{"reason":""}"#] {
+        let api = Api::new();
+        let id = api.parks(&Queued::order("demo", "O-1", &good_order(), second(0))).await;
+        api.send(post(format!("/parked/{id}/resubmit"), &json!({})).body(body)).await.accepted();
+        assert_eq!(api.detail(&id).await["history"][1].get("reason"), None, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_event_goes_back_as_it_is() {
+    let api = Api::new();
+    let (id, body) = api.parks_event("demo/orders/O-7").await;
+    let answer = api.resubmit(&id, json!({})).await.accepted();
+    assert_eq!(answer, json!({ "id": id, "stage": "resubmitted" }));
+    let message = api.only_queued("read_model_updater");
+    assert_eq!((message.body, message.group), (body, None), "to a queue that knows no groups");
+}
+
+#[tokio::test]
+async fn the_place_of_a_commit_goes_back_as_it_is() {
+    let api = Api::new();
+    let body = r#"{"stream_id": "demo/orders/O-1", "commit_number": 3}"#;
+    let id = api.parks_stranger("publisher", body).await;
+    api.send(post(format!("/parked/{id}/resubmit"), &json!({})).by(client("root"))).await.accepted();
+    assert_eq!(api.only_queued("publisher").body, body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_time_it_is_another_revision() {
+    let api = Api::new();
+    let mut queued = Queued::order("demo", "O-1", &good_order(), second(0));
+    for revision in 1..=3 {
+        let id = api.parks(&queued).await;
+        api.resubmit(&id, json!({})).await.accepted();
+        let message = api.queued("orders").pop().expect("a message");
+        assert_eq!(message.deduplication_id, Some(format!("{}.{revision}.0", queued.key())));
+        queued = Queued::read(message.body, "orders");
+        assert_eq!(queued.command.revision, revision);
+    }
+    assert_eq!(api.queued("orders").len(), 3, "none was taken for a repeat");
+}
+
+#[tokio::test]
+async fn the_second_time_is_a_conflict_that_says_who_was_first() {
+    let api = Api::new();
+    let id = api.parks(&Queued::order("demo", "O-1", &good_order(), second(0))).await;
+    let before = api.now();
+    api.resubmit(&id, json!({})).await.accepted();
+    let changed = api.everything();
+    for problem in [
+        api.resubmit(&id, json!({})).await.refused("conflict"),
+        api.resubmit(&id, json!({ "data": good_order() })).await.refused("conflict"),
+        api.discard(&id, "too late").await.refused("conflict"),
+        api.send(post(format!("/parked/{id}/resubmit"), &json!({})).by(client("root"))).await.refused("conflict"),
+    ] {
+        let at = problem.detail.strip_prefix("it was resubmitted by desk at ").and_then(Timestamp::parse);
+        assert!(at.is_some_and(|at| at >= before), "{problem:#?}");
+    }
+    assert_eq!(api.everything(), changed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_saw_an_earlier_parking_cannot_act_on_a_later_one() {
+    let api = Api::new();
+    let queued = Queued::order("demo", "O-1", &good_order(), second(0));
+    let earlier = api.parks(&queued).await;
+    api.resubmit(&earlier, json!({})).await.accepted();
+    let later = api.parks(&Queued::read(api.only_queued("orders").body, "orders")).await;
+    let before = api.everything();
+    let problem = api.discard(&earlier, "what I saw was hopeless").await.refused("conflict");
+    assert!(problem.detail.starts_with("it was resubmitted by desk"), "{problem:#?}");
+    api.resubmit(&earlier, json!({})).await.refused("conflict");
+    assert_eq!(api.everything(), before);
+    api.discard(&later, "still hopeless").await.ok();
+}
+
+#[tokio::test]
+async fn a_command_that_its_revision_would_make_too_large_is_left_where_it_is() {
+    let api = Api::new();
+    let small = Queued::order("demo", "O-1", &json!({ "note": "" }), second(0));
+    let note = "x".repeat(256 * 1024 - small.body.len());
+    let id = api.parks(&Queued::order("demo", "O-1", &json!({ "note": note }), second(0))).await;
+    let before = api.everything();
+    api.resubmit(&id, json!({})).await.refused("too-large");
+    assert_eq!(api.everything(), before);
+}
