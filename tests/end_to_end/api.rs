@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_sdk_sqs::Client as SqsClient;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 use testkit::openapi::Description;
 use ureq::Agent;
@@ -63,6 +65,21 @@ pub fn stack() -> Value {
     serde_json::from_str(&text).expect("the stack's description is JSON")
 }
 
+/// The stack's queues, as another service in the account sees them.
+pub fn sqs() -> SqsClient {
+    let stack = stack();
+    let text = |name: &str| stack[name].as_str().unwrap_or_else(|| panic!("no {name} in the description")).to_owned();
+    let credentials = Credentials::new(text("access_key_id"), text("secret_access_key"), None, None, "description");
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(text("region")))
+        .endpoint_url(text("endpoint"))
+        .credentials_provider(credentials)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    SqsClient::from_conf(config)
+}
+
 /// An id that no other test and no earlier run has used.
 pub fn fresh(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -88,10 +105,18 @@ impl Client {
         Self::with_scope(tenant, "waybill/submit waybill/read")
     }
 
+    /// An operator's machine client, by the name of their registration.
+    pub fn operator(name: &str) -> Self {
+        Self::with_credentials(&stack()["operators"][name], "waybill/operate")
+    }
+
     /// A client with fewer rights.
     pub fn with_scope(tenant: &str, scope: &str) -> Self {
+        Self::with_credentials(&stack()["tenants"][tenant], scope)
+    }
+
+    fn with_credentials(credentials: &Value, scope: &str) -> Self {
         let stack = stack();
-        let credentials = &stack["tenants"][tenant];
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", credentials["client_id"].as_str().expect("a client id")),

@@ -4,4 +4,5 @@ mod api;
 mod commands;
 mod crashes;
 mod reads;
+mod recovery;
 mod tenants;

@@ -103,6 +103,25 @@ async fn while_others_can_tell_whether_the_context_is_up_what_used_up_its_attemp
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_follows_a_command_that_used_up_its_attempts_goes_behind_a_canary_too() {
+    let world = World::new();
+    world.break_streams("acme/ledger");
+    world.bury("A", "A-01", 10).await;
+    for id in ["A-02", "A-03", "A-04"] {
+        world.bury("A", id, 0).await;
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let down = world.run_alone(&Request::default()).await.queues.remove(0);
+    assert_eq!((down.parked, down.redriven, down.waiting), (0, 1, 4), "{down:?}");
+    world.aws.heal();
+    world.for_a_while(Duration::from_mins(20)).await;
+    world.run(&Request::default()).await;
+    world.drain().await;
+    assert_eq!(world.notes("A"), ["A-02", "A-03", "A-04"]);
+    assert_eq!((world.parked().len(), world.dead()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_queue_would_soon_forget_is_parked_even_in_an_outage() {
     let world = World::new();
     world.break_streams("acme/ledger");

@@ -153,7 +153,7 @@ impl World {
     /// One batch at most. Says how many messages were in it.
     pub async fn handle(&self) -> usize {
         let handler = self.handler();
-        let handled = self.aws.poll(&self.queue, 10, VISIBILITY, async |event: SqsEvent| {
+        let poll = self.aws.poll(&self.queue, 10, VISIBILITY, async |event: SqsEvent| {
             for message in &event.records {
                 let receives = message.attributes["ApproximateReceiveCount"].parse().expect("a number");
                 let mut seen = self.receives.lock().expect("not poisoned");
@@ -162,7 +162,7 @@ impl World {
             }
             handler.handle(event, self.now(), Instant::now() + Duration::from_secs(25)).await
         });
-        handled.await
+        poll.await
     }
 
     /// Handles what can be seen, again and again as it becomes visible, until the queue is empty.

@@ -3,6 +3,7 @@
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::request::object;
 use lambda::telemetry::metric;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
@@ -31,7 +32,7 @@ struct Discardings {
 impl Desk {
     /// `POST /parked/{id}/discard`
     pub(crate) async fn discard(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
-        let Discarding { reason } = body::read(request)?;
+        let Discarding { reason } = object(request)?;
         let reason = body::some_reason(reason)?;
         let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };
         let operation = self.give_up(operator, id, decision).await?;
@@ -40,7 +41,7 @@ impl Desk {
 
     /// `POST /parked/discard`: each by itself.
     pub(crate) async fn discard_all(&self, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
-        let Discardings { ids, reason } = body::read(request)?;
+        let Discardings { ids, reason } = object(request)?;
         body::check_ids(&ids)?;
         let reason = body::some_reason(reason)?;
         let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };

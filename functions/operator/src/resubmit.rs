@@ -12,6 +12,7 @@ use kernel::ids::TenantId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::request::object;
 use lambda::resubmission;
 use lambda::telemetry::{chain, metric};
 use lambda_http::Request;
@@ -53,7 +54,7 @@ struct Resubmissions {
 impl Desk {
     /// `POST /parked/{id}/resubmit`
     pub(crate) async fn resubmit(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
-        let Resubmission { data, reason } = body::read(request)?;
+        let Resubmission { data, reason } = object(request)?;
         let reason = body::reason(reason)?;
         let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
         let taken = self.take(operator, id, data.as_deref(), decision).await?;
@@ -64,7 +65,7 @@ impl Desk {
 
     /// `POST /parked/resubmit`: each is taken by itself; what was taken is sent together, in order per stream.
     pub(crate) async fn resubmit_all(&self, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
-        let Resubmissions { ids, reason } = body::read(request)?;
+        let Resubmissions { ids, reason } = object(request)?;
         body::check_ids(&ids)?;
         let reason = body::reason(reason)?;
         let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
@@ -124,7 +125,8 @@ impl Desk {
             })?;
             schema.check(&command_data(data.get())?)?;
         }
-        let revised = Command::revised(command.event, command.revision + 1, repair.map(ToOwned::to_owned));
+        let revision = parked.summary.revision + 1;
+        let revised = Command::revised(command.event, revision, repair.map(ToOwned::to_owned));
         let message = revised.map_err(|invalid| malformed(&invalid))?.to_json();
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(

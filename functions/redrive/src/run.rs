@@ -79,74 +79,59 @@ impl<'a> Run<'a> {
 
     /// Finds out whether the context is up. Gives what was received for that and is still to be dealt with, if it is.
     async fn send_ahead(&mut self) -> Result<Option<Vec<Letter>>, RunError> {
-        let mut exhausted = Vec::new();
-        let mut others = false;
+        let mut seen = Vec::new();
         for _ in 0..CANARY_BATCHES {
             let letters = self.receive(1).await?;
             if letters.is_empty() {
                 break;
             }
-            let mut up = letters.iter().any(|letter| letter.handled_since);
-            let letters = self.clear(letters).await?;
-            if !up && let Some(ahead) = letters.iter().find(|letter| letter.state == State::OnItsWay) {
-                up = self.passes(ahead).await?;
-                if !up {
-                    return self.wait_with(letters, exhausted);
-                }
-            }
-            if !up && let Some(canary) = candidate(&letters) {
-                if self.is_open(canary).await? {
-                    self.send(std::slice::from_ref(canary)).await?;
-                    self.report.redriven += 1;
-                    up = self.passes(canary).await?;
-                } else {
-                    up = true;
-                }
-                if !up {
-                    return self.wait_with(letters, exhausted);
-                }
-            }
-            if up {
-                self.report.canary = Some(Canary::Passed);
-                let letters: Vec<_> = letters.into_iter().chain(exhausted).collect();
-                // What has its outcome by now is seen by looking again.
-                let again = self.triage.look(letters.into_iter().map(|letter| letter.dead).collect()).await?;
-                return Ok(Some(self.clear(again).await?));
-            }
-            let strangers: Vec<_>;
-            (strangers, others) = {
-                let (used_up, rest): (Vec<_>, Vec<_>) =
-                    letters.into_iter().partition(|letter| letter.state == State::Exhausted);
-                exhausted.extend(used_up);
-                let (strangers, rest): (Vec<_>, Vec<_>) =
-                    rest.into_iter().partition(|letter| letter.state == State::Due);
-                let others = others || !rest.is_empty();
-                self.hold(rest);
-                (strangers, others)
-            };
-            // No operation would tell of them, and so they are no canaries and wait for none.
+            let handled_since = letters.iter().any(|letter| letter.handled_since);
+            // No operation would tell of what is no command, so it is no canary, and waits for none.
+            let (letters, strangers): (Vec<_>, Vec<_>) =
+                self.clear(letters).await?.into_iter().partition(|letter| letter.command.is_some());
             self.deal_with(strangers).await?;
+            let up = if handled_since { Some(true) } else { self.canary(&letters).await? };
+            seen.extend(letters);
+            match up {
+                Some(true) => {
+                    self.report.canary = Some(Canary::Passed);
+                    // What has its outcome by now, the canary for one, is seen by looking again.
+                    let again = self.triage.look(seen.into_iter().map(|letter| letter.dead).collect()).await?;
+                    return Ok(Some(self.clear(again).await?));
+                }
+                Some(false) => {
+                    self.report.canary = Some(Canary::OnItsWay);
+                    self.hold(seen);
+                    return Ok(None);
+                }
+                None => {}
+            }
         }
-        if others {
-            self.hold(exhausted);
+        // There is nobody to send ahead. What has used up its attempts was tried for long enough, unless others will be
+        // due that can tell whether the context is up.
+        if seen.iter().all(|letter| letter.state == State::Exhausted) {
+            self.deal_with(seen).await?;
         } else {
-            // There is nobody to send ahead, and they have been tried for long enough.
-            self.deal_with(exhausted).await?;
+            self.hold(seen);
         }
         Ok(None)
     }
 
-    fn wait_with(&mut self, letters: Vec<Letter>, exhausted: Vec<Letter>) -> Result<Option<Vec<Letter>>, RunError> {
-        self.report.canary = Some(Canary::OnItsWay);
-        self.hold(letters);
-        self.hold(exhausted);
-        Ok(None)
-    }
-
-    /// Says in the canary's operation that it is on its way. This has to be on record before it is sent.
-    async fn is_open(&self, canary: &Letter) -> Result<bool, RunError> {
+    /// Whether the canary has passed: the one that is on its way, or else one that is sent now. `None` if none of these
+    /// can be sent ahead.
+    async fn canary(&mut self, letters: &[Letter]) -> Result<Option<bool>, RunError> {
+        if let Some(ahead) = letters.iter().find(|letter| letter.state == State::OnItsWay) {
+            return self.passes(ahead).await.map(Some);
+        }
+        let Some(canary) = candidate(letters) else { return Ok(None) };
+        // That it is on its way has to be on record before it is sent.
         let marks = canary.command.iter().map(|command| self.mark(command, canary.attempts + 1)).collect();
-        Ok(self.redrive.operations.mark_retrying(marks).await?.is_empty())
+        if !self.redrive.operations.mark_retrying(marks).await?.is_empty() {
+            return Ok(Some(true)); // it has got its outcome just now
+        }
+        self.send(std::slice::from_ref(canary)).await?;
+        self.report.redriven += 1;
+        self.passes(canary).await.map(Some)
     }
 
     /// Waits for the canary's outcome.
@@ -319,10 +304,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The command to send ahead: due, the first of its stream, and of those the one that has failed least, so that one
-/// which always fails does not stand in for all.
+/// The command to send ahead: due, the first of its stream (but for those that are to be parked), and of such the one
+/// that has failed least, so that one which always fails does not stand in for all.
 fn candidate(letters: &[Letter]) -> Option<&Letter> {
     let mut streams = HashSet::new();
-    let heads = letters.iter().filter(|letter| streams.insert(letter.dead.group.as_deref()));
-    heads.filter(|letter| letter.state == State::Due && letter.command.is_some()).min_by_key(|letter| letter.attempts)
+    letters
+        .iter()
+        .filter(|letter| letter.state != State::Exhausted && streams.insert(letter.dead.group.as_deref()))
+        .filter(|letter| letter.state == State::Due && letter.command.is_some())
+        .min_by_key(|letter| letter.attempts)
 }

@@ -11,7 +11,7 @@ pub static CONTEXTS: &[Context] = &[
 
 /// What collections must not be called: the API has these paths itself.
 pub const RESERVED: &[&str] =
-    &["commands", "dead-letters", "health", "operations", "parked", "redrive", "reports", "schemas"];
+    &["commands", "console", "dead-letters", "health", "operations", "parked", "redrive", "reports", "schemas"];
 
 /// The context of that name.
 pub fn context(name: &str) -> Option<&'static Context> {

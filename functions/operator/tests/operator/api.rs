@@ -1,4 +1,4 @@
-//! The API under test: the operators' desk, an AWS of its own, and what failing would have left in its tables and queues.
+//! The API under test: the operators' desk, an AWS of its own, and what failing would have left there.
 
 use std::time::Duration;
 
