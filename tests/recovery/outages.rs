@@ -52,7 +52,7 @@ async fn all_commands_of_an_outage_succeed_in_order_once_it_is_over_and_none_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn during_an_outage_no_more_than_the_canary_is_sent_back() {
+async fn during_an_outage_no_more_than_the_canaries_are_sent_back() {
     let world = World::new();
     outage(&world, &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"], 30).await;
 
@@ -64,7 +64,7 @@ async fn during_an_outage_no_more_than_the_canary_is_sent_back() {
         redriven += report.redriven;
         advance(SCHEDULE).await;
     }
-    assert!(redriven <= 2, "one in half an hour, for nobody says what became of it: {redriven}");
+    assert!(redriven <= 10, "five in half an hour, for nobody says what became of them: {redriven}");
     let calls = world.aws.calls().len();
     assert!(calls <= runs * 20, "{calls} calls in {runs} runs over 300 dead letters\n{}", world.aws.calls());
 }

@@ -79,6 +79,65 @@ async fn a_stream_that_fails_for_ever_is_parked_with_its_error_and_holds_up_no_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_streams_that_fail_for_ever_do_not_keep_others_from_coming_back() {
+    let world = World::new();
+    world.break_streams("acme/ledger/P");
+    for stream in 0..20 {
+        world.bury(&format!("P{stream}"), &format!("P{stream}-01"), 0).await;
+    }
+    let good = world.bury("A", "A-01", 0).await;
+    for _ in 0..36 {
+        world.run(&Request::default()).await;
+        world.until_next_run().await;
+    }
+    world.assert_all_succeeded(&[good]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_was_used_for_two_commands_costs_neither_its_message_before_one_has_its_outcome() {
+    let world = World::new();
+    world.break_streams("acme/ledger");
+    // The same source and id, with other content for another aggregate.
+    let (first, body) = world.seal("X", "reused", "Note", &json!({ "text": "first" }));
+    let (second, other) = world.seal("Y", "reused", "Note", &json!({ "text": "second" }));
+    world.put(&world.dead_letters, "Y", "second", &other).await;
+    world.put(&world.dead_letters, "X", "first", &body).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    for _ in 0..12 {
+        world.run(&Request::default()).await;
+        world.until_next_run().await;
+    }
+    world.aws.heal();
+    for _ in 0..24 {
+        world.run(&Request::default()).await;
+        world.until_next_run().await;
+    }
+    let notes = [world.notes("X"), world.notes("Y")].concat();
+    assert_eq!((notes.len(), world.dead()), (1, 0), "one of them took effect: {notes:?}");
+    let record = world.record(&first).expect("a record");
+    assert_eq!(record.outcome, Status::Succeeded);
+    let seen = [&first, &second].map(|receipt| record.seen_by(receipt, "https://api.example").status);
+    assert!(seen.contains(&Status::Succeeded) && seen.contains(&Status::Rejected), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_receives_commands_no_attempt_is_used_up() {
+    let world = World::new();
+    let receipt = world.bury("A", "A-01", 0).await;
+    // The handler is switched off for a day.
+    for _ in 0..48 {
+        tokio::time::advance(Duration::from_mins(31)).await;
+        let report = world.run_alone(&Request::default()).await.queues.remove(0);
+        assert_eq!((report.parked, report.error), (0, None));
+    }
+    assert_eq!(world.record(&receipt).expect("a record").attempt, Some(1));
+    world.drain().await;
+    world.run(&Request::default()).await;
+    world.assert_all_succeeded(&[receipt]);
+    assert_eq!((world.notes("A"), world.dead()), (vec!["A-01".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lonely_command_that_used_up_its_attempts_is_parked() {
     let world = World::new();
     let receipt = world.bury("A", "A-01", 10).await;

@@ -33,7 +33,7 @@ async fn ten_thousand_dead_letters_cost_less_than_four_tenths_of_a_call_each() {
     let request = Request::default();
     let handled = async {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        assert_eq!(world.handle().await, 1, "the canary");
+        assert!(world.handle().await > 0, "the canaries");
         let calls = world.aws.calls().len();
         std::future::pending::<()>().await;
         calls

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
-use command_handler::CommandHandler;
+use command_handler::{CommandHandler, Deciding};
 use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::context::Context;
@@ -147,6 +147,7 @@ impl World {
             },
             events: EventStore::new(self.aws.dynamodb(), tables),
             retention: RETENTION,
+            deciding: Deciding::default(),
         }
     }
 

@@ -87,14 +87,14 @@ impl Group {
                 Err(CommitError::Invalid(source)) => {
                     let fault = Fault::new("refused-by-store", chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
-                        return self.give_up(format!("it cannot be parked either: {}", fault.error));
+                        return self.retry_later(format!("it cannot be parked either: {}", fault.error));
                     }
                     self.pending[0].settled = Some(Settled::Parked(fault));
                 }
                 Err(CommitError::Store(error)) => return self.stuck(&error),
             }
             if conflicts > MOST_CONFLICTS {
-                return self.give_up(format!("others were at the stream, {conflicts} times over"));
+                return self.retry_later(format!("others were at the stream, {conflicts} times over"));
             }
             if known.is_none() && conflicts > 0 {
                 let most = 10_u64 << conflicts.min(5);
@@ -113,7 +113,7 @@ impl Group {
         for delivery in self.pending.iter_mut().take(self.at_once) {
             let verdict = match &delivery.settled {
                 Some(settled) => settled.clone().into(),
-                None => decide(&batch.aggregate, &delivery.command).await,
+                None => decide(handler.deciding, &batch.aggregate, &delivery.command).await,
             };
             if let Verdict::Parked(fault) = &verdict {
                 delivery.settled = Some(Settled::Parked(fault.clone()));
@@ -128,7 +128,7 @@ impl Group {
                 delivery.settled = Some(Settled::Parked(fault.clone()));
                 entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
-                    self.give_up("it is too large to be parked");
+                    self.retry_later("it is too large to be parked");
                     break;
                 }
             }
@@ -196,7 +196,7 @@ impl Group {
     }
 
     /// Nothing more can be done now, for a reason that may be logged as it is.
-    pub fn give_up(&mut self, reason: impl Into<String>) {
+    pub fn retry_later(&mut self, reason: impl Into<String>) {
         let reason = reason.into();
         tracing::error!(stream = %self.stream, waiting = self.pending.len(), reason, "to be retried");
         self.error = Some(reason);

@@ -30,6 +30,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use crate::delivery::Delivery;
 use crate::group::Group;
+pub use crate::verdict::Deciding;
 
 /// Handles the commands of one context.
 pub struct CommandHandler {
@@ -39,6 +40,7 @@ pub struct CommandHandler {
     pub giving_back: GivingBack,
     /// How long the record of a final outcome is kept, and thus how long a repeat is known as one.
     pub retention: Duration,
+    pub deciding: Deciding,
 }
 
 impl CommandHandler {
@@ -61,8 +63,8 @@ impl CommandHandler {
             // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
             match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => group.give_up("handling the stream panicked"),
-                Err(_) => group.give_up(OUT_OF_TIME),
+                Ok(Err(_)) => group.retry_later("handling the stream panicked"),
+                Err(_) => group.retry_later(OUT_OF_TIME),
             }
             group.give_back(self.context.name)
         }));

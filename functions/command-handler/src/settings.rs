@@ -5,7 +5,7 @@ use lambda::settings::{BadSetting, Environment, invalid};
 use store::parked::Parked;
 use store::{EventStore, Tables};
 
-use crate::CommandHandler;
+use crate::{CommandHandler, Deciding};
 
 /// The context whose commands it handles.
 const CONTEXT: &str = "CONTEXT";
@@ -31,6 +31,7 @@ impl CommandHandler {
             giving_back: GivingBack::from_environment(environment, sqs)?,
             events: EventStore::new(dynamodb, tables),
             retention: environment.retention()?,
+            deciding: Deciding::default(),
         })
     }
 }

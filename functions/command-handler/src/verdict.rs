@@ -1,5 +1,7 @@
 //! Deciding one command, with whatever its decider does kept to it.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use kernel::context::{Aggregate, Decided, Undecided};
 use kernel::decider::Rejection;
 use kernel::domain_event::{RecordedEvent, StoredEvent, Unpublishable};
 use lambda::telemetry::chain_in_full;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// What became of deciding.
@@ -47,20 +49,41 @@ impl Fault {
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Decides on a thread of its own, where a panic ends and a hang holds nobody up.
-///
-/// A thread that hangs cannot be ended: it goes on until the environment does.
-pub(crate) async fn decide(aggregate: &Arc<dyn Aggregate>, command: &Arc<Command>) -> Verdict {
-    let (aggregate, deciding) = (Arc::clone(aggregate), Arc::clone(command));
-    match timeout(PATIENCE, spawn_blocking(move || aggregate.decide(&deciding))).await {
-        Ok(Ok(Ok(decided))) => match decided.events.iter().find_map(|event| unpublishable(command, event)) {
+/// Where commands are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deciding {
+    /// On a thread of its own, where a panic ends and a hang holds nobody up.
+    ///
+    /// A thread that hangs cannot be ended: it goes on until the environment does.
+    #[default]
+    OnAThread,
+    /// Where the handler runs: a panic still ends there, but a hang holds up everything. For simulations, which repeat
+    /// exactly only without threads.
+    Inline,
+}
+
+pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, command: &Arc<Command>) -> Verdict {
+    let (of, what) = (Arc::clone(aggregate), Arc::clone(command));
+    let decide = move || of.decide(&what);
+    let decided = match deciding {
+        Deciding::Inline => catch_unwind(AssertUnwindSafe(decide)).map_err(panic_message),
+        Deciding::OnAThread => match timeout(PATIENCE, spawn_blocking(decide)).await {
+            Ok(Ok(decided)) => Ok(decided),
+            Ok(Err(error)) => Err(match error.try_into_panic() {
+                Ok(panic) => panic_message(panic),
+                Err(_) => "the decision was cancelled".to_owned(),
+            }),
+            Err(_) => return Verdict::Parked(Fault::new("hung", format!("no decision within {PATIENCE:?}"))),
+        },
+    };
+    match decided {
+        Ok(Ok(decided)) => match decided.events.iter().find_map(|event| unpublishable(command, event)) {
             None => Verdict::Decided(decided),
             Some(fault) => Verdict::Parked(fault),
         },
-        Ok(Ok(Err(Undecided::Rejected(rejection)))) => Verdict::Rejected(rejection),
-        Ok(Ok(Err(Undecided::Unreadable(error)))) => Verdict::Parked(Fault::new("unreadable", chain_in_full(&error))),
-        Ok(Err(panic)) => Verdict::Parked(Fault::new(Fault::PANICKED, panic_message(panic))),
-        Err(_) => Verdict::Parked(Fault::new("hung", format!("no decision within {PATIENCE:?}"))),
+        Ok(Err(Undecided::Rejected(rejection))) => Verdict::Rejected(rejection),
+        Ok(Err(Undecided::Unreadable(error))) => Verdict::Parked(Fault::new("unreadable", chain_in_full(&error))),
+        Err(panic) => Verdict::Parked(Fault::new(Fault::PANICKED, panic)),
     }
 }
 
@@ -73,8 +96,7 @@ fn unpublishable(command: &Command, event: &StoredEvent) -> Option<Fault> {
     Some(Fault::new(reason, format!("its {} could not be published: {}", event.ty, chain_in_full(&error))))
 }
 
-fn panic_message(error: JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else { return "the decision was cancelled".to_owned() };
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => panic.downcast::<&str>().map_or_else(|_| "no message".to_owned(), |text| (*text).to_owned()),

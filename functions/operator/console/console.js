@@ -553,6 +553,8 @@ async function inChunks(ids, verb, reason, failures, opened) {
     bar.value = asked;
     const failed = failures.length > 0 ? `, ${failures.length} not` : "";
     tell(`${asked - failures.length} of ${ids.length} ${DEEDS[verb].done}${failed}.`);
+    // What was taken and not sent would come after those that are taken next.
+    if (results.some((result) => result.status === 503)) return;
   }
 }
 

@@ -52,7 +52,7 @@ impl Desk {
         let data = event.as_ref().and_then(CloudEvent::json);
         let schema = event.as_ref().and_then(named_schema);
         let detail = Detail {
-            item: Item::of(&parked.summary, &parking.id),
+            item: Item::of(&parked.summary, &parking.id, operator),
             stage: parking.stage(),
             repairable: parking.stage() == Stage::Waiting && self.repair_schema(parked).is_some(),
             message: &parked.message,

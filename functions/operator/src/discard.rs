@@ -34,8 +34,9 @@ impl Desk {
     pub(crate) async fn discard(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
         let Discarding { reason } = object(request)?;
         let reason = body::some_reason(reason)?;
-        let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };
-        let operation = self.give_up(operator, id, decision).await?;
+        let by = operator.signature();
+        let decision = Decision { by: &by, reason: Some(&reason), at: now };
+        let operation = self.discard_one(operator, id, decision).await?;
         Ok(json(StatusCode::OK, &Done { id, stage: Stage::Discarded, operation }))
     }
 
@@ -44,14 +45,20 @@ impl Desk {
         let Discardings { ids, reason } = object(request)?;
         body::check_ids(&ids)?;
         let reason = body::some_reason(reason)?;
-        let decision = Decision { by: &operator.principal.id, reason: Some(&reason), at: now };
-        let discarding = ids.iter().map(|id| self.give_up(operator, id, decision)).collect();
+        let by = operator.signature();
+        let decision = Decision { by: &by, reason: Some(&reason), at: now };
+        let discarding = ids.iter().map(|id| self.discard_one(operator, id, decision)).collect();
         let outcomes = side_by_side(discarding).await.into_iter().map(|outcome| outcome.map(drop)).collect();
         Ok(answer_all(ids, outcomes, StatusCode::OK))
     }
 
     /// Gives the operation that ends by it, if there is one.
-    async fn give_up(&self, operator: &Operator, id: &str, decision: Decision<'_>) -> Result<Option<String>, NoAnswer> {
+    async fn discard_one(
+        &self,
+        operator: &Operator,
+        id: &str,
+        decision: Decision<'_>,
+    ) -> Result<Option<String>, NoAnswer> {
         let parking = self.waiting(operator, id).await?;
         let expires_at = decision.at.plus(self.retention).seconds();
         self.parked.discard(parking.message(), decision, expires_at).await?;

@@ -72,7 +72,9 @@ struct List<'a> {
 }
 
 impl<'a> Item<'a> {
-    pub fn of(summary: &'a Summary, id: &ParkingId) -> Self {
+    /// As this operator may see it. What broke in the platform itself may name parts of it, and is for those who run it.
+    pub fn of(summary: &'a Summary, id: &ParkingId, operator: &Operator) -> Self {
+        let of_the_platform = matches!(summary.reason.as_str(), "attempts-used-up" | "too-old" | "refused-by-store");
         Self {
             id: id.to_string(),
             tenant: summary.tenant.as_ref(),
@@ -81,7 +83,10 @@ impl<'a> Item<'a> {
             ty: summary.message_type.as_deref(),
             subject: summary.subject.as_deref(),
             reason: &summary.reason,
-            error: &summary.error,
+            error: match &operator.tenant {
+                Some(_) if of_the_platform => "the platform could not carry it out; its operators see the error",
+                _ => &summary.error,
+            },
             attempts: summary.attempts,
             revision: summary.revision,
             operation: summary.operation.as_deref(),
@@ -182,7 +187,8 @@ impl Desk {
         }
         let more = messages.len() > limit;
         messages.truncate(limit);
-        let items: Vec<_> = messages.iter().map(|summary| Item::of(summary, &ParkingId::of(summary))).collect();
+        let items: Vec<_> =
+            messages.iter().map(|summary| Item::of(summary, &ParkingId::of(summary), operator)).collect();
         let next = items.last().filter(|_| more).map(|last| last.id.clone());
         Ok(json(StatusCode::OK, &List { items, next }))
     }

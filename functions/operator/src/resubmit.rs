@@ -4,7 +4,7 @@
 //! version that failed cannot run any more. Then it is sent, and then that is noted. If this function ends in between,
 //! the scheduled redrive finds what was taken and not sent, and sends it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::cloud_event::Invalid;
 use kernel::command::Command;
@@ -51,12 +51,16 @@ struct Resubmissions {
     reason: Option<String>,
 }
 
+/// What is said of messages that were taken and not sent.
+const LATE: &str = "it is resubmitted, and will be sent within minutes; wait for that before you resubmit others";
+
 impl Desk {
     /// `POST /parked/{id}/resubmit`
     pub(crate) async fn resubmit(&self, operator: &Operator, id: &str, request: &Request, now: Timestamp) -> Answer {
         let Resubmission { data, reason } = object(request)?;
         let reason = body::reason(reason)?;
-        let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
+        let by = operator.signature();
+        let decision = Decision { by: &by, reason: reason.as_deref(), at: now };
         let taken = self.take(operator, id, data.as_deref(), decision).await?;
         let operation = taken.summary.operation.clone();
         self.send(vec![taken], now).await;
@@ -68,13 +72,21 @@ impl Desk {
         let Resubmissions { ids, reason } = object(request)?;
         body::check_ids(&ids)?;
         let reason = body::reason(reason)?;
-        let decision = Decision { by: &operator.principal.id, reason: reason.as_deref(), at: now };
+        let by = operator.signature();
+        let decision = Decision { by: &by, reason: reason.as_deref(), at: now };
         let taking = ids.iter().map(|id| self.take(operator, id, None, decision)).collect();
         let (mut taken, mut outcomes) = (Vec::new(), Vec::new());
         for result in side_by_side(taking).await {
-            outcomes.push(result.map(|message| taken.push(message)));
+            outcomes.push(result.map(|message| {
+                let queue = message.summary.queue.clone();
+                taken.push(message);
+                queue
+            }));
         }
-        self.send(taken, now).await;
+        let late = self.send(taken, now).await;
+        // Whoever goes on with the next hundred now would send them before these.
+        let sent = |queue: String| if late.contains(&queue) { Err(Problem::unavailable(LATE).into()) } else { Ok(()) };
+        let outcomes = outcomes.into_iter().map(|outcome| outcome.and_then(sent)).collect();
         Ok(answer_all(ids, outcomes, StatusCode::ACCEPTED))
     }
 
@@ -136,8 +148,10 @@ impl Desk {
         Ok(message)
     }
 
-    /// Sends what was taken, and notes it. What cannot be sent now is found by the scheduled redrive.
-    async fn send(&self, taken: Vec<ParkedMessage>, now: Timestamp) {
+    /// Sends what was taken, and notes it. Gives the queues that do not take it now; the scheduled redrive will find what
+    /// was for them.
+    async fn send(&self, taken: Vec<ParkedMessage>, now: Timestamp) -> BTreeSet<String> {
+        let mut late = BTreeSet::new();
         let mut by_queue: BTreeMap<String, Vec<ParkedMessage>> = BTreeMap::new();
         for message in taken {
             by_queue.entry(message.summary.queue.clone()).or_default().push(message);
@@ -151,6 +165,7 @@ impl Desk {
             if let Err(error) = send_back(&self.sqs, url, returning).await {
                 let count = messages.len();
                 tracing::warn!(queue, count, error = chain(&error), "perhaps not sent; the redrive will send it");
+                late.insert(queue);
                 continue;
             }
             let noting = messages.iter().map(|message| self.parked.sent(&message.summary, expires_at)).collect();
@@ -158,6 +173,7 @@ impl Desk {
                 tracing::warn!(queue, error = chain(&error), "sent, but not noted; the redrive will send it again");
             }
         }
+        late
     }
 }
 

@@ -4,9 +4,10 @@
 //! positions become references to commits first, each a message of its own: the events table forgets nothing, and one
 //! commit that cannot be published holds up none of the others.
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, metric};
+use lambda::batch::{GivingBack, Received};
+use lambda::telemetry::{chain, chain_in_full, metric};
 use messaging::dead_letters::{Failure, Returning, send_back};
 use messaging::{SendError, SqsClient};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ pub struct Retries {
     pub sqs: SqsClient,
     /// The queue that the messages come from; what becomes of positions goes there too.
     pub queue_url: String,
+    pub giving_back: GivingBack,
 }
 
 /// A message's body.
@@ -64,29 +66,24 @@ impl Publisher {
     /// Handles messages of the retries queue, each on its own. What is named in the answer goes back to the queue.
     pub async fn handle_retries(&self, batch: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
         let mut failed = Vec::new();
-        for message in batch.records {
+        for message in batch.records.into_iter().map(Received::of) {
             let handled = timeout_at(finish_by, self.retry(&message, now)).await;
             if let Err(error) = handled.unwrap_or(Err(RetryError::OutOfTime)) {
-                let id = message.message_id.unwrap_or_default();
-                tracing::error!(message_id = id, error = chain(&error), "to be retried");
-                failed.push(id);
+                tracing::error!(message_id = message.message_id, error = chain(&error), "to be retried");
+                failed.push((message, chain_in_full(&error)));
             }
         }
         metrics::counter!(metric::RETRIED).increment(failed.len() as u64);
-        lambda::batch::failures(failed)
+        self.retries.giving_back.answer(failed, now).await
     }
 
-    async fn retry(&self, message: &SqsMessage, now: Timestamp) -> Result<(), RetryError> {
-        let body = message.body.as_deref().unwrap_or_default();
-        match serde_json::from_str(body).map_err(RetryError::Unreadable)? {
+    async fn retry(&self, message: &Received, now: Timestamp) -> Result<(), RetryError> {
+        match serde_json::from_str(&message.body).map_err(RetryError::Unreadable)? {
             Retry::Commit(reference) => {
                 let commit = self.retries.commits.commit(&reference).await?.ok_or(RetryError::NoCommit)?;
                 Ok(self.publish(&commit.events()?, now).await?)
             }
-            Retry::Batch(given_up) => {
-                let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
-                self.retries.resolve(&given_up.positions, &Failure::read(attribute)).await
-            }
+            Retry::Batch(given_up) => self.retries.resolve(&given_up.positions, &message.failure).await,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The publisher's settings, from environment variables.
 
+use lambda::batch::GivingBack;
 use lambda::settings::{BadSetting, Environment};
 use messaging::{EventTopic, SnsClient, SqsClient};
 use store::event_store::Streams;
@@ -32,6 +33,7 @@ impl Publisher {
             retries: Retries {
                 commits: Streams::new(clients.dynamodb, &environment.text(EVENTS_TABLE)?),
                 positions: StreamPositions::new(clients.streams),
+                giving_back: GivingBack::from_environment(environment, clients.sqs.clone())?,
                 sqs: clients.sqs,
                 queue_url: environment.text(RETRIES)?,
             },

@@ -95,7 +95,7 @@ impl<'a> Progress<'a> {
                 None => match self.updater.streams.after(&target.stream, reached).await {
                     Ok(events) => events,
                     Err(error @ StoreError::Corrupt { .. }) => {
-                        self.give_up(&key, &error);
+                        self.retry_later(&key, &error);
                         continue;
                     }
                     Err(error) => {
@@ -108,7 +108,7 @@ impl<'a> Progress<'a> {
             let step = catch_unwind(AssertUnwindSafe(|| step(&key, target, row.as_ref(), events)));
             match step.unwrap_or(Err(StepError::Panicked)) {
                 Ok(step) => steps.push(step),
-                Err(error) => self.give_up(&key, &error),
+                Err(error) => self.retry_later(&key, &error),
             }
         }
         self.write(steps).await?;
@@ -134,7 +134,7 @@ impl<'a> Progress<'a> {
         for key in keys {
             match read_models.get(&key.tenant, key.collection, &key.id).await {
                 Ok(row) => rows.push((key, row)),
-                Err(error @ StoreError::Corrupt { .. }) => self.give_up(&key, &error),
+                Err(error @ StoreError::Corrupt { .. }) => self.retry_later(&key, &error),
                 Err(error) => return Err(error),
             }
         }
@@ -173,7 +173,7 @@ impl<'a> Progress<'a> {
                 Err(WriteError::Store(error)) => {
                     refused = true;
                     for change in &changes {
-                        self.give_up(&change.key, &error);
+                        self.retry_later(&change.key, &error);
                     }
                 }
             }
@@ -189,7 +189,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Leaves a document to a later delivery, or to the dead letters and whoever repairs.
-    fn give_up(&mut self, key: &Key, error: &(dyn Error + 'static)) {
+    fn retry_later(&mut self, key: &Key, error: &(dyn Error + 'static)) {
         if let Some(target) = self.targets.get(key) {
             tracing::error!(stream = %target.stream, error = chain(error), "cannot be projected");
             self.stuck.insert(key.clone(), chain_in_full(error));

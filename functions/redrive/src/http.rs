@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::caller::{Operator, UnknownCaller};
+use lambda::caller::UnknownCaller;
 use lambda::http::{json, problem};
 use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
@@ -36,16 +36,21 @@ impl Redrive {
             }
             other => Problem::from(&other),
         })?;
-        let Operator { principal, tenant: None } = operator else {
+        if operator.tenant.is_some() {
             return Err(Problem::not_permitted("queues are shared by all tenants: this is for platform operators"));
-        };
+        }
         let asked: Request = lambda::request::object(request)?;
         if let Some(name) = asked.context.as_ref().filter(|name| self.routes.iter().all(|route| route.name != **name)) {
             let known: Vec<_> = self.routes.iter().map(|route| route.name.as_str()).collect();
             let shown: String = name.chars().take(40).collect();
             return Err(Problem::bad_request(format!("no queue is called {shown}; known: {}", known.join(", "))));
         }
-        tracing::info!(operator = principal.id, context = asked.context, dry_run = asked.dry_run, "redrive by hand");
+        tracing::info!(
+            operator = operator.principal.id,
+            context = asked.context,
+            dry_run = asked.dry_run,
+            "redrive by hand"
+        );
         Ok(Request { by_hand: true, ..asked })
     }
 }

@@ -110,13 +110,13 @@ pub struct QueueReport {
     pub error: Option<String>,
 }
 
-/// The one command that is sent ahead, to find out whether its context is up.
+/// Commands that are sent ahead, to find out whether their context is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Canary {
-    /// It has its outcome: the rest may follow.
+    /// One has its outcome: the rest may follow.
     Passed,
-    /// Nothing is known of it yet: the rest waits.
+    /// Nothing is known of any yet: the rest waits.
     OnItsWay,
 }
 
@@ -126,13 +126,10 @@ impl Redrive {
         let asked_for = |route: &&Route| request.context.as_ref().is_none_or(|name| *name == route.name);
         let runs = self.routes.iter().filter(asked_for).map(|route| async move {
             let mut run = Run::new(self, route, request, now, finish_by);
-            let done = async {
-                if !request.dry_run {
-                    self.send_unsent(route, now).await?;
-                }
-                run.work().await
-            };
-            let error = done.await.err().map(|error| {
+            let work = run.work().await;
+            // Neither holds the other up.
+            let unsent = if request.dry_run { Ok(()) } else { self.send_unsent(route, now).await };
+            let error = work.and(unsent).err().map(|error| {
                 tracing::error!(queue = route.name, error = chain(&error), "the run broke off");
                 "it broke off; the function's log says why".to_owned()
             });
@@ -159,6 +156,15 @@ impl Redrive {
             }
             Err(error) => tracing::warn!(queue = route.name, error = chain(&error), "parked messages not counted"),
         }
+    }
+}
+
+impl Report {
+    /// The queues whose run broke off, if there are any.
+    pub fn broken_off(&self) -> Option<String> {
+        let broken: Vec<_> =
+            self.queues.iter().filter(|queue| queue.error.is_some()).map(|q| q.name.as_str()).collect();
+        (!broken.is_empty()).then(|| broken.join(", "))
     }
 }
 

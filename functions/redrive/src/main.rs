@@ -17,7 +17,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run::events(|incoming, finish_by| async move {
         let now = SystemTime::now().into();
         Ok(match incoming {
-            Incoming::Event(request) => serde_json::to_value(redrive.run(&request, now, finish_by).await)?,
+            Incoming::Event(request) => {
+                let report = redrive.run(&request, now, finish_by).await;
+                // An error of the function's own, so that its alarm rings.
+                if let Some(queues) = report.broken_off() {
+                    return Err(format!("the runs over these queues broke off: {queues}").into());
+                }
+                serde_json::to_value(report)?
+            }
             Incoming::Http(request) => run::http_answer(&redrive.answer(*request, now, finish_by).await),
         })
     })

@@ -61,6 +61,7 @@ fn parked(route: &Route, letter: &Letter, reason: &str, now: Timestamp) -> Parke
         ),
         None => (ParkedMessage::id(dead.sent_at, &dead.message_id), About::of(&dead.body)),
     };
+    let own_context = route.context.map(|context| context.name);
     let tenant = about.stream.as_ref().map(|stream| stream.tenant.clone());
     let error = dead.failure.error.clone().unwrap_or_else(|| {
         "no reason is known: the function that handled it ended without an answer; its log may tell".to_owned()
@@ -70,7 +71,7 @@ fn parked(route: &Route, letter: &Letter, reason: &str, now: Timestamp) -> Parke
         id,
         queue: route.name.clone(),
         tenant,
-        context: about.stream.as_ref().map(|stream| stream.context.clone()),
+        context: about.stream.as_ref().map(|stream| stream.context.as_str()).or(own_context).map(str::to_owned),
         message_type: about.message_type,
         subject: about.stream.as_ref().map(|stream| stream.aggregate.to_string()),
         operation: command.as_ref().map(|command| command.receipt.to_string()),

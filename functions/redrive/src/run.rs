@@ -1,7 +1,8 @@
 //! One run over one queue's dead letters.
 //!
-//! Commands go behind a canary: one is sent ahead, and only when it has its outcome do the others follow. It stays in
-//! the dead-letter queue until then, so whoever looks next knows where it is, and its stream keeps its order.
+//! Commands go behind canaries: a few are sent ahead, and only when one of them has its outcome do the others follow.
+//! They stay in the dead-letter queue until then, so whoever looks next knows where they are, and their streams keep
+//! their order.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,9 +21,14 @@ use crate::{Canary, QueueReport, Redrive, Request, Route, RunError};
 
 /// How many dead letters are worked on together: ten calls to receive them, one to look up their outcomes.
 const CHUNK: usize = 100;
-/// How many batches are looked through for a canary, when those at the front will not do.
-const CANARY_BATCHES: usize = 10;
-/// How long a run waits for the canary's outcome; after that the next one looks.
+/// How many canaries are on their way at the same time, each of another stream: one may be of a stream that fails for
+/// reasons of its own.
+const CANARIES: usize = 5;
+/// How many letters are looked through for canaries, when those at the front will not do.
+const MOST_SEEN: usize = 500;
+/// What a dry run looks at, for somebody waits for its answer.
+const MOST_SEEN_DRY: u64 = 1000;
+/// How long a run waits for a canary's outcome; after that the next one looks.
 const CANARY_WAIT: Duration = Duration::from_secs(20);
 /// Time kept to finish what was begun.
 const RESERVE: Duration = Duration::from_secs(3);
@@ -79,70 +85,68 @@ impl<'a> Run<'a> {
 
     /// Finds out whether the context is up. Gives what was received for that and is still to be dealt with, if it is.
     async fn send_ahead(&mut self) -> Result<Option<Vec<Letter>>, RunError> {
-        let mut seen = Vec::new();
-        for _ in 0..CANARY_BATCHES {
+        let mut seen: Vec<Letter> = Vec::new();
+        let mut up = false;
+        while !up && seen.len() < MOST_SEEN {
+            let received = self.received;
             let letters = self.receive(1).await?;
-            if letters.is_empty() {
+            if self.received == received {
                 break;
             }
-            let handled_since = letters.iter().any(|letter| letter.handled_since);
+            up = letters.iter().any(|letter| letter.handled_since);
             // No operation would tell of what is no command, so it is no canary, and waits for none.
             let (letters, strangers): (Vec<_>, Vec<_>) =
                 self.clear(letters).await?.into_iter().partition(|letter| letter.command.is_some());
             self.deal_with(strangers).await?;
-            let up = if handled_since { Some(true) } else { self.canary(&letters).await? };
             seen.extend(letters);
-            match up {
-                Some(true) => {
-                    self.report.canary = Some(Canary::Passed);
-                    // What has its outcome by now, the canary for one, is seen by looking again.
-                    let again = self.triage.look(seen.into_iter().map(|letter| letter.dead).collect()).await?;
-                    return Ok(Some(self.clear(again).await?));
-                }
-                Some(false) => {
-                    self.report.canary = Some(Canary::OnItsWay);
-                    self.hold(seen);
-                    return Ok(None);
-                }
-                None => {}
+            let untried = candidates(&seen).into_iter().filter(|letter| letter.attempts == 0).count();
+            if on_their_way(&seen).count() + untried >= CANARIES {
+                break;
             }
         }
-        // There is nobody to send ahead. What has used up its attempts was tried for long enough, unless others will be
-        // due that can tell whether the context is up.
-        if seen.iter().all(|letter| letter.state == State::Exhausted) {
-            self.deal_with(seen).await?;
-        } else {
+        if !up {
+            let canaries = candidates(&seen).into_iter().take(CANARIES.saturating_sub(on_their_way(&seen).count()));
+            let canaries: Vec<Letter> = canaries.cloned().collect();
+            let ahead: Vec<Letter> = on_their_way(&seen).cloned().chain(canaries.iter().cloned()).collect();
+            if ahead.is_empty() {
+                // There is nobody to send ahead. What has used up its attempts was tried for long enough, unless others
+                // will be due that can tell whether the context is up.
+                if seen.iter().all(|letter| letter.state == State::Exhausted) {
+                    self.deal_with(seen).await?;
+                } else {
+                    self.hold(seen);
+                }
+                return Ok(None);
+            }
+            // That they are on their way has to be on record before they are sent.
+            let closed = self.redrive.operations.mark_retrying(self.marks(&canaries)).await?;
+            self.send(&canaries).await?;
+            self.report.redriven += canaries.len() as u64;
+            up = !closed.is_empty() || self.one_passes(&ahead).await?;
+        }
+        if !up {
+            self.report.canary = Some(Canary::OnItsWay);
             self.hold(seen);
+            return Ok(None);
         }
-        Ok(None)
+        self.report.canary = Some(Canary::Passed);
+        // What has its outcome by now, the canary for one, is seen by looking again.
+        let again = self.triage.look(seen.into_iter().map(|letter| letter.dead).collect()).await?;
+        Ok(Some(self.clear(again).await?))
     }
 
-    /// Whether the canary has passed: the one that is on its way, or else one that is sent now. `None` if none of these
-    /// can be sent ahead.
-    async fn canary(&mut self, letters: &[Letter]) -> Result<Option<bool>, RunError> {
-        if let Some(ahead) = letters.iter().find(|letter| letter.state == State::OnItsWay) {
-            return self.passes(ahead).await.map(Some);
-        }
-        let Some(canary) = candidate(letters) else { return Ok(None) };
-        // That it is on its way has to be on record before it is sent.
-        let marks = canary.command.iter().map(|command| self.mark(command, canary.attempts + 1)).collect();
-        if !self.redrive.operations.mark_retrying(marks).await?.is_empty() {
-            return Ok(Some(true)); // it has got its outcome just now
-        }
-        self.send(std::slice::from_ref(canary)).await?;
-        self.report.redriven += 1;
-        self.passes(canary).await.map(Some)
-    }
-
-    /// Waits for the canary's outcome.
-    async fn passes(&self, canary: &Letter) -> Result<bool, RunError> {
-        let Some(Command { stream, receipt, revision, .. }) = &canary.command else { return Ok(false) };
+    /// Waits for the outcome of one of them.
+    async fn one_passes(&self, canaries: &[Letter]) -> Result<bool, RunError> {
         let until = (Instant::now() + CANARY_WAIT).min(self.finish_by - RESERVE);
         let mut pause = Duration::from_millis(500);
         loop {
-            let record = self.redrive.operations.find(&stream.tenant, receipt.command_key).await?;
-            let open = |record: &OperationRecord| record.outcome == Status::Retrying && record.revision == *revision;
-            if record.is_some_and(|record| !open(&record)) {
+            let commands = || canaries.iter().filter_map(|letter| letter.command.as_ref());
+            let records = self.redrive.operations.find_all(commands().map(key)).await?;
+            let has_passed = |command: &Command| {
+                let record = records.get(&key(command));
+                record.is_some_and(|it| it.outcome != Status::Retrying || it.revision != command.revision)
+            };
+            if commands().any(has_passed) {
                 return Ok(true);
             }
             if Instant::now() >= until {
@@ -173,7 +177,8 @@ impl<'a> Run<'a> {
     /// The next dead letters, about as many as asked for, looked at; none when all were received, or time is up.
     async fn receive(&mut self, many: usize) -> Result<Vec<Letter>, RunError> {
         let mut dead = Vec::new();
-        while dead.len() < many && self.received < self.report.found && Instant::now() + RESERVE < self.finish_by {
+        let there = if self.dry { self.report.found.min(MOST_SEEN_DRY) } else { self.report.found };
+        while dead.len() < many && self.received < there && Instant::now() + RESERVE < self.finish_by {
             let hidden_for = self.finish_by.saturating_duration_since(Instant::now()) + Duration::from_secs(30);
             let batch = self.route.dead_letters.receive(hidden_for).await?;
             if batch.is_empty() {
@@ -194,9 +199,16 @@ impl<'a> Run<'a> {
         self.report.settled += done.len() as u64;
         if self.dry {
             self.held.extend(done.into_iter().map(|letter| letter.dead));
-        } else {
-            self.delete(&done).await?;
+            return Ok(rest);
         }
+        // With a repeat goes what tells that a canary has failed, so that is put on record before.
+        let failed = done.iter().filter(|letter| letter.state == State::Repeat && letter.dead.failure.attempts > 0);
+        let failed = failed.filter_map(|Letter { dead, command, .. }| {
+            let mark = self.mark(command.as_ref()?, dead.failure.attempts);
+            Some(OperationRecord { failed_at: Some(dead.sent_at), ..mark })
+        });
+        self.redrive.operations.mark_retrying(failed.collect()).await?;
+        self.delete(&done).await?;
         Ok(rest)
     }
 
@@ -237,9 +249,7 @@ impl<'a> Run<'a> {
     }
 
     async fn redrive(&mut self, due: Vec<Letter>) -> Result<(), RunError> {
-        let marks =
-            due.iter().filter_map(|letter| Some(self.mark(letter.command.as_ref()?, letter.attempts + 1))).collect();
-        let closed = self.redrive.operations.mark_retrying(marks).await?;
+        let closed = self.redrive.operations.mark_retrying(self.marks(&due)).await?;
         let is_closed = |letter: &Letter| letter.command.as_ref().is_some_and(|command| closed.contains(&key(command)));
         let (settled, open): (Vec<_>, Vec<_>) = due.into_iter().partition(is_closed);
         self.report.settled += settled.len() as u64;
@@ -278,9 +288,13 @@ impl<'a> Run<'a> {
         Ok(send_back(&self.redrive.sqs, &self.route.queue_url, returning.collect()).await?)
     }
 
-    /// The record of an operation that is being retried.
+    /// Records of operations that are sent back once more.
+    fn marks(&self, letters: &[Letter]) -> Vec<OperationRecord> {
+        letters.iter().filter_map(|letter| Some(self.mark(letter.command.as_ref()?, letter.attempts + 1))).collect()
+    }
+
     fn mark(&self, command: &Command, attempt: u32) -> OperationRecord {
-        let detail = format!("it failed for a passing reason and was sent back to its queue, for the {attempt}. time");
+        let detail = format!("it failed for a passing reason and is sent back to its queue: attempt {attempt}");
         OperationRecord {
             outcome: Status::Retrying,
             problem: Some(Problem::retrying(detail).to_json()),
@@ -304,13 +318,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The command to send ahead: due, the first of its stream (but for those that are to be parked), and of such the one
-/// that has failed least, so that one which always fails does not stand in for all.
-fn candidate(letters: &[Letter]) -> Option<&Letter> {
+/// Commands that can be sent ahead: due, and the first of their streams (but for those that are to be parked). The ones
+/// that have failed least come first, so that those which always fail do not stand in for all.
+fn candidates(letters: &[Letter]) -> Vec<&Letter> {
     let mut streams = HashSet::new();
-    letters
+    let mut candidates: Vec<&Letter> = letters
         .iter()
         .filter(|letter| letter.state != State::Exhausted && streams.insert(letter.dead.group.as_deref()))
         .filter(|letter| letter.state == State::Due && letter.command.is_some())
-        .min_by_key(|letter| letter.attempts)
+        .collect();
+    candidates.sort_by_key(|letter| letter.attempts);
+    candidates
+}
+
+fn on_their_way(letters: &[Letter]) -> impl Iterator<Item = &Letter> {
+    letters.iter().filter(|letter| letter.state == State::OnItsWay)
 }

@@ -1,5 +1,6 @@
 //! Triage: what is to become of each dead letter.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use store::operations::{OperationRecord, Operations};
 use crate::{Pace, Route};
 
 /// A dead letter that has been looked at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Letter {
     pub dead: DeadLetter,
     /// The command in it; `None` for other messages.
@@ -64,7 +65,8 @@ impl BackOff {
 }
 
 /// For how long a command that was sent back may be on its way: it is received five times before it is a dead letter
-/// again, some minutes apart.
+/// again, some minutes apart. Then it is sent once more, which counts as the same attempt: perhaps nobody was there to
+/// receive it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(30);
 
 /// A queue forgets messages after 14 days. Before that, they are parked.
@@ -86,28 +88,32 @@ impl Triage<'_> {
         let letters: Vec<_> = letters.into_iter().map(|dead| (self.command(&dead), dead)).collect();
         let keys = letters.iter().filter_map(|(command, _)| command.as_ref().map(key));
         let records = self.operations.find_all(keys).await?;
-        let mut seen: HashMap<String, u32> = HashMap::new();
         // When a command that was sent back failed again, by what it had become.
         let returned: HashMap<(String, u32), Timestamp> = letters
             .iter()
             .filter_map(|(command, dead)| Some(((key(command.as_ref()?), dead.failure.attempts), dead.sent_at)))
             .collect();
+        let mut first: HashMap<Identity, usize> = HashMap::new();
         let mut blocked: HashSet<String> = HashSet::new();
-        let mut looked_at = Vec::with_capacity(letters.len());
+        let mut looked_at: Vec<Letter> = Vec::with_capacity(letters.len());
         for (command, dead) in letters {
             let record = command.as_ref().and_then(|command| records.get(&key(command)));
             let sent = record.and_then(|record| record.attempt).unwrap_or_default();
-            let attempts = dead.failure.attempts.max(sent);
-            let mut state = self.state(&dead, command.as_ref(), record, attempts);
-            if let Some(command) = &command {
-                let key = key(command);
-                if state == State::OnItsWay
-                    && let Some(failed_at) = returned.get(&(key.clone(), sent))
-                {
-                    state = self.when_due(&dead, attempts, Some(*failed_at));
-                }
-                if seen.insert(key, command.revision) == Some(command.revision) && state != State::Settled {
-                    state = State::Repeat;
+            // If what was sent is back, or was seen to be, it was sent as often as its record says; else it may be on its
+            // way still.
+            let failed_again = command.as_ref().and_then(|command| returned.get(&(key(command), sent))).copied();
+            let failed_again = failed_again.or(record.and_then(|record| record.failed_at));
+            let attempts = if failed_again.is_some() { dead.failure.attempts.max(sent) } else { dead.failure.attempts };
+            let mut state = self.state(&dead, command.as_ref(), record, failed_again, attempts);
+            if let Some(command) = command.as_ref().filter(|_| state != State::Settled) {
+                match first.entry(identity(command)) {
+                    Entry::Vacant(entry) => _ = entry.insert(looked_at.len()),
+                    // The first one keeps its place, and learns what the last one failed on.
+                    Entry::Occupied(entry) => {
+                        state = State::Repeat;
+                        let kept = &mut looked_at[*entry.get()].dead.failure;
+                        kept.error = dead.failure.error.clone().or(kept.error.take());
+                    }
                 }
             }
             if let Some(group) = &dead.group {
@@ -134,6 +140,7 @@ impl Triage<'_> {
         dead: &DeadLetter,
         command: Option<&Command>,
         record: Option<&OperationRecord>,
+        failed_again: Option<Timestamp>,
         attempts: u32,
     ) -> State {
         if let (Some(command), Some(record)) = (command, record) {
@@ -144,12 +151,11 @@ impl Triage<'_> {
                 return State::Settled;
             }
             let sent_since = record.attempt.unwrap_or_default() > dead.failure.attempts;
-            if sent_since && self.now.since(record.recorded_at) < PATIENCE {
+            if sent_since && failed_again.is_none() && self.now.since(record.recorded_at) < PATIENCE {
                 return State::OnItsWay;
             }
         }
-        let marked = record.filter(|record| record.attempt.is_some()).map(|record| record.recorded_at);
-        self.when_due(dead, attempts, marked)
+        self.when_due(dead, attempts, failed_again)
     }
 
     /// `failed_at`: since when it has failed, as far as that is known beside the dead letter itself.
@@ -168,6 +174,13 @@ impl Triage<'_> {
         let wait = self.pace.back_off.after(attempts, &dead.body);
         if self.by_hand || self.now.since(last) >= wait { State::Due } else { State::Waiting }
     }
+}
+
+/// What makes two letters the same command: the id may have been used for another one.
+type Identity = (String, u32, String);
+
+fn identity(command: &Command) -> Identity {
+    (key(command), command.revision, command.receipt.digest.to_string())
 }
 
 /// The key of a command's operation.

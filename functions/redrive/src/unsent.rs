@@ -12,11 +12,18 @@ const GRACE_MILLIS: u64 = 60_000;
 const MOST: i32 = 100;
 
 impl Redrive {
+    /// Sends what is marked as unsent, in order per stream.
     pub(crate) async fn send_unsent(&self, route: &Route, now: Timestamp) -> Result<(), RunError> {
         let before = Timestamp::from_millis(now.millis().saturating_sub(GRACE_MILLIS));
-        for message in self.parked.unsent(&route.name, before, MOST).await? {
-            let returning = resubmission::returning(&message, &route.queue_url);
-            send_back(&self.sqs, &route.queue_url, vec![returning]).await?;
+        let mut unsent = self.parked.unsent(&route.name, before, MOST).await?;
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        // As they were accepted: that is their order in their streams.
+        unsent.sort_by(|one, other| one.summary.id.cmp(&other.summary.id));
+        let returning = unsent.iter().map(|message| resubmission::returning(message, &route.queue_url)).collect();
+        send_back(&self.sqs, &route.queue_url, returning).await?;
+        for message in unsent {
             self.parked.sent(&message.summary, now.plus(self.retention).seconds()).await?;
             tracing::warn!(queue = route.name, id = message.summary.id, "sent what was resubmitted and left unsent");
         }

@@ -72,11 +72,19 @@ impl Callers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     pub principal: Principal,
+    /// What people call them, where their token says so.
+    pub name: Option<String>,
     /// The only tenant they see; `None`: a platform operator, who sees them all.
     pub tenant: Option<TenantId>,
 }
 
 impl Operator {
+    /// Who did something, for those who read it later.
+    pub fn signature(&self) -> String {
+        let id = &self.principal.id;
+        self.name.as_ref().filter(|name| *name != id).map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
+    }
+
     /// Whether they see what is this tenant's. What names no tenant is for platform operators.
     pub fn may_see(&self, tenant: Option<&TenantId>) -> bool {
         self.tenant.is_none() || self.tenant.as_ref() == tenant
@@ -105,11 +113,13 @@ impl Operators {
     pub async fn identify(&self, request: &Request) -> Result<Operator, UnknownCaller> {
         let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
         let principal = principal(&claims).ok_or(UnknownCaller::NoClaims)?;
+        let name =
+            ["username", "preferred_username", "email"].into_iter().find_map(|name| claim(&claims, name)).cloned();
         if let Some(registered) = self.registered.get(&principal.id).await? {
-            return Ok(Operator { principal, tenant: registered.tenant.clone() });
+            return Ok(Operator { principal, name, tenant: registered.tenant.clone() });
         }
         let Caller { tenant, principal } = self.callers.of_claims(&claims).await?;
-        Ok(Operator { principal, tenant: Some(tenant) })
+        Ok(Operator { principal, name, tenant: Some(tenant) })
     }
 }
 

@@ -44,6 +44,9 @@ pub struct OperationRecord {
     /// While it is retried: how often it was sent back to its queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// When that attempt was found to have failed; until then, it may be on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
     /// When this was written.
     pub recorded_at: Timestamp,
     /// Time to live in seconds since 1970; only of final outcomes.
@@ -70,6 +73,7 @@ impl OperationRecord {
             problem: None,
             revision: command.revision,
             attempt: None,
+            failed_at: None,
             recorded_at: now,
             expires_at: None,
         }

@@ -140,7 +140,7 @@ pub enum Parking {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     pub messages: Vec<Summary>,
-    /// Where to go on, if there is more.
+    /// Where to go on, if there may be more.
     pub next: Option<String>,
 }
 
@@ -224,13 +224,13 @@ impl Parked {
         Self { client, table: table.into(), operations: operations.into() }
     }
 
-    /// Sets a message aside that is no command, so that no operation and no stream goes with it. One that waits
-    /// already stays as it is. (Commands are parked by [`EventStore::commit`](crate::EventStore::commit) when they are
+    /// Sets a message aside that is no command, so that no operation and no stream goes with it. One that was parked
+    /// before, under the same id, stays as it is, whatever was done with it since. (Commands are parked by [`EventStore::commit`](crate::EventStore::commit) when they are
     /// handled, by [`park_command`](Self::park_command) when they are not.)
     pub async fn park(&self, message: &ParkedMessage) -> Result<(), StoreError> {
         let update = message
             .update(&self.table)
-            .condition_expression("attribute_not_exists(id) OR stage <> :stage")
+            .condition_expression("attribute_not_exists(id)")
             .build()
             .expect("all that is required is there");
         match self.transact(vec![TransactWriteItem::builder().update(update).build()]).await {
@@ -286,7 +286,8 @@ impl Parked {
                 .expression_attribute_values(":first", s(&first))
                 .expression_attribute_values(":last", s(&last))
                 .set_exclusive_start_key(start)
-                .limit(i32::try_from(limit.saturating_add(1).clamp(100, 1000)).unwrap_or(1000))
+                // What is wanted may be rare among them, and a thousand summaries are less than a page of DynamoDB's.
+                .limit(1000)
                 .send()
                 .await
                 .map_err(StoreError::unavailable("Query"))?;
@@ -300,8 +301,10 @@ impl Parked {
                 messages.push(message);
             }
             start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(Page { messages, next: None });
+            if start.is_none() || messages.len() == limit {
+                let last = messages.last().filter(|_| start.is_some());
+                let next = last.map(|last| place(&last.parked_key, &last.id));
+                return Ok(Page { messages, next });
             }
         }
     }
@@ -470,7 +473,6 @@ impl Parked {
         decision: Decision<'_>,
         expires_at: u64,
     ) -> Result<(), ActError> {
-        self.expire_earlier(&parked.summary, expires_at).await?;
         let Decision { by, reason, at } = decision;
         let reason = reason.map(str::to_owned);
         let problem = Problem::discarded(reason.clone().unwrap_or_default());
@@ -497,7 +499,8 @@ impl Parked {
                     .expression_attribute_values(":expires", n(expires_at)),
             ));
         }
-        self.transact(actions).await
+        self.transact(actions).await?;
+        Ok(self.expire_earlier(&parked.summary, expires_at).await?)
     }
 
     /// What a message was before its repairs is kept no longer than until then. (If it is parked again and waits longer

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
-use command_handler::CommandHandler;
+use command_handler::{CommandHandler, Deciding};
 use kernel::cloud_event::{Builder, CloudEvent};
 use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::context::Context;
@@ -60,6 +60,7 @@ impl Bench {
             },
             events: EventStore::new(aws.dynamodb(), tables),
             retention: RETENTION,
+            deciding: Deciding::default(),
         };
         Self { aws, handler, queue, dead_letters, receipts: ReceiptKeys::parse(&"k".repeat(32)).expect("keys") }
     }

@@ -153,7 +153,9 @@ async fn one_queue_that_is_down_does_not_keep_others_from_being_sent_to() {
     });
     let body = json!({ "ids": [order, event] });
     let results = api.send(post("/parked/resubmit", &body)).await.ok();
-    assert_eq!((&results["results"][0]["status"], &results["results"][1]["status"]), (&json!(202), &json!(202)));
+    assert_eq!((&results["results"][0]["status"], &results["results"][1]["status"]), (&json!(503), &json!(202)));
+    let late = results["results"][0]["problem"]["detail"].as_str().expect("a detail");
+    assert!(late.contains("will be sent within minutes"), "{late}");
     api.only_queued("read_model_updater");
     assert_eq!(unsent(&api).await.len(), 1);
 }

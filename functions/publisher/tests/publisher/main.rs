@@ -20,11 +20,14 @@ fn retries() -> String {
 
 fn publisher(aws: &Aws) -> Publisher {
     let (topic, retries) = (Aws::topic_arn("events"), retries());
+    let dead_letters = Aws::queue_url("publisher-dead-letters");
     let environment = Environment::of([
         ("EVENT_TOPIC", topic.as_str()),
         ("PUBLIC_URL", "https://api.example/"),
         ("EVENTS_TABLE", TABLES.events),
         ("RETRIES", &retries),
+        ("DEAD_LETTERS", &dead_letters),
+        ("MAX_RECEIVES", "5"),
     ]);
     let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
     Publisher::from_environment(&environment, clients).expect("settings that do")

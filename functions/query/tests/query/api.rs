@@ -357,6 +357,7 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         problem: None,
         revision: 0,
         attempt: None,
+        failed_at: None,
         recorded_at: at,
         expires_at: outcome.is_final().then(|| at.plus(RETENTION).seconds()),
     }

@@ -139,17 +139,19 @@ async fn what_waits_already_stays_as_it_is() {
 #[tokio::test]
 async fn parking_again_keeps_the_first_times_and_the_history() {
     let world = world();
-    let first = stranger(None, "probe", 1);
-    world.parked.park(&first).await.expect("parked");
+    let (first, record) = troubled("a", 0, minute(1));
+    world.parked.park_command(&first, &record).await.expect("parked");
     world.parked.resubmit(&first, first.message.clone(), false, by("ann", minute(2))).await.expect("resubmitted");
     let mut again = first.clone();
+    again.summary.revision = 1;
     (again.summary.first_failed_at, again.summary.first_parked_at) = (minute(8), minute(9));
     again.summary.parked_at = minute(9);
     again.summary.error = "still wrong".to_owned();
     again.summary.attempts = 3;
     again.history[0].at = minute(9);
 
-    world.parked.park(&again).await.expect("parked");
+    let record = OperationRecord { revision: 1, ..record };
+    assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
 
     let now = now_parked(&world, &first).await;
     let Summary { first_failed_at, first_parked_at, parked_at, ref error, attempts, .. } = now.summary;

@@ -169,6 +169,7 @@ pub fn operation(command: &Command) -> OperationRecord {
         problem: None,
         revision: command.revision,
         attempt: None,
+        failed_at: None,
         recorded_at: Timestamp::from_millis(1_790_000_000_000),
         expires_at: None,
     }
