@@ -193,7 +193,7 @@ def a_command_is_repaired_and_succeeds(console):
     # What it is, what went wrong, what the schema says: as text.
     editor, complaints = page.get_by_label("Data", exact=True), page.locator(".complaints")
     expect(page.get_by_label("The error")).to_contain_text("expected a nonzero u32")
-    expect(page.get_by_text(operation)).to_be_visible()
+    expect(page.get_by_text(operation, exact=True)).to_be_visible()
     data = json.loads(editor.input_value())
     assert data["lines"][0]["quantity"] == MARKUP, data
     page.get_by_text("The message, verbatim").click()

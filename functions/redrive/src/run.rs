@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
                 self.clear(letters).await?.into_iter().partition(|letter| letter.command.is_some());
             self.deal_with(strangers).await?;
             seen.extend(letters);
-            let untried = candidates(&seen).into_iter().filter(|letter| letter.attempts == 0).count();
+            let untried = candidates(&seen).into_iter().filter(|letter| letter.sent == 0).count();
             if on_their_way(&seen).count() + untried >= CANARIES {
                 break;
             }
@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
 }
 
 /// Commands that can be sent ahead: due, and the first of their streams (but for those that are to be parked). The ones
-/// that have failed least come first, so that those which always fail do not stand in for all.
+/// that were sent least often come first, so that those which always fail do not stand in for all.
 fn candidates(letters: &[Letter]) -> Vec<&Letter> {
     let mut streams = HashSet::new();
     let mut candidates: Vec<&Letter> = letters
@@ -327,7 +327,7 @@ fn candidates(letters: &[Letter]) -> Vec<&Letter> {
         .filter(|letter| letter.state != State::Exhausted && streams.insert(letter.dead.group.as_deref()))
         .filter(|letter| letter.state == State::Due && letter.command.is_some())
         .collect();
-    candidates.sort_by_key(|letter| letter.attempts);
+    candidates.sort_by_key(|letter| letter.sent);
     candidates
 }
 

@@ -20,8 +20,10 @@ pub(crate) struct Letter {
     pub dead: DeadLetter,
     /// The command in it; `None` for other messages.
     pub command: Option<Command>,
-    /// How often it was sent back.
+    /// How often it was sent back and failed again.
     pub attempts: u32,
+    /// How often it was sent back, as far as its record tells, whatever became of that.
+    pub sent: u32,
     /// Its context has decided it since it failed, and so was up.
     pub handled_since: bool,
     pub state: State,
@@ -126,7 +128,7 @@ impl Triage<'_> {
             let handled_since = record.is_some_and(|record| {
                 matches!(record.outcome, Status::Succeeded | Status::Rejected) && record.recorded_at > dead.sent_at
             });
-            looked_at.push(Letter { dead, command, attempts, handled_since, state });
+            looked_at.push(Letter { dead, command, attempts, sent, handled_since, state });
         }
         Ok(looked_at)
     }
