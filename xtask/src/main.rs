@@ -10,6 +10,7 @@ mod lint;
 mod local_stack;
 mod new_context;
 mod processes;
+mod simulate;
 mod steps;
 mod test;
 mod tools;
@@ -47,6 +48,8 @@ enum Task {
         #[arg(long, conflicts_with = "unit")]
         end_to_end: bool,
     },
+    /// Send commands through the whole platform, in process and on virtual time, with everything going wrong
+    Simulate(simulate::Size),
     /// Check the template, and the rights that its roles give
     Lint,
     /// Make a bounded context that works, to be filled with your own rules
@@ -73,6 +76,7 @@ fn run(task: &Task) -> Result<()> {
     match task {
         Task::Up { port } => up::up(&workspace, *port),
         Task::Test { unit, end_to_end } => test::test(&workspace, !end_to_end, !unit),
+        Task::Simulate(size) => simulate::simulate(&workspace, size),
         Task::Lint => lint::lint(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),
     }

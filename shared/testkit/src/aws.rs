@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 
 use crate::calls::{Calls, Log};
 use crate::clients;
-use crate::clock::Clock;
-use crate::faults::{Attempt, Fault, Faults};
+use crate::clock::{Clock, Latency};
+use crate::disturbance::{Disturbance, Disturbed};
+use crate::dynamodb::Tokens;
+use crate::faults::{Attempt, Effect, Fault, Faults, Observer};
 use crate::queues::{Message, Queues};
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
-use crate::topics::{Notification, Topics};
+use crate::topics::{Notification, Subscription, Topics};
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -34,12 +36,15 @@ pub struct Aws {
 pub(crate) struct World {
     pub clock: Clock,
     pub database: Database,
+    pub tokens: Mutex<Tokens>,
     pub streams: Mutex<Positions>,
     pub queues: Mutex<Queues>,
     pub topics: Mutex<Topics>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
-    pub latency: Mutex<Duration>,
+    pub observer: Mutex<Observer>,
+    pub latency: Mutex<Latency>,
+    pub patience: Mutex<Option<Duration>>,
 }
 
 impl Aws {
@@ -58,12 +63,15 @@ impl Aws {
         let world = World {
             clock,
             database,
+            tokens: Mutex::default(),
             streams: Mutex::default(),
             queues: Mutex::default(),
             topics: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
+            observer: Mutex::default(),
             latency: Mutex::default(),
+            patience: Mutex::default(),
         };
         Self { world: Arc::new(world) }
     }
@@ -120,7 +128,48 @@ impl Aws {
 
     /// Each call takes this long on tokio's clock from now on, before it has an effect.
     pub fn every_call_takes(&self, latency: Duration) {
-        *lock(&self.world.latency) = latency;
+        *lock(&self.world.latency) = Latency::always(latency);
+    }
+
+    /// The same, with a time for each that the seed draws, in whole milliseconds.
+    pub fn calls_take(&self, least: Duration, most: Duration, seed: u64) {
+        *lock(&self.world.latency) = Latency::between(least, most, seed);
+    }
+
+    /// Shows this every call that had its effect from now on. It must not make calls.
+    pub fn observe(&self, see: impl FnMut(&Effect<'_>) + Send + 'static) {
+        lock(&self.world.observer).set(see);
+    }
+
+    /// From now on calls are counted and not kept, and so are notifications: for runs with millions of them.
+    pub fn keep_nothing(&self) {
+        lock(&self.world.log).keeps_nothing = true;
+        lock(&self.world.topics).keeps_nothing = true;
+    }
+
+    /// How many calls there were.
+    pub fn count_all(&self) -> usize {
+        lock(&self.world.log).count_all()
+    }
+
+    /// Clients that are made from now on give up after this time, and an attempt after half of it, as those of
+    /// `lambda::aws` do.
+    pub fn patience(&self, patience: Duration) {
+        *lock(&self.world.patience) = Some(patience);
+    }
+
+    /// Queues and topics do from now on what AWS does not rule out, as the seed draws it.
+    pub fn disturb(&self, seed: u64, disturbance: Disturbance) {
+        lock(&self.world.queues).disturb(seed, disturbance);
+    }
+
+    /// No longer.
+    pub fn settle(&self) {
+        lock(&self.world.queues).settle();
+    }
+
+    pub fn disturbed(&self) -> Disturbed {
+        lock(&self.world.queues).disturbed()
     }
 
     // DynamoDB
@@ -197,6 +246,28 @@ impl Aws {
         messages.len()
     }
 
+    /// Of messages that were handed over as an event, those that Lambda deletes after this answer.
+    pub fn succeeded<'a>(messages: &'a [Message], response: &Value) -> Vec<&'a Message> {
+        sqs::succeeded(messages, response)
+    }
+
+    /// Puts a message into a queue past its API, whatever is in it.
+    pub fn put(&self, queue_url: &str, group: Option<&str>, deduplication_id: Option<&str>, body: &str) {
+        let mut message = Message::new(queue_url, body.to_owned(), self.now());
+        message.group = group.map(str::to_owned);
+        message.deduplication_id = deduplication_id.map(str::to_owned);
+        lock(&self.world.queues).send(message, Duration::ZERO);
+    }
+
+    /// Removes messages past the API, in flight or not. Says how many.
+    pub fn remove(&self, queue_url: &str, which: impl Fn(&Message) -> bool) -> usize {
+        lock(&self.world.queues).remove(queue_url, which)
+    }
+
+    pub fn is_empty(&self, queue_url: &str) -> bool {
+        lock(&self.world.queues).is_empty(queue_url)
+    }
+
     /// Everything in the queue, in order, in flight or not.
     pub fn messages(&self, queue_url: &str) -> Vec<Message> {
         lock(&self.world.queues).messages(queue_url)
@@ -232,6 +303,14 @@ impl Aws {
     }
 
     // SNS
+
+    /// From now on the queue gets what is published to the topic, raw; what cannot be delivered goes to the dead letters
+    /// of the subscription, if it has any.
+    pub fn subscribe(&self, topic_arn: &str, queue_url: &str, dead_letters_url: Option<&str>) {
+        let subscription =
+            Subscription { queue_url: queue_url.to_owned(), dead_letters_url: dead_letters_url.map(str::to_owned) };
+        lock(&self.world.topics).subscribe(topic_arn, subscription);
+    }
 
     /// Everything published to the topic, in order.
     pub fn published(&self, topic_arn: &str) -> Vec<Notification> {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 
-use crate::aws::{Aws, REGION};
+use crate::aws::{Aws, REGION, lock};
 
 /// Ends [`Fault::Hang`](crate::Fault::Hang); a retry follows.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ macro_rules! client {
                 .http_client($aws.clone())
                 .retry_config(retries())
                 .retry_partition(unlimited_retries())
-                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout($attempt_timeout).build())
+                .timeout_config(timeouts($aws, $attempt_timeout))
                 .build(),
         )
     };
@@ -47,6 +47,14 @@ pub(crate) fn sqs(aws: &Aws) -> aws_sdk_sqs::Client {
 
 pub(crate) fn sns(aws: &Aws) -> aws_sdk_sns::Client {
     client!(aws_sdk_sns, aws, ATTEMPT_TIMEOUT)
+}
+
+fn timeouts(aws: &Aws, attempt: Duration) -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder();
+    match *lock(&aws.world.patience) {
+        None => timeouts.operation_attempt_timeout(attempt).build(),
+        Some(patience) => timeouts.operation_attempt_timeout(patience / 2).operation_timeout(patience).build(),
+    }
 }
 
 fn retries() -> RetryConfig {

@@ -33,3 +33,31 @@ impl dynoxide::storage_backend::Clock for Clock {
         self.since_epoch().as_secs_f64()
     }
 }
+
+/// How long calls take, on tokio's clock.
+#[derive(Debug, Default)]
+pub(crate) struct Latency {
+    least: Duration,
+    most: Duration,
+    random: Option<fastrand::Rng>,
+}
+
+impl Latency {
+    pub fn always(latency: Duration) -> Self {
+        Self { least: latency, most: latency, random: None }
+    }
+
+    pub fn between(least: Duration, most: Duration, seed: u64) -> Self {
+        Self { least, most, random: Some(fastrand::Rng::with_seed(seed)) }
+    }
+
+    pub fn draw(&mut self) -> Duration {
+        match &mut self.random {
+            None => self.least,
+            Some(random) => {
+                let more = u64::try_from(self.most.saturating_sub(self.least).as_millis()).unwrap_or_default();
+                self.least + Duration::from_millis(random.u64(..=more))
+            }
+        }
+    }
+}

@@ -1,14 +1,67 @@
 //! `DynamoDB`, which is `dynoxide`: a relational database in memory that answers as AWS does.
 //!
 //! Where it differs from AWS: it never reports a `TransactionConflict` by itself (inject one), it removes
-//! expired items only in `sweep_ttl()`, and it remembers client request tokens by the machine's clock.
+//! expired items only in `sweep_ttl()`, and it remembers client request tokens by the machine's clock and looks through all
+//! of them each time, so that those are kept here.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::answer::{Answer, Refusal};
+use crate::aws::lock;
 use crate::request::Request;
+
+/// Transactions that succeeded in the last ten minutes, by their client request token.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    answers: HashMap<String, (u64, String)>,
+    in_order: VecDeque<(SystemTime, String)>,
+}
+
+const TOKEN: &str = "\"ClientRequestToken\":\"";
+const TOKEN_LIFE: Duration = Duration::from_mins(10);
+
+/// A transaction with a token happens once; the same again is answered as it was.
+pub(crate) fn answer_once(database: &Database, request: &Request, tokens: &Mutex<Tokens>, now: SystemTime) -> Answer {
+    let Some((before, rest)) = request.body.rsplit_once(TOKEN).filter(|_| request.operation == "TransactWriteItems")
+    else {
+        return answer(database, request);
+    };
+    let (token, after) = rest.split_once('"').unwrap_or((rest, ""));
+    let body = match (before.strip_suffix(','), after.strip_prefix(',')) {
+        (Some(before), _) => format!("{before}{after}"),
+        (None, after_comma) => format!("{before}{}", after_comma.unwrap_or(after)),
+    };
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    let content = hasher.finish();
+    let mut tokens = lock(tokens);
+    while let Some((_, old)) = tokens.in_order.pop_front_if(|(since, _)| *since + TOKEN_LIFE <= now) {
+        tokens.answers.remove(&old);
+    }
+    match tokens.answers.get(token) {
+        Some((known, answer)) if *known == content => return Answer::success(answer.clone()),
+        Some(_) => {
+            let message = "Request was retried with the same token and other content.";
+            let refusal = Refusal::bad_request("IdempotentParameterMismatchException", message);
+            return Answer::refusal(request.service, &refusal);
+        }
+        None => {}
+    }
+    let answer = answer(database, &Request { body, ..request.clone() });
+    if answer.status == 200 {
+        tokens.answers.insert(token.to_owned(), (content, answer.body.clone()));
+        tokens.in_order.push_back((now, token.to_owned()));
+    }
+    answer
+}
 
 pub(crate) fn answer(database: &Database, request: &Request) -> Answer {
     let body = &request.body;
@@ -38,6 +91,35 @@ pub(crate) fn answer(database: &Database, request: &Request) -> Answer {
         Ok(json) => Answer::success(json),
         Err(error) => Answer::with_status(error.status_code(), error.to_json()),
     }
+}
+
+/// A `BatchGetItem` of one table that leaves these keys (from 0) unprocessed; anything else is answered whole.
+pub(crate) fn answer_leaving_out(database: &Database, request: &Request, left: &[usize]) -> Answer {
+    let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let tables = body["RequestItems"].as_object_mut().filter(|tables| tables.len() == 1);
+    let Some((table, wanted)) = tables.and_then(|tables| tables.iter_mut().next()) else {
+        return answer(database, request);
+    };
+    let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
+    let (out, rest): (Vec<_>, Vec<_>) = keys.into_iter().enumerate().partition(|(index, _)| left.contains(index));
+    let only = |keys: Vec<(usize, Value)>| keys.into_iter().map(|(_, key)| key).collect::<Value>();
+    let mut unprocessed = wanted.clone();
+    unprocessed["Keys"] = only(out);
+    let unprocessed = json!({ table.as_str(): unprocessed });
+    let nothing_left = rest.is_empty();
+    let empty = json!({ "Responses": { table.as_str(): [] } });
+    wanted["Keys"] = only(rest);
+    let given = if nothing_left {
+        Answer::success(empty.to_string())
+    } else {
+        answer(database, &Request { body: body.to_string(), ..request.clone() })
+    };
+    if given.status != 200 {
+        return given;
+    }
+    let mut with_rest: Value = serde_json::from_str(&given.body).unwrap_or_default();
+    with_rest["UnprocessedKeys"] = unprocessed;
+    Answer::success(with_rest.to_string())
 }
 
 fn run<Q, A>(body: &str, operation: impl FnOnce(Q) -> dynoxide::Result<A>) -> dynoxide::Result<String>

@@ -34,7 +34,7 @@ pub enum Fault {
     /// The SDK does not retry the former.
     TransactionConflict { item: usize },
     /// Of an SQS or SNS batch, these entries (from 0) are answered as failed and do not happen; the call
-    /// itself succeeds.
+    /// itself succeeds. Of a `BatchGetItem` of one table, these keys are left unprocessed.
     FailEntries(Vec<usize>),
     /// Nothing happened: the connection broke before the request arrived. The SDK retries.
     LoseRequest,
@@ -44,12 +44,59 @@ pub enum Fault {
     Delay(Duration),
     /// Nothing happens, and no answer comes, ever: only a time-out ends it.
     Hang,
+    /// It happens, and no answer comes, ever.
+    HangAfter,
+    /// It happens after this time, whatever becomes of the caller; no answer comes, ever.
+    Late(Duration),
+    /// It is answered as if its body were this one.
+    Altered(String),
 }
 
 impl Fault {
     /// Refusal with that status and code.
     pub fn refuse(status: u16, code: impl Into<String>) -> Self {
         Self::Refuse { status, code: code.into(), message: "injected by the test".to_owned() }
+    }
+}
+
+/// A call that had its effect, whether or not the caller is told.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Effect<'a> {
+    pub service: Service,
+    pub operation: &'a str,
+    /// The request's body.
+    pub body: &'a str,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The answer's body.
+    pub answer: &'a str,
+    /// Whether the caller gets it.
+    pub told: bool,
+}
+
+type See = Box<dyn FnMut(&Effect<'_>) + Send>;
+
+/// The test's other closure, if it gave one.
+#[derive(Default)]
+pub(crate) struct Observer(Option<See>);
+
+impl Observer {
+    pub fn set(&mut self, see: impl FnMut(&Effect<'_>) + Send + 'static) {
+        self.0 = Some(Box::new(see));
+    }
+
+    pub fn see(&mut self, request: &Request, answer: &Answer, told: bool) {
+        if let Some(see) = &mut self.0 {
+            see(&Effect {
+                service: request.service,
+                operation: &request.operation,
+                body: &request.body,
+                status: answer.status,
+                answer: &answer.body,
+                told,
+            });
+        }
     }
 }
 

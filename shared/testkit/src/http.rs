@@ -53,39 +53,60 @@ async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorEr
     };
     // A network call always lets others run, so that what races in production races here.
     tokio::task::yield_now().await;
-    let latency = *lock(&aws.world.latency);
+    let latency = lock(&aws.world.latency).draw();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
 
     let answer = match fault {
-        Fault::None => answer(aws, request, &[]).await,
+        Fault::None => answer(aws, request, &[], TOLD).await,
         Fault::Refuse { status, code, message } => Answer::refusal(request.service, &Refusal { status, code, message }),
         Fault::Throttle => faults::throttle(request.service),
         Fault::TransactionConflict { item } => faults::transaction_conflict(request, item),
-        Fault::FailEntries(failing) => answer(aws, request, &failing).await,
+        Fault::FailEntries(failing) => answer(aws, request, &failing, TOLD).await,
         Fault::LoseRequest => return Err(connection_lost()),
         Fault::LoseAnswer => {
-            answer(aws, request, &[]).await;
+            answer(aws, request, &[], !TOLD).await;
             return Err(connection_lost());
         }
         Fault::Delay(time) => {
             tokio::time::sleep(time).await;
-            answer(aws, request, &[]).await
+            answer(aws, request, &[], TOLD).await
         }
         Fault::Hang => std::future::pending().await,
+        Fault::HangAfter => {
+            answer(aws, request, &[], !TOLD).await;
+            std::future::pending().await
+        }
+        Fault::Late(time) => {
+            let (aws, late) = (aws.clone(), request.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                answer(&aws, &late, &[], !TOLD).await;
+            });
+            std::future::pending().await
+        }
+        Fault::Altered(body) => answer(aws, &Request { body, ..request.clone() }, &[], TOLD).await,
     };
     lock(&aws.world.log).finish(&begun, &answer);
     Ok(answer.into_http())
 }
 
-async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize]) -> Answer {
-    match request.service {
-        Service::DynamoDb => dynamodb::answer(&aws.world.database, request),
+/// Whether the caller gets the answer.
+const TOLD: bool = true;
+
+async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize], told: bool) -> Answer {
+    let answer = match request.service {
+        Service::DynamoDb if !failing_entries.is_empty() => {
+            dynamodb::answer_leaving_out(&aws.world.database, request, failing_entries)
+        }
+        Service::DynamoDb => dynamodb::answer_once(&aws.world.database, request, &aws.world.tokens, aws.now()),
         Service::DynamoDbStreams => streams::answer(&aws.world.database, request, aws.now()),
         Service::Sqs => sqs::answer(aws, request, failing_entries).await,
         Service::Sns => sns::answer(aws, request, failing_entries),
-    }
+    };
+    lock(&aws.world.observer).see(request, &answer, told);
+    answer
 }
 
 fn connection_lost() -> ConnectorError {

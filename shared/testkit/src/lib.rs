@@ -26,10 +26,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Queues have redrive policies ([`Aws::dead_letter_queue`]), and [`Aws::poll`] is Lambda's event source of a queue.
+//! Queues have redrive policies ([`Aws::dead_letter_queue`]), topics deliver to queues ([`Aws::subscribe`]), and
+//! [`Aws::poll`] is Lambda's event source of a queue. Simulations let them do what AWS does not rule out
+//! ([`Aws::disturb`]).
 //!
-//! What is not here: given/when/then for deciders (crate `kernel`), SNS subscriptions, a queue's retention time, and
-//! Lambda's event source of a stream beyond the shapes of its events and of its on-failure record.
+//! What is not here: given/when/then for deciders (crate `kernel`), a queue's retention time, and Lambda's event source of
+//! a stream beyond the shapes of its events and of its on-failure record.
 
 mod answer;
 mod attributes;
@@ -38,6 +40,7 @@ mod batch;
 mod calls;
 mod clients;
 mod clock;
+mod disturbance;
 mod dynamodb;
 mod faults;
 mod http;
@@ -55,7 +58,8 @@ mod topics;
 pub use attributes::{Attribute, Attributes};
 pub use aws::Aws;
 pub use calls::{Call, Calls};
-pub use faults::{Attempt, Fault};
+pub use disturbance::{Disturbance, Disturbed};
+pub use faults::{Attempt, Effect, Fault};
 pub use queues::Message;
 pub use request::Service;
 pub use tables::{TABLES, Tables};

@@ -3,11 +3,12 @@
 //!
 //! What may be sent is checked before, in `sqs`.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::attributes::{self, Attributes};
 use crate::aws::Aws;
+use crate::disturbance::{Disturbance, Disturbed, Disturbing};
 
 /// For how long FIFO queues remember a deduplication id.
 const DEDUPLICATION: Duration = Duration::from_mins(5);
@@ -114,15 +115,31 @@ pub(crate) enum HandleError {
 pub(crate) struct Queues {
     queues: HashMap<String, Queue>,
     sent: u64,
+    disturbance: Option<Disturbing>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    messages: VecDeque<Stored>,
-    /// By message id. Few, whatever the backlog.
-    in_flight: HashMap<String, InFlight>,
+    fifo: bool,
+    /// By place, which is the order of arrival.
+    messages: BTreeMap<u64, Stored>,
+    /// Places by message id.
+    places: HashMap<String, u64>,
+    /// Places that a receive may begin with: of a FIFO queue the first of each group of which nothing is in flight.
+    heads: BTreeSet<u64>,
+    /// Of a FIFO queue.
+    groups: HashMap<String, Group>,
+    /// What is hidden, and until when.
+    hidden: BTreeSet<(SystemTime, u64)>,
+    delayed: usize,
     recent: Recent,
     redrive: Option<RedrivePolicy>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    waiting: BTreeSet<u64>,
+    in_flight: usize,
 }
 
 /// Where messages go that were received too often.
@@ -135,22 +152,24 @@ struct RedrivePolicy {
 #[derive(Debug)]
 struct Stored {
     message: Message,
-    delayed_until: SystemTime,
+    state: State,
     /// Receives that count for the redrive policy: those from this queue.
     receives_here: u32,
 }
 
-#[derive(Debug)]
-struct InFlight {
-    group: Option<String>,
-    until: SystemTime,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Visible,
+    InFlight(SystemTime),
+    Delayed(SystemTime),
 }
 
-/// What a FIFO queue answered to the deduplication ids of the last five minutes.
+/// What a FIFO queue answered to the deduplication ids of the last five minutes. As in a queue of high throughput, an id
+/// is its group's.
 #[derive(Debug, Default)]
 struct Recent {
-    by_id: HashMap<String, Sent>,
-    in_order: VecDeque<(SystemTime, String)>,
+    by_id: HashMap<(Option<String>, String), Sent>,
+    in_order: VecDeque<(SystemTime, (Option<String>, String))>,
 }
 
 #[derive(Clone, Debug)]
@@ -160,99 +179,153 @@ pub(crate) struct Sent {
 }
 
 impl Queues {
+    fn queue(&mut self, queue_url: &str) -> &mut Queue {
+        if !self.queues.contains_key(queue_url) {
+            let queue = Queue { fifo: is_fifo(queue_url), ..Queue::default() };
+            self.queues.insert(queue_url.to_owned(), queue);
+        }
+        self.queues.get_mut(queue_url).expect("it was made if it was not there")
+    }
+
+    pub fn disturb(&mut self, seed: u64, disturbance: Disturbance) {
+        self.disturbance = Some(Disturbing::new(seed, disturbance));
+    }
+
+    pub fn settle(&mut self) {
+        if let Some(disturbing) = &mut self.disturbance {
+            disturbing.is = Disturbance::default();
+        }
+    }
+
+    pub fn disturbed(&self) -> Disturbed {
+        self.disturbance.as_ref().map(|disturbing| disturbing.done).unwrap_or_default()
+    }
+
     /// Stores the message, unless it is a duplicate, which is answered as its original was.
     pub fn send(&mut self, mut message: Message, delay: Duration) -> Sent {
         self.sent += 1;
-        let now = message.sent;
-        let fifo = is_fifo(&message.queue_url);
-        let queue = self.queues.entry(message.queue_url.clone()).or_default();
-        message.id = format!("00000000-0000-4000-8000-{:012x}", self.sent);
-        if fifo {
-            message.sequence_number = Some(sequence_number(self.sent));
+        let (place, now) = (self.sent, message.sent);
+        let queue = self.queue(&message.queue_url);
+        message.id = format!("00000000-0000-4000-8000-{place:012x}");
+        if queue.fifo {
+            message.sequence_number = Some(sequence_number(place));
         }
         let sent = Sent { id: message.id.clone(), sequence_number: message.sequence_number.clone() };
-        if let Some(id) = message.deduplication_id.as_ref().filter(|_| fifo) {
+        if let Some(id) = message.deduplication_id.as_ref().filter(|_| queue.fifo) {
+            let id = (message.group.clone(), id.clone());
             queue.recent.forget_before(now);
-            if let Some(original) = queue.recent.by_id.get(id) {
+            if let Some(original) = queue.recent.by_id.get(&id) {
                 return original.clone();
             }
             queue.recent.remember(id, &sent, now);
         }
-        queue.messages.push_back(Stored { message, delayed_until: now + delay, receives_here: 0 });
+        let state = if delay.is_zero() { State::Visible } else { State::Delayed(now + delay) };
+        queue.insert(place, Stored { message, state, receives_here: 0 });
         sent
+    }
+
+    /// A topic's delivery to a queue: once, or more often, now or later, or among the dead letters of the subscription.
+    pub fn deliver(&mut self, mut message: Message, dead_letters_url: Option<&str>) {
+        let Some(disturbing) = &mut self.disturbance else {
+            self.send(message, Duration::ZERO);
+            return;
+        };
+        if let Some(url) = dead_letters_url
+            && disturbing.undelivers()
+        {
+            url.clone_into(&mut message.queue_url);
+            self.send(message, Duration::ZERO);
+            return;
+        }
+        let delays: Vec<_> = (0..disturbing.copies()).map(|_| disturbing.delay()).collect();
+        for delay in delays {
+            self.send(message.clone(), delay);
+        }
     }
 
     /// From now on, what would be received once more than `max_receives` times goes to the dead-letter queue instead.
     pub fn set_redrive_policy(&mut self, queue_url: &str, dead_letters_url: &str, max_receives: u32) {
         let policy = RedrivePolicy { dead_letters_url: dead_letters_url.to_owned(), max_receives };
-        self.queues.entry(queue_url.to_owned()).or_default().redrive = Some(policy);
+        self.queue(queue_url).redrive = Some(policy);
     }
 
     /// Everything that has not been deleted, in order, in flight or not.
     pub fn messages(&self, queue_url: &str) -> Vec<Message> {
         let queue = self.queues.get(queue_url);
-        queue.into_iter().flat_map(|queue| &queue.messages).map(|stored| stored.message.clone()).collect()
+        queue.into_iter().flat_map(|queue| queue.messages.values()).map(|stored| stored.message.clone()).collect()
+    }
+
+    pub fn is_empty(&self, queue_url: &str) -> bool {
+        self.queues.get(queue_url).is_none_or(|queue| queue.messages.is_empty())
+    }
+
+    /// Removes messages, as if they had been deleted.
+    pub fn remove(&mut self, queue_url: &str, which: impl Fn(&Message) -> bool) -> usize {
+        let queue = self.queue(queue_url);
+        let those = queue.messages.iter().filter(|(_, stored)| which(&stored.message)).map(|(place, _)| *place);
+        let those: Vec<_> = those.collect();
+        those.iter().filter_map(|place| queue.take(*place)).count()
     }
 
     /// Up to `max` messages, which become invisible for a time. A FIFO queue hands out a group in order,
     /// and nothing of a group of which something is in flight. What the redrive policy takes is not among them, and
     /// holds up nothing.
     pub fn receive(&mut self, queue_url: &str, max: usize, visibility: Duration, now: SystemTime) -> Vec<Message> {
-        let fifo = is_fifo(queue_url);
-        let Some(queue) = self.queues.get_mut(queue_url) else { return Vec::new() };
+        let Self { queues, disturbance, .. } = self;
+        let Some(queue) = queues.get_mut(queue_url) else { return Vec::new() };
         queue.land(now);
-        let blocked: HashSet<_> = queue.in_flight.values().filter_map(|flying| flying.group.clone()).collect();
+        let mut next = match disturbance {
+            Some(disturbing) if !queue.fifo => Next::Drawn(disturbing.order(&queue.heads)),
+            _ => Next::InOrder { heads_from: 0, behind: BTreeSet::new() },
+        };
         let mut received = Vec::new();
+        let mut hide = Vec::new();
         let mut dead = Vec::new();
-        for stored in &mut queue.messages {
-            if received.len() == max {
-                break;
-            }
-            let message = &mut stored.message;
-            let group_blocked = fifo && message.group.as_ref().is_some_and(|group| blocked.contains(group));
-            if group_blocked || stored.delayed_until > now || queue.in_flight.contains_key(&message.id) {
-                continue;
-            }
-            if queue.redrive.as_ref().is_some_and(|policy| stored.receives_here >= policy.max_receives) {
-                dead.push(message.id.clone());
+        while received.len() < max
+            && let Some(place) = next.place(queue)
+        {
+            let max_receives = queue.redrive.as_ref().map(|policy| policy.max_receives);
+            let Some(stored) = queue.messages.get_mut(&place) else { break };
+            if max_receives.is_some_and(|max| stored.receives_here >= max) {
+                dead.push(place);
                 continue;
             }
             stored.receives_here += 1;
+            let message = &mut stored.message;
             message.receive_count += 1;
             message.first_received.get_or_insert(now);
             message.receipt_handle = Some(format!("{}.{}", message.id, message.receive_count));
             received.push(message.clone());
-            if !visibility.is_zero() {
-                let flying = InFlight { group: message.group.clone(), until: now + visibility };
-                queue.in_flight.insert(message.id.clone(), flying);
+            let shown_again = !queue.fifo && disturbance.as_mut().is_some_and(Disturbing::shows_again);
+            if !visibility.is_zero() && !shown_again {
+                hide.push(place);
             }
         }
-        if !dead.is_empty() {
-            self.bury(queue_url, &dead, now);
+        for place in hide {
+            queue.set(place, State::InFlight(now + visibility));
         }
+        self.bury(queue_url, &dead, now);
         received
     }
 
     /// Moves these messages to the dead-letter queue, in order. They keep their ids; a FIFO dead-letter queue counts
     /// them as sent now, and drops none as a duplicate.
-    fn bury(&mut self, queue_url: &str, dead: &[String], now: SystemTime) {
-        let Some(queue) = self.queues.get_mut(queue_url) else { return };
-        let Some(RedrivePolicy { dead_letters_url, .. }) = queue.redrive.clone() else { return };
-        let is_dead = |stored: &Stored| dead.contains(&stored.message.id);
-        let (moving, staying): (VecDeque<_>, VecDeque<_>) = queue.messages.drain(..).partition(is_dead);
-        queue.messages = staying;
-        let dead_letters = self.queues.entry(dead_letters_url.clone()).or_default();
-        for mut stored in moving {
+    fn bury(&mut self, queue_url: &str, dead: &[u64], now: SystemTime) {
+        for place in dead {
+            let Some(queue) = self.queues.get_mut(queue_url) else { return };
+            let Some(RedrivePolicy { dead_letters_url, .. }) = queue.redrive.clone() else { return };
+            let Some(mut stored) = queue.take(*place) else { continue };
+            self.sent += 1;
+            let place = self.sent;
             let message = &mut stored.message;
             message.dead_letter_source = Some(Aws::queue_arn(queue_url));
             message.queue_url.clone_from(&dead_letters_url);
             message.receipt_handle = None;
             if is_fifo(&dead_letters_url) {
-                self.sent += 1;
-                message.sequence_number = Some(sequence_number(self.sent));
+                message.sequence_number = Some(sequence_number(place));
                 message.sent = now;
             }
-            dead_letters.messages.push_back(Stored { delayed_until: now, receives_here: 0, ..stored });
+            self.queue(&dead_letters_url).insert(place, Stored { state: State::Visible, receives_here: 0, ..stored });
         }
     }
 
@@ -260,16 +333,17 @@ impl Queues {
     /// that it has deleted, and has not.
     pub fn delete(&mut self, queue_url: &str, handle: &str, now: SystemTime) -> Result<(), HandleError> {
         let (id, receive) = parse(handle)?;
-        let Some(queue) = self.queues.get_mut(queue_url) else { return Ok(()) };
+        let Self { queues, disturbance, .. } = self;
+        let Some(queue) = queues.get_mut(queue_url) else { return Ok(()) };
         queue.land(now);
-        let Some(index) = queue.messages.iter().position(|stored| stored.message.id == id) else { return Ok(()) };
-        let latest = queue.messages[index].message.receive_count == receive;
-        if is_fifo(queue_url) && !(latest && queue.in_flight.contains_key(id)) {
+        let Some(place) = queue.places.get(id).copied() else { return Ok(()) };
+        let stored = &queue.messages[&place];
+        let latest = stored.message.receive_count == receive;
+        if queue.fifo && !(latest && matches!(stored.state, State::InFlight(_))) {
             return Err(HandleError::Expired);
         }
-        if latest {
-            queue.messages.remove(index);
-            queue.in_flight.remove(id);
+        if latest && !disturbance.as_mut().is_some_and(Disturbing::loses_delete) {
+            queue.take(place);
         }
         Ok(())
     }
@@ -285,10 +359,13 @@ impl Queues {
         let (id, receive) = parse(handle)?;
         let queue = self.queues.get_mut(queue_url).ok_or(HandleError::NotInFlight)?;
         queue.land(now);
-        let latest =
-            queue.messages.iter().any(|stored| stored.message.id == id && stored.message.receive_count == receive);
-        let flying = queue.in_flight.get_mut(id).filter(|_| latest).ok_or(HandleError::NotInFlight)?;
-        flying.until = now + visibility;
+        let place = queue.places.get(id).copied().ok_or(HandleError::NotInFlight)?;
+        let stored = &queue.messages[&place];
+        if stored.message.receive_count != receive || !matches!(stored.state, State::InFlight(_)) {
+            return Err(HandleError::NotInFlight);
+        }
+        queue.set(place, State::InFlight(now + visibility));
+        queue.land(now);
         Ok(())
     }
 
@@ -297,23 +374,149 @@ impl Queues {
             return Counts { visible: 0, in_flight: 0, delayed: 0 };
         };
         queue.land(now);
-        let delayed = queue.messages.iter().filter(|stored| stored.delayed_until > now).count();
-        let in_flight = queue.in_flight.len();
-        Counts { visible: queue.messages.len() - in_flight - delayed, in_flight, delayed }
+        let (hidden, delayed) = (queue.hidden.len(), queue.delayed);
+        Counts { visible: queue.messages.len() - hidden, in_flight: hidden - delayed, delayed }
     }
 
     pub fn purge(&mut self, queue_url: &str) {
-        if let Some(queue) = self.queues.get_mut(queue_url) {
-            queue.messages.clear();
-            queue.in_flight.clear();
+        self.remove(queue_url, |_| true);
+    }
+}
+
+/// The places of a receive, one after the other.
+enum Next {
+    /// From heads on, and behind what was taken of each group.
+    InOrder {
+        heads_from: u64,
+        behind: BTreeSet<u64>,
+    },
+    Drawn(Vec<u64>),
+}
+
+impl Next {
+    fn place(&mut self, queue: &Queue) -> Option<u64> {
+        match self {
+            Self::Drawn(places) => places.pop(),
+            Self::InOrder { heads_from, behind } => {
+                let head = queue.heads.range(*heads_from..).next().copied();
+                let place = match (head, behind.first().copied()) {
+                    (Some(head), Some(next)) => head.min(next),
+                    (head, next) => head.or(next)?,
+                };
+                if Some(place) == head {
+                    *heads_from = place + 1;
+                } else {
+                    behind.remove(&place);
+                }
+                if queue.fifo {
+                    let group = queue.groups.get(queue.messages[&place].group())?;
+                    behind.extend(group.waiting.range(place + 1..).next());
+                }
+                Some(place)
+            }
         }
     }
 }
 
+impl Stored {
+    fn group(&self) -> &str {
+        self.message.group.as_deref().unwrap_or_default()
+    }
+}
+
 impl Queue {
-    /// What has been in flight for its time is visible again.
+    fn insert(&mut self, place: u64, stored: Stored) {
+        let state = stored.state;
+        self.places.insert(stored.message.id.clone(), place);
+        self.messages.insert(place, Stored { state: State::Visible, ..stored });
+        self.enter(place, state);
+    }
+
+    fn take(&mut self, place: u64) -> Option<Stored> {
+        self.messages.get(&place)?;
+        self.leave(place);
+        let stored = self.messages.remove(&place)?;
+        self.places.remove(&stored.message.id);
+        if self.groups.get(stored.group()).is_some_and(|group| group.waiting.is_empty() && group.in_flight == 0) {
+            self.groups.remove(stored.group());
+        }
+        Some(stored)
+    }
+
+    fn set(&mut self, place: u64, state: State) {
+        self.leave(place);
+        self.enter(place, state);
+    }
+
+    fn leave(&mut self, place: u64) {
+        let stored = &self.messages[&place];
+        match stored.state {
+            State::Visible if self.fifo => {
+                let Some(group) = self.groups.get_mut(stored.group()) else { return };
+                self.heads.remove(&place);
+                group.waiting.remove(&place);
+                if let Some(first) = group.waiting.first().filter(|_| group.in_flight == 0) {
+                    self.heads.insert(*first);
+                }
+            }
+            State::Visible => drop(self.heads.remove(&place)),
+            State::InFlight(until) => {
+                self.hidden.remove(&(until, place));
+                if !self.fifo {
+                    return;
+                }
+                let Some(group) = self.groups.get_mut(stored.group()) else { return };
+                group.in_flight -= 1;
+                if let Some(first) = group.waiting.first().filter(|_| group.in_flight == 0) {
+                    self.heads.insert(*first);
+                }
+            }
+            State::Delayed(until) => {
+                self.hidden.remove(&(until, place));
+                self.delayed -= 1;
+            }
+        }
+    }
+
+    fn enter(&mut self, place: u64, state: State) {
+        let Some(stored) = self.messages.get_mut(&place) else { return };
+        stored.state = state;
+        match state {
+            State::Visible if self.fifo => {
+                let group = self.groups.entry(stored.group().to_owned()).or_default();
+                if group.in_flight == 0 {
+                    if let Some(first) = group.waiting.first() {
+                        self.heads.remove(first);
+                    }
+                    self.heads.insert(group.waiting.first().map_or(place, |first| place.min(*first)));
+                }
+                group.waiting.insert(place);
+            }
+            State::Visible => drop(self.heads.insert(place)),
+            State::InFlight(until) => {
+                self.hidden.insert((until, place));
+                if self.fifo {
+                    let group = self.groups.entry(stored.group().to_owned()).or_default();
+                    group.in_flight += 1;
+                    if let Some(first) = group.waiting.first() {
+                        self.heads.remove(first);
+                    }
+                }
+            }
+            State::Delayed(until) => {
+                self.hidden.insert((until, place));
+                self.delayed += 1;
+            }
+        }
+    }
+
+    /// What has been hidden for its time is visible again.
     fn land(&mut self, now: SystemTime) {
-        self.in_flight.retain(|_, flying| flying.until > now);
+        while let Some((until, place)) = self.hidden.first().copied()
+            && until <= now
+        {
+            self.set(place, State::Visible);
+        }
     }
 }
 
@@ -324,9 +527,9 @@ impl Recent {
         }
     }
 
-    fn remember(&mut self, id: &str, sent: &Sent, now: SystemTime) {
-        self.by_id.insert(id.to_owned(), sent.clone());
-        self.in_order.push_back((now, id.to_owned()));
+    fn remember(&mut self, id: (Option<String>, String), sent: &Sent, now: SystemTime) {
+        self.by_id.insert(id.clone(), sent.clone());
+        self.in_order.push_back((now, id));
     }
 }
 

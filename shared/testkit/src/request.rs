@@ -24,7 +24,7 @@ impl fmt::Display for Service {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub service: Service,
     pub operation: String,

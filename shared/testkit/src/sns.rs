@@ -7,8 +7,9 @@ use crate::answer::{Answer, Refusal, xml_text};
 use crate::attributes::{self, Attribute, Attributes};
 use crate::aws::{Aws, lock};
 use crate::batch;
+use crate::queues::Message;
 use crate::request::Request;
-use crate::topics::Notification;
+use crate::topics::{Notification, Subscription};
 
 /// For one message and for a whole batch, attributes included.
 const MAX_BYTES: usize = 262_144;
@@ -37,7 +38,7 @@ fn publish(aws: &Aws, form: &Form) -> Result<String, Refusal> {
     if size(&notification) > MAX_BYTES {
         return Err(invalid("Message too long"));
     }
-    let id = lock(&aws.world.topics).publish(notification);
+    let id = take(aws, notification);
     Ok(format!("<MessageId>{id}</MessageId>"))
 }
 
@@ -53,7 +54,6 @@ fn publish_batch(aws: &Aws, form: &Form, failing: &[usize]) -> Result<String, Re
     batch::check_size("", MAX_BYTES, entries.iter().map(|(_, notification)| size(notification)).sum())?;
 
     let (mut successful, mut failed) = (String::new(), String::new());
-    let mut topics = lock(&aws.world.topics);
     for (index, (id, notification)) in entries.into_iter().enumerate() {
         let id = xml_text(&id);
         // Writing to a String cannot fail.
@@ -63,11 +63,22 @@ fn publish_batch(aws: &Aws, form: &Form, failing: &[usize]) -> Result<String, Re
                 "<member><Id>{id}</Id><Code>InternalError</Code><Message>injected by the test</Message><SenderFault>false</SenderFault></member>"
             )
         } else {
-            let message = topics.publish(notification);
+            let message = take(aws, notification);
             write!(successful, "<member><Id>{id}</Id><MessageId>{message}</MessageId></member>")
         };
     }
     Ok(format!("<Successful>{successful}</Successful><Failed>{failed}</Failed>"))
+}
+
+/// Keeps it, and delivers it to whoever has subscribed: the body and the attributes as they are.
+fn take(aws: &Aws, notification: Notification) -> String {
+    let subscriptions = lock(&aws.world.topics).subscriptions(&notification.topic_arn);
+    for Subscription { queue_url, dead_letters_url } in subscriptions {
+        let mut message = Message::new(&queue_url, notification.body.clone(), aws.now());
+        message.attributes = notification.attributes.clone();
+        lock(&aws.world.queues).deliver(message, dead_letters_url.as_deref());
+    }
+    lock(&aws.world.topics).publish(notification)
 }
 
 fn check(notification: &Notification) -> Result<(), Refusal> {

@@ -29,7 +29,16 @@ impl Notification {
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     published: HashMap<String, Vec<Notification>>,
+    subscriptions: HashMap<String, Vec<Subscription>>,
+    pub keeps_nothing: bool,
     count: u64,
+}
+
+/// A queue that gets what is published to a topic, raw.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscription {
+    pub queue_url: String,
+    pub dead_letters_url: Option<String>,
 }
 
 impl Topics {
@@ -38,8 +47,19 @@ impl Topics {
         self.count += 1;
         notification.id = format!("00000000-0000-4000-9000-{:012x}", self.count);
         let id = notification.id.clone();
+        if self.keeps_nothing {
+            return id;
+        }
         self.published.entry(notification.topic_arn.clone()).or_default().push(notification);
         id
+    }
+
+    pub fn subscribe(&mut self, topic_arn: &str, subscription: Subscription) {
+        self.subscriptions.entry(topic_arn.to_owned()).or_default().push(subscription);
+    }
+
+    pub fn subscriptions(&self, topic_arn: &str) -> Vec<Subscription> {
+        self.subscriptions.get(topic_arn).cloned().unwrap_or_default()
     }
 
     pub fn published(&self, topic_arn: &str) -> Vec<Notification> {

@@ -1,0 +1,52 @@
+//! Requests as the HTTP API hands them to a function, and answers.
+
+use std::sync::LazyLock;
+
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+
+const GATEWAY_EVENT: &str = include_str!("../../events/aws/query.json");
+
+static EVENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(GATEWAY_EVENT).expect("the gateway's event is JSON"));
+
+/// A request by a machine client. `target` is path and query.
+pub fn request(method: &str, target: &str, client: &str, content_type: &str, body: Option<&str>) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut event = EVENT.clone();
+    event["rawPath"] = json!(path);
+    event["rawQueryString"] = json!(query);
+    event["queryStringParameters"] = Value::Null;
+    event["headers"] = json!({ "host": "api.example", "content-type": content_type });
+    event["body"] = json!(body);
+    event["isBase64Encoded"] = json!(false);
+    let context = &mut event["requestContext"];
+    context["http"]["method"] = json!(method);
+    context["http"]["path"] = json!(path);
+    context["authorizer"]["jwt"]["claims"] = json!({ "client_id": client, "sub": client });
+    lambda_http::request::from_str(&event.to_string()).expect("a gateway's event")
+}
+
+/// Status, body, and the version that an entity tag names.
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+    pub version: Option<u64>,
+}
+
+impl Answer {
+    pub fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let text = match body {
+            Body::Text(text) => text,
+            _ => String::new(),
+        };
+        let tag = parts.headers.get("etag").and_then(|tag| tag.to_str().ok());
+        let version = tag.and_then(|tag| tag.trim_matches('"').parse().ok());
+        Self { status: parts.status.as_u16(), text, version }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,265 @@
+//! What happened, as it is seen from outside: by clients, in queues, in tables. It notices at once what must never
+//! happen, tells a command's life, and has a hash that two equal runs have in common.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
+
+use kernel::ids::TenantId;
+use kernel::receipt::Receipt;
+use serde_json::Value;
+use testkit::{Effect, TABLES};
+
+/// What a command asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Submit,
+    Ship,
+    Cancel,
+    Bind,
+    CancelPolicy,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Submit => "SubmitOrder",
+            Self::Ship => "ShipOrder",
+            Self::Cancel => "CancelOrder",
+            Self::Bind => "BindPolicy",
+            Self::CancelPolicy => "CancelPolicy",
+        }
+    }
+
+    pub fn context(self) -> &'static str {
+        match self {
+            Self::Submit | Self::Ship | Self::Cancel => "orders",
+            Self::Bind | Self::CancelPolicy => "policies",
+        }
+    }
+}
+
+/// A command: what was sent under one (tenant, source, id), and what became of it.
+#[derive(Debug)]
+pub struct Known {
+    pub tenant: TenantId,
+    pub stream: String,
+    pub kind: Kind,
+    /// Receipts that clients were given. More than one, if it was sent more than once.
+    pub receipts: Vec<String>,
+    /// Other content was sent under the same id.
+    pub reused: bool,
+    /// Its place in its queue.
+    pub first_sequence: Option<u128>,
+    /// It was among the dead letters or parked, and may be late.
+    pub set_aside: bool,
+    /// In which order it took effect, and as what.
+    pub effect: Option<(u64, &'static str)>,
+}
+
+struct Entry {
+    at: u64,
+    command: u32,
+    what: Cow<'static, str>,
+}
+
+#[derive(Default)]
+pub struct Journal {
+    pub known: Vec<Known>,
+    by_key: HashMap<String, u32>,
+    entries: Vec<Entry>,
+    hash: u64,
+    pub now: u64,
+    effects: u64,
+    /// The newest commit of each stream.
+    commits: HashMap<String, u64>,
+    tokens: HashSet<String>,
+    /// What must never happen, and did.
+    pub violations: Vec<(Option<u32>, String)>,
+    /// Records of the stream that were read again.
+    pub rewound: u64,
+    pub counts: BTreeMap<&'static str, u64>,
+    pub took_effect: BTreeMap<&'static str, u64>,
+}
+
+impl Journal {
+    pub fn command(&mut self, key: String, tenant: &TenantId, stream: &str, kind: Kind) -> u32 {
+        let number = u32::try_from(self.known.len()).expect("fewer than four thousand million");
+        self.by_key.insert(key, number);
+        self.known.push(Known {
+            tenant: tenant.clone(),
+            stream: stream.to_owned(),
+            kind,
+            receipts: Vec::new(),
+            reused: false,
+            first_sequence: None,
+            set_aside: false,
+            effect: None,
+        });
+        number
+    }
+
+    /// The command with this key.
+    pub fn find(&self, key: &str) -> Option<u32> {
+        self.by_key.get(key).copied()
+    }
+
+    /// The command that a message is or comes from.
+    pub fn of_message(&self, body: &str) -> Option<u32> {
+        self.find(&receipt_in(body)?.command_key.to_string())
+    }
+
+    pub fn say(&mut self, command: Option<u32>, what: impl Into<Cow<'static, str>>) {
+        let what = what.into();
+        self.mix(what.as_bytes());
+        if let Some(command) = command {
+            self.mix(&command.to_le_bytes());
+            self.entries.push(Entry { at: self.now, command, what });
+        }
+    }
+
+    /// Makes it part of what two equal runs have in common.
+    pub fn mix(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&self.now.to_le_bytes()) {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5);
+        }
+    }
+
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub fn count(&mut self, fault: &'static str) {
+        *self.counts.entry(fault).or_default() += 1;
+    }
+
+    pub fn took(&mut self, fault: &'static str) {
+        *self.took_effect.entry(fault).or_default() += 1;
+    }
+
+    #[track_caller]
+    pub fn violation(&mut self, command: Option<u32>, what: impl Into<String>) {
+        let what = what.into();
+        self.say(command, format!("!! {what}"));
+        self.violations.push((command, what));
+    }
+
+    /// A command's life, a line each.
+    pub fn life(&self, command: u32) -> String {
+        let known = &self.known[command as usize];
+        let mut life = format!("command {command}: {} on {}\n", known.kind.name(), known.stream);
+        for entry in self.entries.iter().filter(|entry| entry.command == command) {
+            let (seconds, millis) = (entry.at / 1000, entry.at % 1000);
+            let _ = writeln!(life, "  {seconds:>7}.{millis:03} s  {}", entry.what);
+        }
+        life
+    }
+
+    /// The lives of all commands of a stream.
+    pub fn lives(&self, stream: &str) -> String {
+        let of_stream = self.known.iter().enumerate().filter(|(_, known)| known.stream == stream);
+        of_stream.map(|(command, _)| self.life(u32::try_from(command).unwrap_or_default())).take(12).collect()
+    }
+
+    /// Looks at a call that had its effect.
+    pub fn see(&mut self, effect: &Effect<'_>) {
+        match effect.operation {
+            "TransactWriteItems" if effect.status == 200 => self.transaction(effect.body),
+            "SendMessage" | "SendMessageBatch" if effect.status == 200 => self.sent(effect.body),
+            _ => {}
+        }
+    }
+
+    fn transaction(&mut self, body: &str) {
+        let of_interest = [TABLES.events, TABLES.operations, TABLES.parked];
+        if !of_interest.iter().any(|table| body.contains(&format!("\"TableName\":\"{table}\""))) {
+            return;
+        }
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        // Written again under the same token, it is what it was.
+        if !self.tokens.insert(body["ClientRequestToken"].as_str().unwrap_or_default().to_owned()) {
+            return;
+        }
+        for action in body["TransactItems"].as_array().into_iter().flatten() {
+            let put = &action["Put"];
+            match put["TableName"].as_str() {
+                Some(table) if table == TABLES.events => self.commit(&put["Item"]),
+                Some(table) if table == TABLES.operations => self.operation(&put["Item"]),
+                _ => self.update(&action["Update"]),
+            }
+        }
+    }
+
+    fn commit(&mut self, item: &Value) {
+        let stream = item["stream_id"]["S"].as_str().unwrap_or_default().to_owned();
+        let number: u64 =
+            item["commit_number"]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default();
+        let newest = self.commits.entry(stream.clone()).or_default();
+        let before = std::mem::replace(newest, number);
+        if number != before + 1 {
+            self.violation(None, format!("stream {stream}: commit {number} was written after commit {before}"));
+        }
+    }
+
+    fn operation(&mut self, item: &Value) {
+        let key = item["operation_key"]["S"].as_str().unwrap_or_default();
+        let Some(command) = self.command_of(key) else { return };
+        match item["outcome"]["S"].as_str().unwrap_or_default() {
+            "succeeded" => self.effect(command, "succeeded"),
+            "rejected" => self.effect(command, "rejected"),
+            "parked" => {
+                self.known[command as usize].set_aside = true;
+                self.say(Some(command), "parked");
+            }
+            other => self.say(Some(command), format!("on record as {other}")),
+        }
+    }
+
+    fn effect(&mut self, command: u32, outcome: &'static str) {
+        self.effects += 1;
+        let nth = self.effects;
+        self.say(Some(command), outcome);
+        if let Some((_, before)) = self.known[command as usize].effect.replace((nth, outcome)) {
+            self.violation(Some(command), format!("it took effect twice: {before}, then {outcome}"));
+        }
+    }
+
+    fn update(&mut self, update: &Value) {
+        if update["TableName"] != TABLES.operations {
+            return;
+        }
+        let Some(command) = self.command_of(update["Key"]["operation_key"]["S"].as_str().unwrap_or_default()) else {
+            return;
+        };
+        let values = &update["ExpressionAttributeValues"];
+        if values[":discarded"].is_object() {
+            self.say(Some(command), "discarded");
+        } else if values[":retrying"].is_object() {
+            self.say(Some(command), "resubmitted by an operator");
+        }
+    }
+
+    fn command_of(&self, operation_key: &str) -> Option<u32> {
+        let (_, key) = operation_key.split_once('#')?;
+        self.find(key)
+    }
+
+    /// What is sent to dead letters may be late from now on.
+    fn sent(&mut self, body: &str) {
+        if !body.contains("dead-letters") {
+            return;
+        }
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        for entry in body["Entries"].as_array().into_iter().flatten() {
+            let Some(command) = entry["MessageBody"].as_str().and_then(|body| self.of_message(body)) else { continue };
+            self.known[command as usize].set_aside = true;
+            self.say(Some(command), "sent to the dead letters");
+        }
+    }
+}
+
+/// The operation's id in a command's or an event's JSON.
+pub fn receipt_in(body: &str) -> Option<Receipt> {
+    let (_, rest) = body.split_once("\"operationid\":\"")?;
+    Receipt::read(rest.split('"').next()?)
+}

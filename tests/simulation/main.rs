@@ -1,0 +1,56 @@
+//! The whole platform in one process, on virtual time, from a seed, with everything going wrong: see
+//! `docs/simulation.md`.
+
+mod chaos;
+mod check;
+mod clients;
+mod functions;
+mod guards;
+mod http;
+mod journal;
+mod operators;
+mod plan;
+mod points;
+mod run;
+mod world;
+
+use crate::plan::Plan;
+use crate::run::simulate;
+
+/// A run of any size: `cargo xtask simulate`, which sets these variables.
+#[test]
+fn a_run_as_it_is_asked_for() {
+    let number = |name: &str, or: u64| {
+        std::env::var(name).map_or(or, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+    };
+    let commands = usize::try_from(number("SIMULATION_COMMANDS", 500)).expect("a size that fits into memory");
+    let mut plan = Plan::new(number("SIMULATION_SEED", 1), commands);
+    plan.faults = u32::try_from(number("SIMULATION_FAULTS", plan.faults.into())).expect("a number per mille");
+    let report = simulate(plan);
+    println!("{report}");
+    report.assert_all_holds();
+}
+
+#[test]
+fn nothing_happens_where_nothing_goes_wrong() {
+    let report = simulate(Plan::clean(1, 500));
+    println!("{report}");
+    report.assert_all_holds();
+    assert_eq!(report.injected(), 0);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let [first, second] = [(); 2].map(|()| simulate(Plan::new(7, 300)));
+    assert_eq!((first.hash, first.calls), (second.hash, second.calls));
+    assert_ne!(first.hash, simulate(Plan::new(8, 300)).hash);
+}
+
+#[test]
+fn commands_survive_whatever_goes_wrong() {
+    for (seed, commands) in [(2, 500), (3, 500), (4, 500), (5, 500)] {
+        let report = simulate(Plan::new(seed, commands));
+        println!("{report}");
+        report.assert_all_holds();
+    }
+}

@@ -1,0 +1,90 @@
+//! One command's life, with one fault at each of its calls, and with two at each pair of them.
+
+use std::thread;
+
+use crate::chaos::Point;
+use crate::plan::Plan;
+use crate::run::{Report, simulate_with};
+
+const POINTS: [Point; 4] = [Point::ErrorBefore, Point::AnswerLost, Point::KilledBefore, Point::KilledAfter];
+/// A number that no life reaches: nothing goes wrong, and calls are named.
+const NEVER: u64 = u64::MAX;
+
+/// The first run whose one command goes all the way, and whose client looks at the end of it.
+fn plan() -> Plan {
+    let all_the_way = |plan: &Plan| {
+        let calls = calls(*plan, &[]);
+        let has = |call: &str| calls.iter().any(|other| other == call);
+        has("Handler(\"orders\"): Query") && has("Updater: TransactWriteItems") && has("Query: GetItem")
+    };
+    let plans = (1..50).map(|seed| Plan { hot: 0, ..Plan::clean(seed, 1) });
+    plans.into_iter().find(all_the_way).expect("one of them")
+}
+
+/// Whatever goes wrong at these calls, all holds.
+#[track_caller]
+fn holds(plan: Plan, points: &[(u64, Point)]) {
+    let report = simulate_with(plan, points.to_vec());
+    assert!(report.violations.is_empty(), "{points:?} of {:#?}\n{report}", report.names);
+}
+
+/// Runs them on all cores: each is a world of its own.
+fn all_hold(plan: Plan, cases: &[Vec<(u64, Point)>]) {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for part in cases.chunks(cases.len().div_ceil(cores)) {
+            scope.spawn(|| part.iter().for_each(|points| holds(plan, points)));
+        }
+    });
+}
+
+/// The calls of a life with these faults.
+fn calls(plan: Plan, points: &[(u64, Point)]) -> Vec<String> {
+    let Report { names, violations, .. } = simulate_with(plan, [points, &[(NEVER, Point::ErrorBefore)]].concat());
+    assert!(violations.is_empty(), "{violations:#?}");
+    names
+}
+
+#[test]
+fn a_command_survives_any_fault_at_any_call_of_its_life() {
+    let plan = plan();
+    let calls = calls(plan, &[]);
+    println!("{calls:#?}");
+    let nths = 1..=calls.len() as u64;
+    let cases: Vec<_> = nths.flat_map(|nth| POINTS.map(|point| vec![(nth, point)])).collect();
+    println!("{} calls, {} single faults", calls.len(), cases.len());
+    all_hold(plan, &cases);
+}
+
+#[test]
+fn a_command_survives_any_two_faults_at_any_calls_of_its_life() {
+    // A fault makes a life longer, so that the second one may hit a call of the repair.
+    const LONGER: u64 = 4;
+    let plan = plan();
+    let calls = calls(plan, &[]).len() as u64;
+    let mut cases = Vec::new();
+    for first in 1..=calls {
+        for second in first + 1..=calls + LONGER {
+            for one in POINTS {
+                cases.extend(POINTS.map(|other| vec![(first, one), (second, other)]));
+            }
+        }
+    }
+    println!("{calls} calls, {} pairs of faults", cases.len());
+    all_hold(plan, &cases);
+}
+
+#[test]
+fn a_dead_letter_survives_any_fault_at_any_call_of_its_way_back() {
+    // The handler dies before it commits, and that was the command's only receive.
+    let plan = Plan { max_receives: 1, ..plan() };
+    let healthy = calls(plan, &[]);
+    let commit = healthy.iter().position(|call| call == "Handler(\"orders\"): TransactWriteItems").expect("a commit");
+    let buried = (commit as u64 + 1, Point::KilledBefore);
+    let calls = calls(plan, &[buried]);
+    assert!(calls.iter().any(|call| call == "Redrive: SendMessageBatch"), "it comes back: {calls:?}");
+    let nths = buried.0 + 1..=calls.len() as u64;
+    let cases: Vec<_> = nths.flat_map(|nth| POINTS.map(|point| vec![buried, (nth, point)])).collect();
+    println!("{} calls, {} pairs of which the first makes a dead letter", calls.len(), cases.len());
+    all_hold(plan, &cases);
+}

@@ -1,0 +1,173 @@
+//! One run from its beginning to its report.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant as Wall};
+
+use tokio::task::LocalSet;
+use tokio::time::sleep;
+
+use crate::chaos::Point;
+use crate::plan::Plan;
+use crate::world::World;
+use crate::{check, clients, functions, operators};
+
+/// How long everything may take to come to rest once nothing goes wrong any more.
+const MOST_REST: Duration = Duration::from_hours(72);
+
+/// What a run was like.
+pub struct Report {
+    pub plan: Plan,
+    pub hash: u64,
+    pub calls: usize,
+    pub virtual_time: Duration,
+    pub took: Duration,
+    /// What must never happen and did, with the life of the command.
+    pub violations: Vec<String>,
+    /// By fault, how often it was injected and how often it changed something.
+    pub faults: Vec<(&'static str, u64, u64)>,
+    pub outcomes: Vec<(&'static str, usize)>,
+    /// The calls of the first phase, if points were chosen.
+    pub names: Vec<String>,
+}
+
+pub fn simulate(plan: Plan) -> Report {
+    simulate_with(plan, Vec::new())
+}
+
+pub fn simulate_with(plan: Plan, points: Vec<(u64, Point)>) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    LocalSet::new().block_on(&runtime, run(plan, points))
+}
+
+async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
+    let wall = Wall::now();
+    let started = tokio::time::Instant::now();
+    let chosen = !points.is_empty();
+    let world = World::begin(plan, points);
+    functions::start(&world);
+    operators::start(&world);
+    clients::run(&world).await;
+    // Nothing goes wrong any more, and everything comes to rest.
+    if plan.ills || chosen {
+        sleep(Duration::from_mins(10)).await;
+    }
+    world.chaos.calm();
+    world.aws.settle();
+    let settling = tokio::time::Instant::now();
+    let mut quiet = 0;
+    while quiet < 3 && settling.elapsed() < MOST_REST {
+        sleep(Duration::from_secs(30)).await;
+        quiet = if check::at_rest(&world) { quiet + 1 } else { 0 };
+    }
+    if quiet < 3 {
+        let unrest = check::unrest(&world);
+        world.chaos.journal().violation(None, format!("it does not come to rest\n{unrest}"));
+    }
+    let virtual_time = started.elapsed();
+    check::all(&world).await;
+    report(&world, virtual_time, wall.elapsed())
+}
+
+fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
+    let disturbed = world.aws.disturbed();
+    let journal = world.chaos.journal();
+    let mut faults: Vec<(&'static str, u64, u64)> = journal
+        .counts
+        .iter()
+        .map(|(name, count)| {
+            let took = match *name {
+                "(invocations that were to die)" => ["killed before a call", "killed after a call"]
+                    .iter()
+                    .filter_map(|name| journal.counts.get(name))
+                    .sum(),
+                "answer lost" | "happened and hung" | "late" | "killed after a call" => *count,
+                _ => journal.took_effect.get(name).copied().unwrap_or(*count),
+            };
+            (*name, *count, took)
+        })
+        .collect();
+    for (name, count) in [
+        ("delivered twice", disturbed.duplicated),
+        ("delete forgotten", disturbed.deletes_forgotten),
+        ("not delivered by the topic", disturbed.undelivered),
+        ("received out of order", disturbed.reordered),
+    ] {
+        faults.push((name, count, count));
+    }
+    let lost = journal.took_effect.get("answer lost").copied().unwrap_or_default();
+    faults.push(("(effects that nobody was told of)", lost, lost));
+    faults.push(("(records of the stream read again)", journal.rewound, journal.rewound));
+    let violations = journal.violations.iter().take(5).map(|(command, what)| {
+        let life = command.map(|command| journal.lives(&journal.known[command as usize].stream)).unwrap_or_default();
+        format!("{what}\n{life}")
+    });
+    let mut violations: Vec<String> = violations.collect();
+    if journal.violations.len() > 5 {
+        violations.push(format!("and {} more", journal.violations.len() - 5));
+    }
+    let count = |outcome: &str| {
+        journal.known.iter().filter(|known| known.effect.is_some_and(|(_, effect)| effect == outcome)).count()
+    };
+    let set_aside = journal.known.iter().filter(|known| known.set_aside).count();
+    let outcomes = vec![
+        ("succeeded", count("succeeded")),
+        ("rejected", count("rejected")),
+        ("discarded", journal.known.iter().filter(|known| known.effect.is_none()).count()),
+        ("dead-lettered or parked on the way", set_aside),
+        ("sent more than once", journal.known.iter().filter(|known| known.receipts.len() > 1).count()),
+    ];
+    Report {
+        plan: world.plan,
+        hash: journal.hash(),
+        calls: world.aws.count_all(),
+        virtual_time,
+        took,
+        violations,
+        faults,
+        outcomes,
+        names: world.chaos.calls(),
+    }
+}
+
+impl Report {
+    pub fn injected(&self) -> u64 {
+        self.faults.iter().filter(|(name, ..)| !name.starts_with('(')).map(|(_, injected, _)| injected).sum()
+    }
+
+    #[track_caller]
+    pub fn assert_all_holds(&self) {
+        assert!(self.violations.is_empty(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Plan { seed, commands, faults, .. } = self.plan;
+        writeln!(f, "seed {seed}, {commands} commands, {faults} faults per mille of calls")?;
+        let hours = self.virtual_time.as_secs_f64() / 3600.0;
+        writeln!(
+            f,
+            "{} calls to AWS in {hours:.1} simulated hours, {:.1} s here",
+            self.calls,
+            self.took.as_secs_f64()
+        )?;
+        for (outcome, count) in &self.outcomes {
+            writeln!(f, "  {count:>8}  {outcome}")?;
+        }
+        writeln!(f, "  {:>8}  faults injected", self.injected())?;
+        for (name, injected, took) in &self.faults {
+            writeln!(f, "  {injected:>8} / {took:>8} took effect: {name}")?;
+        }
+        writeln!(f, "trace {:016x}", self.hash)?;
+        if self.violations.is_empty() {
+            return writeln!(f, "0 lost, 0 duplicated, 0 reordered, 0 stuck");
+        }
+        writeln!(f, "\nFAILED. Again: cargo xtask simulate --seed {seed} --commands {commands} --faults {faults}")?;
+        for violation in &self.violations {
+            writeln!(f, "\n{violation}")?;
+        }
+        Ok(())
+    }
+}

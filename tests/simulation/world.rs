@@ -1,0 +1,315 @@
+//! The platform: an AWS in process, the functions on it, and what starts them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use command_handler::{CommandHandler, Deciding};
+use fastrand::Rng;
+use ingest::Ingest;
+use kernel::timestamp::Timestamp;
+use lambda::settings::Environment;
+use operator::Desk;
+use publisher::{Clients, Publisher};
+use query::Query;
+use read_model_updater::Updater;
+use redrive::Redrive;
+use serde_json::{Value, json};
+use testkit::{Aws, Disturbance, TABLES};
+
+use crate::chaos::{Chaos, Point};
+use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
+
+pub const PUBLIC_URL: &str = "https://api.example";
+/// No name is part of another, or of anything else that is stored.
+pub const TENANTS: [&str; 3] = ["amber", "basalt", "cedar"];
+pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
+/// Where commands come from; the same for all tenants, as are their ids.
+pub const SOURCE: &str = "https://shop.example/checkout";
+
+pub struct World {
+    pub plan: Plan,
+    pub aws: Aws,
+    pub chaos: Arc<Chaos>,
+    pub random: RefCell<Rng>,
+    environment: Environment,
+    front: (store::Client, messaging::SqsClient),
+    back: (store::Client, messaging::SqsClient),
+    ingests: RefCell<Vec<Warm<Ingest>>>,
+    queries: RefCell<Vec<Warm<Query>>>,
+    desks: RefCell<Vec<Warm<Desk>>>,
+    redrives: RefCell<Vec<Warm<Redrive>>>,
+    /// Lanes of the events table's stream.
+    pub lanes: RefCell<Vec<VecDeque<Record>>>,
+    /// What was in the lanes before, for a rewind.
+    pub past: RefCell<VecDeque<Record>>,
+    /// By lane, from where in the past it is to be read again.
+    pub rewind: RefCell<Vec<Option<usize>>>,
+}
+
+pub type Record = Rc<Value>;
+
+/// A function's environment: what it keeps between invocations, and how wrong its clock is.
+pub struct Warm<T> {
+    pub function: Rc<T>,
+    pub skew: i64,
+}
+
+impl<T> Clone for Warm<T> {
+    fn clone(&self) -> Self {
+        Self { function: Rc::clone(&self.function), skew: self.skew }
+    }
+}
+
+pub fn commands(context: &str) -> String {
+    Aws::queue_url(&format!("{context}-commands.fifo"))
+}
+
+pub fn dead_commands(context: &str) -> String {
+    Aws::queue_url(&format!("{context}-dead-letters.fifo"))
+}
+
+pub fn updates() -> String {
+    Aws::queue_url("read-model-updates")
+}
+
+pub fn dead_updates() -> String {
+    Aws::queue_url("read-model-dead-letters")
+}
+
+pub fn undelivered() -> String {
+    Aws::queue_url("subscription-dead-letters")
+}
+
+pub fn retries() -> String {
+    Aws::queue_url("publisher-retries")
+}
+
+pub fn dead_retries() -> String {
+    Aws::queue_url("publisher-dead-letters")
+}
+
+pub fn topic() -> String {
+    Aws::topic_arn("events")
+}
+
+/// All queues there are.
+pub fn queues() -> Vec<String> {
+    let of_contexts = CONTEXTS.iter().flat_map(|context| [commands(context), dead_commands(context)]);
+    of_contexts.chain([updates(), dead_updates(), undelivered(), retries(), dead_retries()]).collect()
+}
+
+impl World {
+    pub fn begin(plan: Plan, points: Vec<(u64, Point)>) -> Rc<Self> {
+        fastrand::seed(plan.seed);
+        let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
+        aws.keep_nothing();
+        aws.calls_take(LEAST_LATENCY, MOST_LATENCY, plan.seed);
+        for context in CONTEXTS {
+            aws.dead_letter_queue(&commands(context), &dead_commands(context), plan.max_receives);
+        }
+        aws.dead_letter_queue(&updates(), &dead_updates(), plan.max_receives);
+        aws.dead_letter_queue(&retries(), &dead_retries(), plan.max_receives);
+        aws.subscribe(&topic(), &updates(), Some(&undelivered()));
+        if plan.ills {
+            let disturbance = Disturbance {
+                duplicated: 30,
+                deletes_forgotten: 10,
+                undelivered: 2,
+                delivery: Duration::from_secs(20),
+                reordered: true,
+            };
+            aws.disturb(plan.seed, disturbance);
+        }
+        aws.patience(lambda::aws::WITH_A_CLIENT_WAITING);
+        let front = (aws.dynamodb(), aws.sqs());
+        aws.patience(lambda::aws::IN_THE_BACKGROUND);
+        let back = (aws.dynamodb(), aws.sqs());
+        let world = Self {
+            plan,
+            chaos: Chaos::begin(plan, &aws, points),
+            aws,
+            random: RefCell::new(Rng::with_seed(plan.seed ^ 0x3077_1d00)),
+            environment: environment(plan),
+            front,
+            back,
+            ingests: RefCell::default(),
+            queries: RefCell::default(),
+            desks: RefCell::default(),
+            redrives: RefCell::default(),
+            lanes: RefCell::new(vec![VecDeque::new(); 4]),
+            past: RefCell::default(),
+            rewind: RefCell::new(vec![None; 4]),
+        };
+        world.register();
+        Rc::new(world)
+    }
+
+    fn register(&self) {
+        for tenant in TENANTS {
+            let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] });
+            let settings = grants.to_string();
+            self.put(&json!({ "registry_key": format!("tenant#{tenant}"), "entry": "settings", "document": settings }));
+            let client = format!("client#{tenant}-shop");
+            self.put(&json!({ "registry_key": client, "entry": "tenant", "tenant": tenant }));
+            let desk = format!("operator#{tenant}-desk");
+            self.put(&json!({ "registry_key": desk, "entry": "operator", "tenant": tenant }));
+        }
+        self.put(&json!({ "registry_key": "operator#platform", "entry": "operator" }));
+    }
+
+    fn put(&self, attributes: &Value) {
+        let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
+        let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
+        let put = json!({ "TableName": TABLES.registry, "Item": item });
+        self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
+    }
+
+    // Chance
+
+    pub fn chance(&self, per_mille: u32) -> bool {
+        self.random.borrow_mut().u32(..1000) < per_mille
+    }
+
+    pub fn below(&self, most: usize) -> usize {
+        self.random.borrow_mut().usize(..most.max(1))
+    }
+
+    pub fn pick<T: Copy>(&self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    pub fn between(&self, least: Duration, most: Duration) -> Duration {
+        let range = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or_default();
+        least + Duration::from_millis(self.random.borrow_mut().u64(..=range))
+    }
+
+    /// How wrong a clock is: mostly not at all, at most an hour.
+    pub fn skew(&self) -> i64 {
+        const HOUR: i64 = 3_600_000;
+        if self.plan.ills && self.chance(300) {
+            self.chaos.journal().count("clock wrong");
+            self.chaos.journal().took("clock wrong");
+            self.random.borrow_mut().i64(-HOUR..=HOUR)
+        } else {
+            0
+        }
+    }
+
+    /// What such a clock says.
+    pub fn now(&self, skew: i64) -> Timestamp {
+        let since = self.aws.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = i64::try_from(since.as_millis()).unwrap_or_default() + skew;
+        (UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())).into()
+    }
+
+    // Functions
+
+    pub fn ingest(&self) -> Warm<Ingest> {
+        self.warm(&self.ingests, || {
+            Ingest::from_environment(&self.environment, self.front.0.clone(), self.front.1.clone()).expect("settings")
+        })
+    }
+
+    pub fn query(&self) -> Warm<Query> {
+        self.warm(&self.queries, || Query::from_environment(&self.environment, self.front.0.clone()).expect("settings"))
+    }
+
+    pub fn desk(&self) -> Warm<Desk> {
+        self.warm(&self.desks, || {
+            Desk::from_environment(&self.environment, self.front.0.clone(), self.front.1.clone()).expect("settings")
+        })
+    }
+
+    pub fn redrive(&self) -> Warm<Redrive> {
+        self.warm(&self.redrives, || {
+            Redrive::from_environment(&self.environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
+        })
+    }
+
+    pub fn handler(&self, context: &'static str) -> CommandHandler {
+        let mut own: Vec<(String, String)> = self.environment.with_prefix("").into_iter().collect();
+        own.push(("CONTEXT".to_owned(), context.to_owned()));
+        own.push(("DEAD_LETTERS".to_owned(), dead_commands(context)));
+        let environment = Environment::from_iter(own);
+        let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
+        CommandHandler { deciding: Deciding::Inline, ..handler.expect("settings") }
+    }
+
+    pub fn updater(&self) -> Updater {
+        Updater::from_environment(&self.environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
+    }
+
+    pub fn publisher(&self) -> Publisher {
+        let (dynamodb, sqs) = self.back.clone();
+        let clients = Clients { sns: self.aws.sns(), sqs, dynamodb, streams: self.aws.streams() };
+        Publisher::from_environment(&self.environment, clients).expect("settings")
+    }
+
+    /// One of a few environments of a function, or a fresh one.
+    fn warm<T>(&self, environments: &RefCell<Vec<Warm<T>>>, make: impl FnOnce() -> T) -> Warm<T> {
+        const MOST: usize = 3;
+        let known = environments.borrow().len();
+        let nth = self.below(MOST);
+        if nth < known {
+            return environments.borrow()[nth].clone();
+        }
+        let fresh = Warm { function: Rc::new(make()), skew: self.skew() };
+        environments.borrow_mut().push(fresh.clone());
+        fresh
+    }
+
+    /// An environment in which an invocation died is not used again.
+    pub fn drop_ingest(&self, it: &Warm<Ingest>) {
+        self.ingests.borrow_mut().retain(|other| !Rc::ptr_eq(&other.function, &it.function));
+    }
+
+    /// Fresh environments for all functions of which some are kept.
+    pub fn deploy(&self) {
+        self.ingests.borrow_mut().clear();
+        self.queries.borrow_mut().clear();
+        self.desks.borrow_mut().clear();
+        self.redrives.borrow_mut().clear();
+    }
+}
+
+fn environment(plan: Plan) -> Environment {
+    let mut variables: Vec<(String, String)> = [
+        ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters"),
+        ("REGISTRY_TABLE", TABLES.registry),
+        ("OPERATIONS_TABLE", TABLES.operations),
+        ("READ_MODELS_TABLE", TABLES.read_models),
+        ("EVENTS_TABLE", TABLES.events),
+        ("PARKED_TABLE", TABLES.parked),
+        ("GUARDS_TABLE", TABLES.guards),
+        ("PUBLIC_URL", PUBLIC_URL),
+        ("OPERATION_RETENTION_DAYS", "90"),
+        ("MOST_ATTEMPTS", "4"),
+        ("FIRST_BACK_OFF_SECONDS", "300"),
+        ("LONGEST_BACK_OFF_SECONDS", "1800"),
+        ("RATE", "100"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let mut set = |name: String, value: String| variables.push((name, value));
+    set("MAX_RECEIVES".to_owned(), plan.max_receives.to_string());
+    set("EVENT_TOPIC".to_owned(), topic());
+    set("RETRIES".to_owned(), retries());
+    set("DEAD_LETTERS".to_owned(), dead_updates());
+    for context in CONTEXTS {
+        set(format!("COMMAND_QUEUE_{context}"), commands(context));
+        set(format!("QUEUE_{context}"), commands(context));
+        set(format!("DEAD_LETTERS_{context}"), dead_commands(context));
+    }
+    for (name, queue, dead) in [
+        ("read_model_updater", updates(), dead_updates()),
+        ("read_model_subscription", updates(), undelivered()),
+        ("publisher", retries(), dead_retries()),
+    ] {
+        set(format!("QUEUE_{name}"), queue);
+        set(format!("DEAD_LETTERS_{name}"), dead);
+    }
+    variables.into_iter().collect()
+}
