@@ -229,23 +229,29 @@ impl World {
         })
     }
 
+    /// The settings of a function with dead letters of its own.
+    fn environment_with<const N: usize>(&self, own: [(&str, String); N]) -> Environment {
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        self.environment.with_prefix("").into_iter().chain(own).collect()
+    }
+
     pub fn handler(&self, context: &'static str) -> CommandHandler {
-        let mut own: Vec<(String, String)> = self.environment.with_prefix("").into_iter().collect();
-        own.push(("CONTEXT".to_owned(), context.to_owned()));
-        own.push(("DEAD_LETTERS".to_owned(), dead_commands(context)));
-        let environment = Environment::from_iter(own);
+        let own = [("CONTEXT", context.to_owned()), ("DEAD_LETTERS", dead_commands(context))];
+        let environment = self.environment_with(own);
         let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
         CommandHandler { deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
     pub fn updater(&self) -> Updater {
-        Updater::from_environment(&self.environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
+        let environment = self.environment_with([("DEAD_LETTERS", dead_updates())]);
+        Updater::from_environment(&environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {
+        let environment = self.environment_with([("DEAD_LETTERS", dead_retries()), ("RETRIES", retries())]);
         let (dynamodb, sqs) = self.back.clone();
         let clients = Clients { sns: self.aws.sns(), sqs, dynamodb, streams: self.aws.streams() };
-        Publisher::from_environment(&self.environment, clients).expect("settings")
+        Publisher::from_environment(&environment, clients).expect("settings")
     }
 
     /// One of a few environments of a function, or a fresh one.
@@ -296,8 +302,6 @@ fn environment(plan: Plan) -> Environment {
     let mut set = |name: String, value: String| variables.push((name, value));
     set("MAX_RECEIVES".to_owned(), plan.max_receives.to_string());
     set("EVENT_TOPIC".to_owned(), topic());
-    set("RETRIES".to_owned(), retries());
-    set("DEAD_LETTERS".to_owned(), dead_updates());
     for context in CONTEXTS {
         set(format!("COMMAND_QUEUE_{context}"), commands(context));
         set(format!("QUEUE_{context}"), commands(context));
