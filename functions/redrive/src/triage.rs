@@ -146,10 +146,7 @@ impl Triage<'_> {
         attempts: u32,
     ) -> State {
         if let (Some(command), Some(record)) = (command, record) {
-            let open = record.outcome == Status::Retrying
-                && record.digest == command.receipt.digest.to_string()
-                && record.revision == command.revision;
-            if !open {
+            if !record.is_open_to(command) {
                 return State::Settled;
             }
             let sent_since = record.attempt.unwrap_or_default() > dead.failure.attempts;

@@ -79,6 +79,13 @@ impl OperationRecord {
         }
     }
 
+    /// Whether the command may still be carried out: what [`put_if_open`] asks of DynamoDB, of a record that was read.
+    pub fn is_open_to(&self, command: &Command) -> bool {
+        self.outcome == Status::Retrying
+            && self.digest == command.receipt.digest.to_string()
+            && self.revision == command.revision
+    }
+
     /// The operation as the holder of `receipt` sees it; `public_url` is the API's own address.
     ///
     /// A receipt of other content than was handled reads as rejected: the id was used before.

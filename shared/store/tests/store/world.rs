@@ -158,20 +158,8 @@ pub fn entry(id: &str) -> Entry {
 /// The record of a command that succeeded.
 pub fn operation(command: &Command) -> OperationRecord {
     OperationRecord {
-        operation_key: OperationRecord::key(&command.stream.tenant, command.receipt.command_key),
         outcome: Status::Succeeded,
-        digest: command.receipt.digest.to_string(),
-        context: command.stream.context.clone(),
-        command_type: command.event.ty().to_owned(),
-        subject: command.stream.aggregate.to_string(),
-        resource: None,
-        version: None,
-        problem: None,
-        revision: command.revision,
-        attempt: None,
-        failed_at: None,
-        recorded_at: Timestamp::from_millis(1_790_000_000_000),
-        expires_at: None,
+        ..OperationRecord::of(command, Timestamp::from_millis(1_790_000_000_000))
     }
 }
 
