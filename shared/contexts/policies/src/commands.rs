@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 kernel::messages! {
     pub enum Command {
         BindPolicy(BindPolicy) = 1,
+        AdjustPremium(AdjustPremium) = 1,
         CancelPolicy(CancelPolicy) = 1,
     }
 }
@@ -32,6 +33,15 @@ pub struct BindPolicy {
     /// The first day no longer insured.
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub until: String,
+}
+
+/// The whole period costs something else from now on. If it costs that already, that is a success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdjustPremium {
+    /// What the whole period costs, in the smallest unit of the policy's currency.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_i64))]
+    pub premium: i64,
 }
 
 /// The policy ends early. One that is cancelled already stays as it is, and that is a success.

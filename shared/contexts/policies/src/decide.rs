@@ -4,15 +4,26 @@ use kernel::decider::{Decision, Guard, Rejection};
 use kernel::timestamp::Timestamp;
 
 use crate::commands::{BindPolicy, Command};
-use crate::events::{Event, PolicyBound, PolicyCancelled};
+use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted};
 use crate::state::State;
 
 pub(crate) fn decide(state: State, command: &Command) -> Result<Decision<Event>, Rejection> {
     match (command, state) {
         (Command::BindPolicy(command), State::Unknown) => bind(command.clone()),
         (Command::BindPolicy(_), _) => Err(Rejection::new("already-bound", "The policy was bound before")),
-        (Command::CancelPolicy(_), State::Unknown) => Err(Rejection::new("unknown-policy", "No policy has this id")),
-        (Command::CancelPolicy(_), State::Active) => Ok(Decision::of(PolicyCancelled {})),
+        (Command::AdjustPremium(_) | Command::CancelPolicy(_), State::Unknown) => {
+            Err(Rejection::new("unknown-policy", "No policy has this id"))
+        }
+        (Command::AdjustPremium(command), State::Active { premium }) if command.premium == premium => {
+            Ok(Decision::nothing())
+        }
+        (Command::AdjustPremium(command), State::Active { .. }) => {
+            Ok(Decision::of(PremiumAdjusted { premium: command.premium }))
+        }
+        (Command::AdjustPremium(_), State::Cancelled) => {
+            Err(Rejection::new("policy-cancelled", "The policy has ended"))
+        }
+        (Command::CancelPolicy(_), State::Active { .. }) => Ok(Decision::of(PolicyCancelled {})),
         (Command::CancelPolicy(_), State::Cancelled) => Ok(Decision::nothing()),
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 kernel::messages! {
     pub enum Event {
         PolicyBound(PolicyBound) = 1,
+        PremiumAdjusted(PremiumAdjusted) = 1,
         PolicyCancelled(PolicyCancelled) = 1,
     }
 }
@@ -21,6 +22,13 @@ pub struct PolicyBound {
     pub currency: String,
     pub from: String,
     pub until: String,
+}
+
+/// The whole period costs something else than before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PremiumAdjusted {
+    pub premium: i64,
 }
 
 /// The policy has ended early.

@@ -1,4 +1,4 @@
-//! Insurance policies: bound under a number that no other policy of the tenant has, and cancelled.
+//! Insurance policies: bound under a number that no other policy of the tenant has, adjusted in premium, and cancelled.
 
 pub mod commands;
 mod decide;
@@ -19,8 +19,8 @@ use state::State;
 
 pub const CONTEXT: Context = Context::of::<Policies>("policies", SCHEMAS, &[&PolicyView]);
 
-const SCHEMAS: &[Schema] =
-    kernel::schemas!("policies": BindPolicy = 1, CancelPolicy = 1, PolicyBound = 1, PolicyCancelled = 1);
+const SCHEMAS: &[Schema] = kernel::schemas!("policies":
+    BindPolicy = 1, AdjustPremium = 1, CancelPolicy = 1, PolicyBound = 1, PremiumAdjusted = 1, PolicyCancelled = 1);
 
 /// The policy's rules.
 pub struct Policies;
@@ -29,6 +29,8 @@ impl Decider for Policies {
     type Command = Command;
     type Event = Event;
     type State = State;
+
+    const STATE_VERSION: u32 = 2;
 
     fn decide(state: &State, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
         decide::decide(*state, command)

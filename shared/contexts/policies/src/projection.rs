@@ -5,18 +5,25 @@ use kernel::projection::{Filters, Happening, Listing, Projection};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Event, PolicyBound};
-use crate::state::State;
+use crate::events::{Event, PolicyBound, PremiumAdjusted};
 
 /// A policy's document.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     pub id: AggregateId,
-    pub status: State,
+    pub status: Status,
     #[serde(flatten)]
     pub policy: PolicyBound,
     pub bound_at: Timestamp,
+}
+
+/// How far a policy has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Active,
+    Cancelled,
 }
 
 /// The collection `policies`: by holder, by status, newest bound first.
@@ -32,8 +39,12 @@ impl Projection for PolicyView {
     fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
         let (id, bound_at) = (happening.aggregate.clone(), happening.time);
         Some(match event {
-            Event::PolicyBound(policy) => Document { id, status: State::Active, policy: policy.clone(), bound_at },
-            Event::PolicyCancelled(_) => Document { status: State::Cancelled, ..document? },
+            Event::PolicyBound(policy) => Document { id, status: Status::Active, policy: policy.clone(), bound_at },
+            Event::PremiumAdjusted(PremiumAdjusted { premium }) => {
+                let document = document?;
+                Document { policy: PolicyBound { premium: *premium, ..document.policy }, ..document }
+            }
+            Event::PolicyCancelled(_) => Document { status: Status::Cancelled, ..document? },
         })
     }
 

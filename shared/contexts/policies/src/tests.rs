@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
-use crate::commands::{BindPolicy, CancelPolicy, Command};
-use crate::events::{Event, PolicyBound, PolicyCancelled};
+use crate::commands::{AdjustPremium, BindPolicy, CancelPolicy, Command};
+use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted};
 use crate::projection::PolicyView;
 use crate::{CONTEXT, Policies};
 
@@ -35,6 +35,14 @@ fn bind(from: &str, until: &str) -> BindPolicy {
 fn bound() -> Event {
     let BindPolicy { number, holder, premium, currency, from, until } = bind("2026-02-01", "2027-02-01");
     PolicyBound { number, holder, premium, currency, from, until }.into()
+}
+
+fn adjust(premium: i64) -> AdjustPremium {
+    AdjustPremium { premium }
+}
+
+fn adjusted(premium: i64) -> Event {
+    PremiumAdjusted { premium }.into()
 }
 
 fn cancelled() -> Event {
@@ -73,12 +81,46 @@ mod binding {
     }
 }
 
+mod adjusting {
+    use super::*;
+
+    #[test]
+    fn a_premium_can_be_adjusted_again_and_again() {
+        given::<Policies>([bound()])
+            .when(adjust(13_500))
+            .then([adjusted(13_500)])
+            .when(adjust(13_500))
+            .then_nothing()
+            .when(adjust(12_900))
+            .then([adjusted(12_900)]);
+    }
+
+    #[test]
+    fn a_premium_that_is_so_already_stays_as_it_is() {
+        given::<Policies>([bound()]).when(adjust(12_900)).then_nothing();
+    }
+
+    #[test]
+    fn a_policy_that_nobody_bound_cannot_be_adjusted() {
+        given::<Policies>([]).when(adjust(13_500)).then_rejected("unknown-policy");
+    }
+
+    #[test]
+    fn a_cancelled_policy_cannot_be_adjusted_whatever_it_cost() {
+        for premium in [12_900, 13_500] {
+            given::<Policies>([bound(), cancelled()]).when(adjust(premium)).then_rejected("policy-cancelled");
+        }
+    }
+}
+
 mod cancelling {
     use super::*;
 
     #[test]
     fn a_policy_can_be_cancelled_and_cancelled_again() {
-        given::<Policies>([bound()]).when(CancelPolicy {}).then([cancelled()]).when(CancelPolicy {}).then_nothing();
+        for past in [vec![bound()], vec![bound(), adjusted(13_500)]] {
+            given::<Policies>(past).when(CancelPolicy {}).then([cancelled()]).when(CancelPolicy {}).then_nothing();
+        }
     }
 
     #[test]
@@ -96,7 +138,8 @@ mod cancelling {
 fn a_policy_reads_as_it_stands() {
     let happening = |millis| Happening { aggregate: id("P-1"), version: 1, time: Timestamp::from_millis(millis) };
     let document = PolicyView::project(None, &bound(), &happening(1000));
-    let document = PolicyView::project(document, &cancelled(), &happening(2000)).expect("a document");
+    let document = PolicyView::project(document, &adjusted(13_500), &happening(2000));
+    let document = PolicyView::project(document, &cancelled(), &happening(3000)).expect("a document");
     assert_eq!(
         serde_json::to_value(&document).expect("JSON"),
         json!({
@@ -104,7 +147,7 @@ fn a_policy_reads_as_it_stands() {
             "status": "cancelled",
             "number": "HH-2026-0001",
             "holder": "H-7",
-            "premium": 12900,
+            "premium": 13500,
             "currency": "EUR",
             "from": "2026-02-01",
             "until": "2027-02-01",
@@ -114,7 +157,9 @@ fn a_policy_reads_as_it_stands() {
     let listing = PolicyView::listing(&document);
     assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("H-7", "cancelled"));
     assert_eq!(PolicyView::tallies(&document), [("cancelled".to_owned(), 1)]);
-    assert!(PolicyView::project(None, &cancelled(), &happening(1000)).is_none(), "nothing to show without a beginning");
+    for event in [adjusted(13_500), cancelled()] {
+        assert!(PolicyView::project(None, &event, &happening(1000)).is_none(), "nothing to show without a beginning");
+    }
 }
 
 mod schemas {
@@ -124,8 +169,10 @@ mod schemas {
     fn schema_files_match_the_types() {
         let generated = [
             schema_for!(BindPolicy),
+            schema_for!(AdjustPremium),
             schema_for!(CancelPolicy),
             schema_for!(PolicyBound),
+            schema_for!(PremiumAdjusted),
             schema_for!(PolicyCancelled),
         ];
         assert_schemas_match(&CONTEXT, generated.map(Into::into));
@@ -160,12 +207,15 @@ mod schemas {
     }
 
     fn commands() -> impl Strategy<Value = Command> {
-        let terms = ("[A-Z0-9-]{1,32}", "[A-Za-z0-9._~:@-]{1,64}", 1..=1_000_000_000_000_i64, "[A-Z]{3}");
-        let dates = ("20[0-9]{2}-0[1-9]-[0-2][0-9]", "[0-9]{4}-[0-9]{2}-[0-9]{2}");
+        let premiums = 1..=1_000_000_000_000_i64;
+        let terms = ("[A-Z0-9-]{1,32}", "[A-Za-z0-9._~:@-]{1,64}", premiums.clone(), "[A-Z]{3}");
+        let until = prop_oneof!["21[0-9]{2}-0[1-9]-[0-2][0-9]", "[0-9]{4}-[0-9]{2}-[0-9]{2}"];
+        let dates = ("20[0-9]{2}-0[1-9]-[0-2][0-9]", until);
         prop_oneof![
             (terms, dates).prop_map(|((number, holder, premium, currency), (from, until))| {
                 BindPolicy { number, holder: id(&holder), premium, currency, from, until }.into()
             }),
+            premiums.prop_map(|premium| adjust(premium).into()),
             Just(CancelPolicy {}.into()),
         ]
     }
