@@ -264,6 +264,11 @@ impl Aws {
         lock(&self.world.queues).remove(queue_url, which)
     }
 
+    /// Every message that a redrive policy has moved so far, wherever it is now.
+    pub fn buried(&self) -> Vec<Message> {
+        lock(&self.world.queues).buried().to_vec()
+    }
+
     pub fn is_empty(&self, queue_url: &str) -> bool {
         lock(&self.world.queues).is_empty(queue_url)
     }

@@ -20,14 +20,29 @@ pub struct Disturbance {
     pub reordered: bool,
 }
 
-/// How often it happened.
+/// How often it was done, and how often somebody noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub done: u64,
+    /// Received once more than need be, among the dead letters, or before what is older.
+    pub took_effect: u64,
+}
+
+/// What queues and topics did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disturbed {
-    pub duplicated: u64,
-    pub deletes_forgotten: u64,
-    pub undelivered: u64,
+    pub duplicated: Count,
+    pub deletes_forgotten: Count,
+    pub undelivered: Count,
     /// Receives that did not begin with the oldest message.
-    pub reordered: u64,
+    pub reordered: Count,
+}
+
+/// Why a message is there that has been received, or delivered, already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    Duplicated,
+    Undeleted,
 }
 
 #[derive(Debug)]
@@ -51,23 +66,29 @@ impl Disturbing {
 
     pub fn shows_again(&mut self) -> bool {
         let shows = self.draw(self.is.duplicated);
-        self.done.duplicated += u64::from(shows);
+        self.done.duplicated.done += u64::from(shows);
         shows
-    }
-
-    pub fn copies(&mut self) -> usize {
-        1 + usize::from(self.shows_again())
     }
 
     pub fn loses_delete(&mut self) -> bool {
         let loses = self.draw(self.is.deletes_forgotten);
-        self.done.deletes_forgotten += u64::from(loses);
+        self.done.deletes_forgotten.done += u64::from(loses);
         loses
+    }
+
+    /// Such a message was received.
+    pub fn came(&mut self, again: Again) {
+        let count = match again {
+            Again::Duplicated => &mut self.done.duplicated,
+            Again::Undeleted => &mut self.done.deletes_forgotten,
+        };
+        count.took_effect += 1;
     }
 
     pub fn undelivers(&mut self) -> bool {
         let undelivers = self.draw(self.is.undelivered);
-        self.done.undelivered += u64::from(undelivers);
+        self.done.undelivered.done += u64::from(undelivers);
+        self.done.undelivered.took_effect += u64::from(undelivers);
         undelivers
     }
 
@@ -79,12 +100,13 @@ impl Disturbing {
     /// An order of the first places, to be taken from the end.
     pub fn order(&mut self, places: &BTreeSet<u64>) -> Vec<u64> {
         let mut order: Vec<u64> = places.iter().copied().take(REACH).collect();
-        if self.is.reordered {
-            self.random.shuffle(&mut order);
-            self.done.reordered += u64::from(order.last() != places.first());
-        } else {
+        if !self.is.reordered {
             order.reverse();
+            return order;
         }
+        self.random.shuffle(&mut order);
+        self.done.reordered.done += u64::from(order.len() > 1);
+        self.done.reordered.took_effect += u64::from(order.last() != places.first());
         order
     }
 }

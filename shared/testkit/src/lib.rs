@@ -58,7 +58,7 @@ mod topics;
 pub use attributes::{Attribute, Attributes};
 pub use aws::Aws;
 pub use calls::{Call, Calls};
-pub use disturbance::{Disturbance, Disturbed};
+pub use disturbance::{Count, Disturbance, Disturbed};
 pub use faults::{Attempt, Effect, Fault};
 pub use queues::Message;
 pub use request::Service;
