@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsBatchResponse;
 use fastrand::Rng;
-use serde_json::Value;
-use testkit::{Attempt, Aws, Effect, Fault, Service, TABLES};
+use lambda_http::{Body, Response};
+use testkit::{Attempt, Aws, Effect, Fault, Service};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use crate::clients::DAMAGED_ON_ITS_WAY;
+use crate::guards::without;
 use crate::journal::Journal;
-use crate::plan::{Guard, MOST_LATENCY, Plan};
+use crate::plan::{MOST_LATENCY, Plan};
 
 /// A function of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,11 +47,43 @@ pub struct Invocation {
     /// Its way to the database is gone.
     cut_off: AtomicBool,
     /// What it works on.
-    pub commands: Mutex<Vec<u32>>,
+    commands: Mutex<Vec<u32>>,
+    /// What went wrong with its calls and changed nothing yet.
+    faults: Mutex<Vec<&'static str>>,
 }
 
 tokio::task_local! {
     static INVOCATION: Arc<Invocation>;
+}
+
+/// What a function answers.
+pub trait Answered {
+    /// Whether the invocation has to be made again, for some of its work at least.
+    fn failed(&self) -> bool;
+}
+
+impl Answered for Response<Body> {
+    fn failed(&self) -> bool {
+        self.status().is_server_error()
+    }
+}
+
+impl Answered for SqsBatchResponse {
+    fn failed(&self) -> bool {
+        !self.batch_item_failures.is_empty()
+    }
+}
+
+impl Answered for redrive::Report {
+    fn failed(&self) -> bool {
+        self.queues.iter().any(|queue| queue.error.is_some())
+    }
+}
+
+impl<E> Answered for Result<(), E> {
+    fn failed(&self) -> bool {
+        self.is_err()
+    }
 }
 
 /// Why an invocation gave no answer.
@@ -67,18 +102,17 @@ pub enum Point {
 /// Whatever can go wrong.
 pub struct Chaos {
     pub plan: Plan,
-    pub journal: Arc<Mutex<Journal>>,
+    journal: Mutex<Journal>,
     state: Mutex<State>,
+    started: Instant,
 }
 
 struct State {
     random: Rng,
     calm: bool,
-    /// Until when something is down.
-    down: Vec<(Down, Instant)>,
+    outages: Vec<Outage>,
     points: Vec<(u64, Point)>,
     calls: u64,
-    started: Instant,
     /// What each call was, if points are chosen.
     names: Vec<String>,
 }
@@ -90,6 +124,33 @@ pub enum Down {
     Topic,
 }
 
+impl Down {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Context(_) => "context down for minutes",
+            Self::Registry => "registry down for minutes",
+            Self::Topic => "topic down for minutes",
+        }
+    }
+
+    fn meets(self, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> bool {
+        match self {
+            Self::Context(context) => {
+                attempt.service == Service::DynamoDb && invocation.is_some_and(|it| it.role == Role::Handler(context))
+            }
+            Self::Registry => attempt.operation == "Query" && attempt.body.contains(r#""TableName":"registry""#),
+            Self::Topic => attempt.service == Service::Sns,
+        }
+    }
+}
+
+struct Outage {
+    what: Down,
+    until: Instant,
+    /// Whether anybody noticed.
+    felt: bool,
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -98,33 +159,30 @@ impl Chaos {
     pub fn begin(plan: Plan, aws: &Aws, points: Vec<(u64, Point)>) -> Arc<Self> {
         let chaos = Arc::new(Self {
             plan,
-            journal: Arc::default(),
+            journal: Mutex::default(),
             state: Mutex::new(State {
                 random: Rng::with_seed(plan.seed ^ 0xc4a0_5000),
                 calm: false,
-                down: Vec::new(),
+                outages: Vec::new(),
                 points,
                 calls: 0,
-                started: Instant::now(),
                 names: Vec::new(),
             }),
+            started: Instant::now(),
         });
-        let (asked, world) = (Arc::clone(&chaos), aws.clone());
-        aws.inject(move |attempt| asked.ask(&world, attempt));
+        let asked = Arc::clone(&chaos);
+        aws.inject(move |attempt| asked.ask(attempt));
         let seeing = Arc::clone(&chaos);
         aws.observe(move |effect| seeing.see(effect));
+        let (rewriting, world) = (Arc::clone(&chaos), aws.clone());
+        aws.rewrite(move |attempt| rewriting.rewrite(&world, attempt));
         chaos
     }
 
     pub fn journal(&self) -> MutexGuard<'_, Journal> {
-        let now = self.started().elapsed();
         let mut journal = lock(&self.journal);
-        journal.now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        journal.now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         journal
-    }
-
-    fn started(&self) -> Instant {
-        lock(&self.state).started
     }
 
     /// From now on all goes well.
@@ -132,12 +190,17 @@ impl Chaos {
         lock(&self.state).calm = true;
     }
 
+    pub fn forget_points(&self) {
+        lock(&self.state).points.clear();
+    }
+
     pub fn is_calm(&self) -> bool {
         lock(&self.state).calm
     }
 
     pub fn take_down(&self, what: Down, time: Duration) {
-        lock(&self.state).down.push((what, Instant::now() + time));
+        self.journal().count(what.name());
+        lock(&self.state).outages.push(Outage { what, until: Instant::now() + time, felt: false });
     }
 
     /// How many calls there were, and what they were if points are chosen.
@@ -152,9 +215,6 @@ impl Chaos {
             let dies = !state.calm && state.random.u32(..1000) < self.plan.deaths;
             dies.then(|| (state.random.u32(1..=role.calls()), state.random.bool()))
         };
-        if dies_at.is_some() {
-            self.journal().count("(invocations that were to die)");
-        }
         Arc::new(Invocation {
             role,
             calls: AtomicU32::new(0),
@@ -163,18 +223,49 @@ impl Chaos {
             dies_after: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
             commands: Mutex::default(),
+            faults: Mutex::default(),
         })
     }
 
+    /// Runs an invocation to its end: its answer, its death at a call, or its time-out.
+    pub async fn invoke<T: Answered>(
+        &self,
+        it: Arc<Invocation>,
+        timeout: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Died> {
+        let work = INVOCATION.scope(Arc::clone(&it), Box::pin(work));
+        let answer = tokio::select! {
+            biased;
+            () = it.death() => Err(Died),
+            answer = work => Ok(answer),
+            () = sleep(timeout) => Err(Died),
+        };
+        if answer.as_ref().map_or(true, Answered::failed) {
+            let mut journal = self.journal();
+            lock(&it.faults).drain(..).for_each(|fault| journal.took(fault));
+        }
+        answer
+    }
+
     fn see(&self, effect: &Effect<'_>) {
+        const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
         let mut journal = self.journal();
-        if effect.status == 200 && !effect.told {
-            journal.took("answer lost");
+        if effect.status == 200 && !effect.told && !READS.contains(&effect.operation) {
+            // Something changed, and who wanted it does not know. A late change is beyond all invocations.
+            let untold = INVOCATION.try_with(|it| {
+                let mut faults = lock(&it.faults);
+                let at = faults.iter().rposition(|fault| UNTOLD.contains(fault))?;
+                Some(faults.remove(at))
+            });
+            if let Some(fault) = untold.unwrap_or(Some(LATE)) {
+                journal.took(fault);
+            }
         }
         journal.see(effect);
     }
 
-    fn ask(&self, aws: &Aws, attempt: &Attempt<'_>) -> Fault {
+    fn ask(&self, attempt: &Attempt<'_>) -> Fault {
         let invocation = INVOCATION.try_with(Arc::clone).ok();
         let (fault, name) = self.fault(invocation.as_deref(), attempt);
         {
@@ -184,22 +275,30 @@ impl Chaos {
             if let Some(name) = name {
                 journal.count(name);
                 journal.mix(name.as_bytes());
-                let commands = invocation.as_ref().map(|it| lock(&it.commands).clone()).unwrap_or_default();
                 let role = invocation.as_ref().map_or("nobody".to_owned(), |it| format!("{:?}", it.role));
-                for command in commands.into_iter().take(20) {
-                    journal.say(Some(command), format!("{role}: {} {name}", attempt.operation));
+                if let Some(it) = &invocation {
+                    for command in lock(&it.commands).iter().take(20) {
+                        journal.say(Some(*command), format!("{role}: {} {name}", attempt.operation));
+                    }
+                    if name != LATE {
+                        lock(&it.faults).push(name);
+                    }
                 }
             }
         }
-        match (fault, self.plan.without) {
-            (fault, Some(Guard::SendBeforeDelete)) => {
-                // Whatever becomes of the send.
-                without(Guard::SendBeforeDelete, aws, invocation.as_deref(), attempt);
-                fault
-            }
-            (Fault::None, Some(guard)) => without(guard, aws, invocation.as_deref(), attempt),
-            (fault, _) => fault,
+        fault
+    }
+
+    /// Takes a guard off; or makes of an accepted command one that no handler can read, as an ingest would that is newer
+    /// than its handlers.
+    fn rewrite(&self, aws: &Aws, attempt: &Attempt<'_>) -> Option<String> {
+        let by = INVOCATION.try_with(|it| it.role).ok();
+        let number = DAMAGED_ON_ITS_WAY.to_string();
+        if by == Some(Role::Ingest) && attempt.service == Service::Sqs && attempt.body.contains(&number) {
+            self.journal().count(DAMAGED);
+            return Some(attempt.body.replace(&number, r#"\"one\""#));
         }
+        without(self.plan.without?, aws, by, attempt)
     }
 
     fn fault(&self, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> (Fault, Option<&'static str>) {
@@ -226,17 +325,7 @@ impl Chaos {
                 return (Fault::Hang, Some("cut off"));
             }
         }
-        let now = Instant::now();
-        state.down.retain(|(_, until)| *until > now);
-        let is_down = state.down.iter().any(|(what, _)| match what {
-            Down::Context(context) => {
-                attempt.service == Service::DynamoDb
-                    && invocation.is_some_and(|invocation| invocation.role == Role::Handler(context))
-            }
-            Down::Registry => attempt.operation == "Query" && attempt.body.contains(r#""TableName":"registry""#),
-            Down::Topic => attempt.service == Service::Sns,
-        });
-        if is_down {
+        if state.is_down(&mut self.journal(), invocation, attempt) {
             return (Fault::refuse(500, "InternalServerError"), Some("down"));
         }
         if state.random.u32(..1000) >= self.plan.faults {
@@ -246,7 +335,26 @@ impl Chaos {
     }
 }
 
+/// A command that has to be repaired.
+pub const DAMAGED: &str = "command that needs repair";
+/// Faults after which a change may have been made that its caller is not told of.
+const UNTOLD: [&str; 3] = ["answer lost", "happened and hung", "killed after a call"];
+/// A change that is made after its caller is gone, if it is made.
+const LATE: &str = "late";
+
 impl State {
+    fn is_down(&mut self, journal: &mut Journal, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> bool {
+        let now = Instant::now();
+        self.outages.retain(|outage| outage.until > now);
+        let outage = self.outages.iter_mut().find(|outage| outage.what.meets(invocation, attempt));
+        if let Some(outage) = &outage
+            && !outage.felt
+        {
+            journal.took(outage.what.name());
+        }
+        outage.map(|outage| outage.felt = true).is_some()
+    }
+
     /// What becomes of a call by choice.
     fn point(
         &mut self,
@@ -254,7 +362,7 @@ impl State {
         invocation: Option<&Invocation>,
         attempt: &Attempt<'_>,
     ) -> Option<(Fault, Option<&'static str>)> {
-        if self.calm || self.points.is_empty() {
+        if self.points.is_empty() {
             return None;
         }
         let redrives = invocation.is_some_and(|it| it.role == Role::Redrive);
@@ -313,11 +421,11 @@ impl State {
                     it.cut_off.store(true, Ordering::Relaxed);
                 }
                 let time = Duration::from_millis(self.random.u64(5_000..300_000));
-                (Fault::Late(time), Some("late"))
+                (Fault::Late(time), Some(LATE))
             }
             83..92 if transaction => (Fault::TransactionConflict { item: 0 }, Some("transaction conflict")),
             _ if batch => {
-                let failing = (0..10).filter(|_| self.random.u32(..3) == 0).collect();
+                let failing = (0..10).filter(|nth| *nth == 0 || self.random.u32(..3) == 0).collect();
                 (Fault::FailEntries(failing), Some("items failed"))
             }
             _ => (Fault::LoseAnswer, Some("answer lost")),
@@ -340,54 +448,5 @@ impl Invocation {
         if self.dies_after.load(Ordering::Relaxed) {
             sleep(MOST_LATENCY + Duration::from_millis(2)).await;
         }
-    }
-}
-
-/// Runs an invocation to its end: its answer, its death at a call, or its time-out.
-pub async fn invoke<T>(it: Arc<Invocation>, timeout: Duration, work: impl Future<Output = T>) -> Result<T, Died> {
-    let work = INVOCATION.scope(Arc::clone(&it), Box::pin(work));
-    tokio::select! {
-        biased;
-        () = it.death() => Err(Died),
-        answer = work => Ok(answer),
-        () = sleep(timeout) => Err(Died),
-    }
-}
-
-/// What a call would be if the guard were not there.
-fn without(guard: Guard, aws: &Aws, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> Fault {
-    let table = match guard {
-        Guard::Operation => TABLES.operations,
-        Guard::ReadModel => TABLES.read_models,
-        Guard::SendBeforeDelete => {
-            if attempt.operation == "SendMessageBatch"
-                && invocation.is_some_and(|invocation| invocation.role == Role::Redrive)
-            {
-                delete_first(aws, attempt.body);
-            }
-            return Fault::None;
-        }
-    };
-    if attempt.operation != "TransactWriteItems" || !attempt.body.contains(&format!("\"TableName\":\"{table}\"")) {
-        return Fault::None;
-    }
-    let mut body: Value = serde_json::from_str(attempt.body).unwrap_or_default();
-    for action in body["TransactItems"].as_array_mut().into_iter().flatten() {
-        if let Some(put) = action.get_mut("Put").filter(|put| put["TableName"] == table).and_then(Value::as_object_mut)
-        {
-            put.retain(|name, _| !matches!(name.as_str(), "ConditionExpression" | "ExpressionAttributeValues"));
-        }
-    }
-    Fault::Altered(body.to_string())
-}
-
-/// Deletes the dead letters that are about to be sent back, the canary among them.
-fn delete_first(aws: &Aws, body: &str) {
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
-    let entries: Vec<&str> =
-        body["Entries"].as_array().into_iter().flatten().filter_map(|entry| entry["MessageBody"].as_str()).collect();
-    let url = body["QueueUrl"].as_str().unwrap_or_default();
-    if url.contains("-commands") {
-        aws.remove(&url.replace("-commands", "-dead-letters"), |letter| entries.contains(&letter.body.as_str()));
     }
 }

@@ -135,6 +135,7 @@ fn decide(stage: Stage, kind: Kind) -> Option<(Stage, &'static [&'static str])> 
         (Kind::Ship, Stage::Open) => Some((Stage::Shipped, &["OrderShipped"])),
         (Kind::Cancel, Stage::Open) => Some((Stage::Cancelled, &["OrderCancelled"])),
         (Kind::Bind, Stage::Nothing) => Some((Stage::Open, &["PolicyBound"])),
+        (Kind::Adjust, Stage::Open) => Some((Stage::Open, &["PremiumAdjusted"])),
         (Kind::CancelPolicy, Stage::Open) => Some((Stage::Cancelled, &["PolicyCancelled"])),
         (Kind::Cancel | Kind::CancelPolicy, Stage::Cancelled) => Some((Stage::Cancelled, &[])),
         _ => None,
@@ -200,20 +201,33 @@ fn effects(world: &World, events: &Streams) {
     }
 }
 
-/// Commands of a stream take effect as they were queued, but for those that were set aside.
+/// Commands of a stream take effect as they were queued, but for those that were parked or dead letters: sent there by their
+/// function, which the journal knows, or by their queue.
 fn order(world: &World) {
+    buried_by_queues(world);
     for commands in by_stream(world).into_values() {
         let mut journal = world.chaos.journal();
         let mut newest: Option<(u128, u32)> = None;
         for command in commands {
             let known = &journal.known[command as usize];
-            let Some(sequence) = known.first_sequence.filter(|_| !known.set_aside) else { continue };
+            let Some(sequence) = known.first_sequence.filter(|_| !known.dead_lettered && !known.parked) else { continue };
             match newest {
                 Some((before, other)) if before > sequence => {
                     journal.violation(Some(command), format!("it took effect after command {other}, which came later"));
                 }
                 _ => newest = Some((sequence, command)),
             }
+        }
+    }
+}
+
+fn buried_by_queues(world: &World) {
+    let mut journal = world.chaos.journal();
+    for message in world.aws.buried() {
+        if let Some(command) = journal.of_message(&message.body)
+            && message.queue_url.contains("-dead-letters.fifo")
+        {
+            journal.known[command as usize].dead_lettered = true;
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What starts functions: pollers of queues, the stream's reader, the schedule, and what else happens by itself.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsEvent;
-use serde_json::{Value, json};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use kernel::timestamp::Timestamp;
+use serde_json::json;
 use testkit::{Aws, Message, TABLES};
 use tokio::time::{Instant, sleep};
 
-use crate::chaos::{Down, Invocation, Role, invoke};
+use crate::chaos::{Down, Invocation, Role};
 use crate::plan::{MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
 use crate::world::{self, CONTEXTS, Record, World};
 
@@ -53,82 +55,87 @@ impl Idle {
     }
 }
 
+/// Lambda's event source of a queue.
+struct Source {
+    queue: String,
+    role: Role,
+    visibility: Duration,
+    timeout: Duration,
+}
+
 async fn handle_commands(world: Rc<World>, context: &'static str) {
-    let queue = world::commands(context);
-    let mut idle = Idle::new();
-    let mut handler = world.handler(context);
-    let mut skew = world.skew();
-    loop {
-        let messages = world.aws.receive(&queue, 10, VISIBILITY);
-        if messages.is_empty() {
-            idle.pause().await;
-            continue;
-        }
-        idle = Idle::new();
-        let it = world.chaos.invocation(Role::Handler(context));
-        delivered(&world, &it, &messages);
-        let event: SqsEvent = serde_json::from_value(Aws::sqs_event(&messages)).expect("an event");
-        let work = handler.handle(event, world.now(skew), Instant::now() + TIMEOUT - RESERVE);
-        let answer = invoke(it, TIMEOUT, work).await;
-        if answer.is_err() {
-            handler = world.handler(context);
-            skew = world.skew();
-        }
-        acknowledge(&world, &messages, answer.ok().map(|answer| json!(answer)));
-    }
-}
-
-/// Notes who gets which commands, and where they stand in their queue.
-fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
-    let mut journal = world.chaos.journal();
-    for message in messages {
-        let Some(command) = journal.of_message(&message.body) else { continue };
-        it.works_on(Some(command));
-        journal.say(Some(command), format!("delivered, for the {}. time", message.receive_count));
-        let sequence = message.sequence_number.as_ref().and_then(|number| number.parse::<u128>().ok());
-        let known = &mut journal.known[command as usize];
-        known.first_sequence = [known.first_sequence, sequence].into_iter().flatten().min();
-    }
-}
-
-/// Deletes what the answer does not name; without an answer nothing.
-fn acknowledge(world: &World, messages: &[Message], answer: Option<Value>) {
-    let response = answer.unwrap_or_else(|| json!("died"));
-    for message in Aws::succeeded(messages, &response) {
-        world.aws.delete(message);
-    }
-    // What is left after its last receive goes to the dead letters at the next one.
-    let mut journal = world.chaos.journal();
-    for message in messages.iter().filter(|message| message.receive_count >= world.plan.max_receives) {
-        if let Some(command) = journal.of_message(&message.body)
-            && message.queue_url.contains("-commands")
-            && journal.known[command as usize].effect.is_none()
-        {
-            journal.known[command as usize].set_aside = true;
-        }
-    }
+    let role = Role::Handler(context);
+    let source = Source { queue: world::commands(context), role, visibility: VISIBILITY, timeout: TIMEOUT };
+    let fresh = || world.handler(context);
+    poll(&world, source, fresh, async |handler, event, now, finish_by| handler.handle(event, now, finish_by).await)
+        .await;
 }
 
 async fn update(world: Rc<World>) {
-    let queue = world::updates();
+    let source = Source { queue: world::updates(), role: Role::Updater, visibility: VISIBILITY, timeout: TIMEOUT };
+    let fresh = || world.updater();
+    poll(&world, source, fresh, async |updater, event, now, finish_by| updater.handle(event, now, finish_by).await)
+        .await;
+}
+
+async fn retry_publishing(world: Rc<World>) {
+    let (visibility, timeout) = (RETRIES_VISIBILITY, TIMEOUT * 2);
+    let source = Source { queue: world::retries(), role: Role::Publisher, visibility, timeout };
+    let fresh = || world.publisher();
+    poll(&world, source, fresh, async |publisher, event, now, finish_by| {
+        publisher.handle_retries(event, now, finish_by).await
+    })
+    .await;
+}
+
+/// Invokes the function with what there is, in one environment until an invocation dies in it. What the answer does not
+/// name is deleted; without an answer nothing.
+async fn poll<F>(
+    world: &World,
+    Source { queue, role, visibility, timeout }: Source,
+    fresh: impl Fn() -> F,
+    handle: impl AsyncFn(&F, SqsEvent, Timestamp, Instant) -> SqsBatchResponse,
+) {
     let mut idle = Idle::new();
-    let updater = world.updater();
-    let mut skew = world.skew();
+    let (mut function, mut skew) = (fresh(), world.skew());
     loop {
-        let messages = world.aws.receive(&queue, 10, VISIBILITY);
+        let messages = world.aws.receive(&queue, 10, visibility);
         if messages.is_empty() {
             idle.pause().await;
             continue;
         }
         idle = Idle::new();
-        let it = world.chaos.invocation(Role::Updater);
-        let event: SqsEvent = serde_json::from_value(Aws::sqs_event(&messages)).expect("an event");
-        let work = updater.handle(event, world.now(skew), Instant::now() + TIMEOUT - RESERVE);
-        let answer = invoke(it, TIMEOUT, work).await;
+        let it = world.chaos.invocation(role);
+        delivered(world, &it, &messages);
+        let event = serde_json::from_value(Aws::sqs_event(&messages)).expect("an event");
+        let work = handle(&function, event, world.now(skew), Instant::now() + timeout - RESERVE);
+        let answer = world.chaos.invoke(it, timeout, work).await;
         if answer.is_err() {
-            skew = world.skew();
+            (function, skew) = (fresh(), world.skew());
         }
-        acknowledge(&world, &messages, answer.ok().map(|answer| json!(answer)));
+        let response = answer.map_or_else(|_| json!("died"), |answer| json!(answer));
+        for message in Aws::succeeded(&messages, &response) {
+            world.aws.delete(message);
+        }
+    }
+}
+
+/// Notes who gets which commands and events, and where commands stand in their queue.
+fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
+    let mut journal = world.chaos.journal();
+    for message in messages {
+        let Some(command) = journal.of_message(&message.body) else {
+            if journal.poison.remove(&message.body) {
+                journal.took(POISON);
+            }
+            continue;
+        };
+        it.works_on(Some(command));
+        journal.say(Some(command), format!("{:?} gets it, for the {}. time", it.role, message.receive_count));
+        let sequence = message.sequence_number.as_ref().and_then(|number| number.parse::<u128>().ok());
+        let known = &mut journal.known[command as usize];
+        known.first_sequence = [known.first_sequence, sequence].into_iter().flatten().min();
+        known.redriven |= message.queue_url.contains("-commands") && message.attribute("redrivenat").is_some();
     }
 }
 
@@ -173,10 +180,10 @@ fn rewind(world: &World, lane: usize) {
     let Some(from) = world.rewind.borrow_mut()[lane].take() else { return };
     let past = world.past.borrow();
     let again = past.iter().skip(from).filter(|record| lane_of(world, record) == lane).cloned();
-    let again: std::collections::VecDeque<Record> = again.collect();
+    let again: VecDeque<Record> = again.collect();
     let ahead = world.lanes.borrow()[lane].len();
     if again.len() > ahead {
-        world.chaos.journal().rewound += (again.len() - ahead) as u64;
+        world.chaos.journal().rewound += again.len() - ahead;
         world.lanes.borrow_mut()[lane] = again;
     }
 }
@@ -202,7 +209,7 @@ async fn publish(world: Rc<World>, lane: usize) {
         let it = world.chaos.invocation(Role::Publisher);
         let incoming = serde_json::from_value(event.clone()).expect("an event of the stream");
         let work = publisher.handle_stream(incoming, world.now(skew));
-        if let Ok(Ok(())) = invoke(it, TIMEOUT * 2, work).await {
+        if let Ok(Ok(())) = world.chaos.invoke(it, TIMEOUT * 2, work).await {
             world.lanes.borrow_mut()[lane].drain(..batch.len());
             size = (size * 2).min(BATCH);
             failing_since = None;
@@ -225,25 +232,6 @@ async fn publish(world: Rc<World>, lane: usize) {
     }
 }
 
-async fn retry_publishing(world: Rc<World>) {
-    let queue = world::retries();
-    let mut idle = Idle::new();
-    let publisher = world.publisher();
-    loop {
-        let messages = world.aws.receive(&queue, 10, RETRIES_VISIBILITY);
-        if messages.is_empty() {
-            idle.pause().await;
-            continue;
-        }
-        let event: SqsEvent = serde_json::from_value(Aws::sqs_event(&messages)).expect("an event");
-        let it = world.chaos.invocation(Role::Publisher);
-        let finish_by = Instant::now() + TIMEOUT * 2 - RESERVE;
-        let work = publisher.handle_retries(event, world.now(0), finish_by);
-        let answer = invoke(it, TIMEOUT * 2, work).await;
-        acknowledge(&world, &messages, answer.ok().map(|answer| json!(answer)));
-    }
-}
-
 /// On schedule; a run may still go on when the next begins.
 async fn redrive(world: Rc<World>) {
     const TIMEOUT: Duration = Duration::from_mins(5);
@@ -255,64 +243,65 @@ async fn redrive(world: Rc<World>) {
             let request = redrive::Request::default();
             let it = world.chaos.invocation(Role::Redrive);
             let work = warm.function.run(&request, world.now(warm.skew), Instant::now() + TIMEOUT - RESERVE);
-            let report = invoke(it, TIMEOUT, work).await;
+            let report = world.chaos.invoke(it, TIMEOUT, work).await;
             world.chaos.journal().say(None, format!("redrive: {report:?}"));
         });
     }
 }
 
+const POISON: &str = "poison in a queue";
+
 /// What goes wrong from time to time.
 async fn ills(world: Rc<World>) {
-    let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
-    let noted = |fault: &'static str| {
-        let mut journal = world.chaos.journal();
-        journal.count(fault);
-        journal.took(fault);
-    };
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_mins(1);
     for nth in 0_usize.. {
-        sleep(world.between(20 * second, 4 * minute)).await;
+        sleep(world.between(10 * SECOND, 2 * MINUTE)).await;
         if world.chaos.is_calm() {
             return;
         }
-        match world.below(12) {
-            0 | 1 => {
-                let context = world.pick(&CONTEXTS);
-                noted("context down for minutes");
-                world.chaos.take_down(Down::Context(context), world.between(minute, 8 * minute));
-            }
-            2 => {
-                noted("registry down for minutes");
-                world.chaos.take_down(Down::Registry, world.between(minute, 10 * minute));
-            }
-            3 => {
-                noted("topic down");
-                let time = if nth % 3 == 0 { 40 * minute } else { world.between(minute, 5 * minute) };
-                world.chaos.take_down(Down::Topic, time);
-            }
-            4 | 5 => {
-                noted("stream rewound");
-                let past = world.past.borrow().len();
-                let from = past - world.below(past.min(300));
-                world.rewind.borrow_mut().iter_mut().for_each(|rewind| *rewind = Some(from));
-            }
+        // One of three lasts until the dead letters fill.
+        let outage = if world.chance(333) { 30 * MINUTE } else { 6 * MINUTE };
+        let outage = world.between(MINUTE, outage);
+        match world.below(13) {
+            0 | 1 => world.chaos.take_down(Down::Context(world.pick(&CONTEXTS)), outage),
+            2 => world.chaos.take_down(Down::Registry, outage.min(10 * MINUTE)),
+            3 => world.chaos.take_down(Down::Topic, outage),
+            4 | 5 => rewind_all(&world),
             6 | 7 => {
-                noted("poison in a command queue");
-                let id = format!("poison-{nth}");
-                let body = world.pick(&["garbage", "{}", r#"{"specversion":"1.0","id":"1","source":"/","type":"T"}"#]);
-                world.aws.put(&world::commands(world.pick(&CONTEXTS)), Some(&id), Some(&id), body);
+                poison(&world, &world::commands(world.pick(&CONTEXTS)), nth);
             }
-            8 => {
-                noted("poison for the read models");
-                world.aws.put(&world::updates(), None, None, "garbage");
-            }
-            9 => {
-                noted("poison for the publisher");
-                world.aws.put(&world::retries(), None, None, "garbage");
-            }
-            _ => {
-                noted("all environments replaced");
-                world.deploy();
-            }
+            8 => poison(&world, &world::updates(), nth),
+            9 => poison(&world, &world::retries(), nth),
+            _ => world.deploy(),
         }
+    }
+}
+
+/// A message that nobody can read.
+fn poison(world: &World, queue: &str, nth: usize) {
+    let id = format!("poison-{nth}");
+    let body = match nth % 3 {
+        0 => format!("garbage {nth}"),
+        1 => json!({ "garbage": nth }).to_string(),
+        _ => json!({ "specversion": "1.0", "id": id, "source": "/", "type": "Garbage" }).to_string(),
+    };
+    let id = queue.ends_with(".fifo").then_some(id.as_str());
+    world.aws.put(queue, id, id, &body);
+    let mut journal = world.chaos.journal();
+    journal.count(POISON);
+    journal.poison.insert(body);
+}
+
+/// All lanes are to be read again from a place among the newest few hundred records on.
+fn rewind_all(world: &World) {
+    let past = world.past.borrow().len();
+    let from = past - world.below(past.min(300));
+    world.rewind.borrow_mut().iter_mut().for_each(|rewind| *rewind = Some(from));
+    let ahead: usize = world.lanes.borrow().iter().map(VecDeque::len).sum();
+    let mut journal = world.chaos.journal();
+    journal.count("stream rewound");
+    if past - from > ahead {
+        journal.took("stream rewound");
     }
 }

@@ -10,6 +10,8 @@ use kernel::receipt::Receipt;
 use serde_json::Value;
 use testkit::{Effect, TABLES};
 
+use crate::chaos::DAMAGED;
+
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -17,6 +19,7 @@ pub enum Kind {
     Ship,
     Cancel,
     Bind,
+    Adjust,
     CancelPolicy,
 }
 
@@ -27,6 +30,7 @@ impl Kind {
             Self::Ship => "ShipOrder",
             Self::Cancel => "CancelOrder",
             Self::Bind => "BindPolicy",
+            Self::Adjust => "AdjustPremium",
             Self::CancelPolicy => "CancelPolicy",
         }
     }
@@ -34,7 +38,7 @@ impl Kind {
     pub fn context(self) -> &'static str {
         match self {
             Self::Submit | Self::Ship | Self::Cancel => "orders",
-            Self::Bind | Self::CancelPolicy => "policies",
+            Self::Bind | Self::Adjust | Self::CancelPolicy => "policies",
         }
     }
 }
@@ -47,12 +51,13 @@ pub struct Known {
     pub kind: Kind,
     /// Receipts that clients were given. More than one, if it was sent more than once.
     pub receipts: Vec<String>,
-    /// Other content was sent under the same id.
-    pub reused: bool,
     /// Its place in its queue.
     pub first_sequence: Option<u128>,
-    /// It was among the dead letters or parked, and may be late.
-    pub set_aside: bool,
+    pub dead_lettered: bool,
+    pub parked: bool,
+    /// It came back from there: by redrive, or by an operator.
+    pub redriven: bool,
+    pub resubmitted: bool,
     /// In which order it took effect, and as what.
     pub effect: Option<(u64, &'static str)>,
 }
@@ -77,7 +82,9 @@ pub struct Journal {
     /// What must never happen, and did.
     pub violations: Vec<(Option<u32>, String)>,
     /// Records of the stream that were read again.
-    pub rewound: u64,
+    pub rewound: usize,
+    /// What nobody can read and nobody has got yet.
+    pub poison: HashSet<String>,
     pub counts: BTreeMap<&'static str, u64>,
     pub took_effect: BTreeMap<&'static str, u64>,
 }
@@ -91,9 +98,11 @@ impl Journal {
             stream: stream.to_owned(),
             kind,
             receipts: Vec::new(),
-            reused: false,
             first_sequence: None,
-            set_aside: false,
+            dead_lettered: false,
+            parked: false,
+            redriven: false,
+            resubmitted: false,
             effect: None,
         });
         number
@@ -127,6 +136,10 @@ impl Journal {
 
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+
+    pub fn longest_stream(&self) -> usize {
+        self.commits.values().max().copied().map_or(0, |commits| usize::try_from(commits).unwrap_or(usize::MAX))
     }
 
     pub fn count(&mut self, fault: &'static str) {
@@ -208,7 +221,11 @@ impl Journal {
             "succeeded" => self.effect(command, "succeeded"),
             "rejected" => self.effect(command, "rejected"),
             "parked" => {
-                self.known[command as usize].set_aside = true;
+                if !std::mem::replace(&mut self.known[command as usize].parked, true)
+                    && item["problem"]["S"].as_str().is_some_and(|problem| problem.contains("unreadable"))
+                {
+                    self.took(DAMAGED);
+                }
                 self.say(Some(command), "parked");
             }
             other => self.say(Some(command), format!("on record as {other}")),
@@ -235,6 +252,7 @@ impl Journal {
         if values[":discarded"].is_object() {
             self.say(Some(command), "discarded");
         } else if values[":retrying"].is_object() {
+            self.known[command as usize].resubmitted = true;
             self.say(Some(command), "resubmitted by an operator");
         }
     }
@@ -252,7 +270,7 @@ impl Journal {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         for entry in body["Entries"].as_array().into_iter().flatten() {
             let Some(command) = entry["MessageBody"].as_str().and_then(|body| self.of_message(body)) else { continue };
-            self.known[command as usize].set_aside = true;
+            self.known[command as usize].dead_lettered = true;
             self.say(Some(command), "sent to the dead letters");
         }
     }

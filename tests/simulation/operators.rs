@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::chaos::{Role, invoke};
+use crate::chaos::Role;
 use crate::http::{Answer, request};
 use crate::world::{TENANTS, World};
 
@@ -60,8 +60,8 @@ async fn one(world: &World, name: &str, item: &Value) {
     if text(&detail, "stage") != "waiting" {
         return;
     }
+    let garbage = detail.to_string().to_lowercase().contains("garbage");
     let is_command = item["operation"].is_string();
-    let event = item["type"].is_string() && !is_command;
     let (target, body) = if detail["repairable"] == true && world.chance(800) {
         let mut data = detail["data"].clone();
         if let Some(lines) = data["lines"].as_array_mut() {
@@ -70,10 +70,8 @@ async fn one(world: &World, name: &str, item: &Value) {
             }
         }
         (format!("/parked/{id}/resubmit"), json!({ "data": data, "reason": "a whole number" }))
-    } else if event || (!world.chaos.is_calm() && world.chance(300)) {
+    } else if (!is_command && !garbage) || (!world.chaos.is_calm() && world.chance(300)) {
         // An event that is given up would be missing in a read model for ever.
-        (format!("/parked/{id}/resubmit"), json!({}))
-    } else if text(item, "queue") == "publisher" && text(&detail, "message") != "garbage" {
         (format!("/parked/{id}/resubmit"), json!({}))
     } else {
         (format!("/parked/{id}/discard"), json!({ "reason": "of no use" }))
@@ -87,7 +85,7 @@ async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option
     let it = world.chaos.invocation(Role::Operator);
     let body = body.map(ToString::to_string);
     let request = request(method, target, name, "application/json", body.as_deref());
-    let answer = invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await.ok()?;
+    let answer = world.chaos.invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await.ok()?;
     let answer = Answer::of(answer);
     if let Some(own) = TENANTS.iter().find(|tenant| name.starts_with(**tenant)) {
         crate::clients::isolated(world, own, &answer.text);

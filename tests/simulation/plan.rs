@@ -15,7 +15,7 @@ pub struct Plan {
     pub ills: bool,
     /// How often a queue hands a message out before it is a dead letter.
     pub max_receives: u32,
-    /// Of a thousand aggregates, how many are orders that many write to at once.
+    /// Of a thousand turns, how many go to an aggregate that many write to at once.
     pub hot: u32,
     /// Most faults of transactions are writes that come late, when nobody waits for them any more.
     pub late: bool,
@@ -28,6 +28,8 @@ pub struct Plan {
 pub enum Guard {
     /// A command's record is written if the command is open.
     Operation,
+    /// A commit is written if the stream has none of that number.
+    Commit,
     /// A document is written if it is still the one that the new one was made from.
     ReadModel,
     /// Redrive deletes a dead letter after it has sent it.

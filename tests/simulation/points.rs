@@ -1,5 +1,7 @@
 //! One command's life, with one fault at each of its calls, and with two at each pair of them.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::chaos::Point;
@@ -28,14 +30,20 @@ fn holds(plan: Plan, points: &[(u64, Point)]) {
     assert!(report.violations.is_empty(), "{points:?} of {:#?}\n{report}", report.names);
 }
 
-/// Runs them on all cores: each is a world of its own.
-fn all_hold(plan: Plan, cases: &[Vec<(u64, Point)>]) {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+/// Each is a world of its own.
+fn on_all_cores<T: Sync, R: Send>(cases: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)).map(&run)).collect();
     thread::scope(|scope| {
-        for part in cases.chunks(cases.len().div_ceil(cores)) {
-            scope.spawn(|| part.iter().for_each(|points| holds(plan, points)));
-        }
-    });
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let results = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        results.collect::<Vec<Vec<R>>>().into_iter().flatten().collect()
+    })
+}
+
+fn all_hold(plan: Plan, cases: &[Vec<(u64, Point)>]) {
+    on_all_cores(cases, |points| holds(plan, points));
 }
 
 /// The calls of a life with these faults.
@@ -58,20 +66,15 @@ fn a_command_survives_any_fault_at_any_call_of_its_life() {
 
 #[test]
 fn a_command_survives_any_two_faults_at_any_calls_of_its_life() {
-    // A fault makes a life longer, so that the second one may hit a call of the repair.
-    const LONGER: u64 = 4;
     let plan = plan();
-    let calls = calls(plan, &[]).len() as u64;
-    let mut cases = Vec::new();
-    for first in 1..=calls {
-        for second in first + 1..=calls + LONGER {
-            for one in POINTS {
-                cases.extend(POINTS.map(|other| vec![(first, one), (second, other)]));
-            }
-        }
-    }
-    println!("{calls} calls, {} pairs of faults", cases.len());
-    all_hold(plan, &cases);
+    let firsts: Vec<_> = (1..=calls(plan, &[]).len() as u64).flat_map(|nth| POINTS.map(|point| (nth, point))).collect();
+    let pairs = on_all_cores(&firsts, |first| {
+        // The first fault makes a life longer: the second one may hit any call of the repair.
+        let nths = first.0 + 1..=calls(plan, &[*first]).len() as u64;
+        let seconds = nths.flat_map(|nth| POINTS.map(|point| (nth, point)));
+        seconds.map(|second| holds(plan, &[*first, second])).count()
+    });
+    println!("{} first faults, {} pairs", firsts.len(), pairs.iter().sum::<usize>());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::chaos::Point;
+use crate::journal::Known;
 use crate::plan::Plan;
 use crate::world::World;
 use crate::{check, clients, functions, operators};
@@ -44,15 +45,14 @@ pub fn simulate_with(plan: Plan, points: Vec<(u64, Point)>) -> Report {
 async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     let wall = Wall::now();
     let started = tokio::time::Instant::now();
-    let chosen = !points.is_empty();
     let world = World::begin(plan, points);
     functions::start(&world);
     operators::start(&world);
     clients::run(&world).await;
-    // Nothing goes wrong any more, and everything comes to rest.
-    if plan.ills || chosen {
+    if plan.ills {
         sleep(Duration::from_mins(10)).await;
     }
+    // Nothing goes wrong any more but at the points that were chosen, and everything comes to rest.
     world.chaos.calm();
     world.aws.settle();
     let settling = tokio::time::Instant::now();
@@ -61,6 +61,7 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
         sleep(Duration::from_secs(30)).await;
         quiet = if check::at_rest(&world) { quiet + 1 } else { 0 };
     }
+    world.chaos.forget_points();
     if quiet < 3 {
         let unrest = check::unrest(&world);
         world.chaos.journal().violation(None, format!("it does not come to rest\n{unrest}"));
@@ -73,32 +74,15 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
 fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     let disturbed = world.aws.disturbed();
     let journal = world.chaos.journal();
-    let mut faults: Vec<(&'static str, u64, u64)> = journal
-        .counts
-        .iter()
-        .map(|(name, count)| {
-            let took = match *name {
-                "(invocations that were to die)" => ["killed before a call", "killed after a call"]
-                    .iter()
-                    .filter_map(|name| journal.counts.get(name))
-                    .sum(),
-                "answer lost" | "happened and hung" | "late" | "killed after a call" => *count,
-                _ => journal.took_effect.get(name).copied().unwrap_or(*count),
-            };
-            (*name, *count, took)
-        })
-        .collect();
-    for (name, count) in [
+    let took_effect = |name: &str| journal.took_effect.get(name).copied().unwrap_or_default();
+    let of_calls = journal.counts.iter().map(|(name, count)| (*name, *count, took_effect(name)));
+    let of_queues = [
         ("delivered twice", disturbed.duplicated),
         ("delete forgotten", disturbed.deletes_forgotten),
         ("not delivered by the topic", disturbed.undelivered),
         ("received out of order", disturbed.reordered),
-    ] {
-        faults.push((name, count, count));
-    }
-    let lost = journal.took_effect.get("answer lost").copied().unwrap_or_default();
-    faults.push(("(effects that nobody was told of)", lost, lost));
-    faults.push(("(records of the stream read again)", journal.rewound, journal.rewound));
+    ];
+    let faults = of_calls.chain(of_queues.map(|(name, count)| (name, count.done, count.took_effect))).collect();
     let violations = journal.violations.iter().take(5).map(|(command, what)| {
         let life = command.map(|command| journal.lives(&journal.known[command as usize].stream)).unwrap_or_default();
         format!("{what}\n{life}")
@@ -107,16 +91,19 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     if journal.violations.len() > 5 {
         violations.push(format!("and {} more", journal.violations.len() - 5));
     }
-    let count = |outcome: &str| {
-        journal.known.iter().filter(|known| known.effect.is_some_and(|(_, effect)| effect == outcome)).count()
-    };
-    let set_aside = journal.known.iter().filter(|known| known.set_aside).count();
+    let count = |which: &dyn Fn(&Known) -> bool| journal.known.iter().filter(|known| which(known)).count();
+    let ended = |known: &Known, outcome: &str| known.effect.is_some_and(|(_, effect)| effect == outcome);
     let outcomes = vec![
-        ("succeeded", count("succeeded")),
-        ("rejected", count("rejected")),
-        ("discarded", journal.known.iter().filter(|known| known.effect.is_none()).count()),
-        ("dead-lettered or parked on the way", set_aside),
-        ("sent more than once", journal.known.iter().filter(|known| known.receipts.len() > 1).count()),
+        ("succeeded", count(&|known| ended(known, "succeeded"))),
+        ("rejected", count(&|known| ended(known, "rejected"))),
+        ("discarded by an operator", count(&|known| known.effect.is_none())),
+        ("dead-lettered", count(&|known| known.dead_lettered)),
+        ("sent back by redrive", count(&|known| known.redriven)),
+        ("parked", count(&|known| known.parked)),
+        ("resubmitted by an operator", count(&|known| known.resubmitted)),
+        ("sent more than once", count(&|known| known.receipts.len() > 1)),
+        ("commits in the longest stream", journal.longest_stream()),
+        ("records of the events table's stream read again", journal.rewound),
     ];
     Report {
         plan: world.plan,
@@ -133,7 +120,11 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
 
 impl Report {
     pub fn injected(&self) -> u64 {
-        self.faults.iter().filter(|(name, ..)| !name.starts_with('(')).map(|(_, injected, _)| injected).sum()
+        self.faults.iter().map(|(_, injected, _)| injected).sum()
+    }
+
+    pub fn took_effect(&self) -> u64 {
+        self.faults.iter().map(|(.., took)| took).sum()
     }
 
     #[track_caller]
@@ -156,9 +147,10 @@ impl fmt::Display for Report {
         for (outcome, count) in &self.outcomes {
             writeln!(f, "  {count:>8}  {outcome}")?;
         }
-        writeln!(f, "  {:>8}  faults injected", self.injected())?;
-        for (name, injected, took) in &self.faults {
-            writeln!(f, "  {injected:>8} / {took:>8} took effect: {name}")?;
+        writeln!(f, "  injected  took effect")?;
+        let all = ("faults", self.injected(), self.took_effect());
+        for (name, injected, took) in std::iter::once(&all).chain(&self.faults) {
+            writeln!(f, "  {injected:>8}  {took:>11}  {name}")?;
         }
         writeln!(f, "trace {:016x}", self.hash)?;
         if self.violations.is_empty() {

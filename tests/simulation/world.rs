@@ -274,10 +274,16 @@ impl World {
 
     /// Fresh environments for all functions of which some are kept.
     pub fn deploy(&self) {
-        self.ingests.borrow_mut().clear();
+        const DEPLOYED: &str = "all environments replaced";
+        let ingests = std::mem::take(&mut *self.ingests.borrow_mut());
         self.queries.borrow_mut().clear();
         self.desks.borrow_mut().clear();
         self.redrives.borrow_mut().clear();
+        let mut journal = self.chaos.journal();
+        journal.count(DEPLOYED);
+        if !ingests.is_empty() {
+            journal.took(DEPLOYED);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clients;
 use crate::clock::{Clock, Latency};
 use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
-use crate::faults::{Attempt, Effect, Fault, Faults, Observer};
+use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
 use crate::queues::{Message, Queues};
 use crate::sqs;
 use crate::streams::{self, Positions};
@@ -42,6 +42,7 @@ pub(crate) struct World {
     pub topics: Mutex<Topics>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
+    pub rewriting: Mutex<Rewriting>,
     pub observer: Mutex<Observer>,
     pub latency: Mutex<Latency>,
     pub patience: Mutex<Option<Duration>>,
@@ -69,6 +70,7 @@ impl Aws {
             topics: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
+            rewriting: Mutex::default(),
             observer: Mutex::default(),
             latency: Mutex::default(),
             patience: Mutex::default(),
@@ -119,6 +121,12 @@ impl Aws {
     /// Asks this before each call from now on what shall become of it. Replaces what was injected before.
     pub fn inject(&self, ask: impl FnMut(&Attempt<'_>) -> Fault + Send + 'static) {
         lock(&self.world.faults).set(ask);
+    }
+
+    /// From now on a call for which this gives a body has its effect with that one, whatever else becomes of it. For
+    /// looking at what a caller would do without something that it asks for.
+    pub fn rewrite(&self, rewrite: impl FnMut(&Attempt<'_>) -> Option<String> + Send + 'static) {
+        lock(&self.world.rewriting).set(rewrite);
     }
 
     /// No faults from now on.

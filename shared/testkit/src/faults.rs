@@ -48,8 +48,6 @@ pub enum Fault {
     HangAfter,
     /// It happens after this time, whatever becomes of the caller; no answer comes, ever.
     Late(Duration),
-    /// It is answered as if its body were this one.
-    Altered(String),
 }
 
 impl Fault {
@@ -117,6 +115,22 @@ impl Faults {
 
     pub fn ask(&mut self, attempt: &Attempt<'_>) -> Fault {
         self.0.as_mut().map_or(Fault::None, |ask| ask(attempt))
+    }
+}
+
+type Rewrite = Box<dyn FnMut(&Attempt<'_>) -> Option<String> + Send>;
+
+/// The test's third closure, if it gave one.
+#[derive(Default)]
+pub(crate) struct Rewriting(Option<Rewrite>);
+
+impl Rewriting {
+    pub fn set(&mut self, rewrite: impl FnMut(&Attempt<'_>) -> Option<String> + Send + 'static) {
+        self.0 = Some(Box::new(rewrite));
+    }
+
+    pub fn ask(&mut self, attempt: &Attempt<'_>) -> Option<String> {
+        self.0.as_mut().and_then(|rewrite| rewrite(attempt))
     }
 }
 

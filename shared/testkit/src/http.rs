@@ -46,11 +46,13 @@ impl HttpConnector for Connector {
 
 async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorError> {
     let begun = lock(&aws.world.log).begin(request);
-    let fault = {
+    let (fault, rewritten) = {
         let attempt =
             Attempt { service: request.service, operation: &request.operation, nth: begun.nth, body: &request.body };
-        lock(&aws.world.faults).ask(&attempt)
+        (lock(&aws.world.faults).ask(&attempt), lock(&aws.world.rewriting).ask(&attempt))
     };
+    let rewritten = rewritten.map(|body| Request { body, ..request.clone() });
+    let request = rewritten.as_ref().unwrap_or(request);
     // A network call always lets others run, so that what races in production races here.
     tokio::task::yield_now().await;
     let latency = lock(&aws.world.latency).draw();
@@ -86,7 +88,6 @@ async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorEr
             });
             std::future::pending().await
         }
-        Fault::Altered(body) => answer(aws, &Request { body, ..request.clone() }, &[], TOLD).await,
     };
     lock(&aws.world.log).finish(&begun, &answer);
     Ok(answer.into_http())
