@@ -260,8 +260,8 @@ async fn ills(world: Rc<World>) {
         if world.chaos.is_calm() {
             return;
         }
-        // One of three lasts until the dead letters fill.
-        let outage = if world.chance(333) { 30 * MINUTE } else { 6 * MINUTE };
+        // One of five lasts until the dead letters fill.
+        let outage = if world.chance(200) { 30 * MINUTE } else { 6 * MINUTE };
         let outage = world.between(MINUTE, outage);
         match world.below(13) {
             0 | 1 => world.chaos.take_down(Down::Context(world.pick(&CONTEXTS)), outage),

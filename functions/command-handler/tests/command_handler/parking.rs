@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use command_handler::Deciding;
 use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use testkit::Fault;
@@ -82,10 +83,13 @@ async fn a_command_whose_data_does_not_decode_is_parked_with_the_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_whose_decision_panics_is_parked() {
-    let bench = Bench::probe();
-    let panic = || Command::from(Panic { message: "index out of luck".to_owned() });
-    let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
-    assert_eq!(parked["last_error"], "index out of luck");
+    for deciding in [Deciding::OnAThread, Deciding::Inline] {
+        let mut bench = Bench::probe();
+        bench.handler.deciding = deciding;
+        let panic = || Command::from(Panic { message: "index out of luck".to_owned() });
+        let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
+        assert_eq!(parked["last_error"], "index out of luck");
+    }
 }
 
 #[tokio::test(start_paused = true)]
