@@ -1,5 +1,7 @@
 //! A client of the deployed stack.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -14,7 +16,7 @@ use ureq::http::response::Parts;
 use ureq::http::{HeaderMap, Request, Response};
 
 /// What is waited for comes within this, on a slow machine and after redeliveries; if not, the test fails.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -141,8 +143,43 @@ impl Client {
 
     /// Sends a request to a path of the API, or to a whole URL that it gave out.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
-        let mut request = Request::builder().method(method).uri(&url);
+        let (parts, text) =
+            self.exchange(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        self.answer(method, path, parts, text)
+    }
+
+    /// The same where what answers may die: 502 is the gateway's word for a function that did, 503 the function's own for
+    /// what it depends on.
+    pub fn attempt(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, String> {
+        let (parts, text) = self.exchange(method, path, headers, body)?;
+        if parts.status == 502 {
+            return Err(format!("{parts:?}: {text}"));
+        }
+        let answer = self.answer(method, path, parts, text);
+        if answer.status == 503 { Err(format!("{answer:?}")) } else { Ok(answer) }
+    }
+
+    /// Posts one event and goes away before the answer.
+    pub fn post_and_leave(&self, event: &Value) {
+        let (host, path) = self.url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("host and path");
+        let (token, body) = (self.token.as_deref().expect("a token"), event.to_string());
+        let request = format!(
+            "POST /{path}/commands HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/cloudevents+json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(host).expect("the API listens");
+        stream.write_all(request.as_bytes()).expect("the API takes the request");
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<(Parts, String), String> {
+        let mut request = Request::builder().method(method).uri(self.whole(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -153,11 +190,18 @@ impl Client {
             "GET" => self.agent.run(request.body(()).expect("a request")),
             _ => self.agent.run(request.body(body.to_owned()).expect("a request")),
         };
-        let mut answer: Response<ureq::Body> = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let text = answer.body_mut().read_to_string().expect("a readable body");
-        let (parts, _) = answer.into_parts();
-        self.hold_to_its_description(method, &url, &parts, &text);
+        let mut answer: Response<ureq::Body> = answer.map_err(|error| error.to_string())?;
+        let text = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        Ok((answer.into_parts().0, text))
+    }
+
+    fn answer(&self, method: &str, path: &str, parts: Parts, text: String) -> Answer {
+        self.hold_to_its_description(method, &self.whole(path), &parts, &text);
         Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    fn whole(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) }
     }
 
     /// Whatever a test asks of the API, `openapi.yaml` must have promised the answer.

@@ -1,8 +1,11 @@
 //! The deployed local stack, from outside: by HTTP, as a client's developer sees it, with the real binaries.
 
 mod api;
+mod chaos;
 mod commands;
 mod crashes;
+mod harm;
 mod reads;
 mod recovery;
+mod stories;
 mod tenants;

@@ -61,7 +61,7 @@ fn a_version_that_is_not_there_yet_is_to_be_asked_for_again() {
 
 #[test]
 fn reports_are_the_sum_over_all_orders() {
-    let client = Client::of("bookkeeping"); // no other test orders anything there
+    let client = Client::of("bookkeeping"); // no other test orders anything there meanwhile
     let report = || client.get("/reports/orders").expect(200).json()["totals"].clone();
     let count = |name: &str| report()[name].as_i64().unwrap_or(0);
     let (before, amount) = (count("submitted"), count("amount:EUR"));

@@ -29,6 +29,7 @@ def main():
     options.add_argument("--stack-name", required=True)
     options.add_argument("--server-pid", required=True, type=int)
     options.add_argument("--server-log", required=True)
+    options.add_argument("--scissors", required=True, help="whoever connects there cuts the functions' connections")
     options.add_argument("--output", required=True, type=pathlib.Path, help="the JSON file to write")
     given = options.parse_args()
 
@@ -173,6 +174,7 @@ def description(given, outputs, receipt_key):
         },
         "server_pid": given.server_pid,
         "server_log": given.server_log,
+        "scissors": given.scissors,
         "outputs": outputs,
     }
 

@@ -1,7 +1,8 @@
 //! A local AWS with the project's own template deployed on it: started, described, stopped.
 //!
-//! One server process, on loopback, holding everything in memory; Lambda functions are its children. It
-//! enforces the template's IAM policies, so a right that is missing is missed here already.
+//! One server process, on loopback, holding everything in memory; Lambda functions are its children, and reach it
+//! through a relay, so that tests can cut their connections. It enforces the template's IAM policies, so a right that
+//! is missing is missed here already.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::processes::{self, Group, tail};
+use crate::relay::Relay;
 use crate::steps::step;
 use crate::tools::Environment;
 use crate::workspace::Workspace;
@@ -25,6 +27,7 @@ const START: Duration = Duration::from_secs(30);
 
 pub struct LocalStack {
     server: Group,
+    relay: Relay,
     log: PathBuf,
     /// The file that describes the stack, for tests: `xtask/local_stack/deploy.py` says what is in it.
     pub description: PathBuf,
@@ -62,7 +65,7 @@ impl LocalStack {
     fn serve(workspace: &Workspace, tools: &Environment, port: Option<u16>) -> Result<Self> {
         let runs = workspace.local_stack().join("runs");
         remove_ended(&runs)?;
-        let port = free_port(port)?;
+        let (port, relay) = ports(port)?;
         let folder = runs.join(port.to_string());
         let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary)?;
@@ -70,18 +73,19 @@ impl LocalStack {
         let output = File::create(&log)?;
 
         let mut command = tools.command("ministack");
-        // Functions inherit the server's environment. An empty one leaves them what the template gives.
+        // Functions inherit the server's environment. An empty one leaves them what the template gives. The server itself
+        // does not use the endpoint.
         in_local_aws(&mut command)
             .envs([("HOME", &folder), ("TMPDIR", &temporary), ("S3_DATA_DIR", &temporary), ("STATE_DIR", &temporary)])
             .envs([("BIND_HOST", "127.0.0.1"), ("MINISTACK_HOST", "127.0.0.1"), ("AUTH", "true")])
             .envs([("SFTP_ENABLED", "0"), ("IOT_MTLS_ENABLED", "0"), ("RUST_BACKTRACE", "1")])
             .env("GATEWAY_PORT", port.to_string())
-            .env("AWS_ENDPOINT_URL", endpoint(port))
+            .env("AWS_ENDPOINT_URL", endpoint(relay.address.port()))
             .current_dir(&folder)
             .stdout(output.try_clone()?)
             .stderr(output);
         let description = folder.join("stack.json");
-        let mut stack = Self { server: Group::spawn(&mut command)?, log, description };
+        let mut stack = Self { server: Group::spawn(&mut command)?, relay, log, description };
         stack.wait_for(port)?;
         Ok(stack)
     }
@@ -115,6 +119,7 @@ impl LocalStack {
                 .args(["--server-pid", &self.server.leader.id().to_string()])
                 .arg("--server-log")
                 .arg(&self.log)
+                .args(["--scissors", &self.relay.scissors.to_string()])
                 .arg("--output")
                 .arg(&self.description);
             processes::keep(&mut deploy)
@@ -147,10 +152,13 @@ fn endpoint(port: impl std::fmt::Display) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn free_port(wanted: Option<u16>) -> Result<u16> {
+/// A free port for the server, and a relay to it.
+fn ports(wanted: Option<u16>) -> Result<(u16, Relay)> {
+    // Held until the relay has its own.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0)))
         .with_context(|| format!("port {} is taken", wanted.unwrap_or(0)))?;
-    Ok(listener.local_addr()?.port())
+    let port = listener.local_addr()?.port();
+    Ok((port, Relay::to(port)?))
 }
 
 /// Removes what earlier runs left, logs included, unless their server is still there.

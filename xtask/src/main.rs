@@ -10,6 +10,7 @@ mod lint;
 mod local_stack;
 mod new_context;
 mod processes;
+mod relay;
 mod simulate;
 mod steps;
 mod test;
