@@ -270,6 +270,7 @@ impl Chaos {
         let (fault, name) = self.fault(invocation.as_deref(), attempt);
         {
             let mut journal = self.journal();
+            journal.calls += 1;
             journal.mix(attempt.operation.as_bytes());
             journal.mix(&[attempt.nth.to_le_bytes()[0]]);
             if let Some(name) = name {

@@ -210,7 +210,9 @@ fn order(world: &World) {
         let mut newest: Option<(u128, u32)> = None;
         for command in commands {
             let known = &journal.known[command as usize];
-            let Some(sequence) = known.first_sequence.filter(|_| !known.dead_lettered && !known.parked) else { continue };
+            let Some(sequence) = known.first_sequence.filter(|_| !known.dead_lettered && !known.parked) else {
+                continue;
+            };
             match newest {
                 Some((before, other)) if before > sequence => {
                     journal.violation(Some(command), format!("it took effect after command {other}, which came later"));

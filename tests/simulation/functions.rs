@@ -286,17 +286,18 @@ fn poison(world: &World, queue: &str, nth: usize) {
         1 => json!({ "garbage": nth }).to_string(),
         _ => json!({ "specversion": "1.0", "id": id, "source": "/", "type": "Garbage" }).to_string(),
     };
-    let id = queue.ends_with(".fifo").then_some(id.as_str());
+    let id = queue.contains(".fifo").then_some(id.as_str());
     world.aws.put(queue, id, id, &body);
     let mut journal = world.chaos.journal();
     journal.count(POISON);
     journal.poison.insert(body);
 }
 
-/// All lanes are to be read again from a place among the newest few hundred records on.
+/// All lanes are to be read again from some place on: a few hundred records ago, or, one time of five, as far back as
+/// can be.
 fn rewind_all(world: &World) {
     let past = world.past.borrow().len();
-    let from = past - world.below(past.min(300));
+    let from = if world.chance(200) { 0 } else { past - world.below(past.min(300)) };
     world.rewind.borrow_mut().iter_mut().for_each(|rewind| *rewind = Some(from));
     let ahead: usize = world.lanes.borrow().iter().map(VecDeque::len).sum();
     let mut journal = world.chaos.journal();

@@ -1,30 +1,17 @@
 //! Requests as the HTTP API hands them to a function, and answers.
 
-use std::sync::LazyLock;
-
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
+use testkit::gateway;
 
 const GATEWAY_EVENT: &str = include_str!("../../events/aws/query.json");
 
-static EVENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(GATEWAY_EVENT).expect("the gateway's event is JSON"));
-
 /// A request by a machine client. `target` is path and query.
 pub fn request(method: &str, target: &str, client: &str, content_type: &str, body: Option<&str>) -> Request {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut event = EVENT.clone();
-    event["rawPath"] = json!(path);
-    event["rawQueryString"] = json!(query);
-    event["queryStringParameters"] = Value::Null;
+    let claims = json!({ "client_id": client, "sub": client });
+    let mut event = gateway::event(GATEWAY_EVENT, method, target, Some(&claims), body);
     event["headers"] = json!({ "host": "api.example", "content-type": content_type });
-    event["body"] = json!(body);
-    event["isBase64Encoded"] = json!(false);
-    let context = &mut event["requestContext"];
-    context["http"]["method"] = json!(method);
-    context["http"]["path"] = json!(path);
-    context["authorizer"]["jwt"]["claims"] = json!({ "client_id": client, "sub": client });
-    lambda_http::request::from_str(&event.to_string()).expect("a gateway's event")
+    gateway::request::<&str>(&event, &[])
 }
 
 /// Status, body, and the version that an entity tag names.

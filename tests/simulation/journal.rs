@@ -45,6 +45,7 @@ impl Kind {
 
 /// A command: what was sent under one (tenant, source, id), and what became of it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "where a command has been, and each says so by itself")]
 pub struct Known {
     pub tenant: TenantId,
     pub stream: String,
@@ -75,6 +76,8 @@ pub struct Journal {
     entries: Vec<Entry>,
     hash: u64,
     pub now: u64,
+    /// How many calls to AWS there were.
+    pub calls: u64,
     effects: u64,
     /// The newest commit of each stream.
     commits: HashMap<String, u64>,
@@ -152,7 +155,7 @@ impl Journal {
 
     #[track_caller]
     pub fn violation(&mut self, command: Option<u32>, what: impl Into<String>) {
-        let what = what.into();
+        let what = format!("at {}, after {} calls: {}", clock(self.now), self.calls, what.into());
         self.say(command, format!("!! {what}"));
         self.violations.push((command, what));
     }
@@ -162,8 +165,7 @@ impl Journal {
         let known = &self.known[command as usize];
         let mut life = format!("command {command}: {} on {}\n", known.kind.name(), known.stream);
         for entry in self.entries.iter().filter(|entry| entry.command == command) {
-            let (seconds, millis) = (entry.at / 1000, entry.at % 1000);
-            let _ = writeln!(life, "  {seconds:>7}.{millis:03} s  {}", entry.what);
+            let _ = writeln!(life, "  {:>13}  {}", clock(entry.at), entry.what);
         }
         life
     }
@@ -274,6 +276,10 @@ impl Journal {
             self.say(Some(command), "sent to the dead letters");
         }
     }
+}
+
+fn clock(millis: u64) -> String {
+    format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 
 /// The operation's id in a command's or an event's JSON.

@@ -151,20 +151,15 @@ impl World {
         for tenant in TENANTS {
             let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] });
             let settings = grants.to_string();
-            self.put(&json!({ "registry_key": format!("tenant#{tenant}"), "entry": "settings", "document": settings }));
+            self.aws.register(
+                &json!({ "registry_key": format!("tenant#{tenant}"), "entry": "settings", "document": settings }),
+            );
             let client = format!("client#{tenant}-shop");
-            self.put(&json!({ "registry_key": client, "entry": "tenant", "tenant": tenant }));
+            self.aws.register(&json!({ "registry_key": client, "entry": "tenant", "tenant": tenant }));
             let desk = format!("operator#{tenant}-desk");
-            self.put(&json!({ "registry_key": desk, "entry": "operator", "tenant": tenant }));
+            self.aws.register(&json!({ "registry_key": desk, "entry": "operator", "tenant": tenant }));
         }
-        self.put(&json!({ "registry_key": "operator#platform", "entry": "operator" }));
-    }
-
-    fn put(&self, attributes: &Value) {
-        let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
-        let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
-        let put = json!({ "TableName": TABLES.registry, "Item": item });
-        self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
+        self.aws.register(&json!({ "registry_key": "operator#platform", "entry": "operator" }));
     }
 
     // Chance

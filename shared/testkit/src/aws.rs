@@ -182,6 +182,14 @@ impl Aws {
 
     // DynamoDB
 
+    /// Puts an entry into the registry; all its attributes are text.
+    ///
+    /// # Panics
+    /// If it lacks its keys, or an attribute is not text.
+    pub fn register(&self, attributes: &Value) {
+        tables::put_texts(&self.world.database, tables::TABLES.registry, attributes);
+    }
+
     pub fn database(&self) -> &Database {
         &self.world.database
     }

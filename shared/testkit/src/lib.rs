@@ -30,6 +30,9 @@
 //! [`Aws::poll`] is Lambda's event source of a queue. Simulations let them do what AWS does not rule out
 //! ([`Aws::disturb`]).
 //!
+//! Beside it: requests as the HTTP API makes them ([`gateway`]), answers held against its description ([`openapi`]), and
+//! what was logged ([`Log`]).
+//!
 //! What is not here: given/when/then for deciders (crate `kernel`), a queue's retention time, and Lambda's event source of
 //! a stream beyond the shapes of its events and of its on-failure record.
 
@@ -43,7 +46,9 @@ mod clock;
 mod disturbance;
 mod dynamodb;
 mod faults;
+pub mod gateway;
 mod http;
+mod logs;
 pub mod openapi;
 mod plain;
 mod queues;
@@ -60,6 +65,7 @@ pub use aws::Aws;
 pub use calls::{Call, Calls};
 pub use disturbance::{Count, Disturbance, Disturbed};
 pub use faults::{Attempt, Effect, Fault};
+pub use logs::Log;
 pub use queues::Message;
 pub use request::Service;
 pub use tables::{TABLES, Tables};

@@ -92,6 +92,14 @@ pub(crate) fn items(database: &Database, table: &str) -> Vec<Value> {
     items
 }
 
+/// Puts an item whose attributes are all text.
+pub(crate) fn put_texts(database: &Database, table: &str, attributes: &Value) {
+    let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
+    let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
+    let put = from_json(json!({ "TableName": table, "Item": item }));
+    database.put_item(put).unwrap_or_else(|error| panic!("table {table}: {error}"));
+}
+
 pub(crate) fn from_json<T: DeserializeOwned>(request: Value) -> T {
     serde_json::from_value(request).expect("a request that dynoxide reads")
 }

@@ -58,26 +58,19 @@ impl Api {
     }
 
     pub fn register_client(&self, client: &str, tenant: &str) {
-        self.register(&json!({ "registry_key": format!("client#{client}"), "entry": "tenant", "tenant": tenant }));
+        self.aws.register(&json!({ "registry_key": format!("client#{client}"), "entry": "tenant", "tenant": tenant }));
     }
 
     pub fn register_tenant(&self, tenant: &str, settings: &Value) {
         let key = format!("tenant#{tenant}");
-        self.register(&json!({ "registry_key": key, "entry": "settings", "document": settings.to_string() }));
+        self.aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings.to_string() }));
     }
 
     pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {
         let (key, entry) = (format!("tenant#{tenant}"), format!("schema#{uri}"));
-        self.register(
+        self.aws.register(
             &json!({ "registry_key": key, "entry": entry, "document": document, "command_type": command_type }),
         );
-    }
-
-    fn register(&self, attributes: &Value) {
-        let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
-        let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
-        let put = json!({ "TableName": TABLES.registry, "Item": item });
-        self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
     }
 
     pub fn now(&self) -> Timestamp {

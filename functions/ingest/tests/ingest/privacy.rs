@@ -1,12 +1,7 @@
 //! What ingest logs: identifiers, kinds of problems, and nothing that a payload says.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde_json::{Value, json};
-use testkit::Fault;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::{Fault, Log};
 
 use crate::api::{Api, submit_order, with};
 use crate::request::{Request, user};
@@ -14,49 +9,7 @@ use crate::request::{Request, user};
 /// Stands in every place of an event that a client fills freely.
 const SECRET: &str = "Jane.Doe-4111111111111111";
 
-/// Everything logged by this thread, as a function would log it.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn begin(&self) -> tracing::subscriber::DefaultGuard {
-        let ours = "info,ingest=trace,kernel=trace,lambda=trace,messaging=trace,store=trace";
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_env_filter(EnvFilter::new(ours))
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("logs are text")
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        self.text().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
-    }
-}
+const CRATES: [&str; 5] = ["ingest", "kernel", "lambda", "messaging", "store"];
 
 /// An order whose every free text is the secret.
 fn secretive() -> Value {
@@ -69,7 +22,7 @@ fn secretive() -> Value {
 #[tokio::test]
 async fn an_accepted_command_leaves_its_identifiers_in_the_log_and_nothing_of_its_payload() {
     let (api, log) = (Api::new(), Log::default());
-    let guard = log.begin();
+    let guard = log.begin(&CRATES);
     let request = Request::structured(&secretive())
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
         .header("authorization", &format!("Bearer {SECRET}"));
@@ -89,7 +42,7 @@ async fn an_accepted_command_leaves_its_identifiers_in_the_log_and_nothing_of_it
 #[tokio::test(start_paused = true)]
 async fn refusals_and_failures_are_logged_without_what_was_refused() {
     let (api, log) = (Api::new(), Log::default());
-    let guard = log.begin();
+    let guard = log.begin(&CRATES);
     let event = secretive();
     let mut invalid = event.clone();
     invalid["data"][SECRET] = json!(SECRET);

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use lambda_http::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
+use testkit::gateway;
 
 /// What API Gateway sends: the shape, the context and the claims of every request here.
 const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/ingest.json");
@@ -84,25 +84,11 @@ impl Request {
     /// Through the gateway's JSON, as in production, but for the headers: that JSON holds each name once and in text
     /// only, and some tests are about what does not fit into it.
     pub fn into_http(self) -> lambda_http::Request {
-        let mut event: Value = serde_json::from_str(GATEWAY_EVENT).expect("the gateway's event is JSON");
-        event["rawPath"] = json!(self.path);
-        event["body"] = json!(BASE64.encode(&self.body));
+        let body = BASE64.encode(&self.body);
+        let mut event = gateway::event(GATEWAY_EVENT, self.method, &self.path, self.claims.as_ref(), Some(&body));
         event["isBase64Encoded"] = json!(true);
         event["headers"] = json!({ "host": "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com" });
-        let context = &mut event["requestContext"];
-        context["http"]["method"] = json!(self.method);
-        context["http"]["path"] = json!(self.path);
-        match self.claims {
-            Some(claims) => context["authorizer"]["jwt"]["claims"] = claims,
-            None => context["authorizer"] = Value::Null,
-        }
-        let mut request = lambda_http::request::from_str(&event.to_string()).expect("a gateway's event");
-        for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
-                request.headers_mut().append(name, value);
-            }
-        }
-        request
+        gateway::request(&event, &self.headers)
     }
 }
 

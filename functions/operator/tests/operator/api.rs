@@ -14,14 +14,14 @@ use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use lambda_http::Body;
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use lambda_http::http::{HeaderMap, StatusCode};
 use operator::Desk;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};
 use store::parked::{Parked, ParkedMessage, Parking, Summary};
 use testkit::openapi::Description;
-use testkit::{Aws, Message, TABLES};
+use testkit::{Aws, Message, TABLES, gateway};
 
 pub const PUBLIC_URL: &str = "https://api.example";
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -99,23 +99,9 @@ impl Request {
     }
 
     pub fn into_http(self) -> lambda_http::Request {
-        let mut event: Value = serde_json::from_str(GATEWAY_EVENT).expect("the gateway's event is JSON");
-        event["rawPath"] = json!(self.path());
-        event["rawQueryString"] = json!(self.target.split_once('?').map_or("", |(_, query)| query));
-        event["body"] = json!(self.body);
-        let context = &mut event["requestContext"];
-        context["http"]["method"] = json!(self.method);
-        context["http"]["path"] = json!(self.path());
-        match &self.claims {
-            Some(claims) => context["authorizer"]["jwt"]["claims"] = claims.clone(),
-            None => context["authorizer"] = Value::Null,
-        }
-        let mut request = lambda_http::request::from_str(&event.to_string()).expect("a gateway's event");
-        for (name, value) in &self.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
-            request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a header's value"));
-        }
-        request
+        let body = self.body.as_deref();
+        let event = gateway::event(GATEWAY_EVENT, self.method, &self.target, self.claims.as_ref(), body);
+        gateway::request(&event, &self.headers)
     }
 }
 
@@ -232,9 +218,9 @@ impl Api {
         let parked = Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations);
         let operations = Operations::new(aws.dynamodb(), TABLES.operations);
         let api = Self { aws, desk, parked, operations };
-        api.register(&json!({ "registry_key": "operator#desk", "entry": "operator", "tenant": "demo" }));
-        api.register(&json!({ "registry_key": "operator#neighbour", "entry": "operator", "tenant": "other" }));
-        api.register(&json!({ "registry_key": "operator#root", "entry": "operator" }));
+        api.aws.register(&json!({ "registry_key": "operator#desk", "entry": "operator", "tenant": "demo" }));
+        api.aws.register(&json!({ "registry_key": "operator#neighbour", "entry": "operator", "tenant": "other" }));
+        api.aws.register(&json!({ "registry_key": "operator#root", "entry": "operator" }));
         api
     }
 
@@ -257,13 +243,6 @@ impl Api {
         }
         let environment: Environment = variables.into_iter().collect();
         Desk::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("good settings")
-    }
-
-    pub fn register(&self, attributes: &Value) {
-        let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
-        let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
-        let put = json!({ "TableName": TABLES.registry, "Item": item });
-        self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
     }
 
     pub fn now(&self) -> Timestamp {

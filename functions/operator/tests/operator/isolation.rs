@@ -29,7 +29,7 @@ async fn seen(api: &Api, claims: &Value) -> Vec<String> {
 async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all() {
     let api = Api::new();
     let Parked { demo, other, nobody } = parked(&api).await;
-    api.register(&json!({ "registry_key": "client#shop-client", "entry": "tenant", "tenant": "demo" }));
+    api.aws.register(&json!({ "registry_key": "client#shop-client", "entry": "tenant", "tenant": "demo" }));
     let of_demo = [client("desk"), client("shop-client"), user("alice", Some("demo"))];
     for claims in of_demo {
         assert_eq!(seen(&api, &claims).await, [demo.as_str()], "{claims}");
@@ -49,10 +49,10 @@ async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all
 async fn what_is_registered_counts_and_not_what_the_token_claims() {
     let api = Api::new();
     let Parked { demo, other, .. } = parked(&api).await;
-    api.register(&json!({ "registry_key": "operator#alice", "entry": "operator", "tenant": "other" }));
+    api.aws.register(&json!({ "registry_key": "operator#alice", "entry": "operator", "tenant": "other" }));
     assert_eq!(seen(&api, &user("alice", Some("demo"))).await, [other.as_str()]);
     // The console's client is not its users.
-    api.register(&json!({ "registry_key": "operator#the-console", "entry": "operator" }));
+    api.aws.register(&json!({ "registry_key": "operator#the-console", "entry": "operator" }));
     assert_eq!(seen(&api, &user("bob", Some("demo"))).await, [demo.as_str()]);
 }
 

@@ -1,62 +1,18 @@
 //! What the desk logs: who did what to which message, and nothing of a payload or an operator's words.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde_json::{Value, json};
-use testkit::{Fault, Service};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::{Fault, Log, Service};
 
 use crate::api::{Api, Queued, get, good_order, post, second};
 
 /// Stands wherever a payload or a person's words are.
 const SECRET: &str = "Jane.Doe-4111111111111111";
 
-/// Everything logged by this thread, as a function would log it.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+const CRATES: [&str; 6] = ["operator", "kernel", "lambda", "messaging", "schemas", "store"];
 
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn begin(&self) -> tracing::subscriber::DefaultGuard {
-        let ours = "info,operator=trace,kernel=trace,lambda=trace,messaging=trace,schemas=trace,store=trace";
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_env_filter(EnvFilter::new(ours))
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("logs are text")
-    }
-
-    fn line(&self, message: &str) -> Value {
-        let text = self.text();
-        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
-        lines.find(|line| line["message"] == message).unwrap_or_else(|| panic!("no {message} in {text}"))
-    }
+fn line(log: &Log, message: &str) -> Value {
+    let mut lines = log.lines().into_iter();
+    lines.find(|line| line["message"] == message).unwrap_or_else(|| panic!("no {message} in {}", log.text()))
 }
 
 fn secretive() -> Value {
@@ -70,18 +26,18 @@ async fn an_action_is_logged_with_who_and_what_and_not_with_what_was_said() {
     let (api, log) = (Api::new(), Log::default());
     let [first, second] = [second(0), second(1)].map(|at| Queued::order("demo", "O-1", &secretive(), at));
     let ids = [api.parks_because(&first, "one", SECRET).await, api.parks_because(&second, "two", SECRET).await];
-    let guard = log.begin();
+    let guard = log.begin(&CRATES);
     api.resubmit(&ids[0], json!({ "data": secretive(), "reason": SECRET })).await.accepted();
     api.discard(&ids[1], SECRET).await.ok();
     drop(guard);
     assert!(!log.text().contains(SECRET), "{}", log.text());
     for (message, id, queued) in [("resubmitted", &ids[0], first), ("discarded", &ids[1], second)] {
-        let line = log.line(message);
+        let line = line(&log, message);
         assert_eq!((&line["parked"], &line["operation"]), (&json!(id), &json!(queued.operation())));
         assert_eq!((&line["span"]["operator"], &line["span"]["tenant"]), (&json!("desk"), &json!("demo")));
         assert_eq!((&line["message_tenant"], &line["queue"]), (&json!("demo"), &json!("orders")));
     }
-    assert_eq!(log.line("resubmitted")["repaired"], true);
+    assert_eq!(line(&log, "resubmitted")["repaired"], true);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +45,7 @@ async fn refusals_and_failures_are_logged_without_what_was_refused() {
     let (api, log) = (Api::new(), Log::default());
     let id = api.parks_because(&Queued::order("demo", "O-1", &secretive(), second(0)), "one", SECRET).await;
     let stranger = api.parks_stranger("orders", SECRET).await;
-    let guard = log.begin();
+    let guard = log.begin(&CRATES);
     let mut invalid = secretive();
     invalid["lines"] = json!([{ SECRET: SECRET }]);
     for request in [
@@ -114,7 +70,7 @@ async fn refusals_and_failures_are_logged_without_what_was_refused() {
     api.send(post(format!("/parked/{stranger}/resubmit"), &json!({})).by(crate::api::client("root"))).await.accepted();
     drop(guard);
     assert!(!log.text().contains(SECRET), "{}", log.text());
-    let warning = log.line("perhaps not sent; the redrive will send it");
+    let warning = line(&log, "perhaps not sent; the redrive will send it");
     assert_eq!(
         (&warning["level"], &warning["count"], &warning["queue"]),
         (&json!("WARN"), &json!(1), &json!("orders"))

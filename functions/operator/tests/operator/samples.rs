@@ -23,7 +23,7 @@ async fn the_recorded_request_resubmits_the_first_of_the_recorded_commands() {
     assert_eq!(event["rawPath"], format!("/parked/{id}/resubmit"));
     let operator = event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"].as_str().expect("a subject");
     let key = format!("operator#{operator}");
-    api.register(&serde_json::json!({ "registry_key": key, "entry": "operator", "tenant": "demo" }));
+    api.aws.register(&serde_json::json!({ "registry_key": key, "entry": "operator", "tenant": "demo" }));
     let now = event["requestContext"]["timeEpoch"].as_u64().map(Timestamp::from_millis).expect("a time");
     let request = lambda_http::request::from_str(&event.to_string()).expect("a gateway's event");
     let answer = api.desk.handle(request, now).await;

@@ -13,14 +13,14 @@ use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use lambda_http::Body;
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use lambda_http::http::{HeaderMap, StatusCode};
 use query::Query;
 use serde_json::{Value, json};
 use store::event_store::Streams;
 use store::operations::OperationRecord;
 use store::read_models::{Change, Key, ReadModels};
 use store::{Entry, EventStore, Tables};
-use testkit::{Aws, TABLES};
+use testkit::{Aws, TABLES, gateway};
 
 use testkit::openapi::Description;
 
@@ -86,23 +86,8 @@ impl Request {
     }
 
     fn into_http(self) -> lambda_http::Request {
-        let mut event: Value = serde_json::from_str(GATEWAY_EVENT).expect("the gateway's event is JSON");
-        event["rawPath"] = json!(self.path());
-        event["rawQueryString"] = json!(self.target.split_once('?').map_or("", |(_, query)| query));
-        event["queryStringParameters"] = Value::Null;
-        let context = &mut event["requestContext"];
-        context["http"]["method"] = json!(self.method);
-        context["http"]["path"] = json!(self.path());
-        match &self.claims {
-            Some(claims) => context["authorizer"]["jwt"]["claims"] = claims.clone(),
-            None => context["authorizer"] = Value::Null,
-        }
-        let mut request = lambda_http::request::from_str(&event.to_string()).expect("a gateway's event");
-        for (name, value) in &self.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
-            request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header's value"));
-        }
-        request
+        let event = gateway::event(GATEWAY_EVENT, self.method, &self.target, self.claims.as_ref(), None);
+        gateway::request(&event, &self.headers)
     }
 }
 
@@ -184,11 +169,8 @@ impl Api {
     }
 
     pub fn register(&self, client: &str, tenant: &str) {
-        let item = json!({
-            "registry_key": { "S": format!("client#{client}") }, "entry": { "S": "tenant" }, "tenant": { "S": tenant },
-        });
-        let put = json!({ "TableName": TABLES.registry, "Item": item });
-        self.aws.database().put_item(serde_json::from_value(put).expect("a request")).expect("the registry takes it");
+        let key = format!("client#{client}");
+        self.aws.register(&json!({ "registry_key": key, "entry": "tenant", "tenant": tenant }));
     }
 
     pub fn now(&self) -> Timestamp {

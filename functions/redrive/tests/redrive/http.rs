@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use lambda::run::Incoming;
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
 use testkit::openapi::Description;
-use testkit::{Aws, TABLES};
+use testkit::{Aws, gateway};
 use tokio::time::Instant;
 
 const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/operator.json");
@@ -18,40 +17,17 @@ struct Api {
 }
 
 impl Api {
-    async fn new() -> Self {
+    fn new() -> Self {
         let aws = Aws::new();
         let api = Self { redrive: crate::settings::redrive(&aws), aws };
-        api.register("olga", None).await;
-        api.register("tina", Some("acme")).await;
+        api.aws.register(&json!({ "registry_key": "operator#olga", "entry": "operator" }));
+        api.aws.register(&json!({ "registry_key": "operator#tina", "entry": "operator", "tenant": "acme" }));
         api
     }
 
-    async fn register(&self, principal: &str, tenant: Option<&str>) {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let mut put = self
-            .aws
-            .dynamodb()
-            .put_item()
-            .table_name(TABLES.registry)
-            .item("registry_key", text(&format!("operator#{principal}")))
-            .item("entry", text("operator"));
-        if let Some(tenant) = tenant {
-            put = put.item("tenant", text(tenant));
-        }
-        put.send().await.expect("registered");
-    }
-
     async fn post(&self, principal: &str, body: &str) -> (u16, Value) {
-        let mut event: Value = serde_json::from_str(GATEWAY_EVENT).expect("JSON");
-        event["rawPath"] = json!("/redrive");
-        event["rawQueryString"] = json!("");
-        event["routeKey"] = json!("POST /redrive");
-        event["requestContext"]["http"]["method"] = json!("POST");
-        event["requestContext"]["http"]["path"] = json!("/redrive");
-        event["requestContext"]["authorizer"]["jwt"]["claims"] =
-            json!({ "sub": principal, "client_id": "console", "scope": "waybill/operate" });
-        event["body"] = json!(body);
-        event["isBase64Encoded"] = json!(false);
+        let claims = json!({ "sub": principal, "client_id": "console", "scope": "waybill/operate" });
+        let event = gateway::event(GATEWAY_EVENT, "POST", "/redrive", Some(&claims), Some(body));
         let Incoming::<Request>::Http(request) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
@@ -66,7 +42,7 @@ impl Api {
 
 #[tokio::test(start_paused = true)]
 async fn a_platform_operator_gets_the_report_of_a_run() {
-    let api = Api::new().await;
+    let api = Api::new();
     let (status, report) = api.post("olga", "").await;
     assert_eq!((status, &report["dryRun"]), (200, &json!(false)), "{report}");
     assert_eq!(report["queues"].as_array().map(Vec::len), Some(2), "{report}");
@@ -77,7 +53,7 @@ async fn a_platform_operator_gets_the_report_of_a_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tenants_operator_is_refused_for_the_queues_are_everybodys() {
-    let api = Api::new().await;
+    let api = Api::new();
     api.aws.forget_calls();
     let (status, problem) = api.post("tina", "{}").await;
     assert_eq!((status, &problem["type"]), (403, &json!("urn:waybill:problem:not-permitted")), "{problem}");
@@ -88,7 +64,7 @@ async fn a_tenants_operator_is_refused_for_the_queues_are_everybodys() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_understood_is_refused_and_nothing_is_sent() {
-    let api = Api::new().await;
+    let api = Api::new();
     for body in ["no JSON", "[]", r#"{"contxt":"orders"}"#, r#"{"context":"nowhere"}"#, r#"{"dryRun":"yes"}"#] {
         let (status, problem) = api.post("olga", body).await;
         assert_eq!((status, &problem["type"]), (400, &json!("urn:waybill:problem:bad-request")), "{body}: {problem}");
