@@ -13,9 +13,8 @@ use aws_sdk_sqs::types::{
 };
 use kernel::timestamp::Timestamp;
 
-use crate::command_queue::rounds;
 use crate::error::SendError;
-use crate::pack::{MAX_ENTRIES, pack, send_batch};
+use crate::pack::{MAX_ENTRIES, UNNUMBERED, send_in_order};
 
 /// What travels with a message that has failed, as message attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -97,27 +96,18 @@ pub struct Order {
 /// Sends all of them to the queue, in order per group, in as few calls as that and SQS allow. After an error some may
 /// be queued and some not.
 pub async fn send_back(client: &Client, queue_url: &str, messages: Vec<Returning>) -> Result<(), SendError> {
-    const MAX_BATCH_BYTES: usize = 1024 * 1024;
-    let group = |message: &Returning| message.order.as_ref().map(|order| order.group.clone());
-    for round in rounds(messages, group) {
-        let weight = |message: &Returning| message.body.len() + MAX_ERROR + 256;
-        for batch in pack(round, MAX_BATCH_BYTES, weight) {
-            let entries = batch.into_iter().enumerate().map(|(index, message)| {
-                let (group, deduplication_id) =
-                    message.order.map(|order| (order.group, order.deduplication_id)).unzip();
-                SendMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .message_body(message.body)
-                    .set_message_group_id(group)
-                    .set_message_deduplication_id(deduplication_id)
-                    .set_message_attributes(Some(message.failure.attributes()))
-                    .build()
-                    .expect("all that is required is there")
-            });
-            send_batch(client, queue_url, entries.collect()).await?;
-        }
-    }
-    Ok(())
+    let entries = messages.into_iter().map(|message| {
+        let (group, deduplication_id) = message.order.map(|order| (order.group, order.deduplication_id)).unzip();
+        SendMessageBatchRequestEntry::builder()
+            .id(UNNUMBERED)
+            .message_body(message.body)
+            .set_message_group_id(group)
+            .set_message_deduplication_id(deduplication_id)
+            .set_message_attributes(Some(message.failure.attributes()))
+            .build()
+            .expect("all that is required is there")
+    });
+    send_in_order(client, queue_url, entries.collect()).await
 }
 
 /// A dead letter that was received and is hidden from others for a time.

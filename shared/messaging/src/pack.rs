@@ -1,5 +1,7 @@
-//! Packing entries into batches that keep both bounds of an AWS batch call: number and total size.
+//! Batches: packing entries so that both bounds of an AWS batch call are kept, number and total size, and sending them to
+//! a queue in order.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -33,8 +35,60 @@ pub(crate) fn pack<T>(entries: Vec<T>, max_bytes: usize, size: impl Fn(&T) -> us
     batches
 }
 
+/// An entry's id before it has its place in a batch.
+pub(crate) const UNNUMBERED: &str = "0";
+
+/// Sends messages to a queue, in order per group, in as few calls as that and SQS allow.
+///
+/// Of a batch SQS may take some entries and refuse others, so no call holds two messages of one group: the second might
+/// be in the queue before the first.
+pub(crate) async fn send_in_order(
+    client: &Client,
+    queue_url: &str,
+    messages: Vec<SendMessageBatchRequestEntry>,
+) -> Result<(), SendError> {
+    /// What SQS takes in one call, bodies and attributes together.
+    const MAX_BATCH_BYTES: usize = 1024 * 1024;
+    for round in rounds(messages, |message| message.message_group_id.clone()) {
+        for mut batch in pack(round, MAX_BATCH_BYTES, weight) {
+            for (index, entry) in batch.iter_mut().enumerate() {
+                entry.id = index.to_string();
+            }
+            send_batch(client, queue_url, batch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What SQS counts: the body, and of each attribute its name, its type and its value.
+fn weight(message: &SendMessageBatchRequestEntry) -> usize {
+    let attributes = message.message_attributes.iter().flatten();
+    let of_attributes = attributes.map(|(name, attribute)| {
+        name.len() + attribute.data_type.len() + attribute.string_value.as_ref().map_or(0, String::len)
+    });
+    message.message_body.len() + of_attributes.sum::<usize>()
+}
+
+/// The first message of each group, then the second of each, and so on. What has no group goes first.
+fn rounds<T>(messages: Vec<T>, group: impl Fn(&T) -> Option<String>) -> Vec<Vec<T>> {
+    let mut rounds: Vec<Vec<T>> = Vec::new();
+    let mut sent: HashMap<String, usize> = HashMap::new();
+    for message in messages {
+        let round = group(&message).map_or(0, |group| {
+            let nth = sent.entry(group).or_default();
+            *nth += 1;
+            *nth - 1
+        });
+        if round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[round].push(message);
+    }
+    rounds
+}
+
 /// Sends one batch, and what SQS refuses of it for a passing reason again.
-pub(crate) async fn send_batch(
+async fn send_batch(
     client: &Client,
     queue_url: &str,
     mut entries: Vec<SendMessageBatchRequestEntry>,
@@ -62,6 +116,8 @@ pub(crate) async fn back_off(nth: u32) {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::types::MessageAttributeValue;
+
     use super::*;
 
     #[test]
@@ -78,5 +134,31 @@ mod tests {
     #[test]
     fn nothing_needs_no_batch() {
         assert!(pack(Vec::<usize>::new(), 100, |size| *size).is_empty());
+    }
+
+    #[test]
+    fn no_round_holds_two_messages_of_a_group_and_each_group_keeps_its_order() {
+        let group = |message: &&str| Some(message[..1].to_owned());
+        let messages = vec!["a1", "a2", "b1", "a3", "b2"];
+        assert_eq!(rounds(messages, group), [vec!["a1", "b1"], vec!["a2", "b2"], vec!["a3"]]);
+    }
+
+    #[test]
+    fn what_has_no_group_goes_first() {
+        let group = |message: &&str| message.contains('-').then(|| message[..1].to_owned());
+        let messages = vec!["a-1", "a-2", "free", "a-3", "also free"];
+        assert_eq!(rounds(messages, group), [vec!["a-1", "free", "also free"], vec!["a-2"], vec!["a-3"]]);
+        assert_eq!(rounds(vec!["free"], group), [["free"]]);
+        assert_eq!(rounds(Vec::<&str>::new(), group), [] as [Vec<&str>; 0]);
+    }
+
+    #[test]
+    fn a_message_weighs_what_sqs_counts() {
+        let value = MessageAttributeValue::builder().data_type("String").string_value("three").build();
+        let message = SendMessageBatchRequestEntry::builder()
+            .id(UNNUMBERED)
+            .message_body("body")
+            .message_attributes("name", value.expect("all that is required is there"));
+        assert_eq!(weight(&message.build().expect("all that is required is there")), 4 + 4 + 6 + 5);
     }
 }
