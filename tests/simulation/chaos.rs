@@ -212,7 +212,7 @@ impl Chaos {
     pub fn invocation(&self, role: Role) -> Arc<Invocation> {
         let dies_at = {
             let mut state = lock(&self.state);
-            let dies = !state.calm && state.random.u32(..1000) < self.plan.deaths;
+            let dies = !state.calm && state.random.u32(..1000) < self.plan.deaths();
             dies.then(|| (state.random.u32(1..=role.calls()), state.random.bool()))
         };
         Arc::new(Invocation {

@@ -59,7 +59,7 @@ fn notices(plan: Plan, seeds: u64) {
 
 /// Much goes wrong, and what fails once is a dead letter.
 fn plan(guard: Guard) -> Plan {
-    Plan { without: Some(guard), max_receives: 1, faults: 120, deaths: 150, ..Plan::new(1, 300) }
+    Plan { without: Some(guard), max_receives: 1, faults: 120, ..Plan::new(1, 300) }
 }
 
 #[test]

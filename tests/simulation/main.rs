@@ -25,7 +25,9 @@ fn a_run_as_it_is_asked_for() {
     };
     let commands = usize::try_from(number("SIMULATION_COMMANDS", 500)).expect("a size that fits into memory");
     let mut plan = Plan::new(number("SIMULATION_SEED", 1), commands);
-    plan.faults = u32::try_from(number("SIMULATION_FAULTS", plan.faults.into())).expect("a number per mille");
+    let small = |name: &str, or: u32| u32::try_from(number(name, or.into())).expect("a small number");
+    plan.faults = small("SIMULATION_FAULTS", plan.faults);
+    plan.max_receives = small("SIMULATION_RECEIVES", plan.max_receives);
     let report = simulate(plan);
     println!("{report}");
     report.assert_all_holds();

@@ -9,8 +9,6 @@ pub struct Plan {
     pub commands: usize,
     /// Of a thousand calls to AWS, how many meet a fault.
     pub faults: u32,
-    /// Of a thousand invocations, how many are to die at one of their calls.
-    pub deaths: u32,
     /// Outages, rewinds, poison, reused ids, what queues and topics may do, and clocks that are wrong.
     pub ills: bool,
     /// How often a queue hands a message out before it is a dead letter.
@@ -42,7 +40,6 @@ impl Plan {
             seed,
             commands,
             faults: 30,
-            deaths: 15,
             ills: true,
             max_receives: 3,
             hot: 250,
@@ -52,7 +49,12 @@ impl Plan {
     }
 
     pub fn clean(seed: u64, commands: usize) -> Self {
-        Self { faults: 0, deaths: 0, ills: false, ..Self::new(seed, commands) }
+        Self { faults: 0, ills: false, ..Self::new(seed, commands) }
+    }
+
+    /// Of a thousand invocations, how many are to die at one of their calls.
+    pub fn deaths(&self) -> u32 {
+        self.faults / 2
     }
 
     /// How many write at the same time.

@@ -135,8 +135,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Plan { seed, commands, faults, .. } = self.plan;
-        writeln!(f, "seed {seed}, {commands} commands, {faults} faults per mille of calls")?;
+        let Plan { seed, commands, faults, max_receives, .. } = self.plan;
+        writeln!(f, "seed {seed}, {commands} commands, {faults} faults per mille of calls, {max_receives} receives")?;
         let hours = self.virtual_time.as_secs_f64() / 3600.0;
         writeln!(
             f,
@@ -156,7 +156,8 @@ impl fmt::Display for Report {
         if self.violations.is_empty() {
             return writeln!(f, "0 lost, 0 duplicated, 0 reordered, 0 stuck");
         }
-        writeln!(f, "\nFAILED. Again: cargo xtask simulate --seed {seed} --commands {commands} --faults {faults}")?;
+        let again = format!("--seed {seed} --commands {commands} --faults {faults} --receives {max_receives}");
+        writeln!(f, "\nFAILED. Again: cargo xtask simulate {again}")?;
         for violation in &self.violations {
             writeln!(f, "\n{violation}")?;
         }

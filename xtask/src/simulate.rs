@@ -17,16 +17,20 @@ pub struct Size {
     /// Of a thousand calls to AWS, how many meet a fault
     #[arg(long, default_value_t = 30)]
     faults: u32,
+    /// How often a queue hands a message out before it is a dead letter
+    #[arg(long, default_value_t = 3)]
+    receives: u32,
 }
 
 pub fn simulate(workspace: &Workspace, size: &Size) -> Result<()> {
-    let Size { seed, commands, faults } = size;
+    let Size { seed, commands, faults, receives } = size;
     let mut test = cargo();
     test.current_dir(&workspace.root)
         .args(["test", "--quiet", "--workspace", "--test", "simulation", "--"])
         .args(["--exact", "a_run_as_it_is_asked_for", "--nocapture"])
         .env("SIMULATION_SEED", seed.to_string())
         .env("SIMULATION_COMMANDS", commands.to_string())
-        .env("SIMULATION_FAULTS", faults.to_string());
+        .env("SIMULATION_FAULTS", faults.to_string())
+        .env("SIMULATION_RECEIVES", receives.to_string());
     processes::show(&mut test)
 }
