@@ -1,5 +1,7 @@
 //! Who calls AWS, and what becomes of the call.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,14 +9,15 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsBatchResponse;
 use fastrand::Rng;
 use lambda_http::{Body, Response};
+use serde_json::Value;
 use testkit::{Attempt, Aws, Effect, Fault, Service};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::clients::DAMAGED_ON_ITS_WAY;
 use crate::guards::without;
 use crate::journal::Journal;
 use crate::plan::{MOST_LATENCY, Plan};
+use crate::workload::DAMAGED_ON_ITS_WAY;
 
 /// A function of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,12 +47,26 @@ pub struct Invocation {
     dies_at: Option<(u32, bool)>,
     dying: Notify,
     dies_after: AtomicBool,
-    /// Its way to the database is gone.
-    cut_off: AtomicBool,
+    /// Its ways that are gone.
+    cut_off: Mutex<Vec<Service>>,
     /// What it works on.
     commands: Mutex<Vec<u32>>,
-    /// What went wrong with its calls and changed nothing yet.
-    faults: Mutex<Vec<&'static str>>,
+    /// What went wrong with its calls, and no retry has made good.
+    faults: Mutex<Vec<Injected>>,
+    /// Calls that are refused from now on, however often they are tried again.
+    refused: Mutex<HashSet<u64>>,
+}
+
+struct Injected {
+    fault: &'static str,
+    call: u64,
+}
+
+/// What a call has in common with its retries.
+fn call_id(operation: &str, body: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (operation, body).hash(&mut hasher);
+    hasher.finish()
 }
 
 tokio::task_local! {
@@ -122,6 +139,8 @@ pub enum Down {
     Context(&'static str),
     Registry,
     Topic,
+    Queues,
+    Database,
 }
 
 impl Down {
@@ -130,6 +149,8 @@ impl Down {
             Self::Context(_) => "context down for minutes",
             Self::Registry => "registry down for minutes",
             Self::Topic => "topic down for minutes",
+            Self::Queues => "queues down for minutes",
+            Self::Database => "database down for minutes",
         }
     }
 
@@ -140,6 +161,8 @@ impl Down {
             }
             Self::Registry => attempt.operation == "Query" && attempt.body.contains(r#""TableName":"registry""#),
             Self::Topic => attempt.service == Service::Sns,
+            Self::Queues => attempt.service == Service::Sqs,
+            Self::Database => attempt.service == Service::DynamoDb,
         }
     }
 }
@@ -203,7 +226,7 @@ impl Chaos {
         lock(&self.state).outages.push(Outage { what, until: Instant::now() + time, felt: false });
     }
 
-    /// How many calls there were, and what they were if points are chosen.
+    /// What the calls were, if points were chosen.
     pub fn calls(&self) -> Vec<String> {
         lock(&self.state).names.clone()
     }
@@ -221,9 +244,10 @@ impl Chaos {
             dies_at,
             dying: Notify::new(),
             dies_after: AtomicBool::new(false),
-            cut_off: AtomicBool::new(false),
+            cut_off: Mutex::default(),
             commands: Mutex::default(),
             faults: Mutex::default(),
+            refused: Mutex::default(),
         })
     }
 
@@ -241,26 +265,35 @@ impl Chaos {
             answer = work => Ok(answer),
             () = sleep(timeout) => Err(Died),
         };
-        if answer.as_ref().map_or(true, Answered::failed) {
-            let mut journal = self.journal();
-            lock(&it.faults).drain(..).for_each(|fault| journal.took(fault));
+        let failed = answer.as_ref().map_or(true, Answered::failed);
+        let mut journal = self.journal();
+        for Injected { fault, .. } in lock(&it.faults).drain(..) {
+            if failed || fault != SOME {
+                journal.took(fault);
+            }
         }
+        drop(journal);
         answer
     }
 
     fn see(&self, effect: &Effect<'_>) {
-        const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
         let mut journal = self.journal();
-        if effect.status == 200 && !effect.told && !READS.contains(&effect.operation) {
-            // Something changed, and who wanted it does not know. A late change is beyond all invocations.
-            let untold = INVOCATION.try_with(|it| {
-                let mut faults = lock(&it.faults);
-                let at = faults.iter().rposition(|fault| UNTOLD.contains(fault))?;
-                Some(faults.remove(at))
-            });
-            if let Some(fault) = untold.unwrap_or(Some(LATE)) {
-                journal.took(fault);
+        let call = call_id(effect.operation, effect.body);
+        let in_time = INVOCATION.try_with(|it| {
+            let mut faults = lock(&it.faults);
+            if faults.iter().any(|injected| injected.call == call && injected.fault == BEHIND) {
+                let page: Value = serde_json::from_str(effect.answer).expect("JSON");
+                if page["Count"] != page["ScannedCount"] {
+                    journal.took(BEHIND);
+                }
             }
+            if effect.told && effect.status == 200 {
+                faults.retain(|injected| injected.call != call || injected.fault == SOME);
+            }
+        });
+        let changes = !matches!(effect.operation, "GetItem" | "BatchGetItem" | "Query");
+        if in_time.is_err() && !effect.told && effect.status == 200 && changes {
+            journal.took(LATE);
         }
         journal.see(effect);
     }
@@ -282,7 +315,8 @@ impl Chaos {
                         journal.say(Some(*command), format!("{role}: {} {name}", attempt.operation));
                     }
                     if name != LATE {
-                        lock(&it.faults).push(name);
+                        let call = call_id(attempt.operation, attempt.body);
+                        lock(&it.faults).push(Injected { fault: name, call });
                     }
                 }
             }
@@ -304,7 +338,12 @@ impl Chaos {
 
     fn fault(&self, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> (Fault, Option<&'static str>) {
         let mut state = lock(&self.state);
-        if let Some(point) = state.point(self.plan, invocation, attempt) {
+        let refused = invocation.is_some_and(|it| it.is_refused(attempt));
+        let point = state.point(self.plan, invocation, attempt);
+        if refused {
+            return (Fault::refuse(400, "AccessDenied"), Some(REFUSED));
+        }
+        if let Some(point) = point {
             return point;
         }
         if state.calm {
@@ -322,12 +361,12 @@ impl Chaos {
                     (Fault::Hang, Some("killed before a call"))
                 };
             }
-            if it.cut_off.load(Ordering::Relaxed) && attempt.service == Service::DynamoDb {
-                return (Fault::Hang, Some("cut off"));
+            if lock(&it.cut_off).contains(&attempt.service) {
+                return (Fault::Hang, Some(CUT_OFF));
             }
         }
         if state.is_down(&mut self.journal(), invocation, attempt) {
-            return (Fault::refuse(500, "InternalServerError"), Some("down"));
+            return (Fault::refuse(500, "InternalServerError"), Some(DOWN));
         }
         if state.random.u32(..1000) >= self.plan.faults {
             return (Fault::None, None);
@@ -338,10 +377,16 @@ impl Chaos {
 
 /// A command that has to be repaired.
 pub const DAMAGED: &str = "command that needs repair";
-/// Faults after which a change may have been made that its caller is not told of.
-const UNTOLD: [&str; 3] = ["answer lost", "happened and hung", "killed after a call"];
+const REFUSED: &str = "refused for good";
+/// Calls during an outage, and calls after one that came late: consequences, not faults of their own.
+pub const DOWN: &str = "down";
+pub const CUT_OFF: &str = "cut off";
+const BEHIND: &str = "index behind its table";
+/// Some items of a batch.
+const SOME: &str = "items failed";
 /// A change that is made after its caller is gone, if it is made.
 const LATE: &str = "late";
+pub const MOST_LATE: Duration = Duration::from_mins(6);
 
 impl State {
     fn is_down(&mut self, journal: &mut Journal, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> bool {
@@ -375,8 +420,12 @@ impl State {
         self.names.push(format!("{role}: {}", attempt.operation));
         let (_, point) = self.points.iter().find(|(at, _)| *at == self.calls)?;
         Some(match (point, invocation) {
-            (Point::ErrorBefore, _) => (Fault::refuse(400, "AccessDenied"), Some("refused for good")),
-            (Point::AnswerLost, _) | (Point::KilledAfter, None) => (Fault::LoseAnswer, Some("answer lost")),
+            (Point::ErrorBefore, _) => (Fault::refuse(400, "AccessDenied"), Some(REFUSED)),
+            (Point::AnswerLost, Some(it)) => {
+                it.refuse(attempt);
+                (Fault::LoseAnswer, Some("answer lost"))
+            }
+            (Point::AnswerLost | Point::KilledAfter, None) => (Fault::LoseAnswer, Some("answer lost")),
             (Point::KilledBefore, Some(it)) => {
                 it.die(false);
                 (Fault::Hang, Some("killed before a call"))
@@ -404,10 +453,19 @@ impl State {
                 | "BatchGetItem"
         );
         let transaction = attempt.operation == "TransactWriteItems";
+        let may_be_late =
+            transaction || matches!(attempt.operation, "SendMessage" | "SendMessageBatch" | "DeleteMessageBatch");
         let drawn = if plan.late && transaction { 78 } else { self.random.u32(..100) };
+        // Of half the calls that a retry would make good, the retries are refused.
+        if (drawn < 15 || (25..63).contains(&drawn))
+            && self.random.bool()
+            && let Some(it) = invocation
+        {
+            it.refuse(attempt);
+        }
         match drawn {
             0..15 => (Fault::refuse(500, "InternalServerError"), Some("error")),
-            15..25 => (Fault::refuse(400, "AccessDenied"), Some("refused for good")),
+            15..25 => (Fault::refuse(400, "AccessDenied"), Some(REFUSED)),
             25..37 => (Fault::Throttle, Some("throttled")),
             37..45 => (Fault::LoseRequest, Some("request lost")),
             45..63 => (Fault::LoseAnswer, Some("answer lost")),
@@ -417,24 +475,55 @@ impl State {
                 let time = Duration::from_millis(self.random.u64(500..9_000));
                 (Fault::Delay(time), Some("slow"))
             }
-            78..83 if transaction => {
+            78..83 if may_be_late => {
                 if let Some(it) = invocation {
-                    it.cut_off.store(true, Ordering::Relaxed);
+                    it.cut_off(attempt.service);
                 }
-                let time = Duration::from_millis(self.random.u64(5_000..300_000));
-                (Fault::Late(time), Some(LATE))
+                let most = u64::try_from(MOST_LATE.as_millis()).unwrap_or(u64::MAX);
+                (Fault::Late(Duration::from_millis(self.random.u64(5_000..most))), Some(LATE))
             }
-            83..92 if transaction => (Fault::TransactionConflict { item: 0 }, Some("transaction conflict")),
+            83..92 if transaction => {
+                let items = attempt.body.matches("\"TableName\"").count();
+                (Fault::TransactionConflict { item: self.random.usize(..items.max(1)) }, Some("transaction conflict"))
+            }
             _ if batch => {
-                let failing = (0..10).filter(|nth| *nth == 0 || self.random.u32(..3) == 0).collect();
-                (Fault::FailEntries(failing), Some("items failed"))
+                let sure = self.random.usize(..entries(attempt).max(1));
+                let failing = (0..10).filter(|nth| *nth == sure || self.random.u32(..3) == 0).collect();
+                (Fault::FailEntries(failing), Some(SOME))
+            }
+            _ if attempt.body.contains("\"IndexName\"") => {
+                let behind = (0..10).filter(|_| self.random.bool()).collect();
+                (Fault::FailEntries(behind), Some(BEHIND))
             }
             _ => (Fault::LoseAnswer, Some("answer lost")),
         }
     }
 }
 
+/// How many entries there are in a batch.
+fn entries(attempt: &Attempt<'_>) -> usize {
+    let mark = match attempt.operation {
+        "PublishBatch" => ".Id=",
+        "BatchGetItem" => "_key\":",
+        _ => "\"Id\":",
+    };
+    attempt.body.matches(mark).count()
+}
+
 impl Invocation {
+    fn refuse(&self, attempt: &Attempt<'_>) {
+        lock(&self.refused).insert(call_id(attempt.operation, attempt.body));
+    }
+
+    fn is_refused(&self, attempt: &Attempt<'_>) -> bool {
+        let refused = lock(&self.refused);
+        !refused.is_empty() && refused.contains(&call_id(attempt.operation, attempt.body))
+    }
+
+    fn cut_off(&self, service: Service) {
+        lock(&self.cut_off).push(service);
+    }
+
     fn die(&self, after: bool) {
         self.dies_after.store(after, Ordering::Relaxed);
         self.dying.notify_one();

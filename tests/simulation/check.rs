@@ -1,21 +1,23 @@
 //! What must hold when everything has come to rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernel::domain_event::RecordedEvent;
+use kernel::domain_event::{RecordedEvent, StoredEvent};
 use kernel::ids::StreamId;
+use kernel::projection::Listing;
+use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
 use testkit::TABLES;
 
-use crate::clients::{digest, operation};
-use crate::journal::Kind;
+use crate::clients::{digest, is_hidden, operation, read_own, status};
+use crate::journal::{Journal, Kind};
 use crate::world::{TENANTS, World, queues};
 
 /// Whether nothing is under way and nobody has to act.
 pub fn at_rest(world: &World) -> bool {
     queues().iter().all(|queue| world.aws.is_empty(queue))
-        && world.lanes.borrow().iter().all(std::collections::VecDeque::is_empty)
+        && world.lanes.borrow().iter().all(VecDeque::is_empty)
         && world.aws.items(TABLES.parked).iter().all(|item| item["waiting"].is_null() && item["unsent"].is_null())
 }
 
@@ -36,8 +38,10 @@ pub fn unrest(world: &World) -> String {
 /// Checks everything. What does not hold is noted in the journal.
 pub async fn all(world: &World) {
     let events = streams(world);
-    outcomes(world).await;
+    published(world, &events);
+    outcomes(world, &events).await;
     effects(world, &events);
+    numbers(world);
     order(world);
     read_models(world, &events);
     isolation(world);
@@ -45,79 +49,116 @@ pub async fn all(world: &World) {
 
 type Streams = BTreeMap<String, Vec<RecordedEvent>>;
 
-/// All events by stream, in order; their commits have no gaps.
+/// All events by stream, in order; their commits have no gaps, and time does not run backwards.
 fn streams(world: &World) -> Streams {
     let mut streams = Streams::new();
-    let mut next: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut next: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
     let mut journal = world.chaos.journal();
     for commit in world.aws.items(TABLES.events) {
-        let stream = commit["stream_id"].as_str().unwrap_or_default().to_owned();
-        let (number, first) = (commit["commit_number"].as_u64(), commit["first_version"].as_u64());
-        let expected = *next.get(&stream).unwrap_or(&(1, 1));
-        if (number, first) != (Some(expected.0), Some(expected.1)) {
-            journal.violation(None, format!("stream {stream}: a gap before commit {number:?}, version {first:?}"));
+        let stream = commit["stream_id"].as_str().expect("a stream").to_owned();
+        let number = |name: &str| commit[name].as_u64().expect("a number");
+        let (commit_number, first, at) = (number("commit_number"), number("first_version"), number("committed_at"));
+        let (expected, version, before) = *next.get(&stream).unwrap_or(&(1, 1, 0));
+        if (commit_number, first) != (expected, version) {
+            journal.violation(None, format!("stream {stream}: a gap before commit {commit_number}, version {first}"));
         }
-        let events: Vec<kernel::domain_event::StoredEvent> =
-            serde_json::from_str(commit["events"].as_str().unwrap_or_default()).expect("events");
+        if at < before {
+            journal.violation(None, format!("stream {stream}: commit {commit_number} is older than the one before"));
+        }
+        let stored: Vec<StoredEvent> = serde_json::from_str(commit["events"].as_str().expect("text")).expect("events");
         let id = StreamId::parse(&stream).expect("a stream id");
-        let time = Timestamp::from_millis(commit["committed_at"].as_u64().unwrap_or_default());
-        let recorded = (expected.1..).zip(events).map(|(version, event)| RecordedEvent {
-            stream: id.clone(),
-            version,
-            time,
-            event,
-        });
+        let time = Timestamp::from_millis(at);
+        let recorded =
+            (version..).zip(stored).map(|(version, event)| RecordedEvent { stream: id.clone(), version, time, event });
         let all = streams.entry(stream.clone()).or_default();
         all.extend(recorded);
-        next.insert(stream, (expected.0 + 1, all.len() as u64 + 1));
+        next.insert(stream, (expected + 1, all.len() as u64 + 1, at));
     }
     streams
 }
 
-/// Every command that was accepted has one outcome, and its client sees it, whichever receipt they hold.
-async fn outcomes(world: &World) {
-    let records: BTreeMap<String, Value> = world
-        .aws
-        .items(TABLES.operations)
-        .into_iter()
-        .map(|record| (record["operation_key"].as_str().unwrap_or_default().to_owned(), record))
-        .collect();
-    let count = world.chaos.journal().known.len();
-    for command in 0..count {
-        let number = u32::try_from(command).unwrap_or_default();
-        let (tenant, receipts, effect) = {
-            let journal = world.chaos.journal();
-            let known = &journal.known[command];
-            (known.tenant.clone(), known.receipts.clone(), known.effect)
-        };
-        let Some(first) = receipts.first() else {
-            world.chaos.journal().violation(Some(number), "it was never accepted");
-            continue;
-        };
-        let key = kernel::receipt::Receipt::read(first).map(|receipt| format!("{tenant}#{}", receipt.command_key));
-        let Some(record) = key.and_then(|key| records.get(&key)) else {
-            world.chaos.journal().violation(Some(number), "it is lost: accepted, and nothing is on record");
-            continue;
-        };
-        let outcome = record["outcome"].as_str().unwrap_or_default();
-        let expected = effect.map_or("discarded", |(_, outcome)| outcome);
-        if outcome != expected {
-            world.chaos.journal().violation(Some(number), format!("on record as {outcome}, and it was {expected}"));
-        }
-        let mut asked: Vec<String> = Vec::new();
-        for receipt in &receipts {
-            let digest = digest(receipt);
-            if asked.contains(&digest) {
-                continue; // of the same content
-            }
-            let seen = operation(world, tenant.as_str(), number, receipt).await.unwrap_or_default();
-            let wanted = if record["digest"].as_str() == Some(&digest) { outcome } else { "rejected" };
-            if seen != wanted {
-                world.chaos.journal().violation(Some(number), format!("its client sees {seen} and not {wanted}"));
-            }
-            asked.push(digest);
+/// Every event was published.
+fn published(world: &World, events: &Streams) {
+    world.audit();
+    let published = world.published.borrow();
+    for event in events.values().flatten() {
+        let id = format!("{}/{}", event.stream, event.version);
+        if !published.contains(&id) {
+            world.chaos.journal().violation(None, format!("{id} was never published"));
         }
     }
+}
+
+/// Every command that was accepted has one outcome, and its client sees it, whichever receipt they hold, and nobody else.
+async fn outcomes(world: &World, events: &Streams) {
+    let key = |record: &Value| record["operation_key"].as_str().expect("a key").to_owned();
+    let records = world.aws.items(TABLES.operations).into_iter().map(|record| (key(&record), record));
+    let records: BTreeMap<String, Value> = records.collect();
+    let versions = versions(world, events);
+    let count = u32::try_from(world.chaos.journal().known.len()).expect("not that many");
+    for command in 0..count {
+        let (tenant, receipts, effect, discarded, stream) = {
+            let journal = world.chaos.journal();
+            let known = &journal.known[command as usize];
+            let stream = known.stream().to_owned();
+            (known.tenant.clone(), known.receipts.clone(), known.effect, known.discarded, stream)
+        };
+        let wrong = |what: String| world.chaos.journal().violation(Some(command), what);
+        let Some(first) = receipts.first() else {
+            wrong("it was never accepted".to_owned());
+            continue;
+        };
+        let key = Receipt::read(first).map(|receipt| format!("{tenant}#{}", receipt.command_key));
+        let Some(record) = key.and_then(|key| records.get(&key)) else {
+            wrong("it is lost: accepted, and nothing is on record".to_owned());
+            continue;
+        };
+        let outcome = record["outcome"].as_str().expect("an outcome");
+        let expected = effect.map_or(if discarded { "discarded" } else { "nothing" }, |(_, outcome)| outcome);
+        if outcome != expected {
+            wrong(format!("on record as {outcome}, and it was {expected}"));
+        }
+        let of_content: BTreeMap<String, &String> = receipts.iter().map(|receipt| (digest(receipt), receipt)).collect();
+        for (digest, receipt) in of_content {
+            let operation = operation(world, tenant.as_str(), command, receipt).await.unwrap_or_default();
+            let its_own = record["digest"].as_str() == Some(&digest);
+            let wanted = if its_own { outcome } else { "rejected" };
+            let seen = status(&operation).unwrap_or_default();
+            if seen != wanted {
+                wrong(format!("its client sees {seen} and not {wanted}"));
+            }
+            if its_own && outcome == "succeeded" {
+                let version = operation["resource"]["version"].as_u64().unwrap_or_default();
+                let newest = events.get(&stream).map_or(0, Vec::len) as u64;
+                if versions.get(&command).map_or(version == 0 || version > newest, |made| *made != version) {
+                    let made = versions.get(&command);
+                    wrong(format!("it made version {made:?} of {newest}, and its client is told {version}"));
+                }
+                if read_own(world, tenant.as_str(), command, &operation).await.is_none_or(|read| read > newest) {
+                    wrong("its resource cannot be read".to_owned());
+                }
+            }
+        }
+        let stranger = TENANTS[(command as usize + 1) % TENANTS.len()];
+        if command % 10 == 0 && stranger != tenant.as_str() && !is_hidden(world, stranger, first).await {
+            wrong(format!("{stranger} is shown its operation"));
+        }
+    }
+    if records.len() != count as usize {
+        let what = format!("{} operations are on record for {count} commands", records.len());
+        world.chaos.journal().violation(None, what);
+    }
+}
+
+/// By command, the version that it made: that of the last event it caused.
+fn versions(world: &World, events: &Streams) -> BTreeMap<u32, u64> {
+    let journal = world.chaos.journal();
+    let caused = events.values().flatten().filter_map(|event| Some((cause(&journal, event)?, event.version)));
+    caused.collect()
+}
+
+fn cause(journal: &Journal, event: &RecordedEvent) -> Option<u32> {
+    journal.find(&Receipt::read(&event.event.cause.operation)?.command_key.to_string())
 }
 
 /// What a stream's commands do to it, in the order in which they took effect: the rules once more, in short.
@@ -148,7 +189,7 @@ fn by_stream(world: &World) -> BTreeMap<String, Vec<u32>> {
     let mut streams: BTreeMap<String, Vec<(u64, u32)>> = BTreeMap::new();
     for (number, known) in (0..).zip(&journal.known) {
         if let Some((nth, _)) = known.effect {
-            streams.entry(known.stream.clone()).or_default().push((nth, number));
+            streams.entry(known.stream().to_owned()).or_default().push((nth, number));
         }
     }
     let in_order = |mut commands: Vec<(u64, u32)>| {
@@ -174,69 +215,109 @@ fn effects(world: &World, events: &Streams) {
                     expected.extend(events.iter().map(|event| (command, *event)));
                 }
                 (None, "rejected") => {}
-                // Its number may be taken.
+                // Its number is taken: see `numbers`.
                 (Some(_), "rejected") if known.kind == Kind::Bind => {}
                 _ => wrong.push((command, format!("it {outcome}, against the rules"))),
             }
         }
-        let actual: Vec<(Option<u32>, &str)> = events.get(&stream).map_or_else(Vec::new, |events| {
-            let command = |event: &RecordedEvent| {
-                let receipt = kernel::receipt::Receipt::read(&event.event.cause.operation)?;
-                journal.find(&receipt.command_key.to_string())
-            };
-            events.iter().map(|event| (command(event), event.event.ty.as_str())).collect()
-        });
+        let events = events.get(&stream).map(Vec::as_slice).unwrap_or_default();
+        let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.as_str())).collect();
         if actual != expected.iter().map(|(command, ty)| (Some(*command), *ty)).collect::<Vec<_>>() {
-            let first = expected.first().map(|(command, _)| *command);
+            let first = expected.first().or(expected.last()).map(|(command, _)| *command);
             wrong.push((first.unwrap_or_default(), format!("{stream} holds {actual:?} and should hold {expected:?}")));
+        }
+        for (event, (command, _)) in events.iter().zip(expected) {
+            let (data, says) = (event.event.data.get(), &journal.known[command as usize].content().says);
+            if let Some(missing) = says.iter().find(|words| !data.contains(words.as_str())) {
+                wrong.push((command, format!("its event does not say {missing}: {data}")));
+            }
         }
         for (command, what) in wrong {
             journal.violation(Some(command), what);
         }
     }
     let mut journal = world.chaos.journal();
-    let known: std::collections::BTreeSet<_> = journal.known.iter().map(|known| known.stream.clone()).collect();
-    for stream in events.keys().filter(|stream| !known.contains(*stream)) {
+    let contents = journal.known.iter().flat_map(|known| &known.contents);
+    let wanted: BTreeSet<String> = contents.map(|content| content.stream.clone()).collect();
+    for stream in events.keys().filter(|stream| !wanted.contains(*stream)) {
         journal.violation(None, format!("nobody ever wanted a stream {stream}"));
     }
 }
 
-/// Commands of a stream take effect as they were queued, but for those that were parked or dead letters: sent there by their
-/// function, which the journal knows, or by their queue.
+/// No two policies of a tenant have one number, and who is told that a number is taken is told the truth.
+fn numbers(world: &World) {
+    let mut journal = world.chaos.journal();
+    let binds = (0_u32..).zip(&journal.known).filter(|(_, known)| known.kind == Kind::Bind);
+    let mut binds: Vec<_> = binds.filter_map(|(command, known)| Some((known.effect?, command))).collect();
+    binds.sort_unstable();
+    let mut holders: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut bound: BTreeSet<String> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for ((_, outcome), command) in binds {
+        let known = &journal.known[command as usize];
+        let (stream, number) = (known.stream().to_owned(), known.content().says[0].clone());
+        let holder = holders.get(&(known.tenant.to_string(), number.clone()));
+        match (outcome, holder) {
+            ("succeeded", None) => {
+                bound.insert(stream.clone());
+                holders.insert((known.tenant.to_string(), number), stream);
+            }
+            ("succeeded", Some(holder)) => wrong.push((command, format!("{number} was {holder}'s"))),
+            (_, None) if !bound.contains(&stream) => wrong.push((command, format!("{number} was nobody's"))),
+            _ => {}
+        }
+    }
+    for (command, what) in wrong {
+        journal.violation(Some(command), what);
+    }
+}
+
+/// Commands are queued as they were sent, and those of a stream take effect as they were queued, but for those that were
+/// parked or dead letters before.
 fn order(world: &World) {
-    buried_by_queues(world);
+    let mut journal = world.chaos.journal();
+    let mut before: Option<(usize, u128)> = None;
+    for command in 0..journal.known.len() {
+        let known = &journal.known[command];
+        let Some(sequence) = known.contents[0].first_sequence else { continue };
+        let turn = known.turn;
+        if before.is_some_and(|before| before.0 == turn && before.1 > sequence) {
+            journal.violation(u32::try_from(command).ok(), "it was queued before one that was sent earlier");
+        }
+        before = Some((turn, sequence));
+    }
+    drop(journal);
     for commands in by_stream(world).into_values() {
         let mut journal = world.chaos.journal();
         let mut newest: Option<(u128, u32)> = None;
         for command in commands {
             let known = &journal.known[command as usize];
-            let Some(sequence) = known.first_sequence.filter(|_| !known.dead_lettered && !known.parked) else {
-                continue;
-            };
-            match newest {
-                Some((before, other)) if before > sequence => {
+            let Some(sequence) = known.content().first_sequence else { continue };
+            let is_late = newest.filter(|(before, _)| *before > sequence);
+            newest = newest.max(Some((sequence, command)));
+            match is_late {
+                Some((_, other)) if !known.dead_lettered && !known.parked => {
                     journal.violation(Some(command), format!("it took effect after command {other}, which came later"));
                 }
-                _ => newest = Some((sequence, command)),
+                _ => {}
             }
         }
     }
 }
 
-fn buried_by_queues(world: &World) {
-    let mut journal = world.chaos.journal();
-    for message in world.aws.buried() {
-        if let Some(command) = journal.of_message(&message.body)
-            && message.queue_url.contains("-dead-letters.fifo")
-        {
-            journal.known[command as usize].dead_lettered = true;
-        }
-    }
+/// A document, and where lists find it.
+#[derive(Debug, PartialEq)]
+struct Document {
+    version: u64,
+    owner: String,
+    state: String,
+    place: String,
+    text: String,
 }
 
 /// Every document and every total is what the events make of them.
 fn read_models(world: &World, events: &Streams) {
-    let mut documents: BTreeMap<(String, String), (String, u64)> = BTreeMap::new();
+    let mut documents: BTreeMap<(String, String), Document> = BTreeMap::new();
     let mut totals: BTreeMap<(String, String), i64> = BTreeMap::new();
     for events in events.values() {
         let stream = &events[0].stream;
@@ -247,7 +328,15 @@ fn read_models(world: &World, events: &Streams) {
             for (name, amount) in projected.tallies {
                 *totals.entry((format!("{partition}#totals"), name)).or_default() += amount;
             }
-            documents.insert((partition, stream.aggregate.to_string()), (projected.document, events.len() as u64));
+            let Listing { owner, state, time } = projected.listing;
+            let document = Document {
+                version: events.len() as u64,
+                owner: format!("{partition}#{owner}"),
+                state: format!("{partition}#{state}#"),
+                place: format!("{time}#{}", stream.aggregate),
+                text: projected.document,
+            };
+            documents.insert((partition, stream.aggregate.to_string()), document);
         }
     }
     let mut journal = world.chaos.journal();
@@ -261,7 +350,15 @@ fn read_models(world: &World, events: &Streams) {
                 journal.violation(None, format!("the total {key:?} is {amount} and should be {expected}"));
             }
         } else {
-            let actual = (text("document"), row["version"].as_u64().unwrap_or_default());
+            let state = text("state_key");
+            let actual = Document {
+                version: row["version"].as_u64().expect("a version"),
+                owner: text("owner_key"),
+                // Up to its shard.
+                state: state[..=state.rfind('#').unwrap_or_default()].to_owned(),
+                place: text("list_sort"),
+                text: text("document"),
+            };
             let expected = documents.remove(&key);
             if expected.as_ref() != Some(&actual) {
                 journal.violation(None, format!("the document {key:?} is {actual:?} and should be {expected:?}"));

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use kernel::ids::{CommandKey, TenantId};
 use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -13,31 +12,13 @@ use tokio::time::sleep;
 use crate::chaos::Role;
 use crate::http::{Answer, request};
 use crate::journal::Kind;
-use crate::world::{PUBLIC_URL, SOURCE, TENANTS, World};
+use crate::workload::{self, Sending, Workload};
+use crate::world::{PUBLIC_URL, TENANTS, World};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const STRUCTURED: &str = "application/cloudevents+json";
 const REUSED: &str = "id reused for other content";
 const BATCH: &str = "application/cloudevents-batch+json";
-
-/// A quantity that does not arrive as it was sent: see `Chaos::rewrite`.
-pub const DAMAGED_ON_ITS_WAY: usize = 654_321;
-
-/// Commands of one tenant that are to be sent together.
-struct Sending {
-    tenant: &'static str,
-    commands: Vec<(u32, Value)>,
-}
-
-/// What is sent next: aggregates, and which of them many want.
-#[derive(Default)]
-pub struct Workload {
-    sent: usize,
-    orders: usize,
-    policies: usize,
-    /// By tenant.
-    hot: [usize; 3],
-}
 
 /// Sends as many commands as the plan says, by many writers, and comes back when all were accepted and followed.
 pub async fn run(world: &Rc<World>) {
@@ -56,115 +37,38 @@ async fn write(world: Rc<World>, workload: Rc<std::cell::RefCell<Workload>>) {
         let Some(Sending { tenant, commands }) = sending else { break };
         sleep(world.between(Duration::ZERO, Duration::from_secs(12))).await;
         let alone = commands.len() == 1;
+        let (first, event) = commands.first().cloned().expect("at least one");
+        if world.chance(8) {
+            let soon = world.between(Duration::ZERO, Duration::from_secs(2));
+            later.spawn_local(again(Rc::clone(&world), tenant, first, event.clone(), soon));
+        }
         send(&world, tenant, &commands).await;
-        let (first, event) = commands.into_iter().next().expect("at least one");
         if world.chance(if alone { 250 } else { 100 }) {
             follow(&world, tenant, first).await;
+            browse(&world, tenant, event["subject"].as_str().expect("a subject")).await;
         }
         if world.chance(40) {
-            later.spawn_local(again(Rc::clone(&world), tenant, first, event));
+            let late = world.between(Duration::from_secs(1), Duration::from_mins(40));
+            later.spawn_local(again(Rc::clone(&world), tenant, first, event, late));
         }
     }
     later.join_all().await;
 }
 
-/// The same once more, minutes or hours later; or other content under the same id.
-async fn again(world: Rc<World>, tenant: &'static str, command: u32, mut event: Value) {
-    sleep(world.between(Duration::from_secs(1), Duration::from_mins(40))).await;
-    let other = world.plan.ills && event["type"] == "SubmitOrder" && world.chance(400);
-    if other {
+/// The same once more, at the same time or much later; or other content under the same id, perhaps for another order.
+async fn again(world: Rc<World>, tenant: &'static str, command: u32, mut event: Value, pause: Duration) {
+    sleep(pause).await;
+    if world.plan.ills && event["type"] == "SubmitOrder" && world.chance(400) {
         event["data"]["customer"] = json!(format!("{tenant}-other"));
-        world.chaos.journal().count(REUSED);
+        if world.chance(500) {
+            event["subject"] = json!(format!("{}-other", event["subject"].as_str().expect("a subject")));
+        }
+        let content = workload::content(tenant, Kind::Submit, &event);
+        let mut journal = world.chaos.journal();
+        journal.count(REUSED);
+        journal.known[command as usize].contents.push(content);
     }
     send(&world, tenant, &[(command, event)]).await;
-}
-
-impl Workload {
-    fn next(&mut self, world: &World) -> Option<Sending> {
-        if self.sent >= world.plan.commands {
-            return None;
-        }
-        let at = world.below(TENANTS.len());
-        let tenant = TENANTS[at];
-        let mut wanted = Vec::new();
-        if world.chance(world.plan.hot) {
-            self.hot[at] += 1;
-            wanted.push(Self::at_a_hot_one(world, self.hot[at]));
-        } else if world.chance(300) {
-            self.policies += 1;
-            let stream = format!("p-{}", self.policies);
-            wanted.push((Kind::Bind, stream.clone()));
-            if world.chance(500) {
-                wanted.push((Kind::CancelPolicy, stream));
-            }
-        } else {
-            self.orders += 1;
-            let stream = format!("o-{}", self.orders);
-            wanted.push((Kind::Submit, stream.clone()));
-            match world.below(5) {
-                0 => wanted.extend([(Kind::Ship, stream.clone()), (Kind::Cancel, stream)]),
-                1 => wanted.extend([(Kind::Cancel, stream.clone()), (Kind::Cancel, stream)]),
-                2 => wanted.extend([(Kind::Cancel, stream.clone()), (Kind::Ship, stream)]),
-                3 => wanted.push((Kind::Ship, stream)),
-                _ => {}
-            }
-        }
-        wanted.truncate(world.plan.commands - self.sent);
-        let commands = wanted.into_iter().map(|(kind, stream)| self.command(world, tenant, kind, &stream)).collect();
-        Some(Sending { tenant, commands })
-    }
-
-    /// What many writers want at one time of one order: its beginning, its end, and all that comes too late. Or of one
-    /// policy: a long history.
-    fn at_a_hot_one(world: &World, nth: usize) -> (Kind, String) {
-        const ORDER: [Kind; 4] = [Kind::Submit, Kind::Ship, Kind::Cancel, Kind::Cancel];
-        if nth.is_multiple_of(3) {
-            return (world.pick(&ORDER), format!("hot-{}", nth / 120));
-        }
-        let kind = match world.below(20) {
-            0 | 1 => Kind::Bind,
-            2 if world.chance(300) => Kind::CancelPolicy,
-            _ => Kind::Adjust,
-        };
-        (kind, format!("hot-{}", nth / 150))
-    }
-
-    fn command(&mut self, world: &World, tenant: &str, kind: Kind, aggregate: &str) -> (u32, Value) {
-        self.sent += 1;
-        let id = format!("c-{}", self.sent);
-        let tenant_id = TenantId::parse(tenant).expect("a tenant");
-        let key = CommandKey::of(&tenant_id, SOURCE, &id).to_string();
-        let stream = format!("{tenant}/{}/{aggregate}", kind.context());
-        let number = world.chaos.journal().command(key, &tenant_id, &stream, kind);
-        let sku = format!("{tenant}-sku");
-        let data = match kind {
-            Kind::Submit => {
-                let damaged = world.plan.ills && world.chance(10);
-                let quantity = if damaged { DAMAGED_ON_ITS_WAY } else { 1 + self.sent % 7 };
-                let price = json!({ "amount": 100 + self.sent, "currency": "EUR" });
-                json!({
-                    "customer": format!("{tenant}-{}", self.sent % 50),
-                    "lines": [{ "sku": sku, "quantity": quantity, "unitPrice": price }],
-                })
-            }
-            Kind::Ship => json!({ "trackingNumber": format!("{tenant}-{}", self.sent) }),
-            Kind::Cancel => json!({ "reason": format!("{tenant} has no use for it") }),
-            // Now and then a number that is taken.
-            Kind::Bind => json!({
-                "number": format!("N-{}", if self.sent.is_multiple_of(20) { 1 } else { self.sent }),
-                "holder": format!("{tenant}-{}", self.sent % 50),
-                "premium": 100, "currency": "EUR", "from": "2026-02-01", "until": "2027-02-01",
-            }),
-            // Another one each time.
-            Kind::Adjust => json!({ "premium": 1_000 + self.sent }),
-            Kind::CancelPolicy => json!({}),
-        };
-        let event = json!({
-            "specversion": "1.0", "id": id, "source": SOURCE, "type": kind.name(), "subject": aggregate,
-            "datacontenttype": "application/json", "data": data,
-        });
-        (number, event)
-    }
 }
 
 /// Sends until it is accepted: together as a batch, or one after the other.
@@ -253,7 +157,11 @@ async fn follow(world: &World, tenant: &str, command: u32) {
     let mut pause = Duration::from_secs(1);
     for _ in 0..9 {
         let Some(receipt) = world.chaos.journal().known[command as usize].receipts.first().cloned() else { return };
-        match operation(world, tenant, command, &receipt).await.as_deref() {
+        let operation = operation(world, tenant, command, &receipt).await;
+        if let Some(operation) = &operation {
+            read_own(world, tenant, command, operation).await;
+        }
+        match operation.as_ref().and_then(status) {
             Some("succeeded" | "rejected" | "discarded") => return,
             _ => sleep(pause).await,
         }
@@ -261,34 +169,74 @@ async fn follow(world: &World, tenant: &str, command: u32) {
     }
 }
 
-/// The operation's status as its client sees it. Of one that succeeded, its resource is read as well.
-pub async fn operation(world: &World, tenant: &str, command: u32, receipt: &str) -> Option<String> {
+pub fn status(operation: &Value) -> Option<&str> {
+    operation["status"].as_str()
+}
+
+/// The operation as its client sees it, which is never another one after it has ended.
+pub async fn operation(world: &World, tenant: &str, command: u32, receipt: &str) -> Option<Value> {
     let answer = get(world, tenant, &format!("/operations/{receipt}")).await?;
     if answer.status == 503 {
         return None;
     }
     let operation = answer.json();
-    let Some(status) = operation["status"].as_str().filter(|_| answer.status == 200) else {
+    let Some(status) = status(&operation).filter(|_| answer.status == 200) else {
         let what = format!("its operation is answered with {}: {}", answer.status, answer.text);
         world.chaos.journal().violation(Some(command), what);
         return None;
     };
-    if let (Some(href), Some(version)) =
-        (operation["resource"]["href"].as_str(), operation["resource"]["version"].as_u64())
-    {
-        let target = href.strip_prefix(PUBLIC_URL).unwrap_or(href);
-        if let Some(document) = get(world, tenant, target).await
-            && document.status == 200
-            && document.version.is_none_or(|read| read < version)
-        {
-            let what = format!("asked for version {version}, shown {:?}", document.version);
-            world.chaos.journal().violation(Some(command), what);
-        }
+    let mut journal = world.chaos.journal();
+    let seen = &mut journal.known[command as usize].seen;
+    if let Some(before) = seen.get(receipt).filter(|before| *before != status) {
+        let what = format!("its client saw {before}, and now {status}");
+        journal.violation(Some(command), what);
+    } else if matches!(status, "succeeded" | "rejected" | "discarded") {
+        seen.insert(receipt.to_owned(), status.to_owned());
     }
-    Some(status.to_owned())
+    drop(journal);
+    Some(operation)
 }
 
-/// Whether all receipts of a command lead to one outcome, but for those of other content.
+/// Of an operation that succeeded, the resource: never older than the operation says. Gives its version, if it can be
+/// read yet.
+pub async fn read_own(world: &World, tenant: &str, command: u32, operation: &Value) -> Option<u64> {
+    let (href, version) = (operation["resource"]["href"].as_str()?, operation["resource"]["version"].as_u64()?);
+    let document = get(world, tenant, href.strip_prefix(PUBLIC_URL).unwrap_or(href)).await?;
+    let wrong = match document.status {
+        200 => document.version.is_none_or(|read| read < version),
+        404 | 503 => false,
+        _ => true,
+    };
+    if wrong {
+        let what = format!("asked for version {version}, got {} and {:?}", document.status, document.version);
+        world.chaos.journal().violation(Some(command), what);
+    }
+    document.version.filter(|_| document.status == 200)
+}
+
+/// Lists, reports and histories: whatever they hold, it is the tenant's own.
+async fn browse(world: &World, tenant: &str, subject: &str) {
+    let customer = format!("{tenant}-{}", world.below(50));
+    let target = match world.below(4) {
+        0 => format!("/orders?customer={customer}"),
+        1 => format!("/policies?holder={customer}"),
+        2 => "/reports/orders".to_owned(),
+        _ => format!("/orders/{subject}/history"),
+    };
+    if let Some(answer) = get(world, tenant, &target).await
+        && !matches!(answer.status, 200 | 404 | 503)
+    {
+        let what = format!("{target} is answered with {}: {}", answer.status, answer.text);
+        world.chaos.journal().violation(None, what);
+    }
+}
+
+/// What is asked for with a receipt that is another tenant's is not there.
+pub async fn is_hidden(world: &World, tenant: &str, receipt: &str) -> bool {
+    get(world, tenant, &format!("/operations/{receipt}")).await.is_some_and(|answer| answer.status == 404)
+}
+
+/// The digest of the content that a receipt is for.
 pub fn digest(receipt: &str) -> String {
-    Receipt::read(receipt).map(|receipt| receipt.digest.to_string()).unwrap_or_default()
+    Receipt::read(receipt).expect("a receipt").digest.to_string()
 }

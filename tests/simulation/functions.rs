@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use testkit::{Aws, Message, TABLES};
 use tokio::time::{Instant, sleep};
 
 use crate::chaos::{Down, Invocation, Role};
 use crate::plan::{MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
-use crate::world::{self, CONTEXTS, Record, World};
+use crate::world::{self, CONTEXTS, Record, TENANTS, World};
 
 /// A function's time-out, and what of it is kept back to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -100,6 +101,7 @@ async fn poll<F>(
     let (mut function, mut skew) = (fresh(), world.skew());
     loop {
         let messages = world.aws.receive(&queue, 10, visibility);
+        buried(world);
         if messages.is_empty() {
             idle.pause().await;
             continue;
@@ -120,11 +122,23 @@ async fn poll<F>(
     }
 }
 
+/// Notes what that receive has moved to the dead letters.
+fn buried(world: &World) {
+    let mut journal = world.chaos.journal();
+    for message in world.aws.take_buried() {
+        if message.queue_url.ends_with("-dead-letters.fifo")
+            && let Some((command, _)) = journal.of_message(&message.body)
+        {
+            journal.dead_lettered(command);
+        }
+    }
+}
+
 /// Notes who gets which commands and events, and where commands stand in their queue.
 fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
     let mut journal = world.chaos.journal();
     for message in messages {
-        let Some(command) = journal.of_message(&message.body) else {
+        let Some((command, digest)) = journal.of_message(&message.body) else {
             if journal.poison.remove(&message.body) {
                 journal.took(POISON);
             }
@@ -134,14 +148,16 @@ fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
         journal.say(Some(command), format!("{:?} gets it, for the {}. time", it.role, message.receive_count));
         let sequence = message.sequence_number.as_ref().and_then(|number| number.parse::<u128>().ok());
         let known = &mut journal.known[command as usize];
-        known.first_sequence = [known.first_sequence, sequence].into_iter().flatten().min();
+        if let Some(content) = known.contents.iter_mut().find(|content| content.digest == digest) {
+            content.first_sequence = [content.first_sequence, sequence].into_iter().flatten().min();
+        }
         known.redriven |= message.queue_url.contains("-commands") && message.attribute("redrivenat").is_some();
     }
 }
 
 /// Puts what is written to the events table into the lanes, by stream.
 async fn read_stream(world: Rc<World>) {
-    const PAST: usize = 3_000;
+    const PAST: usize = 20_000;
     let mut idle = Idle::new();
     loop {
         let mut event = world.aws.stream_event(TABLES.events);
@@ -210,6 +226,7 @@ async fn publish(world: Rc<World>, lane: usize) {
         let incoming = serde_json::from_value(event.clone()).expect("an event of the stream");
         let work = publisher.handle_stream(incoming, world.now(skew));
         if let Ok(Ok(())) = world.chaos.invoke(it, TIMEOUT * 2, work).await {
+            has_published(&world, &batch);
             world.lanes.borrow_mut()[lane].drain(..batch.len());
             size = (size * 2).min(BATCH);
             failing_since = None;
@@ -229,6 +246,24 @@ async fn publish(world: Rc<World>, lane: usize) {
         size = (batch.len() / 2).max(1);
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_mins(1));
+    }
+}
+
+/// All that these commits hold, now that the publisher has said so; a rewind might publish what it forgot.
+fn has_published(world: &World, batch: &[Record]) {
+    world.audit();
+    let published = world.published.borrow();
+    for record in batch {
+        let commit = &record["dynamodb"]["NewImage"];
+        let (stream, events) = (commit["stream_id"]["S"].as_str(), commit["events"]["S"].as_str());
+        let events: Vec<IgnoredAny> = serde_json::from_str(events.expect("events")).expect("JSON");
+        let first: u64 = commit["first_version"]["N"].as_str().and_then(|first| first.parse().ok()).expect("a version");
+        for (version, _) in (first..).zip(events) {
+            let id = format!("{}/{version}", stream.expect("a stream"));
+            if !published.contains(&id) {
+                world.chaos.journal().violation(None, format!("{id} was not published, and its commit is done with"));
+            }
+        }
     }
 }
 
@@ -263,7 +298,9 @@ async fn ills(world: Rc<World>) {
         // One of five lasts until the dead letters fill.
         let outage = if world.chance(200) { 30 * MINUTE } else { 6 * MINUTE };
         let outage = world.between(MINUTE, outage);
-        match world.below(13) {
+        match world.below(15) {
+            13 => world.chaos.take_down(Down::Queues, outage.min(5 * MINUTE)),
+            14 => world.chaos.take_down(Down::Database, outage.min(5 * MINUTE)),
             0 | 1 => world.chaos.take_down(Down::Context(world.pick(&CONTEXTS)), outage),
             2 => world.chaos.take_down(Down::Registry, outage.min(10 * MINUTE)),
             3 => world.chaos.take_down(Down::Topic, outage),
@@ -286,8 +323,14 @@ fn poison(world: &World, queue: &str, nth: usize) {
         1 => json!({ "garbage": nth }).to_string(),
         _ => json!({ "specversion": "1.0", "id": id, "source": "/", "type": "Garbage" }).to_string(),
     };
-    let id = queue.contains(".fifo").then_some(id.as_str());
-    world.aws.put(queue, id, id, &body);
+    let fifo = queue.contains(".fifo");
+    // Half of it stands in the way of commands.
+    let context = CONTEXTS.iter().find(|context| queue.contains(**context));
+    let group = match context {
+        Some(context) if world.chance(500) => format!("{}/{context}/hot-0", world.pick(&TENANTS)),
+        _ => id.clone(),
+    };
+    world.aws.put(queue, fifo.then_some(group.as_str()), fifo.then_some(id.as_str()), &body);
     let mut journal = world.chaos.journal();
     journal.count(POISON);
     journal.poison.insert(body);

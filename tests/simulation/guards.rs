@@ -13,6 +13,8 @@ pub fn without(guard: Guard, aws: &Aws, by: Option<Role>, attempt: &Attempt<'_>)
         Guard::Operation => TABLES.operations,
         Guard::Commit => TABLES.events,
         Guard::ReadModel => TABLES.read_models,
+        Guard::Claim => TABLES.guards,
+        Guard::Publish => return without_its_last(attempt),
         Guard::SendBeforeDelete => {
             if attempt.operation == "SendMessageBatch" && by == Some(Role::Redrive) {
                 delete_first(aws, attempt.body);
@@ -33,6 +35,17 @@ pub fn without(guard: Guard, aws: &Aws, by: Option<Role>, attempt: &Attempt<'_>)
     Some(body.to_string())
 }
 
+/// A batch for the topic without its last entry, if it has more than one.
+fn without_its_last(attempt: &Attempt<'_>) -> Option<String> {
+    let last = attempt.body.rfind("&PublishBatchRequestEntries.member.")?;
+    let number = attempt.body[last..].split('.').nth(2).filter(|number| *number != "1")?;
+    let entry = format!("PublishBatchRequestEntries.member.{number}.");
+    (attempt.operation == "PublishBatch").then(|| {
+        let kept: Vec<&str> = attempt.body.split('&').filter(|part| !part.starts_with(&entry)).collect();
+        kept.join("&")
+    })
+}
+
 /// Deletes the dead letters that are about to be sent back, whatever becomes of the send.
 fn delete_first(aws: &Aws, body: &str) {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
@@ -44,12 +57,13 @@ fn delete_first(aws: &Aws, body: &str) {
     }
 }
 
-/// Within so many seeds it notices that the guard is missing; and with the guard, the very same run holds.
+/// Within so many seeds it notices that the guard is missing, and says so in these words; and with the guard, the very
+/// same run holds.
 #[track_caller]
-fn notices(plan: Plan, seeds: u64) {
+fn notices(plan: Plan, seeds: u64, words: &str) {
     for seed in 1..=seeds {
         let report = simulate(Plan { seed, ..plan });
-        if let Some(first) = report.violations.first() {
+        if let Some(first) = report.violations.iter().find(|violation| violation.contains(words)) {
             println!("noticed at seed {seed}, in {:.1} s: {first}", report.took.as_secs_f64());
             return simulate(Plan { seed, without: None, ..plan }).assert_all_holds();
         }
@@ -64,20 +78,30 @@ fn plan(guard: Guard) -> Plan {
 
 #[test]
 fn a_command_that_takes_effect_twice_is_noticed() {
-    notices(plan(Guard::Operation), 3);
+    notices(plan(Guard::Operation), 3, "it took effect twice");
 }
 
 #[test]
 fn a_commit_that_is_written_over_another_is_noticed() {
-    notices(Plan { late: true, hot: 900, ..plan(Guard::Commit) }, 4);
+    notices(Plan { late: true, hot: 900, ..plan(Guard::Commit) }, 4, "was written after commit");
+}
+
+#[test]
+fn a_number_that_two_policies_have_is_noticed() {
+    notices(Plan { hot: 0, commands: 600, ..plan(Guard::Claim) }, 4, "was ");
+}
+
+#[test]
+fn an_event_that_is_not_published_is_noticed() {
+    notices(plan(Guard::Publish), 1, "was not published");
 }
 
 #[test]
 fn a_document_that_is_written_over_another_is_noticed() {
-    notices(Plan { late: true, ..plan(Guard::ReadModel) }, 4);
+    notices(Plan { late: true, ..plan(Guard::ReadModel) }, 4, "and should be");
 }
 
 #[test]
 fn a_dead_letter_that_is_deleted_before_it_is_sent_is_noticed() {
-    notices(Plan { faults: 300, ..plan(Guard::SendBeforeDelete) }, 8);
+    notices(Plan { faults: 300, ..plan(Guard::SendBeforeDelete) }, 8, "on record as retrying, and it was nothing");
 }

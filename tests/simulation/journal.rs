@@ -43,24 +43,56 @@ impl Kind {
     }
 }
 
+/// What was sent under an id: once, or more than once with different content.
+#[derive(Debug)]
+pub struct Content {
+    pub digest: String,
+    pub stream: String,
+    /// What its event must say, in these words of JSON.
+    pub says: Vec<String>,
+    /// Its place in its queue.
+    pub first_sequence: Option<u128>,
+}
+
 /// A command: what was sent under one (tenant, source, id), and what became of it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "where a command has been, and each says so by itself")]
 pub struct Known {
     pub tenant: TenantId,
-    pub stream: String,
     pub kind: Kind,
+    /// The first one is what its client meant by it.
+    pub contents: Vec<Content>,
+    /// Which of them it is, as far as that is decided.
+    pub content: usize,
+    /// What was sent by one client, in the order of commands, each when the one before was accepted.
+    pub turn: usize,
     /// Receipts that clients were given. More than one, if it was sent more than once.
     pub receipts: Vec<String>,
-    /// Its place in its queue.
-    pub first_sequence: Option<u128>,
+    /// By receipt, how the client saw it end.
+    pub seen: BTreeMap<String, String>,
     pub dead_lettered: bool,
     pub parked: bool,
     /// It came back from there: by redrive, or by an operator.
     pub redriven: bool,
     pub resubmitted: bool,
+    pub discarded: bool,
     /// In which order it took effect, and as what.
     pub effect: Option<(u64, &'static str)>,
+}
+
+impl Known {
+    pub fn content(&self) -> &Content {
+        &self.contents[self.content]
+    }
+
+    pub fn stream(&self) -> &str {
+        &self.content().stream
+    }
+
+    fn decided(&mut self, digest: &str) -> bool {
+        let content = self.contents.iter().position(|content| content.digest == digest);
+        content.map(|content| self.content = content).is_some()
+    }
 }
 
 struct Entry {
@@ -86,6 +118,8 @@ pub struct Journal {
     pub violations: Vec<(Option<u32>, String)>,
     /// Records of the stream that were read again.
     pub rewound: usize,
+    /// Actions of operators that were refused because others had acted.
+    pub conflicts: usize,
     /// What nobody can read and nobody has got yet.
     pub poison: HashSet<String>,
     pub counts: BTreeMap<&'static str, u64>,
@@ -93,19 +127,22 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub fn command(&mut self, key: String, tenant: &TenantId, stream: &str, kind: Kind) -> u32 {
+    pub fn command(&mut self, key: String, tenant: &TenantId, kind: Kind, turn: usize, content: Content) -> u32 {
         let number = u32::try_from(self.known.len()).expect("fewer than four thousand million");
         self.by_key.insert(key, number);
         self.known.push(Known {
             tenant: tenant.clone(),
-            stream: stream.to_owned(),
             kind,
+            contents: vec![content],
+            content: 0,
+            turn,
             receipts: Vec::new(),
-            first_sequence: None,
+            seen: BTreeMap::new(),
             dead_lettered: false,
             parked: false,
             redriven: false,
             resubmitted: false,
+            discarded: false,
             effect: None,
         });
         number
@@ -116,9 +153,10 @@ impl Journal {
         self.by_key.get(key).copied()
     }
 
-    /// The command that a message is or comes from.
-    pub fn of_message(&self, body: &str) -> Option<u32> {
-        self.find(&receipt_in(body)?.command_key.to_string())
+    /// The command that a message is or comes from, and the digest of its content.
+    pub fn of_message(&self, body: &str) -> Option<(u32, String)> {
+        let receipt = receipt_in(body)?;
+        Some((self.find(&receipt.command_key.to_string())?, receipt.digest.to_string()))
     }
 
     pub fn say(&mut self, command: Option<u32>, what: impl Into<Cow<'static, str>>) {
@@ -163,7 +201,7 @@ impl Journal {
     /// A command's life, a line each.
     pub fn life(&self, command: u32) -> String {
         let known = &self.known[command as usize];
-        let mut life = format!("command {command}: {} on {}\n", known.kind.name(), known.stream);
+        let mut life = format!("command {command}: {} on {}\n", known.kind.name(), known.stream());
         for entry in self.entries.iter().filter(|entry| entry.command == command) {
             let _ = writeln!(life, "  {:>13}  {}", clock(entry.at), entry.what);
         }
@@ -172,7 +210,7 @@ impl Journal {
 
     /// The lives of all commands of a stream.
     pub fn lives(&self, stream: &str) -> String {
-        let of_stream = self.known.iter().enumerate().filter(|(_, known)| known.stream == stream);
+        let of_stream = self.known.iter().enumerate().filter(|(_, known)| known.stream() == stream);
         of_stream.map(|(command, _)| self.life(u32::try_from(command).unwrap_or_default())).take(12).collect()
     }
 
@@ -180,7 +218,7 @@ impl Journal {
     pub fn see(&mut self, effect: &Effect<'_>) {
         match effect.operation {
             "TransactWriteItems" if effect.status == 200 => self.transaction(effect.body),
-            "SendMessage" | "SendMessageBatch" if effect.status == 200 => self.sent(effect.body),
+            "SendMessageBatch" if effect.status == 200 => self.sent(effect.body, effect.answer),
             _ => {}
         }
     }
@@ -192,7 +230,8 @@ impl Journal {
         }
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         // Written again under the same token, it is what it was.
-        if !self.tokens.insert(body["ClientRequestToken"].as_str().unwrap_or_default().to_owned()) {
+        let token = body["ClientRequestToken"].as_str().expect("the SDK gives each transaction a token");
+        if !self.tokens.insert(token.to_owned()) {
             return;
         }
         for action in body["TransactItems"].as_array().into_iter().flatten() {
@@ -207,8 +246,8 @@ impl Journal {
 
     fn commit(&mut self, item: &Value) {
         let stream = item["stream_id"]["S"].as_str().unwrap_or_default().to_owned();
-        let number: u64 =
-            item["commit_number"]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default();
+        let number = item["commit_number"]["N"].as_str().and_then(|number| number.parse().ok());
+        let number: u64 = number.expect("a commit has a number");
         let newest = self.commits.entry(stream.clone()).or_default();
         let before = std::mem::replace(newest, number);
         if number != before + 1 {
@@ -218,7 +257,12 @@ impl Journal {
 
     fn operation(&mut self, item: &Value) {
         let key = item["operation_key"]["S"].as_str().unwrap_or_default();
-        let Some(command) = self.command_of(key) else { return };
+        let Some(command) = self.command_of(key) else {
+            return self.violation(None, format!("nobody ever sent the command of {key}"));
+        };
+        if !self.known[command as usize].decided(item["digest"]["S"].as_str().unwrap_or_default()) {
+            self.violation(Some(command), "an outcome of content that nobody sent");
+        }
         match item["outcome"]["S"].as_str().unwrap_or_default() {
             "succeeded" => self.effect(command, "succeeded"),
             "rejected" => self.effect(command, "rejected"),
@@ -252,6 +296,7 @@ impl Journal {
         };
         let values = &update["ExpressionAttributeValues"];
         if values[":discarded"].is_object() {
+            self.known[command as usize].discarded = true;
             self.say(Some(command), "discarded");
         } else if values[":retrying"].is_object() {
             self.known[command as usize].resubmitted = true;
@@ -264,16 +309,26 @@ impl Journal {
         self.find(key)
     }
 
-    /// What is sent to dead letters may be late from now on.
-    fn sent(&mut self, body: &str) {
-        if !body.contains("dead-letters") {
+    /// What is sent to the dead letters of commands may be late from now on, unless it took effect before.
+    fn sent(&mut self, body: &str, answer: &str) {
+        if !body.contains("-dead-letters.fifo") {
             return;
         }
-        let body: Value = serde_json::from_str(body).unwrap_or_default();
-        for entry in body["Entries"].as_array().into_iter().flatten() {
-            let Some(command) = entry["MessageBody"].as_str().and_then(|body| self.of_message(body)) else { continue };
-            self.known[command as usize].dead_lettered = true;
-            self.say(Some(command), "sent to the dead letters");
+        let [body, answer] = [body, answer].map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
+        let taken: Vec<&Value> =
+            answer["Successful"].as_array().into_iter().flatten().map(|entry| &entry["Id"]).collect();
+        for entry in body["Entries"].as_array().into_iter().flatten().filter(|entry| taken.contains(&&entry["Id"])) {
+            if let Some((command, _)) = entry["MessageBody"].as_str().and_then(|body| self.of_message(body)) {
+                self.dead_lettered(command);
+            }
+        }
+    }
+
+    pub fn dead_lettered(&mut self, command: u32) {
+        let known = &mut self.known[command as usize];
+        if known.effect.is_none() {
+            known.dead_lettered = true;
+            self.say(Some(command), "among the dead letters");
         }
     }
 }

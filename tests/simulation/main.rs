@@ -12,6 +12,7 @@ mod operators;
 mod plan;
 mod points;
 mod run;
+mod workload;
 mod world;
 
 use crate::plan::Plan;

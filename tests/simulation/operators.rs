@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::chaos::Role;
 use crate::http::{Answer, request};
+use crate::workload::REPAIRED;
 use crate::world::{TENANTS, World};
 
 const TIMEOUT: Duration = Duration::from_secs(29);
@@ -27,6 +28,10 @@ async fn work(world: Rc<World>, name: &'static str) {
             let target = format!("/parked?queue={queue}&reason={reason}&limit=50");
             let Some(list) = ask(&world, name, "GET", &target, None).await else { continue };
             let items = list["items"].as_array().cloned().unwrap_or_default();
+            // They read, and others act meanwhile.
+            if !items.is_empty() {
+                sleep(world.between(Duration::ZERO, Duration::from_mins(3))).await;
+            }
             act(&world, name, &items).await;
         }
     }
@@ -66,7 +71,7 @@ async fn one(world: &World, name: &str, item: &Value) {
         let mut data = detail["data"].clone();
         if let Some(lines) = data["lines"].as_array_mut() {
             for line in lines.iter_mut() {
-                line["quantity"] = json!(2);
+                line["quantity"] = json!(REPAIRED);
             }
         }
         (format!("/parked/{id}/resubmit"), json!({ "data": data, "reason": "a whole number" }))
@@ -92,7 +97,11 @@ async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option
     }
     match answer.status {
         200 | 202 => Some(answer.json()),
-        404 | 409 | 503 => None,
+        404 | 503 => None,
+        409 => {
+            world.chaos.journal().conflicts += 1;
+            None
+        }
         status => {
             let what = format!("{name} was answered {status} to {method} {target}: {}", answer.text);
             world.chaos.journal().violation(None, what);

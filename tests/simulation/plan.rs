@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A run's seed, size and ills.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     pub seed: u64,
     pub commands: usize,
@@ -30,22 +30,17 @@ pub enum Guard {
     Commit,
     /// A document is written if it is still the one that the new one was made from.
     ReadModel,
+    /// A number is claimed if nobody has it.
+    Claim,
+    /// The publisher publishes all events of a commit.
+    Publish,
     /// Redrive deletes a dead letter after it has sent it.
     SendBeforeDelete,
 }
 
 impl Plan {
     pub fn new(seed: u64, commands: usize) -> Self {
-        Self {
-            seed,
-            commands,
-            faults: 30,
-            ills: true,
-            max_receives: 3,
-            hot: 250,
-            late: false,
-            without: None,
-        }
+        Self { seed, commands, faults: 30, ills: true, max_receives: 3, hot: 250, late: false, without: None }
     }
 
     pub fn clean(seed: u64, commands: usize) -> Self {

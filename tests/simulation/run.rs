@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Wall};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-use crate::chaos::Point;
+use crate::chaos::{CUT_OFF, DOWN, MOST_LATE, Point};
 use crate::journal::Known;
 use crate::plan::Plan;
 use crate::world::World;
@@ -55,6 +55,9 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     // Nothing goes wrong any more but at the points that were chosen, and everything comes to rest.
     world.chaos.calm();
     world.aws.settle();
+    if plan.ills {
+        sleep(MOST_LATE).await;
+    }
     let settling = tokio::time::Instant::now();
     let mut quiet = 0;
     while quiet < 3 && settling.elapsed() < MOST_REST {
@@ -75,16 +78,23 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     let disturbed = world.aws.disturbed();
     let journal = world.chaos.journal();
     let took_effect = |name: &str| journal.took_effect.get(name).copied().unwrap_or_default();
-    let of_calls = journal.counts.iter().map(|(name, count)| (*name, *count, took_effect(name)));
+    let consequences = [DOWN, CUT_OFF];
+    let of_calls = journal
+        .counts
+        .iter()
+        .filter(|(name, _)| !consequences.contains(*name))
+        .map(|(name, count)| (*name, *count, took_effect(name)));
     let of_queues = [
         ("delivered twice", disturbed.duplicated),
         ("delete forgotten", disturbed.deletes_forgotten),
         ("not delivered by the topic", disturbed.undelivered),
         ("received out of order", disturbed.reordered),
+        ("received less than there was", disturbed.short),
+        ("wrong count of messages", disturbed.miscounted),
     ];
     let faults = of_calls.chain(of_queues.map(|(name, count)| (name, count.done, count.took_effect))).collect();
     let violations = journal.violations.iter().take(5).map(|(command, what)| {
-        let life = command.map(|command| journal.lives(&journal.known[command as usize].stream)).unwrap_or_default();
+        let life = command.map(|command| journal.lives(journal.known[command as usize].stream())).unwrap_or_default();
         format!("{what}\n{life}")
     });
     let mut violations: Vec<String> = violations.collect();
@@ -92,18 +102,22 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         violations.push(format!("and {} more", journal.violations.len() - 5));
     }
     let count = |which: &dyn Fn(&Known) -> bool| journal.known.iter().filter(|known| which(known)).count();
+    let called = |name: &str| journal.counts.get(name).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
     let ended = |known: &Known, outcome: &str| known.effect.is_some_and(|(_, effect)| effect == outcome);
     let outcomes = vec![
         ("succeeded", count(&|known| ended(known, "succeeded"))),
         ("rejected", count(&|known| ended(known, "rejected"))),
-        ("discarded by an operator", count(&|known| known.effect.is_none())),
+        ("discarded by an operator", count(&|known| known.discarded)),
         ("dead-lettered", count(&|known| known.dead_lettered)),
         ("sent back by redrive", count(&|known| known.redriven)),
         ("parked", count(&|known| known.parked)),
         ("resubmitted by an operator", count(&|known| known.resubmitted)),
-        ("sent more than once", count(&|known| known.receipts.len() > 1)),
+        ("actions of operators that came too late", journal.conflicts),
+        ("accepted more than once", count(&|known| known.receipts.len() > 1)),
         ("commits in the longest stream", journal.longest_stream()),
         ("records of the events table's stream read again", journal.rewound),
+        ("calls refused in outages", called(DOWN)),
+        ("calls that were cut off", called(CUT_OFF)),
     ];
     Report {
         plan: world.plan,
@@ -156,8 +170,12 @@ impl fmt::Display for Report {
         if self.violations.is_empty() {
             return writeln!(f, "0 lost, 0 duplicated, 0 reordered, 0 stuck");
         }
-        let again = format!("--seed {seed} --commands {commands} --faults {faults} --receives {max_receives}");
-        writeln!(f, "\nFAILED. Again: cargo xtask simulate {again}")?;
+        if self.plan == (Plan { faults, max_receives, ..Plan::new(seed, commands) }) {
+            let again = format!("--seed {seed} --commands {commands} --faults {faults} --receives {max_receives}");
+            writeln!(f, "\nFAILED. Again: cargo xtask simulate {again}")?;
+        } else {
+            writeln!(f, "\nFAILED. Again: {:?}", self.plan)?;
+        }
         for violation in &self.violations {
             writeln!(f, "\n{violation}")?;
         }

@@ -1,7 +1,7 @@
 //! The platform: an AWS in process, the functions on it, and what starts them.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -45,6 +45,8 @@ pub struct World {
     pub lanes: RefCell<Vec<VecDeque<Record>>>,
     /// What was in the lanes before, for a rewind.
     pub past: RefCell<VecDeque<Record>>,
+    /// Ids of all events that were published so far.
+    pub published: RefCell<HashSet<String>>,
     /// By lane, from where in the past it is to be read again.
     pub rewind: RefCell<Vec<Option<usize>>>,
 }
@@ -105,7 +107,7 @@ impl World {
     pub fn begin(plan: Plan, points: Vec<(u64, Point)>) -> Rc<Self> {
         fastrand::seed(plan.seed);
         let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
-        aws.keep_nothing();
+        aws.keep_no_calls();
         aws.calls_take(LEAST_LATENCY, MOST_LATENCY, plan.seed);
         for context in CONTEXTS {
             aws.dead_letter_queue(&commands(context), &dead_commands(context), plan.max_receives);
@@ -120,6 +122,8 @@ impl World {
                 undelivered: 2,
                 delivery: Duration::from_secs(20),
                 reordered: true,
+                short: 50,
+                miscounted: 50,
             };
             aws.disturb(plan.seed, disturbance);
         }
@@ -141,6 +145,7 @@ impl World {
             redrives: RefCell::default(),
             lanes: RefCell::new(vec![VecDeque::new(); 4]),
             past: RefCell::default(),
+            published: RefCell::default(),
             rewind: RefCell::new(vec![None; 4]),
         };
         world.register();
@@ -198,6 +203,23 @@ impl World {
         let since = self.aws.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = i64::try_from(since.as_millis()).unwrap_or_default() + skew;
         (UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())).into()
+    }
+
+    /// Notes what was published since this was last done. What subscriptions go by is what the event says.
+    pub fn audit(&self) {
+        let mut published = self.published.borrow_mut();
+        for notification in self.aws.take_published(&topic()) {
+            let event: Value = serde_json::from_str(&notification.body).expect("an event");
+            let id = event["id"].as_str().expect("an id").to_owned();
+            let mut parts = id.split('/');
+            let (tenant, context) = (parts.next(), parts.next());
+            let expected = [("tenant", tenant), ("context", context), ("type", event["type"].as_str())];
+            if let Some((name, _)) = expected.iter().find(|(name, value)| notification.attribute(name) != *value) {
+                let what = format!("{id} was published as of the {name} {:?}", notification.attribute(name));
+                self.chaos.journal().violation(None, what);
+            }
+            published.insert(id);
+        }
     }
 
     // Functions

@@ -149,10 +149,9 @@ impl Aws {
         lock(&self.world.observer).set(see);
     }
 
-    /// From now on calls are counted and not kept, and so are notifications: for runs with millions of them.
-    pub fn keep_nothing(&self) {
+    /// From now on calls are counted and not kept: for runs with millions of them.
+    pub fn keep_no_calls(&self) {
         lock(&self.world.log).keeps_nothing = true;
-        lock(&self.world.topics).keeps_nothing = true;
     }
 
     /// How many calls there were.
@@ -280,9 +279,9 @@ impl Aws {
         lock(&self.world.queues).remove(queue_url, which)
     }
 
-    /// Every message that a redrive policy has moved so far, wherever it is now.
-    pub fn buried(&self) -> Vec<Message> {
-        lock(&self.world.queues).buried().to_vec()
+    /// The messages that redrive policies have moved since this was last asked.
+    pub fn take_buried(&self) -> Vec<Message> {
+        lock(&self.world.queues).take_buried()
     }
 
     pub fn is_empty(&self, queue_url: &str) -> bool {
@@ -336,6 +335,11 @@ impl Aws {
     /// Everything published to the topic, in order.
     pub fn published(&self, topic_arn: &str) -> Vec<Notification> {
         lock(&self.world.topics).published(topic_arn)
+    }
+
+    /// What was published to the topic since this was last asked, in order; it is forgotten.
+    pub fn take_published(&self, topic_arn: &str) -> Vec<Notification> {
+        lock(&self.world.topics).take_published(topic_arn)
     }
 
     /// A topic's ARN, as AWS would have it.

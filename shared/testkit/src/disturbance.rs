@@ -18,6 +18,10 @@ pub struct Disturbance {
     pub delivery: Duration,
     /// Whether standard queues hand messages out in any order.
     pub reordered: bool,
+    /// A receive brings fewer messages than there are, or none.
+    pub short: u32,
+    /// A queue says that it holds some other number of messages, which may be none.
+    pub miscounted: u32,
 }
 
 /// How often it was done, and how often somebody noticed.
@@ -36,6 +40,9 @@ pub struct Disturbed {
     pub undelivered: Count,
     /// Receives that did not begin with the oldest message.
     pub reordered: Count,
+    /// Of receives from queues that held something.
+    pub short: Count,
+    pub miscounted: Count,
 }
 
 /// Why a message is there that has been received, or delivered, already.
@@ -83,6 +90,30 @@ impl Disturbing {
             Again::Undeleted => &mut self.done.deletes_forgotten,
         };
         count.took_effect += 1;
+    }
+
+    /// At most so many of them this receive brings.
+    pub fn most(&mut self, max: usize) -> usize {
+        if !self.draw(self.is.short) {
+            return max;
+        }
+        self.done.short.done += 1;
+        self.random.usize(..max)
+    }
+
+    /// A receive left something because of that.
+    pub fn cut_short(&mut self) {
+        self.done.short.took_effect += 1;
+    }
+
+    pub fn counted(&mut self, count: usize) -> usize {
+        if count == 0 || !self.draw(self.is.miscounted) {
+            return count;
+        }
+        let other = self.random.usize(..=2 * count);
+        self.done.miscounted.done += 1;
+        self.done.miscounted.took_effect += u64::from(other != count);
+        other
     }
 
     pub fn undelivers(&mut self) -> bool {

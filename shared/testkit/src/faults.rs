@@ -34,7 +34,8 @@ pub enum Fault {
     /// The SDK does not retry the former.
     TransactionConflict { item: usize },
     /// Of an SQS or SNS batch, these entries (from 0) are answered as failed and do not happen; the call
-    /// itself succeeds. Of a `BatchGetItem` of one table, these keys are left unprocessed.
+    /// itself succeeds. Of a `BatchGetItem` of one table, these keys are left unprocessed; a `Query` of an index
+    /// does not know these items yet.
     FailEntries(Vec<usize>),
     /// Nothing happened: the connection broke before the request arrived. The SDK retries.
     LoseRequest,

@@ -41,7 +41,7 @@ pub(crate) struct Queues {
     queues: HashMap<String, Queue>,
     sent: u64,
     disturbance: Option<Disturbing>,
-    /// Every message that a redrive policy has moved.
+    /// What redrive policies have moved and nobody has asked for.
     buried: Vec<Message>,
 }
 
@@ -127,8 +127,8 @@ impl Queues {
         queue.into_iter().flat_map(|queue| queue.messages.values()).map(|stored| stored.message.clone()).collect()
     }
 
-    pub fn buried(&self) -> &[Message] {
-        &self.buried
+    pub fn take_buried(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.buried)
     }
 
     pub fn is_empty(&self, queue_url: &str) -> bool {
@@ -154,10 +154,14 @@ impl Queues {
             Some(disturbing) if !queue.fifo => Next::Drawn(disturbing.order(&queue.heads)),
             _ => Next::in_order(),
         };
+        let most = match disturbance {
+            Some(disturbing) if !queue.heads.is_empty() => disturbing.most(max),
+            _ => max,
+        };
         let mut received = Vec::new();
         let mut hide = Vec::new();
         let mut dead = Vec::new();
-        while received.len() < max
+        while received.len() < most
             && let Some(place) = next.place(queue)
         {
             let max_receives = queue.redrive.as_ref().map(|policy| policy.max_receives);
@@ -180,6 +184,12 @@ impl Queues {
             } else if !visibility.is_zero() {
                 hide.push(place);
             }
+        }
+        if most < max
+            && next.place(queue).is_some()
+            && let Some(disturbing) = disturbance
+        {
+            disturbing.cut_short();
         }
         for place in hide {
             queue.set(place, State::InFlight(now + visibility));
@@ -258,7 +268,9 @@ impl Queues {
         };
         queue.land(now);
         let (hidden, delayed) = (queue.hidden.len(), queue.delayed);
-        Counts { visible: queue.messages.len() - hidden, in_flight: hidden - delayed, delayed }
+        let visible = queue.messages.len() - hidden;
+        let visible = self.disturbance.as_mut().map_or(visible, |disturbing| disturbing.counted(visible));
+        Counts { visible, in_flight: hidden - delayed, delayed }
     }
 
     pub fn purge(&mut self, queue_url: &str) {

@@ -30,7 +30,6 @@ impl Notification {
 pub(crate) struct Topics {
     published: HashMap<String, Vec<Notification>>,
     subscriptions: HashMap<String, Vec<Subscription>>,
-    pub keeps_nothing: bool,
     count: u64,
 }
 
@@ -47,9 +46,6 @@ impl Topics {
         self.count += 1;
         notification.id = format!("00000000-0000-4000-9000-{:012x}", self.count);
         let id = notification.id.clone();
-        if self.keeps_nothing {
-            return id;
-        }
         self.published.entry(notification.topic_arn.clone()).or_default().push(notification);
         id
     }
@@ -60,6 +56,10 @@ impl Topics {
 
     pub fn subscriptions(&self, topic_arn: &str) -> Vec<Subscription> {
         self.subscriptions.get(topic_arn).cloned().unwrap_or_default()
+    }
+
+    pub fn take_published(&mut self, topic_arn: &str) -> Vec<Notification> {
+        self.published.remove(topic_arn).unwrap_or_default()
     }
 
     pub fn published(&self, topic_arn: &str) -> Vec<Notification> {
