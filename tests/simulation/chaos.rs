@@ -1,111 +1,18 @@
 //! Who calls AWS, and what becomes of the call.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsBatchResponse;
 use fastrand::Rng;
-use lambda_http::{Body, Response};
 use serde_json::Value;
 use testkit::{Attempt, Aws, Effect, Fault, Service};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::guards::without;
+use crate::invocation::{Answered, Death, Died, INVOCATION, Injected, Invocation, Role, call_id};
 use crate::journal::Journal;
-use crate::plan::{MOST_LATENCY, Plan};
+use crate::plan::Plan;
 use crate::workload::DAMAGED_ON_ITS_WAY;
-
-/// A function of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Ingest,
-    Query,
-    /// Of a context's commands.
-    Handler(&'static str),
-    Publisher,
-    Updater,
-    Redrive,
-    Operator,
-}
-
-impl Role {
-    /// About how many calls an invocation makes at most.
-    fn calls(self) -> u32 {
-        if matches!(self, Self::Redrive | Self::Operator) { 40 } else { 5 }
-    }
-}
-
-/// One invocation of a function.
-pub struct Invocation {
-    pub role: Role,
-    calls: AtomicU32,
-    /// At which call it is to die, and whether that call still happens.
-    dies_at: Option<(u32, bool)>,
-    dying: Notify,
-    dies_after: AtomicBool,
-    /// Its ways that are gone.
-    cut_off: Mutex<Vec<Service>>,
-    /// What it works on.
-    commands: Mutex<Vec<u32>>,
-    /// What went wrong with its calls, and no retry has made good.
-    faults: Mutex<Vec<Injected>>,
-    /// Calls that are refused from now on, however often they are tried again.
-    refused: Mutex<HashSet<u64>>,
-}
-
-struct Injected {
-    fault: &'static str,
-    call: u64,
-}
-
-/// What a call has in common with its retries.
-fn call_id(operation: &str, body: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (operation, body).hash(&mut hasher);
-    hasher.finish()
-}
-
-tokio::task_local! {
-    static INVOCATION: Arc<Invocation>;
-}
-
-/// What a function answers.
-pub trait Answered {
-    /// Whether the invocation has to be made again, for some of its work at least.
-    fn failed(&self) -> bool;
-}
-
-impl Answered for Response<Body> {
-    fn failed(&self) -> bool {
-        self.status().is_server_error()
-    }
-}
-
-impl Answered for SqsBatchResponse {
-    fn failed(&self) -> bool {
-        !self.batch_item_failures.is_empty()
-    }
-}
-
-impl Answered for redrive::Report {
-    fn failed(&self) -> bool {
-        self.queues.iter().any(|queue| queue.error.is_some())
-    }
-}
-
-impl<E> Answered for Result<(), E> {
-    fn failed(&self) -> bool {
-        self.is_err()
-    }
-}
-
-/// Why an invocation gave no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Died;
 
 /// A chosen fault, in place of drawn ones: at which call of a command's life, counted over all invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +81,7 @@ struct Outage {
     felt: bool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -238,33 +145,17 @@ impl Chaos {
             let dies = !state.calm && state.random.u32(..1000) < self.plan.deaths();
             dies.then(|| (state.random.u32(1..=role.calls()), state.random.bool()))
         };
-        Arc::new(Invocation {
-            role,
-            calls: AtomicU32::new(0),
-            dies_at,
-            dying: Notify::new(),
-            dies_after: AtomicBool::new(false),
-            cut_off: Mutex::default(),
-            commands: Mutex::default(),
-            faults: Mutex::default(),
-            refused: Mutex::default(),
-        })
+        Invocation::new(role, dies_at)
     }
 
-    /// Runs an invocation to its end: its answer, its death at a call, or its time-out.
+    /// Runs an invocation to its end, and notes which of its faults took effect.
     pub async fn invoke<T: Answered>(
         &self,
         it: Arc<Invocation>,
         timeout: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, Died> {
-        let work = INVOCATION.scope(Arc::clone(&it), Box::pin(work));
-        let answer = tokio::select! {
-            biased;
-            () = it.death() => Err(Died),
-            answer = work => Ok(answer),
-            () = sleep(timeout) => Err(Died),
-        };
+        let answer = Arc::clone(&it).run(timeout, Box::pin(work)).await;
         let failed = answer.as_ref().map_or(true, Answered::failed);
         let mut journal = self.journal();
         for Injected { fault, .. } in lock(&it.faults).drain(..) {
@@ -350,18 +241,12 @@ impl Chaos {
             return (Fault::None, None);
         }
         if let Some(it) = invocation {
-            let call = it.calls.fetch_add(1, Ordering::Relaxed) + 1;
-            if let Some((at, after)) = it.dies_at
-                && call == at
-            {
-                it.die(after);
-                return if after {
-                    (Fault::HangAfter, Some("killed after a call"))
-                } else {
-                    (Fault::Hang, Some("killed before a call"))
-                };
+            match it.calls() {
+                Some(Death::AfterThisCall) => return (Fault::HangAfter, Some("killed after a call")),
+                Some(Death::BeforeThisCall) => return (Fault::Hang, Some("killed before a call")),
+                None => {}
             }
-            if lock(&it.cut_off).contains(&attempt.service) {
+            if it.is_cut_off(attempt.service) {
                 return (Fault::Hang, Some(CUT_OFF));
             }
         }
@@ -508,35 +393,4 @@ fn entries(attempt: &Attempt<'_>) -> usize {
         _ => "\"Id\":",
     };
     attempt.body.matches(mark).count()
-}
-
-impl Invocation {
-    fn refuse(&self, attempt: &Attempt<'_>) {
-        lock(&self.refused).insert(call_id(attempt.operation, attempt.body));
-    }
-
-    fn is_refused(&self, attempt: &Attempt<'_>) -> bool {
-        let refused = lock(&self.refused);
-        !refused.is_empty() && refused.contains(&call_id(attempt.operation, attempt.body))
-    }
-
-    fn cut_off(&self, service: Service) {
-        lock(&self.cut_off).push(service);
-    }
-
-    fn die(&self, after: bool) {
-        self.dies_after.store(after, Ordering::Relaxed);
-        self.dying.notify_one();
-    }
-
-    pub fn works_on(&self, command: Option<u32>) {
-        lock(&self.commands).extend(command);
-    }
-
-    async fn death(&self) {
-        self.dying.notified().await;
-        if self.dies_after.load(Ordering::Relaxed) {
-            sleep(MOST_LATENCY + Duration::from_millis(2)).await;
-        }
-    }
 }

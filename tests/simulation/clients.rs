@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::chaos::Role;
 use crate::http::{Answer, request};
+use crate::invocation::{Died, Role};
 use crate::journal::Kind;
 use crate::workload::{self, Sending, Workload};
 use crate::world::{PUBLIC_URL, TENANTS, World};
@@ -93,7 +93,7 @@ async fn accepted(world: &Rc<World>, tenant: &'static str, commands: &[u32], con
         let warm = world.ingest();
         let it = world.chaos.invocation(Role::Ingest);
         for command in commands {
-            it.works_on(Some(*command));
+            it.works_on(*command);
         }
         let request = request("POST", "/commands", &format!("{tenant}-shop"), content_type, Some(body));
         let work = warm.function.handle(request, world.now(warm.skew));
@@ -113,7 +113,7 @@ async fn accepted(world: &Rc<World>, tenant: &'static str, commands: &[u32], con
                 let what = format!("refused with {}: {}", answer.status, answer.text);
                 return world.chaos.journal().violation(Some(commands[0]), what);
             }
-            Err(_) => world.drop_ingest(&warm),
+            Err(Died) => world.ingests.drop(&warm),
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_mins(1));
@@ -146,7 +146,8 @@ async fn get(world: &World, tenant: &str, target: &str) -> Option<Answer> {
     let warm = world.query();
     let it = world.chaos.invocation(Role::Query);
     let request = request("GET", target, &format!("{tenant}-shop"), "application/json", None);
-    let answer = world.chaos.invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await.ok()?;
+    let answer = world.chaos.invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await;
+    let answer = answer.inspect_err(|Died| world.queries.drop(&warm)).ok()?;
     let answer = Answer::of(answer);
     isolated(world, tenant, &answer.text);
     Some(answer)

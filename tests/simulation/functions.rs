@@ -11,7 +11,8 @@ use serde_json::json;
 use testkit::{Aws, Message, TABLES};
 use tokio::time::{Instant, sleep};
 
-use crate::chaos::{Down, Invocation, Role};
+use crate::chaos::Down;
+use crate::invocation::{Invocation, Role};
 use crate::plan::{MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
 use crate::world::{self, CONTEXTS, Record, TENANTS, World};
 
@@ -144,7 +145,7 @@ fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
             }
             continue;
         };
-        it.works_on(Some(command));
+        it.works_on(command);
         journal.say(Some(command), format!("{:?} gets it, for the {}. time", it.role, message.receive_count));
         let sequence = message.sequence_number.as_ref().and_then(|number| number.parse::<u128>().ok());
         let known = &mut journal.known[command as usize];
@@ -208,8 +209,7 @@ fn rewind(world: &World, lane: usize) {
 async fn publish(world: Rc<World>, lane: usize) {
     const BATCH: usize = 50;
     let mut idle = Idle::new();
-    let publisher = world.publisher();
-    let mut skew = world.skew();
+    let (mut publisher, mut skew) = (world.publisher(), world.skew());
     let mut size = BATCH;
     let mut failing_since: Option<Instant> = None;
     let mut pause = Duration::from_millis(500);
@@ -225,7 +225,8 @@ async fn publish(world: Rc<World>, lane: usize) {
         let it = world.chaos.invocation(Role::Publisher);
         let incoming = serde_json::from_value(event.clone()).expect("an event of the stream");
         let work = publisher.handle_stream(incoming, world.now(skew));
-        if let Ok(Ok(())) = world.chaos.invoke(it, TIMEOUT * 2, work).await {
+        let answer = world.chaos.invoke(it, TIMEOUT * 2, work).await;
+        if matches!(answer, Ok(Ok(()))) {
             has_published(&world, &batch);
             world.lanes.borrow_mut()[lane].drain(..batch.len());
             size = (size * 2).min(BATCH);
@@ -233,7 +234,9 @@ async fn publish(world: Rc<World>, lane: usize) {
             pause = Duration::from_millis(500);
             continue;
         }
-        skew = world.skew();
+        if answer.is_err() {
+            (publisher, skew) = (world.publisher(), world.skew());
+        }
         let since = *failing_since.get_or_insert_with(Instant::now);
         if since.elapsed() > MOST_RECORD_AGE {
             let record = world.aws.on_failure_record(&event);
@@ -279,6 +282,9 @@ async fn redrive(world: Rc<World>) {
             let it = world.chaos.invocation(Role::Redrive);
             let work = warm.function.run(&request, world.now(warm.skew), Instant::now() + TIMEOUT - RESERVE);
             let report = world.chaos.invoke(it, TIMEOUT, work).await;
+            if report.is_err() {
+                world.redrives.drop(&warm);
+            }
             world.chaos.journal().say(None, format!("redrive: {report:?}"));
         });
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use testkit::{Attempt, Aws, TABLES};
 
-use crate::chaos::Role;
+use crate::invocation::Role;
 use crate::plan::{Guard, Plan};
 use crate::run::simulate;
 

@@ -7,6 +7,7 @@ mod clients;
 mod functions;
 mod guards;
 mod http;
+mod invocation;
 mod journal;
 mod operators;
 mod plan;

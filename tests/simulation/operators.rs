@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::chaos::Role;
 use crate::http::{Answer, request};
+use crate::invocation::{Died, Role};
 use crate::workload::REPAIRED;
 use crate::world::{TENANTS, World};
 
@@ -90,7 +90,8 @@ async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option
     let it = world.chaos.invocation(Role::Operator);
     let body = body.map(ToString::to_string);
     let request = request(method, target, name, "application/json", body.as_deref());
-    let answer = world.chaos.invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await.ok()?;
+    let answer = world.chaos.invoke(it, TIMEOUT, warm.function.handle(request, world.now(warm.skew))).await;
+    let answer = answer.inspect_err(|Died| world.desks.drop(&warm)).ok()?;
     let answer = Answer::of(answer);
     if let Some(own) = TENANTS.iter().find(|tenant| name.starts_with(**tenant)) {
         crate::clients::isolated(world, own, &answer.text);

@@ -37,10 +37,10 @@ pub struct World {
     environment: Environment,
     front: (store::Client, messaging::SqsClient),
     back: (store::Client, messaging::SqsClient),
-    ingests: RefCell<Vec<Warm<Ingest>>>,
-    queries: RefCell<Vec<Warm<Query>>>,
-    desks: RefCell<Vec<Warm<Desk>>>,
-    redrives: RefCell<Vec<Warm<Redrive>>>,
+    pub ingests: Environments<Ingest>,
+    pub queries: Environments<Query>,
+    pub desks: Environments<Desk>,
+    pub redrives: Environments<Redrive>,
     /// Lanes of the events table's stream.
     pub lanes: RefCell<Vec<VecDeque<Record>>>,
     /// What was in the lanes before, for a rewind.
@@ -62,6 +62,22 @@ pub struct Warm<T> {
 impl<T> Clone for Warm<T> {
     fn clone(&self) -> Self {
         Self { function: Rc::clone(&self.function), skew: self.skew }
+    }
+}
+
+/// The environments of a function that are warm.
+pub struct Environments<T>(RefCell<Vec<Warm<T>>>);
+
+impl<T> Environments<T> {
+    /// One in which an invocation died is not used again.
+    pub fn drop(&self, it: &Warm<T>) {
+        self.0.borrow_mut().retain(|other| !Rc::ptr_eq(&other.function, &it.function));
+    }
+}
+
+impl<T> Default for Environments<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
     }
 }
 
@@ -139,10 +155,10 @@ impl World {
             environment: environment(plan),
             front,
             back,
-            ingests: RefCell::default(),
-            queries: RefCell::default(),
-            desks: RefCell::default(),
-            redrives: RefCell::default(),
+            ingests: Environments::default(),
+            queries: Environments::default(),
+            desks: Environments::default(),
+            redrives: Environments::default(),
             lanes: RefCell::new(vec![VecDeque::new(); 4]),
             past: RefCell::default(),
             published: RefCell::default(),
@@ -272,30 +288,24 @@ impl World {
     }
 
     /// One of a few environments of a function, or a fresh one.
-    fn warm<T>(&self, environments: &RefCell<Vec<Warm<T>>>, make: impl FnOnce() -> T) -> Warm<T> {
+    fn warm<T>(&self, environments: &Environments<T>, make: impl FnOnce() -> T) -> Warm<T> {
         const MOST: usize = 3;
-        let known = environments.borrow().len();
         let nth = self.below(MOST);
-        if nth < known {
-            return environments.borrow()[nth].clone();
+        if let Some(warm) = environments.0.borrow().get(nth) {
+            return warm.clone();
         }
         let fresh = Warm { function: Rc::new(make()), skew: self.skew() };
-        environments.borrow_mut().push(fresh.clone());
+        environments.0.borrow_mut().push(fresh.clone());
         fresh
-    }
-
-    /// An environment in which an invocation died is not used again.
-    pub fn drop_ingest(&self, it: &Warm<Ingest>) {
-        self.ingests.borrow_mut().retain(|other| !Rc::ptr_eq(&other.function, &it.function));
     }
 
     /// Fresh environments for all functions of which some are kept.
     pub fn deploy(&self) {
         const DEPLOYED: &str = "all environments replaced";
-        let ingests = std::mem::take(&mut *self.ingests.borrow_mut());
-        self.queries.borrow_mut().clear();
-        self.desks.borrow_mut().clear();
-        self.redrives.borrow_mut().clear();
+        let ingests = self.ingests.0.take();
+        self.queries.0.take();
+        self.desks.0.take();
+        self.redrives.0.take();
         let mut journal = self.chaos.journal();
         journal.count(DEPLOYED);
         if !ingests.is_empty() {
