@@ -57,14 +57,17 @@ impl Story {
 
     /// A policy of that number, which others may want as well.
     pub fn of_policy(course: usize, holder: &str, number: &str) -> Self {
-        let courses: [&[&str]; 3] = [
+        let courses: [&[&str]; 4] = [
             &["BindPolicy", "CancelPolicy"],
+            &["BindPolicy", "AdjustPremium", "AdjustPremium", "CancelPolicy", "AdjustPremium"],
             &["CancelPolicy", "BindPolicy", "BindPolicy"],
             &["BindPolicy", "CancelPolicy", "CancelPolicy"],
         ];
         let policy = fresh("P");
-        let command = |name: &&str| {
+        let command = |(nth, name): (usize, &&str)| {
             let data = match *name {
+                // Another one each time.
+                "AdjustPremium" => json!({ "premium": 13_000 + nth }),
                 "BindPolicy" => json!({ "number": number, "holder": holder, "premium": 12900, "currency": "EUR",
                                         "from": "2026-02-01", "until": "2027-02-01" }),
                 _ => json!({}),
@@ -73,7 +76,7 @@ impl Story {
             event["source"] = json!("https://broker.example/portal");
             event
         };
-        let commands = courses[course % courses.len()].iter().map(command).map(Sent::new).collect();
+        let commands = courses[course % courses.len()].iter().enumerate().map(command).map(Sent::new).collect();
         Self { collection: "policies", aggregate: policy, commands }
     }
 
@@ -174,8 +177,10 @@ fn decide(last: Option<&str>, command: &str) -> Result<Option<&'static str>, &'s
         ("ShipOrder", _) => Err("orders:already-cancelled"),
         ("BindPolicy", None) => Ok(Some("PolicyBound")),
         ("BindPolicy", _) => Err("policies:already-bound"),
-        ("CancelPolicy", None) => Err("policies:unknown-policy"),
-        ("CancelPolicy", Some("PolicyBound")) => Ok(Some("PolicyCancelled")),
+        ("AdjustPremium" | "CancelPolicy", None) => Err("policies:unknown-policy"),
+        ("AdjustPremium", Some("PolicyBound" | "PremiumAdjusted")) => Ok(Some("PremiumAdjusted")),
+        ("AdjustPremium", _) => Err("policies:policy-cancelled"),
+        ("CancelPolicy", Some("PolicyBound" | "PremiumAdjusted")) => Ok(Some("PolicyCancelled")),
         ("CancelOrder" | "CancelPolicy", _) => Ok(None),
         _ => panic!("no rule for {command}"),
     }
@@ -204,7 +209,7 @@ pub fn folded(collection: &str, history: &[Value]) -> Value {
             Some("OrderSubmitted") => "submitted",
             Some("OrderShipped") => "shipped",
             Some("OrderCancelled" | "PolicyCancelled") => "cancelled",
-            Some("PolicyBound") => "active",
+            Some("PolicyBound" | "PremiumAdjusted") => "active",
             _ => panic!("no rule for {event:#}"),
         };
         if let Some(reason) = data.as_object_mut().and_then(|data| data.remove("reason")) {
@@ -215,7 +220,7 @@ pub fn folded(collection: &str, history: &[Value]) -> Value {
         }
         document["id"] = event["subject"].clone();
         document["status"] = json!(status);
-        if collection == "policies" && status == "active" {
+        if event["type"] == "PolicyBound" {
             document["boundAt"] = event["time"].clone();
         }
         if collection == "orders" {
