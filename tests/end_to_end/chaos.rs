@@ -35,6 +35,7 @@ struct Writer {
     customer: String,
     random: Rng,
     counts: Counts,
+    began: Instant,
 }
 
 /// A story, and how far its writer has come.
@@ -74,6 +75,7 @@ impl Writer {
             customer: customer.to_owned(),
             random,
             counts: Counts::default(),
+            began: Instant::now(),
         }
     }
 
@@ -203,10 +205,11 @@ impl Writer {
 
     /// Holds everything that was sent to what must have become of it, each story when it has ended. Gives the documents.
     fn check_all(&mut self, redrives: &AtomicUsize) -> Vec<Value> {
-        let started = Instant::now();
+        let mut ended = Instant::now();
         let mut documents = Vec::new();
         let mut open: Vec<usize> = (0..self.stories.len()).collect();
         loop {
+            let before = open.len();
             let mut on_their_way = Vec::new();
             open.retain(|&index| match self.outcomes(&self.stories[index].story) {
                 Ok(outcomes) => {
@@ -221,7 +224,10 @@ impl Writer {
             if open.is_empty() {
                 return documents;
             }
-            assert!(started.elapsed() < PATIENCE, "not ended within {PATIENCE:?}: {on_their_way:#?}");
+            if open.len() < before {
+                ended = Instant::now();
+            }
+            assert!(ended.elapsed() < PATIENCE, "nothing has ended for {PATIENCE:?}: {on_their_way:#?}");
             thread::sleep(RETRY_AFTER);
         }
     }
@@ -249,7 +255,9 @@ impl Writer {
     fn check(&mut self, index: usize, outcomes: &[Outcome], redrives: &AtomicUsize) -> Option<Value> {
         let Telling { story, patient, .. } = &self.stories[index];
         // The order of a stream is that in which it was sent, but for what was dead meanwhile.
-        let any_order = !patient && redrives.load(Ordering::Relaxed) > 0;
+        // In less time than that nothing can have been received so often; later, the schedule sends back too.
+        let no_dead_letters = redrives.load(Ordering::Relaxed) == 0 && self.began.elapsed() < PATIENCE;
+        let any_order = !patient && !no_dead_letters;
         let (history, unheard) = self.history(story, outcomes, any_order);
         let document = self.document(story, &history);
         self.counts.unheard += unheard;
@@ -399,7 +407,7 @@ fn writers(random: &mut Rng) -> Vec<Writer> {
         .collect()
 }
 
-/// Looks at what is parked, and sends back what is dead, until it is over; gives how many went back.
+/// Looks at the dead letters and sends them back, until it is over; counts how many went back.
 fn operate(redrives: &AtomicUsize, over: &AtomicBool) {
     let operator = Client::operator("platform");
     while !over.load(Ordering::Relaxed) {

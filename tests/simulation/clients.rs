@@ -1,6 +1,7 @@
 //! Clients: they send commands, send them again when no answer comes, follow what became of them, and read what they
 //! wrote.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,12 +18,14 @@ use crate::world::{PUBLIC_URL, TENANTS, World};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const STRUCTURED: &str = "application/cloudevents+json";
-const REUSED: &str = "id reused for other content";
 const BATCH: &str = "application/cloudevents-batch+json";
+
+const REUSED: &str = "id reused for other content";
+const ANSWER_LOST: &str = "202 lost on its way to the client";
 
 /// Sends as many commands as the plan says, by many writers, and comes back when all were accepted and followed.
 pub async fn run(world: &Rc<World>) {
-    let workload = Rc::new(std::cell::RefCell::new(Workload::default()));
+    let workload = Rc::new(RefCell::new(Workload::default()));
     let mut writers = JoinSet::new();
     for _ in 0..world.plan.writers() {
         writers.spawn_local(write(Rc::clone(world), Rc::clone(&workload)));
@@ -30,7 +33,7 @@ pub async fn run(world: &Rc<World>) {
     writers.join_all().await;
 }
 
-async fn write(world: Rc<World>, workload: Rc<std::cell::RefCell<Workload>>) {
+async fn write(world: Rc<World>, workload: Rc<RefCell<Workload>>) {
     let mut later = JoinSet::new();
     loop {
         let sending = workload.borrow_mut().next(&world);
@@ -102,8 +105,8 @@ async fn accepted(world: &Rc<World>, tenant: &'static str, commands: &[u32], con
                 isolated(world, tenant, &answer.text);
                 // Once in a while the answer does not reach the client.
                 if world.plan.faults > 0 && !world.chaos.is_calm() && world.chance(20) {
-                    world.chaos.journal().count("202 lost on its way to the client");
-                    world.chaos.journal().took("202 lost on its way to the client");
+                    world.chaos.journal().count(ANSWER_LOST);
+                    world.chaos.journal().took(ANSWER_LOST);
                 } else {
                     return note(world, commands, &answer.json());
                 }
@@ -124,7 +127,7 @@ fn note(world: &World, commands: &[u32], answer: &Value) {
     let operations = answer["operations"].as_array().map_or_else(|| vec![answer], |all| all.iter().collect());
     let mut journal = world.chaos.journal();
     for (command, operation) in commands.iter().zip(operations) {
-        let receipt = operation["id"].as_str().unwrap_or_default().to_owned();
+        let receipt = operation["id"].as_str().expect("an operation has an id").to_owned();
         journal.say(Some(*command), "accepted");
         let receipts = &mut journal.known[*command as usize].receipts;
         let other = receipts.first().is_some_and(|first| digest(first) != digest(&receipt));

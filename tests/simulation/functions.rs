@@ -305,17 +305,15 @@ async fn ills(world: Rc<World>) {
         let outage = if world.chance(200) { 30 * MINUTE } else { 6 * MINUTE };
         let outage = world.between(MINUTE, outage);
         match world.below(15) {
-            13 => world.chaos.take_down(Down::Queues, outage.min(5 * MINUTE)),
-            14 => world.chaos.take_down(Down::Database, outage.min(5 * MINUTE)),
             0 | 1 => world.chaos.take_down(Down::Context(world.pick(&CONTEXTS)), outage),
             2 => world.chaos.take_down(Down::Registry, outage.min(10 * MINUTE)),
             3 => world.chaos.take_down(Down::Topic, outage),
-            4 | 5 => rewind_all(&world),
-            6 | 7 => {
-                poison(&world, &world::commands(world.pick(&CONTEXTS)), nth);
-            }
-            8 => poison(&world, &world::updates(), nth),
-            9 => poison(&world, &world::retries(), nth),
+            4 => world.chaos.take_down(Down::Queues, outage.min(5 * MINUTE)),
+            5 => world.chaos.take_down(Down::Database, outage.min(5 * MINUTE)),
+            6 | 7 => rewind_all(&world),
+            8 | 9 => poison(&world, &world::commands(world.pick(&CONTEXTS)), nth),
+            10 => poison(&world, &world::updates(), nth),
+            11 => poison(&world, &world::retries(), nth),
             _ => world.deploy(),
         }
     }
@@ -333,7 +331,7 @@ fn poison(world: &World, queue: &str, nth: usize) {
     // Half of it stands in the way of commands.
     let context = CONTEXTS.iter().find(|context| queue.contains(**context));
     let group = match context {
-        Some(context) if world.chance(500) => format!("{}/{context}/hot-0", world.pick(&TENANTS)),
+        Some(context) if world.chance(500) => format!("{}/{context}/hot-{}", world.pick(&TENANTS), world.below(3)),
         _ => id.clone(),
     };
     world.aws.put(queue, fifo.then_some(group.as_str()), fifo.then_some(id.as_str()), &body);

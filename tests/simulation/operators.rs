@@ -81,6 +81,7 @@ async fn one(world: &World, name: &str, item: &Value) {
     } else {
         (format!("/parked/{id}/discard"), json!({ "reason": "of no use" }))
     };
+    sleep(world.between(Duration::ZERO, Duration::from_mins(1))).await;
     ask(world, name, "POST", &target, Some(&body)).await;
 }
 
@@ -97,7 +98,13 @@ async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option
         crate::clients::isolated(world, own, &answer.text);
     }
     match answer.status {
-        200 | 202 => Some(answer.json()),
+        200 | 202 => {
+            // Of many, each has a status of its own.
+            let answer = answer.json();
+            let late = answer["results"].as_array().into_iter().flatten().filter(|result| result["status"] == 409);
+            world.chaos.journal().conflicts += late.count();
+            Some(answer)
+        }
         404 | 503 => None,
         409 => {
             world.chaos.journal().conflicts += 1;

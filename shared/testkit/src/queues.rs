@@ -211,11 +211,11 @@ impl Queues {
             message.dead_letter_source = Some(Aws::queue_arn(queue_url));
             message.queue_url.clone_from(&dead_letters_url);
             message.receipt_handle = None;
-            self.buried.push(message.clone());
             if is_fifo(&dead_letters_url) {
                 message.sequence_number = Some(sequence_number(place));
                 message.sent = now;
             }
+            self.buried.push(message.clone());
             self.queue(&dead_letters_url).insert(place, Stored { state: State::Visible, receives_here: 0, ..stored });
         }
     }
