@@ -36,7 +36,6 @@ struct State {
     calm: bool,
     outages: Vec<Outage>,
     points: Vec<(u64, Point)>,
-    calls: u64,
     /// What each call was, if points are chosen.
     names: Vec<String>,
 }
@@ -95,7 +94,6 @@ impl Chaos {
                 calm: false,
                 outages: Vec::new(),
                 points,
-                calls: 0,
                 names: Vec::new(),
             }),
             started: Instant::now(),
@@ -169,9 +167,12 @@ impl Chaos {
 
     fn see(&self, effect: &Effect<'_>) {
         let mut journal = self.journal();
-        let call = call_id(effect.operation, effect.body);
         let in_time = INVOCATION.try_with(|it| {
             let mut faults = lock(&it.faults);
+            if faults.is_empty() {
+                return;
+            }
+            let call = call_id(effect.operation, effect.body);
             if faults.iter().any(|injected| injected.call == call && injected.fault == BEHIND) {
                 let page: Value = serde_json::from_str(effect.answer).expect("JSON");
                 if page["Count"] != page["ScannedCount"] {
@@ -200,10 +201,9 @@ impl Chaos {
             if let Some(name) = name {
                 journal.count(name);
                 journal.mix(name.as_bytes());
-                let role = invocation.as_ref().map_or("nobody".to_owned(), |it| format!("{:?}", it.role));
                 if let Some(it) = &invocation {
                     for command in lock(&it.commands).iter().take(20) {
-                        journal.say(Some(*command), format!("{role}: {} {name}", attempt.operation));
+                        journal.say(Some(*command), format!("{:?}: {} {name}", it.role, attempt.operation));
                     }
                     if name != LATE {
                         let call = call_id(attempt.operation, attempt.body);
@@ -219,10 +219,12 @@ impl Chaos {
     /// than its handlers.
     fn rewrite(&self, aws: &Aws, attempt: &Attempt<'_>) -> Option<String> {
         let by = INVOCATION.try_with(|it| it.role).ok();
-        let number = DAMAGED_ON_ITS_WAY.to_string();
-        if by == Some(Role::Ingest) && attempt.service == Service::Sqs && attempt.body.contains(&number) {
-            self.journal().count(DAMAGED);
-            return Some(attempt.body.replace(&number, r#"\"one\""#));
+        if by == Some(Role::Ingest) && attempt.service == Service::Sqs {
+            let number = DAMAGED_ON_ITS_WAY.to_string();
+            if attempt.body.contains(&number) {
+                self.journal().count(DAMAGED);
+                return Some(attempt.body.replace(&number, r#"\"one\""#));
+            }
         }
         without(self.plan.without?, aws, by, attempt)
     }
@@ -300,10 +302,10 @@ impl State {
         if invocation.is_some_and(|it| it.role == Role::Operator) || (redrives && plan.max_receives > 1) {
             return None; // they look, and find nothing
         }
-        self.calls += 1;
         let role = invocation.map_or("nobody".to_owned(), |it| format!("{:?}", it.role));
         self.names.push(format!("{role}: {}", attempt.operation));
-        let (_, point) = self.points.iter().find(|(at, _)| *at == self.calls)?;
+        let nth = self.names.len() as u64;
+        let (_, point) = self.points.iter().find(|(at, _)| *at == nth)?;
         Some(match (point, invocation) {
             (Point::ErrorBefore, _) => (Fault::refuse(400, "AccessDenied"), Some(REFUSED)),
             (Point::AnswerLost, Some(it)) => {

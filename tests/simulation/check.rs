@@ -18,7 +18,12 @@ use crate::world::{TENANTS, World, queues};
 pub fn at_rest(world: &World) -> bool {
     queues().iter().all(|queue| world.aws.is_empty(queue))
         && world.lanes.borrow().iter().all(VecDeque::is_empty)
-        && world.aws.items(TABLES.parked).iter().all(|item| item["waiting"].is_null() && item["unsent"].is_null())
+        && !world.aws.items(TABLES.parked).iter().any(needs_somebody)
+}
+
+/// Whether a parked message waits for a person, or for being sent.
+fn needs_somebody(parked: &Value) -> bool {
+    !parked["waiting"].is_null() || !parked["unsent"].is_null()
 }
 
 /// What is still there, if it does not come to rest.
@@ -27,11 +32,7 @@ pub fn unrest(world: &World) -> String {
         let messages = world.aws.messages(&queue);
         format!("{queue}: {} messages, the first {:?}", messages.len(), messages.first())
     });
-    let parked = world
-        .aws
-        .items(TABLES.parked)
-        .into_iter()
-        .filter(|item| !item["waiting"].is_null() || !item["unsent"].is_null());
+    let parked = world.aws.items(TABLES.parked).into_iter().filter(needs_somebody);
     queued.chain(parked.map(|item| format!("parked: {item}"))).collect::<Vec<_>>().join("\n")
 }
 
@@ -40,9 +41,11 @@ pub async fn all(world: &World) {
     let events = streams(world);
     published(world, &events);
     outcomes(world, &events).await;
-    effects(world, &events);
+    let commands = by_stream(world);
+    effects(world, &events, &commands);
     numbers(world);
-    order(world);
+    queueing(world);
+    order(world, &commands);
     read_models(world, &events);
     isolation(world);
 }
@@ -184,7 +187,9 @@ fn decide(stage: Stage, kind: Kind) -> Option<(Stage, &'static [&'static str])> 
 }
 
 /// By stream, the commands that took effect, in that order.
-fn by_stream(world: &World) -> BTreeMap<String, Vec<u32>> {
+type Commands = BTreeMap<String, Vec<u32>>;
+
+fn by_stream(world: &World) -> Commands {
     let journal = world.chaos.journal();
     let mut streams: BTreeMap<String, Vec<(u64, u32)>> = BTreeMap::new();
     for (number, known) in (0..).zip(&journal.known) {
@@ -200,13 +205,13 @@ fn by_stream(world: &World) -> BTreeMap<String, Vec<u32>> {
 }
 
 /// Each command's outcome and events are what the rules say, and its events are in its stream once.
-fn effects(world: &World, events: &Streams) {
-    for (stream, commands) in by_stream(world) {
+fn effects(world: &World, events: &Streams, commands: &Commands) {
+    for (stream, commands) in commands {
         let mut stage = Stage::Nothing;
         let mut expected: Vec<(u32, &str)> = Vec::new();
         let mut wrong = Vec::new();
         let mut journal = world.chaos.journal();
-        for command in commands {
+        for &command in commands {
             let known = &journal.known[command as usize];
             let outcome = known.effect.map_or("", |(_, outcome)| outcome);
             match (decide(stage, known.kind), outcome) {
@@ -217,23 +222,23 @@ fn effects(world: &World, events: &Streams) {
                 (None, "rejected") => {}
                 // Its number is taken: see `numbers`.
                 (Some(_), "rejected") if known.kind == Kind::Bind => {}
-                _ => wrong.push((command, format!("it {outcome}, against the rules"))),
+                _ => wrong.push((Some(command), format!("it {outcome}, against the rules"))),
             }
         }
-        let events = events.get(&stream).map(Vec::as_slice).unwrap_or_default();
+        let events = events.get(stream).map(Vec::as_slice).unwrap_or_default();
         let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.as_str())).collect();
         if actual != expected.iter().map(|(command, ty)| (Some(*command), *ty)).collect::<Vec<_>>() {
-            let first = expected.first().or(expected.last()).map(|(command, _)| *command);
-            wrong.push((first.unwrap_or_default(), format!("{stream} holds {actual:?} and should hold {expected:?}")));
+            let first = expected.first().map(|(command, _)| *command);
+            wrong.push((first, format!("{stream} holds {actual:?} and should hold {expected:?}")));
         }
         for (event, (command, _)) in events.iter().zip(expected) {
             let (data, says) = (event.event.data.get(), &journal.known[command as usize].content().says);
             if let Some(missing) = says.iter().find(|words| !data.contains(words.as_str())) {
-                wrong.push((command, format!("its event does not say {missing}: {data}")));
+                wrong.push((Some(command), format!("its event does not say {missing}: {data}")));
             }
         }
         for (command, what) in wrong {
-            journal.violation(Some(command), what);
+            journal.violation(command, what);
         }
     }
     let mut journal = world.chaos.journal();
@@ -272,9 +277,8 @@ fn numbers(world: &World) {
     }
 }
 
-/// Commands are queued as they were sent, and those of a stream take effect as they were queued, but for those that were
-/// parked or dead letters before.
-fn order(world: &World) {
+/// Commands are queued as their client sent them.
+fn queueing(world: &World) {
     let mut journal = world.chaos.journal();
     let mut before: Option<(usize, u128)> = None;
     for command in 0..journal.known.len() {
@@ -286,11 +290,14 @@ fn order(world: &World) {
         }
         before = Some((turn, sequence));
     }
-    drop(journal);
-    for commands in by_stream(world).into_values() {
+}
+
+/// Commands of a stream take effect as they were queued, but for those that were parked or dead letters before.
+fn order(world: &World, commands: &Commands) {
+    for commands in commands.values() {
         let mut journal = world.chaos.journal();
         let mut newest: Option<(u128, u32)> = None;
-        for command in commands {
+        for &command in commands {
             let known = &journal.known[command as usize];
             let Some(sequence) = known.content().first_sequence else { continue };
             let is_late = newest.filter(|(before, _)| *before > sequence);

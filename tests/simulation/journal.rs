@@ -338,7 +338,7 @@ fn clock(millis: u64) -> String {
 }
 
 /// The operation's id in a command's or an event's JSON.
-pub fn receipt_in(body: &str) -> Option<Receipt> {
+fn receipt_in(body: &str) -> Option<Receipt> {
     let (_, rest) = body.split_once("\"operationid\":\"")?;
     Receipt::read(rest.split('"').next()?)
 }

@@ -20,7 +20,7 @@ const MOST_REST: Duration = Duration::from_hours(72);
 pub struct Report {
     pub plan: Plan,
     pub hash: u64,
-    pub calls: usize,
+    pub calls: u64,
     pub virtual_time: Duration,
     pub took: Duration,
     /// What must never happen and did, with the life of the command.
@@ -122,7 +122,7 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     Report {
         plan: world.plan,
         hash: journal.hash(),
-        calls: world.aws.count_all(),
+        calls: journal.calls,
         virtual_time,
         took,
         violations,

@@ -149,14 +149,9 @@ impl Aws {
         lock(&self.world.observer).set(see);
     }
 
-    /// From now on calls are counted and not kept: for runs with millions of them.
+    /// From now on calls are not kept: for runs with millions of them.
     pub fn keep_no_calls(&self) {
         lock(&self.world.log).keeps_nothing = true;
-    }
-
-    /// How many calls there were.
-    pub fn count_all(&self) -> usize {
-        lock(&self.world.log).count_all()
     }
 
     /// Clients that are made from now on give up after this time, and an attempt after half of it, as those of

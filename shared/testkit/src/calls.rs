@@ -115,10 +115,6 @@ impl Log {
         Calls(self.calls.clone())
     }
 
-    pub fn count_all(&self) -> usize {
-        self.forgotten + self.calls.len()
-    }
-
     pub fn count(&self, operation: &str) -> usize {
         self.calls.iter().filter(|call| call.operation == operation).count()
     }
