@@ -11,6 +11,7 @@ use fastrand::Rng;
 use ingest::Ingest;
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
+use messaging::Queues;
 use operator::Desk;
 use publisher::{Clients, Publisher};
 use query::Query;
@@ -264,8 +265,7 @@ impl World {
 
     /// The settings of a function with dead letters of its own.
     fn environment_with<const N: usize>(&self, own: [(&str, String); N]) -> Environment {
-        let own = own.map(|(name, value)| (name.to_owned(), value));
-        self.environment.with_prefix("").into_iter().chain(own).collect()
+        self.environment.with(own.each_ref().map(|(name, value)| (*name, value.as_str())))
     }
 
     pub fn handler(&self, context: &'static str) -> CommandHandler {
@@ -315,7 +315,7 @@ impl World {
 }
 
 fn environment(plan: Plan) -> Environment {
-    let mut variables: Vec<(String, String)> = [
+    Environment::of([
         ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters"),
         ("REGISTRY_TABLE", TABLES.registry),
         ("OPERATIONS_TABLE", TABLES.operations),
@@ -329,24 +329,8 @@ fn environment(plan: Plan) -> Environment {
         ("FIRST_BACK_OFF_SECONDS", "300"),
         ("LONGEST_BACK_OFF_SECONDS", "1800"),
         ("RATE", "100"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    let mut set = |name: String, value: String| variables.push((name, value));
-    set("MAX_RECEIVES".to_owned(), plan.max_receives.to_string());
-    set("EVENT_TOPIC".to_owned(), topic());
-    for context in CONTEXTS {
-        set(format!("COMMAND_QUEUE_{context}"), commands(context));
-        set(format!("QUEUE_{context}"), commands(context));
-        set(format!("DEAD_LETTERS_{context}"), dead_commands(context));
-    }
-    for (name, queue, dead) in [
-        ("read_model_updater", updates(), dead_updates()),
-        ("read_model_subscription", updates(), undelivered()),
-        ("publisher", retries(), dead_retries()),
-    ] {
-        set(format!("QUEUE_{name}"), queue);
-        set(format!("DEAD_LETTERS_{name}"), dead);
-    }
-    variables.into_iter().collect()
+        ("MAX_RECEIVES", &plan.max_receives.to_string()),
+        ("EVENT_TOPIC", &topic()),
+        (Queues::VARIABLE, &Aws::queue_url("")),
+    ])
 }

@@ -1,7 +1,5 @@
 //! Admission: everything that is decided about an event before it is queued, without any I/O.
 
-use std::collections::HashMap;
-
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
@@ -13,8 +11,8 @@ use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
 use lambda::trace;
-use messaging::Outgoing;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
+use messaging::{Outgoing, Queues};
 use schemas::{Bundled, command_data};
 use serde_json::Value;
 use tracing::Span;
@@ -26,8 +24,7 @@ use crate::{grants, malformed, routes, too_large};
 pub struct Admission {
     pub receipts: ReceiptKeys,
     pub bundled: Bundled,
-    /// URL of each context's command queue.
-    pub queues: HashMap<String, String>,
+    pub queues: Queues,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
 }
@@ -88,11 +85,7 @@ impl Admission {
             let context = context.ok_or_else(|| {
                 Problem::unknown_type(format!("no context here takes a command called {}", event.ty())).about("type")
             })?;
-            let queue = self.queues.get(context.name).ok_or_else(|| {
-                tracing::error!(context = context.name, "no queue is configured for the context");
-                Problem::unavailable(format!("the context {} takes no commands now", context.name))
-            })?;
-            (queue.clone(), self.checked_for_context(event, &data, context, tenant)?)
+            (self.queues.commands(context.name), self.checked_for_context(event, &data, context, tenant)?)
         };
         let command_key = CommandKey::of(tenant_id, event.source(), event.id());
         let aggregate = Command::aggregate(&event, command_key).ok_or_else(|| {

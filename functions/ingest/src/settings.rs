@@ -3,7 +3,7 @@
 use kernel::receipt::ReceiptKeys;
 use lambda::caller::Callers;
 use lambda::settings::{BadSetting, Environment, invalid};
-use messaging::CommandQueue;
+use messaging::{CommandQueue, Queues};
 use schemas::Bundled;
 use store::registry::Registry;
 
@@ -17,8 +17,6 @@ const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
 const RECEIPT_KEY: &str = "RECEIPT_KEY";
 /// The API's own address, as clients reach it.
 const PUBLIC_URL: &str = "PUBLIC_URL";
-/// Followed by a context's name: the URL of its command queue.
-const COMMAND_QUEUE: &str = "COMMAND_QUEUE_";
 /// The claim that holds the tenant in users' tokens.
 const TENANT_CLAIM: &str = "TENANT_CLAIM";
 
@@ -29,12 +27,7 @@ impl Ingest {
         sqs: messaging::SqsClient,
     ) -> Result<Self, BadSetting> {
         let receipts = ReceiptKeys::parse(&environment.text(RECEIPT_KEY)?).map_err(|why| invalid(RECEIPT_KEY, why))?;
-        let queues = environment.with_prefix(COMMAND_QUEUE);
-        for context in catalog::CONTEXTS {
-            if !queues.contains_key(context.name) {
-                return Err(BadSetting::Missing(format!("{COMMAND_QUEUE}{}", context.name)));
-            }
-        }
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let public_url = environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned();
         let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
         let tenant_claim = environment.optional(TENANT_CLAIM).unwrap_or("custom:tenant");

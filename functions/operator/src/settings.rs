@@ -1,20 +1,14 @@
 //! The operator function's settings, from environment variables.
 
-use std::collections::BTreeMap;
-
 use lambda::caller::Operators;
 use lambda::settings::{BadSetting, Environment, invalid};
-use messaging::{DeadLetters, SqsClient};
+use messaging::{DeadLetters, Queues, SqsClient};
 use schemas::Bundled;
 use store::parked::Parked;
 use store::registry::Registry;
 
 use crate::{Desk, SignIn};
 
-/// Followed by a queue's name: its URL.
-const QUEUE: &str = "QUEUE_";
-/// Followed by the same name: the URL of its dead-letter queue.
-const DEAD_LETTERS: &str = "DEAD_LETTERS_";
 /// The console's client at the identity provider, and the base of `/oauth2/authorize` and `/oauth2/token` there.
 /// Without them nobody can sign in there, and the API is as it is.
 const CONSOLE_CLIENT_ID: &str = "CONSOLE_CLIENT_ID";
@@ -26,16 +20,8 @@ impl Desk {
         dynamodb: store::Client,
         sqs: SqsClient,
     ) -> Result<Self, BadSetting> {
-        let queues: BTreeMap<_, _> = environment.with_prefix(QUEUE).into_iter().collect();
-        let dead_letters: BTreeMap<_, _> = environment.with_prefix(DEAD_LETTERS).into_iter().collect();
-        for context in catalog::CONTEXTS {
-            if !queues.contains_key(context.name) {
-                return Err(BadSetting::Missing(format!("{QUEUE}{}", context.name)));
-            }
-        }
-        if let Some(name) = queues.keys().find(|name| !dead_letters.contains_key(*name)) {
-            return Err(BadSetting::Missing(format!("{DEAD_LETTERS}{name}")));
-        }
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        let pairs = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name));
         let public_url = environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned();
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         let tenant_claim = environment.optional("TENANT_CLAIM").unwrap_or("custom:tenant");
@@ -43,12 +29,12 @@ impl Desk {
         Ok(Self {
             operators: Operators::new(registry, tenant_claim),
             parked: Parked::new(dynamodb, parked, operations),
-            dead_letters: dead_letters
-                .into_iter()
-                .map(|(name, url)| (name, DeadLetters::new(sqs.clone(), url)))
+            dead_letters: pairs
+                .iter()
+                .map(|pair| (pair.name.clone(), DeadLetters::new(sqs.clone(), &pair.dead_letters_url)))
                 .collect(),
+            queues: pairs.into_iter().map(|pair| (pair.name, pair.queue_url)).collect(),
             sqs,
-            queues,
             bundled: Bundled::compile(&public_url),
             sign_in: sign_in(environment)?,
             public_url,

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use lambda::caller::Operators;
 use lambda::settings::{BadSetting, Environment};
-use messaging::{DeadLetters, SqsClient};
+use messaging::queues::QueuePair;
+use messaging::{DeadLetters, Queues, SqsClient};
 use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
 
 use crate::{BackOff, Pace, Redrive, Route};
-
-/// Queues by name; each has its dead letters under the same name.
-const QUEUE: &str = "QUEUE_";
-const DEAD_LETTERS: &str = "DEAD_LETTERS_";
 
 impl Redrive {
     pub fn from_environment(
@@ -21,13 +18,15 @@ impl Redrive {
         dynamodb: store::Client,
         sqs: SqsClient,
     ) -> Result<Self, BadSetting> {
-        let mut routes = Vec::new();
-        for (name, queue_url) in environment.with_prefix(QUEUE) {
-            let dead_letters = environment.text(&format!("{DEAD_LETTERS}{name}"))?;
-            let dead_letters = DeadLetters::new(sqs.clone(), dead_letters);
-            routes.push(Route { context: catalog::context(&name), name, queue_url, dead_letters });
-        }
-        routes.sort_by(|one, other| one.name.cmp(&other.name));
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        let route = |pair: QueuePair| Route {
+            context: catalog::context(&pair.name),
+            name: pair.name,
+            queue_url: pair.queue_url,
+            dead_letters: DeadLetters::new(sqs.clone(), pair.dead_letters_url),
+        };
+        let routes =
+            queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name)).into_iter().map(route).collect();
         let operations = environment.text("OPERATIONS_TABLE")?;
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         let seconds = |name| environment.parsed(name).map(Duration::from_secs);

@@ -60,10 +60,12 @@ impl Environment {
         Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60))
     }
 
-    /// Every variable whose name begins with `prefix`, by the rest of its name.
-    pub fn with_prefix(&self, prefix: &str) -> HashMap<String, String> {
-        let rest = |(name, value): (&String, &String)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone()));
-        self.0.iter().filter_map(rest).collect()
+    /// These variables and further ones; a further one replaces one of the same name.
+    #[must_use]
+    pub fn with<const N: usize>(&self, further: [(&str, &str); N]) -> Self {
+        let mut variables = self.0.clone();
+        variables.extend(Self::of(further).0);
+        Self(variables)
     }
 }
 
@@ -84,11 +86,11 @@ mod tests {
 
     #[test]
     fn a_setting_that_does_not_do_is_named() {
-        let environment = Environment::of([("EMPTY", ""), ("DAYS", "many"), ("QUEUE_orders", "url")]);
+        let environment = Environment::of([("EMPTY", ""), ("DAYS", "many")]);
         let message = |error: BadSetting| error.to_string();
         assert_eq!(environment.text("EMPTY").map_err(message), Err("the environment variable EMPTY is not set".into()));
         let days = environment.parsed::<u32>("DAYS").map_err(message);
         assert_eq!(days, Err("the environment variable DAYS invalid digit found in string".into()));
-        assert_eq!(environment.with_prefix("QUEUE_"), HashMap::from([("orders".to_owned(), "url".to_owned())]));
+        assert_eq!(environment.with([("DAYS", "7")]).parsed::<u32>("DAYS").ok(), Some(7));
     }
 }

@@ -5,6 +5,7 @@ pub mod dead_letters;
 mod error;
 pub mod event_topic;
 mod pack;
+pub mod queues;
 
 pub use aws_sdk_sns::Client as SnsClient;
 pub use aws_sdk_sqs::Client as SqsClient;
@@ -12,3 +13,4 @@ pub use command_queue::{CommandQueue, Outgoing};
 pub use dead_letters::DeadLetters;
 pub use error::SendError;
 pub use event_topic::EventTopic;
+pub use queues::Queues;

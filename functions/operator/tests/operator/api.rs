@@ -15,6 +15,8 @@ use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, StatusCode};
+use messaging::Queues;
+use messaging::queues::QueuePair;
 use operator::Desk;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -226,7 +228,7 @@ impl Api {
 
     /// As a fresh Lambda environment would start it.
     fn cold(aws: &Aws) -> Desk {
-        let mut variables: Vec<(String, String)> = [
+        let environment = Environment::of([
             ("REGISTRY_TABLE", TABLES.registry),
             ("OPERATIONS_TABLE", TABLES.operations),
             ("PARKED_TABLE", TABLES.parked),
@@ -234,14 +236,8 @@ impl Api {
             ("OPERATION_RETENTION_DAYS", "90"),
             ("CONSOLE_CLIENT_ID", "the-console"),
             ("CONSOLE_SIGN_IN_URL", "https://auth.example/"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        for name in names() {
-            variables.push((format!("QUEUE_{name}"), queue(name)));
-            variables.push((format!("DEAD_LETTERS_{name}"), dead_letters(name)));
-        }
-        let environment: Environment = variables.into_iter().collect();
+            (Queues::VARIABLE, &Aws::queue_url("")),
+        ]);
         Desk::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("good settings")
     }
 
@@ -399,17 +395,17 @@ fn names() -> impl Iterator<Item = &'static str> {
     catalog::CONTEXTS.iter().map(|context| context.name).chain(OTHER_QUEUES)
 }
 
+fn pair(name: &str) -> QueuePair {
+    let pairs = Queues::new(Aws::queue_url("")).pairs(catalog::CONTEXTS.iter().map(|context| context.name));
+    pairs.into_iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("no queue is called {name}"))
+}
+
 pub fn queue(name: &str) -> String {
-    match name {
-        "publisher" => Aws::queue_url("publisher-retries"),
-        "read_model_updater" | "read_model_subscription" => Aws::queue_url("read-model-updates"),
-        context => Aws::queue_url(&format!("{context}-commands.fifo")),
-    }
+    pair(name).queue_url
 }
 
 pub fn dead_letters(name: &str) -> String {
-    let fifo = if catalog::context(name).is_some() { ".fifo" } else { "" };
-    Aws::queue_url(&format!("{name}-dead-letters{fifo}"))
+    pair(name).dead_letters_url
 }
 
 /// A domain event as subscribers get it.

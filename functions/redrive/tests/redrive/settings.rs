@@ -1,14 +1,11 @@
-//! Settings: every queue has its dead letters, and a bad setting is named.
+//! Settings: a queue prefix stands for every queue and its dead letters, and a bad setting is named.
 
 use lambda::settings::Environment;
 use redrive::Redrive;
 use testkit::{Aws, TABLES};
 
-const GOOD: [(&str, &str); 13] = [
-    ("QUEUE_orders", "https://sqs/orders.fifo"),
-    ("DEAD_LETTERS_orders", "https://sqs/orders-dead.fifo"),
-    ("QUEUE_read_model_updater", "https://sqs/updates"),
-    ("DEAD_LETTERS_read_model_updater", "https://sqs/updates-dead"),
+const GOOD: [(&str, &str); 10] = [
+    ("QUEUES", "https://sqs/shop-"),
     ("OPERATIONS_TABLE", TABLES.operations),
     ("PARKED_TABLE", TABLES.parked),
     ("REGISTRY_TABLE", TABLES.registry),
@@ -26,27 +23,23 @@ pub fn redrive(aws: &Aws) -> Redrive {
 }
 
 #[test]
-fn a_queue_named_after_a_context_holds_its_commands() {
+fn every_context_has_its_queue_and_no_setting_of_its_own() {
     let redrive = redrive(&Aws::new());
-    let routes: Vec<_> = redrive
-        .routes
-        .iter()
-        .map(|route| (route.name.as_str(), route.context.is_some(), route.queue_url.as_str(), route.dead_letters.url()))
-        .collect();
-    assert_eq!(
-        routes,
-        [
-            ("orders", true, "https://sqs/orders.fifo", "https://sqs/orders-dead.fifo"),
-            ("read_model_updater", false, "https://sqs/updates", "https://sqs/updates-dead"),
-        ]
-    );
+    for context in catalog::CONTEXTS {
+        let route = redrive.routes.iter().find(|route| route.name == context.name).expect("a route");
+        assert_eq!(route.context.map(|context| context.name), Some(context.name), "these are commands");
+        assert_eq!(route.queue_url, format!("https://sqs/shop-{}-commands.fifo", context.name));
+        assert_eq!(route.dead_letters.url(), format!("https://sqs/shop-{}-dead-letters.fifo", context.name));
+    }
+    let others: Vec<_> = redrive.routes.iter().filter(|route| route.context.is_none()).map(|r| &r.name).collect();
+    assert_eq!(others, ["publisher", "read_model_subscription", "read_model_updater"]);
 }
 
 #[test]
 fn what_is_missing_is_named() {
     for missing in GOOD.map(|(name, _)| name) {
-        if missing.starts_with("QUEUE_") || missing == "TENANT_CLAIM" {
-            continue; // a queue less, or the default
+        if missing == "TENANT_CLAIM" {
+            continue; // it has a default
         }
         let environment = Environment::of(GOOD.map(|(name, value)| (name, if name == missing { "" } else { value })));
         let aws = Aws::new();

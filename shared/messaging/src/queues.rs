@@ -1,0 +1,77 @@
+//! Names of an installation's queues. `template.yaml` gives the queues these names; a test of the house holds the two
+//! together. So a function needs one prefix instead of an address for each queue.
+
+/// The addresses of an installation's queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queues {
+    prefix: String,
+}
+
+/// A queue with its dead letters, and the name that operators and metrics know both by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePair {
+    pub name: String,
+    pub queue_url: String,
+    pub dead_letters_url: String,
+}
+
+/// Queues of other messages than commands: name, queue, dead letters.
+///
+/// What SNS could not hand to a subscriber goes where it should have gone.
+const OTHERS: [(&str, &str, &str); 3] = [
+    ("publisher", "publisher-retries", "publisher-dead-letters"),
+    ("read_model_subscription", "read-model-updates", "subscription-dead-letters"),
+    ("read_model_updater", "read-model-updates", "read-model-dead-letters"),
+];
+
+impl Queues {
+    /// The environment variable that holds the prefix.
+    pub const VARIABLE: &str = "QUEUES";
+
+    /// `prefix` is the start of every queue's URL: `https://sqs.eu-west-1.amazonaws.com/123456789012/waybill-`.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// A context's command queue.
+    pub fn commands(&self, context: &str) -> String {
+        self.url(&format!("{context}-commands.fifo"))
+    }
+
+    /// Every queue that has dead letters, by name: those of the contexts and the others.
+    pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {
+        let of_context = |context: &str| QueuePair {
+            name: context.to_owned(),
+            queue_url: self.commands(context),
+            dead_letters_url: self.url(&format!("{context}-dead-letters.fifo")),
+        };
+        let other = |(name, queue, dead_letters): (&str, &str, &str)| QueuePair {
+            name: name.to_owned(),
+            queue_url: self.url(queue),
+            dead_letters_url: self.url(dead_letters),
+        };
+        let mut pairs: Vec<_> = contexts.into_iter().map(of_context).chain(OTHERS.map(other)).collect();
+        pairs.sort_by(|one, other| one.name.cmp(&other.name));
+        pairs
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_known_by_its_installation_and_its_name() {
+        let queues = Queues::new("https://sqs.example/1/shop-");
+        assert_eq!(queues.commands("orders"), "https://sqs.example/1/shop-orders-commands.fifo");
+        let pairs = queues.pairs(["orders"]);
+        let names: Vec<_> = pairs.iter().map(|pair| pair.name.as_str()).collect();
+        assert_eq!(names, ["orders", "publisher", "read_model_subscription", "read_model_updater"]);
+        assert_eq!(pairs[0].dead_letters_url, "https://sqs.example/1/shop-orders-dead-letters.fifo");
+        assert_eq!(pairs[2].queue_url, pairs[3].queue_url, "both are handed to the updater");
+    }
+}
