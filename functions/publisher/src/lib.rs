@@ -11,7 +11,7 @@ mod settings;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{event_span, metric};
+use lambda::telemetry::{event_span, metric, record_lag};
 use messaging::{EventTopic, SendError};
 use store::StoreError;
 use store::event_store::Commit;
@@ -51,9 +51,8 @@ impl Publisher {
         let schemas = format!("{}/schemas", self.public_url);
         let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&schemas)).collect();
         self.topic.publish(&published).await?;
+        record_lag(metric::PUBLISH_LAG, events, now);
         for event in events {
-            let lag = now.since(event.time);
-            metrics::histogram!(metric::PUBLISH_LAG).record(lag.as_secs_f64() * 1000.0);
             event_span(event).in_scope(|| tracing::info!("published"));
         }
         metrics::counter!(metric::PUBLISHED).increment(events.len() as u64);

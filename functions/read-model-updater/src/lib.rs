@@ -17,7 +17,7 @@ use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use lambda::batch::{GivingBack, OUT_OF_TIME, Received};
-use lambda::telemetry::{chain, chain_in_full, event_span, metric};
+use lambda::telemetry::{chain, chain_in_full, event_span, metric, record_lag};
 use store::event_store::Streams;
 use store::read_models::{Key, ReadModels};
 use tokio::time::{Instant, timeout_at};
@@ -86,9 +86,8 @@ impl Updater {
                 OUT_OF_TIME.to_owned()
             }
         };
+        record_lag(metric::PROJECTION_LAG, &progress.applied, now);
         for event in &progress.applied {
-            let lag = now.since(event.time);
-            metrics::histogram!(metric::PROJECTION_LAG).record(lag.as_secs_f64() * 1000.0);
             event_span(event).in_scope(|| tracing::info!("projected"));
         }
         metrics::counter!(metric::PROJECTED).increment(progress.applied.len() as u64);

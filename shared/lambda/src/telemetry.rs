@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use kernel::domain_event::RecordedEvent;
 use kernel::receipt::Receipt;
+use kernel::timestamp::Timestamp;
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::Span;
 use tracing_subscriber::EnvFilter;
@@ -46,6 +47,22 @@ pub mod metric {
     pub const PROJECTED: &str = "Projected";
     /// From commit to the read model.
     pub const PROJECTION_LAG: &str = "ProjectionLag";
+}
+
+/// Records, under the name of a [`metric`], how long ago the oldest and the newest of these events were committed.
+///
+/// Not for each event: the embedded format holds at most a hundred values of a metric, and an invocation that catches up
+/// has more events than that.
+pub fn record_lag(metric: &'static str, events: &[RecordedEvent], now: Timestamp) {
+    for time in oldest_and_newest(events.iter().map(|event| event.time)) {
+        metrics::histogram!(metric).record(now.since(time).as_secs_f64() * 1000.0);
+    }
+}
+
+fn oldest_and_newest(times: impl Iterator<Item = Timestamp> + Clone) -> impl Iterator<Item = Timestamp> {
+    let newest = times.clone().max();
+    let oldest = times.min();
+    oldest.into_iter().chain(newest.filter(|_| newest != oldest))
 }
 
 /// Starts logs and metrics. To be called once, first.
@@ -144,5 +161,16 @@ mod tests {
         let error = serde_json::from_str::<u32>("\"Jane Doe\"").map_err(Unreadable).expect_err("not a number");
         assert_eq!(chain(&error), "the command cannot be read: Data error at line 1, column 10");
         assert!(chain_in_full(&error).contains("Jane Doe"));
+    }
+
+    #[test]
+    fn a_batch_of_any_size_has_two_lags_at_most() {
+        let lags = |millis: &[u64]| {
+            let times = millis.iter().copied().map(Timestamp::from_millis);
+            oldest_and_newest(times).map(Timestamp::millis).collect::<Vec<_>>()
+        };
+        assert_eq!(lags(&(0..500).rev().collect::<Vec<_>>()), [0, 499]);
+        assert_eq!(lags(&[7, 7]), [7]);
+        assert_eq!(lags(&[]), [0; 0]);
     }
 }
