@@ -1,4 +1,7 @@
-//! Who may know whom, as `docs/architecture.md` says, held against what cargo sees.
+//! Who may know whom, as `docs/architecture.md` says, held against what cargo sees; and what the templates repeat of the
+//! code.
+
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -32,7 +32,7 @@ STREAM_LABEL = re.compile(r"/stream/[0-9T:.Z-]+")
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that deploy.py wrote")
+    options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that describe.py wrote")
     stack = json.loads(options.parse_args().stack.read_text())
 
     count = 0
@@ -57,8 +57,15 @@ def policies(stack):
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             yield name, policy, iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for managed in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-            # Managed policies are written for everybody, and so grant more than one role needs.
-            yield name, managed["PolicyName"], {"Statement": [{"Action": "*", "Resource": "*"}]}
+            yield name, managed["PolicyName"], document_of(iam, managed["PolicyArn"])
+
+
+def document_of(iam, arn):
+    """A managed policy's document. One of AWS's own is written for everybody, so it grants more than one role needs."""
+    if ":iam::aws:" in arn:
+        return {"Statement": [{"Action": "*", "Resource": "*"}]}
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
 
 
 def findings_of(document):

@@ -1,7 +1,7 @@
 """Gives tenants and operators of events/registry/ their credentials and registry items, on a deployed local stack.
 
 A tenant gets an app client; an operator gets one as well, for scripts, and a user, for the console. All are added
-to the description that deploy.py wrote. The steps are those to take on AWS: make an app client, let the authorizer
+to the description that describe.py wrote. The steps are those to take on AWS: make an app client, let the authorizer
 accept it, write the registry.
 """
 
@@ -18,7 +18,7 @@ FIRST_TENANT = "demo"
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that deploy.py wrote")
+    options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that describe.py wrote")
     options.add_argument(
         "--registry", required=True, type=pathlib.Path, help="folder of <tenant>-tenant.json and <name>-operator.json"
     )

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
+use crate::sam::{TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::Environment;
 use crate::workspace::Workspace;
@@ -12,16 +13,19 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     let mut checks = Checks::default();
     checks.check("template, as CloudFormation", || cloudformation(workspace));
     checks.check("template, as SAM", || sam(workspace));
+    checks.check("templates within AWS's limits", || limits(workspace));
     checks.check("rights of the roles", || {
         let stack = LocalStack::start(workspace, &functions::placeholders(workspace)?, None)?;
         rights(workspace, &stack)
     });
+    checks
+        .check("sam build, package and deploy", || deployed(workspace, &functions::placeholders(workspace)?).map(drop));
     checks.summary()
 }
 
 pub fn cloudformation(workspace: &Workspace) -> Result<()> {
     let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
-    processes::show(tools.command("cfn-lint").arg(workspace.root.join("template.yaml")))
+    processes::show(tools.command("cfn-lint").args(TEMPLATES.map(|file| workspace.root.join(file))))
 }
 
 /// IAM's own rules, and no wildcards, on the roles as deployed: after the transforms.
@@ -35,6 +39,14 @@ pub fn rights(workspace: &Workspace, stack: &LocalStack) -> Result<()> {
         .arg("--stack")
         .arg(&stack.description);
     processes::show(&mut rights)
+}
+
+/// That twenty contexts fit, in production and under a long name, and that the docs say how many do.
+pub fn limits(workspace: &Workspace) -> Result<()> {
+    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
+    let mut limits = tools.command("python");
+    in_local_aws(&mut limits).arg(workspace.root.join("xtask/sam/limits.py")).arg("--templates").arg(&workspace.root);
+    processes::show(&mut limits)
 }
 
 pub fn sam(workspace: &Workspace) -> Result<()> {

@@ -20,7 +20,12 @@ use crate::steps::step;
 use crate::tools::Environment;
 use crate::workspace::Workspace;
 
-const STACK: &str = "waybill";
+/// The stack's name.
+pub const STACK: &str = "waybill";
+
+/// The server gives the stack's API the id that a tag names, so its URL is known before there is a stack, and the
+/// functions can be told it.
+const API_ID: &str = "waybill";
 
 /// Installing is over by now; a server that takes longer will not come.
 const START: Duration = Duration::from_secs(30);
@@ -29,7 +34,9 @@ pub struct LocalStack {
     server: Group,
     relay: Relay,
     log: PathBuf,
-    /// The file that describes the stack, for tests: `xtask/local_stack/deploy.py` says what is in it.
+    /// The server's URL.
+    pub endpoint: String,
+    /// The file that describes the stack, for tests: `xtask/local_stack/describe.py` says what is in it.
     pub description: PathBuf,
 }
 
@@ -37,14 +44,44 @@ impl LocalStack {
     /// Starts a server, deploys the template with the functions in the folder, and sets up the tenants and operators of
     /// `events/registry/`.
     pub fn start(workspace: &Workspace, functions: &Path, port: Option<u16>) -> Result<Self> {
+        Self::deployed_by(workspace, port, |stack| {
+            let mut deploy = stack.script(workspace, "deploy.py")?;
+            deploy.args(["--stack-name", STACK, "--tag", &stack.tag()]);
+            deploy.arg("--template").arg(workspace.root.join("template.yaml")).arg("--functions").arg(functions);
+            deploy.args(stack.parameters());
+            step("deploy template.yaml", || processes::keep(&mut deploy)).map(drop)
+        })
+    }
+
+    /// Starts a server, has `deploy` make the [`STACK`] on it, and sets up the tenants and operators.
+    pub fn deployed_by(
+        workspace: &Workspace,
+        port: Option<u16>,
+        deploy: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
         let tools = step("install the local stack", || Environment::of(workspace, "local-stack"))?;
         let stack = step("start the local stack", || Self::serve(workspace, &tools, port))?;
-        let deployed = stack.deploy(workspace, &tools, functions);
+        let deployed = deploy(&stack).and_then(|()| stack.set_up(workspace));
         if deployed.is_err() {
             eprintln!("\nThe server's last words:\n{}", stack.last_words());
         }
         deployed?;
         Ok(stack)
+    }
+
+    /// The template's parameters here, as `NAME=VALUE`.
+    pub fn parameters(&self) -> Vec<String> {
+        // A path without a stage means the stage $default.
+        let public_url = format!("PublicUrl={}/_aws/execute-api/{API_ID}", self.endpoint);
+        // Cognito's own host on AWS; here, the server's.
+        let sign_in_url = format!("SignInUrl={}", self.endpoint);
+        let others = ["Stage=local", "Architecture=x86_64", "RedriveMinutes=1"].map(str::to_owned);
+        others.into_iter().chain([public_url, sign_in_url]).collect()
+    }
+
+    /// The stack's tag, as `NAME=VALUE`.
+    pub fn tag(&self) -> String {
+        format!("ms-custom-id={API_ID}")
     }
 
     /// Waits for the server to end, which it does not do by itself.
@@ -85,7 +122,8 @@ impl LocalStack {
             .stdout(output.try_clone()?)
             .stderr(output);
         let description = folder.join("stack.json");
-        let mut stack = Self { server: Group::spawn(&mut command)?, relay, log, description };
+        let server = Group::spawn(&mut command)?;
+        let mut stack = Self { server, relay, log, endpoint: endpoint(port), description };
         stack.wait_for(port)?;
         Ok(stack)
     }
@@ -104,37 +142,34 @@ impl LocalStack {
         Ok(())
     }
 
-    fn deploy(&self, workspace: &Workspace, tools: &Environment, functions: &Path) -> Result<()> {
-        let scripts = workspace.root.join("xtask/local_stack");
-        let port = self.description.parent().and_then(Path::file_name).context("named after its port")?;
-        step("deploy template.yaml", || {
-            let mut deploy = tools.command("python");
-            in_local_aws(&mut deploy)
-                .arg(scripts.join("deploy.py"))
-                .args(["--endpoint", &endpoint(port.to_string_lossy()), "--stack-name", STACK])
-                .arg("--template")
-                .arg(workspace.root.join("template.yaml"))
-                .arg("--functions")
-                .arg(functions)
-                .args(["--server-pid", &self.server.leader.id().to_string()])
+    /// What a deployment does not do: describes the stack, and gives tenants and operators their credentials.
+    fn set_up(&self, workspace: &Workspace) -> Result<()> {
+        step("describe the stack", || {
+            let mut describe = self.script(workspace, "describe.py")?;
+            describe
+                .args(["--stack-name", STACK, "--server-pid", &self.server.leader.id().to_string()])
                 .arg("--server-log")
                 .arg(&self.log)
                 .args(["--scissors", &self.relay.scissors.to_string()])
                 .arg("--output")
                 .arg(&self.description);
-            processes::keep(&mut deploy)
+            processes::keep(&mut describe)
         })?;
         step("set up tenants and operators", || {
-            let mut tenants = tools.command("python");
-            in_local_aws(&mut tenants)
-                .arg(scripts.join("tenants.py"))
-                .arg("--stack")
-                .arg(&self.description)
-                .arg("--registry")
-                .arg(workspace.root.join("events/registry"));
+            let mut tenants = self.script(workspace, "tenants.py")?;
+            tenants.arg("--stack").arg(&self.description).arg("--registry").arg(workspace.root.join("events/registry"));
             processes::keep(&mut tenants)
         })?;
         Ok(())
+    }
+
+    /// One of the scripts in `xtask/local_stack`, which know the server by the environment.
+    fn script(&self, workspace: &Workspace, name: &str) -> Result<Command> {
+        let mut python = Environment::of(workspace, "local-stack")?.command("python");
+        in_local_aws(&mut python)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .arg(workspace.root.join("xtask/local_stack").join(name));
+        Ok(python)
     }
 }
 

@@ -11,6 +11,7 @@ mod local_stack;
 mod new_context;
 mod processes;
 mod relay;
+mod sam;
 mod simulate;
 mod steps;
 mod test;

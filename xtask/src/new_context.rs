@@ -1,7 +1,7 @@
 //! A new bounded context that works from the start: its folder, schemas and sample events, and the lines that make it
 //! known. Its rules are a beginning, to be replaced.
 
-mod edit;
+pub mod edit;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -52,7 +52,7 @@ pub fn new_context(root: &Path, name: &str) -> Result<()> {
     processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
     println!(
         "Made shared/contexts/{name}, with schemas and sample events under events/, and entered it in Cargo.toml, \
-         shared/catalog and template.yaml.\n\n  \
+         shared/catalog, template.yaml and observability.yaml.\n\n  \
          cargo nextest run -p {name} -p catalog\n      \
          runs its tests\n  \
          UPDATE_SCHEMAS=1 cargo nextest run -p {name} schema_files\n      \
@@ -98,7 +98,8 @@ fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         edited("shared/catalog/src/lib.rs", &|text| {
             edit::insert(text, "pub static CONTEXTS", "];", &format!("    {name}::CONTEXT,"))
         })?,
-        edited("template.yaml", &|text| edit::insert_word(text, "Contexts:", "Names:", name))?,
+        edited("template.yaml", &|text| edit::insert_context(text, name))?,
+        edited("observability.yaml", &|text| edit::insert_context(text, name))?,
     ])
 }
 

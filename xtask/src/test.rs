@@ -8,10 +8,13 @@ use crate::functions::Beside;
 use crate::local_stack::LocalStack;
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, Workspace, cargo};
-use crate::{browser, functions, lint, processes, tools};
+use crate::{browser, functions, lint, processes, sam, tools};
 
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
+
+/// From a token to a read model.
+const HAPPY_TEST: &str = "commands::a_command_goes_in_and_comes_out_as_a_read_model";
 
 pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Result<()> {
     let mut checks = Checks::default();
@@ -21,6 +24,7 @@ pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Res
     if on_local_stack {
         checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
         checks.check("template, as SAM", || lint::sam(workspace));
+        checks.check("templates within AWS's limits", || lint::limits(workspace));
         end_to_end(workspace, &mut checks);
     }
     checks.summary()
@@ -39,28 +43,44 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const TESTS: &str = "end-to-end tests";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
-    let stack = checks.check("deployment on the local stack", || {
-        LocalStack::start(workspace, &functions::build(workspace, Beside::Tests)?, None)
-    });
-    let Some(stack) = stack else {
-        checks.skip(RIGHTS, "nothing is deployed");
-        checks.skip(TESTS, "nothing is deployed");
-        checks.skip(CONSOLE, "nothing is deployed");
+    const HAPPY_PATH: &str = "the happy path on what SAM deployed";
+    let Some(functions) = checks.check("functions", || functions::build(workspace, Beside::Tests)) else {
+        for check in [RIGHTS, TESTS, CONSOLE, HAPPY_PATH] {
+            checks.skip(check, "there are no functions");
+        }
         return;
     };
-    let with_last_words = |result: Result<()>| {
-        if result.is_err() {
-            eprintln!("\nThe local stack's last words:\n{}", stack.last_words());
+    match checks.check("sam build, package and deploy", || sam::deployed(workspace, &functions)) {
+        Some(stack) => {
+            checks.check(HAPPY_PATH, || {
+                let mut test = nextest(workspace)?;
+                test.arg(format!("binary(={END_TO_END}) and test(={HAPPY_TEST})"));
+                with_last_words(&stack, processes::show(test.env(STACK_VARIABLE, &stack.description)))
+            });
         }
-        result
+        None => checks.skip(HAPPY_PATH, "nothing is deployed"),
+    }
+    let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
+    else {
+        for check in [RIGHTS, TESTS, CONSOLE] {
+            checks.skip(check, "nothing is deployed");
+        }
+        return;
     };
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
     checks.check(TESTS, || {
         let mut tests = nextest(workspace)?;
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
-        with_last_words(processes::show(&mut tests))
+        with_last_words(&stack, processes::show(&mut tests))
     });
-    checks.check(CONSOLE, || with_last_words(browser::console(workspace, &stack, STACK_VARIABLE)));
+    checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
+}
+
+fn with_last_words(stack: &LocalStack, result: Result<()>) -> Result<()> {
+    if result.is_err() {
+        eprintln!("\nThe local stack's last words:\n{}", stack.last_words());
+    }
+    result
 }
 
 /// Lacks its last argument, the filter. All tests are built either way, so cargo builds them once: a choice of

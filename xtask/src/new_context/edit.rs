@@ -12,20 +12,26 @@ pub fn insert(text: &str, start: &str, end: &str, line: &str) -> Option<String> 
     Some(lines.join("\n") + "\n")
 }
 
-/// Puts `word` into the YAML list `[…]` on the first line of `key` that follows one of `section`. `None` if there is
-/// no such line.
-pub fn insert_word(text: &str, section: &str, key: &str, word: &str) -> Option<String> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    let section = lines.iter().position(|line| line.trim() == section)?;
-    let at = section + lines[section..].iter().position(|line| line.trim_start().starts_with(key))?;
-    let (head, rest) = lines[at].split_once('[')?;
+/// Puts `context` into the list `[…]` of every loop over the contexts, which is the line after `- Context`. `None` if
+/// there is no such loop, or one whose list is written otherwise.
+pub fn insert_context(text: &str, context: &str) -> Option<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let loops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim() == "- Context").collect();
+    for at in &loops {
+        let list = lines.get_mut(at + 1)?;
+        *list = with_word(list, context)?;
+    }
+    (!loops.is_empty()).then(|| lines.join("\n") + "\n")
+}
+
+/// The line, with `word` in its list where it sorts.
+fn with_word(line: &str, word: &str) -> Option<String> {
+    let (head, rest) = line.split_once('[')?;
     let (list, tail) = rest.split_once(']')?;
     let mut words: Vec<&str> = list.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
     words.push(word);
     words.sort_unstable();
-    let line = format!("{head}[{}]{tail}", words.join(", "));
-    lines[at] = &line;
-    Some(lines.join("\n") + "\n")
+    Some(format!("{head}[{}]{tail}", words.join(", ")))
 }
 
 #[cfg(test)]
@@ -43,15 +49,16 @@ mod tests {
     }
 
     #[test]
-    fn a_word_joins_a_list() {
-        let text = "M:\n  Names: [x]\n  Contexts:\n    # why\n    Names: [orders, policies] # all\n";
+    fn a_context_joins_every_loop_over_contexts() {
+        let text = "A:\n  - Queue\n  - [x, y]\nB:\n  - Context\n  - [orders, policies]\nC:\n    - Context\n    - [orders, policies] # all\n";
         let expected = text.replace("[orders, policies]", "[claims, orders, policies]");
-        assert_eq!(insert_word(text, "Contexts:", "Names:", "claims"), Some(expected));
+        assert_eq!(insert_context(text, "claims"), Some(expected));
     }
 
     #[test]
     fn a_file_of_another_shape_is_left_to_people() {
         assert_eq!(insert(TEXT, "# Mine", "", "x"), None);
-        assert_eq!(insert_word("Contexts:\n  Names:\n  - orders\n", "Contexts:", "Names:", "x"), None);
+        assert_eq!(insert_context("- Context\n- !Ref Contexts\n", "x"), None);
+        assert_eq!(insert_context("- Queue\n- [x]\n", "x"), None);
     }
 }

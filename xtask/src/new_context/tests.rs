@@ -23,7 +23,17 @@ fn copy(name: &str) -> PathBuf {
     if root.exists() {
         fs::remove_dir_all(&root).expect("removed");
     }
-    for path in ["Cargo.toml", "Cargo.lock", "rustfmt.toml", "template.yaml", "functions", "shared", "tests", "xtask"] {
+    for path in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "rustfmt.toml",
+        "template.yaml",
+        "observability.yaml",
+        "functions",
+        "shared",
+        "tests",
+        "xtask",
+    ] {
         copy_all(&workspace.root.join(path), &root.join(path), &copy_without_code);
     }
     for path in NEEDED {
@@ -88,8 +98,10 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
     let all_but = ["--exclude", "kernel", "--exclude", "orders", "--exclude", "policies"];
     run(&root, &[&["test", "--offline", "--quiet", "--lib", "--workspace"], all_but.as_slice()].concat());
 
-    let listed = read(&root.join("template.yaml")).expect("a template");
-    assert!(listed.contains("[claims, orders, policies]"), "the template deploys it");
+    for file in ["template.yaml", "observability.yaml"] {
+        let listed = read(&root.join(file)).expect("a template");
+        assert!(listed.contains("[claims, orders, policies]") && !listed.contains("[orders, policies]"), "{file}");
+    }
     let again = new_context(&root, "claims").expect_err("it is there");
     assert_eq!(again.to_string(), "there is a context claims already");
 }
@@ -108,7 +120,7 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     assert!(refusal("claims").contains("others has a message OpenClaim already"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("Names: [", "Names: (")).expect("written");
+    write(&root.join("template.yaml"), &template.replace("- [orders, policies]", "- !Ref Contexts")).expect("written");
     assert!(refusal("parcels").contains("template.yaml is not as expected: enter parcels by hand"));
     assert_eq!(read(&root.join("Cargo.toml")).expect("a manifest"), before);
     assert!(!root.join("shared/contexts/parcels").exists());

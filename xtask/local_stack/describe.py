@@ -1,0 +1,86 @@
+"""Describes a stack that is deployed on the local stack, and adds what CloudFormation leaves out there.
+
+Writes what was made, for tenants.py, the tests and whoever wants to look, as JSON.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+
+import boto3
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--stack-name", required=True)
+    options.add_argument("--server-pid", required=True, type=int)
+    options.add_argument("--server-log", required=True)
+    options.add_argument("--scissors", required=True, help="whoever connects there cuts the functions' connections")
+    options.add_argument("--output", required=True, type=pathlib.Path, help="the JSON file to write")
+    given = options.parse_args()
+
+    cloudformation = boto3.client("cloudformation")
+    stack = cloudformation.describe_stacks(StackName=given.stack_name)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    # CloudFormation here leaves a table's time to live out.
+    dynamodb = boto3.client("dynamodb")
+    for table in ("OperationsTable", "ParkedTable"):
+        dynamodb.update_time_to_live(
+            TableName=outputs[table],
+            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+        )
+    receipt_key = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
+    whole = description(given, cloudformation.meta.endpoint_url, outputs, receipt_key)
+    given.output.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def description(given, endpoint, outputs, receipt_key):
+    contexts = [key.removesuffix("CommandsQueue") for key in outputs if key.endswith("CommandsQueue")]
+    return {
+        "endpoint": endpoint,
+        "region": os.environ["AWS_DEFAULT_REGION"],
+        "access_key_id": os.environ["AWS_ACCESS_KEY_ID"],
+        "secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
+        "stack_name": given.stack_name,
+        "api_url": outputs["ApiUrl"],
+        "console_url": outputs["ConsoleUrl"],
+        "sign_in_url": endpoint,
+        "token_url": f"{endpoint}/oauth2/token",
+        "user_pool_id": outputs["UserPoolId"],
+        "receipt_key": receipt_key,
+        "tables": {
+            "events": outputs["EventsTable"],
+            "operations": outputs["OperationsTable"],
+            "read_models": outputs["ReadModelsTable"],
+            "registry": outputs["RegistryTable"],
+            "parked": outputs["ParkedTable"],
+            "guards": outputs["GuardsTable"],
+        },
+        "contexts": {
+            context: {
+                "commands": outputs[f"{context}CommandsQueue"],
+                "dead_letters": outputs[f"{context}DeadLettersQueue"],
+                "command_handler": f"{given.stack_name}-{context}-command-handler",
+            }
+            for context in contexts
+        },
+        "event_topic": outputs["EventTopic"],
+        "redrive": f"{given.stack_name}-redrive",
+        "queues": {
+            "read_model_updates": outputs["ReadModelUpdatesQueue"],
+            "read_model_dead_letters": outputs["ReadModelDeadLettersQueue"],
+            "subscription_dead_letters": outputs["SubscriptionDeadLettersQueue"],
+            "publisher_retries": outputs["PublisherRetriesQueue"],
+            "publisher_dead_letters": outputs["PublisherDeadLettersQueue"],
+        },
+        "server_pid": given.server_pid,
+        "server_log": given.server_log,
+        "scissors": given.scissors,
+        "outputs": outputs,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Holds the templates against the limits that AWS documents: with 20 bounded contexts, in production, under a name as
+long as the documentation allows. Says for each limit how much of it is used, and how many contexts fit.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import tempfile
+
+from translated import Stack, listed, translated
+
+CONTEXTS = 20
+# The longest names that docs/contexts.md allows for this length of a context's name.
+CONTEXT_LENGTH = 17
+STACK_LENGTH = 30
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
+PRODUCTION = {
+    "Stage": "production",
+    "Rollout": "Canary10Percent5Minutes",
+    "AlarmEmail": "night@example.com",
+    "DomainName": "api.example.com",
+    "CertificateArn": CERTIFICATE,
+    "KmsKeyArn": KEY,
+}
+
+# The documented maximum of each name: "CloudFormation, Quotas" and each service's API reference.
+NAMES = {
+    "AWS::SQS::Queue": ("QueueName", 80),
+    "AWS::SNS::Topic": ("TopicName", 256),
+    "AWS::Lambda::Function": ("FunctionName", 64),
+    "AWS::Logs::LogGroup": ("LogGroupName", 512),
+    "AWS::Scheduler::Schedule": ("Name", 64),
+    "AWS::CloudWatch::Alarm": ("AlarmName", 255),
+    "AWS::CloudWatch::CompositeAlarm": ("AlarmName", 255),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
+    "AWS::ApiGatewayV2::Api": ("Name", 128),
+    "AWS::Cognito::UserPool": ("UserPoolName", 128),
+    "AWS::Cognito::UserPoolDomain": ("Domain", 63),
+    "AWS::IAM::Policy": ("PolicyName", 128),
+}
+
+
+class Limits:
+    """What was measured against what is allowed, the fullest of each kind."""
+
+    def __init__(self):
+        self.fullest = {}
+
+    def measure(self, limit: str, what: str, used: int, most: int):
+        if limit not in self.fullest or used / most > self.fullest[limit][1] / self.fullest[limit][2]:
+            self.fullest[limit] = (what, used, most)
+
+    def exceeded(self) -> list[str]:
+        return [limit for limit, (_, used, most) in self.fullest.items() if used > most]
+
+    def report(self) -> list[str]:
+        """Prints all, and gives those that are exceeded."""
+        for limit, (what, used, most) in self.fullest.items():
+            print(f"{limit + ' ':.<52} {used:>7} of {most:<7} {what}")
+        return self.exceeded()
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--templates", required=True, type=pathlib.Path, help="folder of the two templates")
+    given = options.parse_args()
+
+    limits = measured(given.templates, CONTEXTS)
+    exceeded = limits.report()
+    if exceeded:
+        sys.exit(f"exceeded with {CONTEXTS} contexts: {', '.join(exceeded)}")
+
+    fit = CONTEXTS
+    while not (next_exceeded := measured(given.templates, fit + 1).exceeded()):
+        fit += 1
+    print(f"{fit} contexts fit; one more exceeds: {', '.join(next_exceeded)}")
+    if f"{fit} contexts" not in (given.templates / "docs/contexts.md").read_text():
+        sys.exit(f"docs/contexts.md does not say that {fit} contexts fit")
+
+
+def measured(templates: pathlib.Path, contexts: int) -> Limits:
+    """Both templates with so many contexts, as they are deployed in production."""
+    limits = Limits()
+    with tempfile.TemporaryDirectory() as folder:
+        template, observability = with_contexts(templates, pathlib.Path(folder), contexts)
+        stack = Stack(*translated(template, "s" * STACK_LENGTH, **PRODUCTION))
+        given = stack.of_type("AWS::CloudFormation::Stack")["Observability"]["Parameters"]
+        measure(limits, stack, "template.yaml")
+        measure(limits, Stack(*translated(observability, "nested", **given)), "observability.yaml")
+    return limits
+
+
+def with_contexts(folder: pathlib.Path, to: pathlib.Path, count: int) -> list[pathlib.Path]:
+    """The templates with so many contexts in each loop over contexts, and with code in S3."""
+    names = ", ".join(chr(ord("a") + index) * CONTEXT_LENGTH for index in range(count))
+    files = []
+    for name in ("template.yaml", "observability.yaml"):
+        text = (folder / name).read_text()
+        text = re.sub(r"(- Context\n +- )\[[^]]*\]", rf"\1[{names}]", text)
+        text = text.replace("CodeUri: .\n", f"CodeUri: s3://{'b' * 63}/{'k' * 32}\n")
+        file = to / name
+        file.write_text(text)
+        files.append(file)
+    return files
+
+
+def measure(limits: Limits, stack: Stack, name: str):
+    template = stack.template
+    limits.measure(f"resources, {name}", "", len(stack.resources), 500)
+    limits.measure(f"outputs, {name}", "", len(template.get("Outputs", {})), 200)
+    limits.measure(f"parameters, {name}", "", len(template["Parameters"]), 200)
+    limits.measure(f"bytes after the transforms, {name}", "", len(json.dumps(template)), 1_000_000)
+    for kind, (property, most) in NAMES.items():
+        for resource, properties in stack.of_type(kind).items():
+            limits.measure(f"characters, {kind} {property}", resource, len(properties[property]), most)
+    for function, properties in stack.of_type("AWS::Lambda::Function").items():
+        variables = properties.get("Environment", {}).get("Variables", {})
+        size = sum(len(name) + len(str(value)) for name, value in variables.items())
+        limits.measure("bytes of environment, function", function, size, 4096)
+    inline = {role: properties.get("Policies", []) for role, properties in stack.of_type("AWS::IAM::Role").items()}
+    attached = {stack.reference(role): list(policies) for role, policies in inline.items()}
+    for policy in stack.of_type("AWS::IAM::Policy").values():
+        for role in policy["Roles"]:
+            attached[role].append(policy)
+    for role, policies in attached.items():
+        size = sum(len(re.sub(r"\s", "", json.dumps(policy["PolicyDocument"]))) for policy in policies)
+        limits.measure("characters of inline policies, role", role, size, 10_240)
+    for policy, properties in stack.of_type("AWS::IAM::ManagedPolicy").items():
+        size = len(re.sub(r"\s", "", json.dumps(properties["PolicyDocument"])))
+        limits.measure("characters of a managed policy", policy, size, 6144)
+    for role, properties in stack.of_type("AWS::IAM::Role").items():
+        limits.measure("managed policies, role", role, len(properties.get("ManagedPolicyArns", [])), 10)
+    for alarm, properties in stack.of_type("AWS::CloudWatch::CompositeAlarm").items():
+        limits.measure("characters of a composite alarm's rule", alarm, len(properties["AlarmRule"]), 10_240)
+        limits.measure("alarms in a composite alarm", alarm, properties["AlarmRule"].count("ALARM("), 100)
+    for alarm, properties in stack.of_type("AWS::CloudWatch::Alarm").items():
+        limits.measure("characters, alarm description", alarm, len(properties.get("AlarmDescription", "")), 1024)
+    for table, properties in stack.of_type("AWS::DynamoDB::Table").items():
+        indexes = properties.get("GlobalSecondaryIndexes", [])
+        limits.measure("indexes, table", table, len(indexes), 20)
+    limits.measure("routes, API", "", len(stack.of_type("AWS::ApiGatewayV2::Route")), 300)
+    for authorizer, properties in stack.of_type("AWS::ApiGatewayV2::Authorizer").items():
+        audience = listed(properties.get("JwtConfiguration", {}).get("Audience", []))
+        limits.measure("audiences, authorizer", authorizer, len(audience), 50)
+    for dashboard, properties in stack.of_type("AWS::CloudWatch::Dashboard").items():
+        limits.measure("widgets, dashboard", dashboard, len(json.loads(properties["DashboardBody"])["widgets"]), 500)
+
+
+if __name__ == "__main__":
+    main()

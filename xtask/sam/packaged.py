@@ -1,0 +1,105 @@
+"""Checks that what `sam package` wrote can be deployed: the SAM translator takes it, all code is in S3, and whatever
+invokes a function invokes its alias, so that no invocation sees new code with old settings.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import boto3
+
+from translated import Stack, listed, translated
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--template", required=True, type=pathlib.Path)
+    options.add_argument("parameters", nargs="*", help="NAME=VALUE")
+    given = options.parse_args()
+    parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
+    stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
+
+    findings = [*not_in_s3(stack), *not_by_alias(stack), *not_staged(stack), *not_by_the_key(stack)]
+    for finding in findings:
+        print(finding)
+    functions = len(stack.of_type("AWS::Lambda::Function"))
+    print(f"{' '.join(given.parameters)}: {functions} functions, {len(findings)} findings")
+    sys.exit(bool(findings) or functions == 0)
+
+
+def not_in_s3(stack):
+    s3 = boto3.client("s3")
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        code = function.get("Code")
+        if not isinstance(code, dict) or not {"S3Bucket", "S3Key"} <= code.keys():
+            yield f"{name}: its code is not in S3 but {code}"
+        elif s3.head_object(Bucket=code["S3Bucket"], Key=code["S3Key"])["ContentLength"] == 0:
+            yield f"{name}: its code in S3 is empty"
+    for name, nested in stack.of_type("AWS::CloudFormation::Stack").items():
+        if not nested["TemplateURL"].startswith("http"):
+            yield f"{name}: its template is not in S3 but at {nested['TemplateURL']}"
+
+
+def not_by_alias(stack):
+    invoked = {
+        "AWS::Lambda::EventSourceMapping": lambda of: of["FunctionName"],
+        "AWS::Lambda::Permission": lambda of: of["FunctionName"],
+        "AWS::ApiGatewayV2::Integration": lambda of: of["IntegrationUri"],
+        "AWS::Scheduler::Schedule": lambda of: of["Target"]["Arn"],
+    }
+    for kind, function in invoked.items():
+        found = stack.of_type(kind)
+        if not found:
+            yield f"there is no {kind}, though there should be"
+        for name, properties in found.items():
+            if not function(properties).endswith(":live"):
+                yield f"{name} invokes {function(properties)}, which is no alias"
+    for role, properties in stack.of_type("AWS::IAM::Role").items():
+        for policy in properties.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "lambda:InvokeFunction" not in listed(statement["Action"]):
+                    continue
+                for resource in listed(statement["Resource"]):
+                    if not resource.endswith(":live"):
+                        yield f"{role} may invoke {resource}, which is no alias"
+
+
+def not_staged(stack):
+    """With a rollout in steps, every alias is turned back on an alarm."""
+    if stack.values["Rollout"] == "AllAtOnce":
+        return
+    groups = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
+    for name, of in stack.resources.items():
+        if of["Type"] == "AWS::Lambda::Alias" and "CodeDeployLambdaAliasUpdate" not in of.get("UpdatePolicy", {}):
+            yield f"{name} moves at once"
+    for name, group in groups.items():
+        if not group.get("AlarmConfiguration", {}).get("Alarms"):
+            yield f"{name} is turned back by no alarm"
+    if len(groups) != len(stack.of_type("AWS::Lambda::Function")):
+        yield f"{len(groups)} of the functions have a rollout in steps"
+
+
+def not_by_the_key(stack):
+    """Where the customer brings a key, all that holds data is encrypted with it, and every role may use it."""
+    key = stack.values["KmsKeyArn"]
+    if not key:
+        return
+    encrypted = {
+        "AWS::DynamoDB::Table": lambda of: of["SSESpecification"].get("KMSMasterKeyId"),
+        "AWS::SQS::Queue": lambda of: of.get("KmsMasterKeyId"),
+        "AWS::Logs::LogGroup": lambda of: of.get("KmsKeyId"),
+        "AWS::SecretsManager::Secret": lambda of: of.get("KmsKeyId"),
+    }
+    for kind, key_of in encrypted.items():
+        for name, properties in stack.of_type(kind).items():
+            if key_of(properties) != key:
+                yield f"{name} is encrypted with {key_of(properties)}"
+    if stack.of_type("AWS::SNS::Topic")["EventTopic"]["KmsMasterKeyId"] != key:
+        yield "the topic of domain events is not encrypted with the key"
+    for role, properties in stack.of_type("AWS::IAM::Role").items():
+        if role != "CodeDeployServiceRole" and not properties.get("ManagedPolicyArns"):
+            yield f"{role} may not use the key"
+
+
+if __name__ == "__main__":
+    main()
