@@ -5,6 +5,7 @@ translator. Conditions, mappings and functions are then evaluated here, and what
 up in its real form and length.
 """
 
+import logging
 import os
 import pathlib
 import re
@@ -13,6 +14,9 @@ from samcli.lib.cfn_language_extensions.sam_integration import expand_language_e
 from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
+
+# The translator tells of features of its own that are not switched on.
+logging.disable(logging.WARNING)
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

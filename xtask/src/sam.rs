@@ -40,7 +40,7 @@ pub fn deployed(workspace: &Workspace, functions: &Path) -> Result<LocalStack> {
     LocalStack::deployed_by(workspace, None, |stack| {
         let parameters = stack.parameters();
         step("sam build", || project.build(&parameters))?;
-        step("sam package", || project.package(&stack.endpoint))?;
+        print!("{}", step("sam package", || project.package(&stack.endpoint))?);
         step("sam deploy, for the first time", || {
             let changes = project.deploy(stack, &parameters)?;
             ensure!(!changes.is_empty(), "nothing was deployed");
@@ -128,12 +128,13 @@ impl Project {
     }
 
     /// Puts all code into the local AWS's S3, and checks that what CloudFormation gets then can be deployed: with
-    /// `test` and `production` settings.
-    fn package(&self, endpoint: &str) -> Result<()> {
+    /// `test` and `production` settings. Gives the report of the checks.
+    fn package(&self, endpoint: &str) -> Result<String> {
         let packaged = self.folder.join("packaged.yaml");
         let mut package = self.command("package");
         package.args(["--resolve-s3", "--output-template-file"]).arg(&packaged);
         processes::keep(package.env("AWS_ENDPOINT_URL", endpoint))?;
+        let mut report = String::new();
         let key = "KmsKeyArn=arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
         let production = ["Stage=production", "Rollout=Canary10Percent5Minutes"];
         for settings in [&["Stage=test"][..], &production, &[production[0], production[1], key]] {
@@ -144,9 +145,9 @@ impl Project {
                 .arg(&packaged)
                 .args(settings)
                 .env("AWS_ENDPOINT_URL", endpoint);
-            print!("{}", processes::keep(&mut check)?);
+            report += &processes::keep(&mut check)?;
         }
-        Ok(())
+        Ok(report)
     }
 
     /// Gives the lines of the change set: what was added, modified or deleted. None: there was nothing to deploy.
