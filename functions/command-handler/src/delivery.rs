@@ -6,8 +6,8 @@ use kernel::command::{Command, NotACommand};
 use lambda::batch::Received;
 use tracing::Span;
 
-use crate::Stranger;
 use crate::outcome::Settled;
+use crate::stranger::Stranger;
 
 /// One delivery of a command.
 pub struct Delivery {

@@ -11,6 +11,7 @@ mod delivery;
 mod group;
 mod outcome;
 mod settings;
+mod stranger;
 mod verdict;
 
 use std::panic::AssertUnwindSafe;
@@ -19,13 +20,11 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use kernel::command::NotACommand;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::batch::{GivingBack, OUT_OF_TIME, Received};
-use lambda::telemetry::{chain, chain_in_full, metric};
 use store::EventStore;
-use store::parked::{Parked, ParkedMessage, Summary};
+use store::parked::Parked;
 use tokio::time::{Instant, timeout_at};
 
 pub use crate::delivery::Delivery;
@@ -73,48 +72,6 @@ impl CommandHandler {
         let failed = groups.into_iter().flatten().chain(strangers.into_iter().flatten()).collect();
         self.giving_back.answer(failed, clock.now()).await
     }
-
-    /// Parks a message that is no command. Gives it back with the error if that did not work.
-    async fn set_aside(&self, stranger: Stranger, clock: Clock, finish_by: Instant) -> Option<(Received, String)> {
-        let now = clock.now();
-        let Stranger { received, why } = stranger;
-        let summary = Summary {
-            parked_key: ParkedMessage::key(None, self.context.name),
-            id: ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
-            queue: self.context.name.to_owned(),
-            tenant: None,
-            context: Some(self.context.name.to_owned()),
-            message_type: None,
-            subject: None,
-            operation: None,
-            reason: "not-a-command".to_owned(),
-            error: chain_in_full(&why),
-            revision: 0,
-            attempts: received.failure.attempts,
-            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            first_parked_at: now,
-            parked_at: now,
-        };
-        let message = ParkedMessage::new(summary, received.body.clone());
-        let message_id = &received.message_id;
-        let error = match timeout_at(finish_by, self.parked.park(&message)).await {
-            Ok(Ok(())) => {
-                tracing::warn!(message_id, %why, "parked: not a command");
-                metrics::counter!(metric::PARKED, "Context" => self.context.name).increment(1);
-                return None;
-            }
-            Ok(Err(error)) => chain(&error),
-            Err(_) => OUT_OF_TIME.to_owned(),
-        };
-        tracing::error!(message_id, error, "not parked");
-        Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
-    }
-}
-
-/// A queue message that ingest did not send.
-struct Stranger {
-    received: Received,
-    why: NotACommand,
 }
 
 /// Wall-clock time as of the invocation's start, moved on by the runtime's own clock.

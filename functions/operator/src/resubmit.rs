@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::cloud_event::Invalid;
-use kernel::command::Command;
+use kernel::command::{Command, Header};
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -121,25 +121,31 @@ impl Desk {
         Ok(taken)
     }
 
-    /// The message to be sent: a command in its next revision; anything else as it is.
+    /// The message to be sent: a command in its next revision, whether this build can read it or not, for the record of
+    /// its operation is open to that revision alone; anything else as it is.
     fn next_revision(&self, parked: &ParkedMessage, repair: Option<&RawValue>) -> Result<String, Problem> {
-        let Some(command) = resubmission::command(parked) else {
-            return match repair {
-                None => Ok(parked.message.clone()),
-                Some(_) => Err(Problem::not_repairable(
-                    "it is no command, so there is no data to replace; resubmit it as it is, or discard it",
-                )),
-            };
-        };
-        if let Some(data) = repair {
-            let schema = self.repair_schema(parked).ok_or_else(|| {
-                Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
-            })?;
-            schema.check(&command_data(data.get())?)?;
-        }
         let revision = parked.summary.revision + 1;
-        let revised = Command::revised(command.event, revision, repair.map(ToOwned::to_owned));
-        let message = revised.map_err(|invalid| malformed(&invalid))?.to_json();
+        let message = match (resubmission::command(parked), repair) {
+            (Some(command), _) => {
+                if let Some(data) = repair {
+                    let schema = self.repair_schema(parked).ok_or_else(|| {
+                        Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
+                    })?;
+                    schema.check(&command_data(data.get())?)?;
+                }
+                let revised = Command::revised(command.event, revision, repair.map(ToOwned::to_owned));
+                revised.map_err(|invalid| malformed(&invalid))?.to_json()
+            }
+            (None, Some(_)) => {
+                return Err(Problem::not_repairable(
+                    "this build reads no command in it, so there is no data to replace; resubmit it as it is, or discard it",
+                ));
+            }
+            (None, None) => {
+                let revised = resubmission::header(parked).and_then(|_| Header::revised(&parked.message, revision));
+                revised.unwrap_or_else(|| parked.message.clone())
+            }
+        };
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(
                 Problem::too_large("a command takes at most 256 KiB, with what Waybill adds to it").about("data")

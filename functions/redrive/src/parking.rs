@@ -1,6 +1,7 @@
 //! Parking what has used up its attempts.
 
 use kernel::cloud_event::CloudEvent;
+use kernel::command::Header;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
@@ -25,8 +26,9 @@ impl Redrive {
     /// Parks a dead letter. Says whether it is parked now; if not, it had its outcome already.
     pub(crate) async fn park(&self, route: &Route, letter: &Letter, now: Timestamp) -> Result<bool, StoreError> {
         let reason = if letter.state == State::TooOld { "too-old" } else { "attempts-used-up" };
-        let message = parked(route, letter, reason, now);
-        let Some(command) = &letter.command else {
+        let header = route.context.and_then(|_| Header::read(&letter.dead.body));
+        let message = parked(route, letter, header.as_ref(), reason, now);
+        let Some(header) = header else {
             self.parked.park(&message).await?;
             tracing::error!(queue = route.name, message_id = letter.dead.message_id, reason, "parked");
             return Ok(true);
@@ -35,14 +37,14 @@ impl Redrive {
         let record = OperationRecord {
             outcome: Status::Parked,
             problem: Some(Problem::parked(detail).to_json()),
-            ..OperationRecord::of(command, now)
+            ..OperationRecord::headed(header.clone(), &route.name, now)
         };
         let parking = self.parked.park_command(&message, &record).await?;
         if parking == Parking::Parked {
             tracing::error!(
-                operation = %command.receipt,
-                command_key = %command.receipt.command_key,
-                tenant = %command.stream.tenant,
+                operation = %header.receipt,
+                command_key = %header.receipt.command_key,
+                tenant = %header.tenant,
                 context = route.name,
                 reason,
                 "parked"
@@ -52,17 +54,17 @@ impl Redrive {
     }
 }
 
-fn parked(route: &Route, letter: &Letter, reason: &str, now: Timestamp) -> ParkedMessage {
-    let Letter { dead, command, attempts, .. } = letter;
-    let (id, about) = match command {
-        Some(command) => (
-            ParkedMessage::id(command.receipt.accepted_at, command.receipt.command_key),
-            About { stream: Some(command.stream.clone()), message_type: Some(command.event.ty().to_owned()) },
+fn parked(route: &Route, letter: &Letter, header: Option<&Header>, reason: &str, now: Timestamp) -> ParkedMessage {
+    let Letter { dead, attempts, .. } = letter;
+    let (id, about) = match header {
+        Some(header) => (
+            ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
+            About { stream: header.stream(&route.name), message_type: Some(header.ty.clone()) },
         ),
         None => (ParkedMessage::id(dead.sent_at, &dead.message_id), About::of(&dead.body)),
     };
     let own_context = route.context.map(|context| context.name);
-    let tenant = about.stream.as_ref().map(|stream| stream.tenant.clone());
+    let tenant = header.map(|header| &header.tenant).or(about.stream.as_ref().map(|stream| &stream.tenant)).cloned();
     let error = dead.failure.error.clone().unwrap_or_else(|| {
         "no reason is known: the function that handled it ended without an answer; its log may tell".to_owned()
     });
@@ -74,10 +76,10 @@ fn parked(route: &Route, letter: &Letter, reason: &str, now: Timestamp) -> Parke
         context: about.stream.as_ref().map(|stream| stream.context.as_str()).or(own_context).map(str::to_owned),
         message_type: about.message_type,
         subject: about.stream.as_ref().map(|stream| stream.aggregate.to_string()),
-        operation: command.as_ref().map(|command| command.receipt.to_string()),
+        operation: header.map(|header| header.receipt.to_string()),
         reason: reason.to_owned(),
         error,
-        revision: command.as_ref().map_or(0, |command| command.revision),
+        revision: header.map_or(0, |header| header.revision),
         attempts: *attempts,
         first_failed_at: dead.failure.first_failed_at.unwrap_or(dead.sent_at),
         first_parked_at: now,

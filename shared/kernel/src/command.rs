@@ -1,11 +1,14 @@
 //! An accepted command: the message between ingest and the command handler.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::decider::Envelope;
 use crate::domain_event::{Cause, extension};
 use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
+use crate::message::raw;
 use crate::receipt::Receipt;
 
 /// A command as it lies in a queue: the client's CloudEvent with Waybill's extensions, whole.
@@ -52,6 +55,51 @@ pub enum NotACommand {
     Event(#[from] Invalid),
     #[error("its {0} is missing or malformed")]
     Attribute(&'static str),
+}
+
+/// What a queued command says of itself before it is read: enough to find its operation and its place in its stream.
+///
+/// It can be read of a message that is no [`Command`] to this build, as a later release may have queued it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub tenant: TenantId,
+    pub receipt: Receipt,
+    pub ty: String,
+    /// The aggregate's id.
+    pub subject: String,
+    pub revision: u32,
+}
+
+impl Header {
+    /// `None` if the message does not say whose command it is, and which.
+    pub fn read(message: &str) -> Option<Self> {
+        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(message).ok()?;
+        let text = |name: &str| members.get(name)?.as_str();
+        let receipt = Receipt::read(text(extension::OPERATION)?)?;
+        Some(Self {
+            tenant: TenantId::parse(text(extension::TENANT)?).ok()?,
+            receipt,
+            ty: text("type")?.to_owned(),
+            subject: text("subject").map_or_else(|| receipt.command_key.to_string(), str::to_owned),
+            revision: match members.get(extension::REVISION) {
+                None => 0,
+                Some(revision) => revision.as_u64()?.try_into().ok()?,
+            },
+        })
+    }
+
+    /// `None` if the subject names no aggregate.
+    pub fn stream(&self, context: &str) -> Option<StreamId> {
+        let aggregate = AggregateId::parse(&self.subject).ok()?;
+        Some(StreamId { tenant: self.tenant.clone(), context: context.to_owned(), aggregate })
+    }
+
+    /// The message in another revision, each other member letter for letter as it was. `None` if it is no JSON object.
+    pub fn revised(message: &str, revision: u32) -> Option<String> {
+        let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(message).ok()?;
+        members.insert(extension::REVISION.to_owned(), raw(&revision));
+        Some(serde_json::to_string(&members).expect("members of JSON are JSON"))
+    }
 }
 
 impl Command {
@@ -119,6 +167,16 @@ impl Command {
     /// What the queue knows a repeat by: the command's key, its revision, and how often that was sent back.
     pub fn deduplication_id(key: CommandKey, revision: u32, attempts: u32) -> String {
         if revision == 0 && attempts == 0 { key.to_string() } else { format!("{key}.{revision}.{attempts}") }
+    }
+
+    pub fn header(&self) -> Header {
+        Header {
+            tenant: self.stream.tenant.clone(),
+            receipt: self.receipt,
+            ty: self.event.ty().to_owned(),
+            subject: self.stream.aggregate.to_string(),
+            revision: self.revision,
+        }
     }
 
     /// The schema version that `dataschema` ends in: `…/{context}/{type}/{version}`.
@@ -217,6 +275,51 @@ mod tests {
             let refused = Command::open(event.to_json().as_bytes(), "probe").map(|command| command.revision);
             assert_eq!(refused, Err(NotACommand::Attribute(extension::REVISION)), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_header_says_what_the_command_does() {
+        let again = Command::revised(sealed(event()), 3, None).expect("a command");
+        for event in [sealed(event()), sealed(CloudEvent::builder("c-2", "/shop", "Note").data_raw(data("1"))), again] {
+            let (header, command) = (Header::read(&event.to_json()).expect("a header"), open(&event));
+            assert_eq!(header.stream("probe").as_ref(), Some(&command.stream));
+            assert_eq!(header, command.header());
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_of_what_is_no_command() {
+        let message = sealed(event()).to_json();
+        for (from, to) in
+            [(r#""specversion":"1.0""#, r#""specversion":"2.0""#), ("authid", "principal"), ("N-1", "N/1")]
+        {
+            let strange = message.replacen(from, to, 1);
+            assert!(Command::open(strange.as_bytes(), "probe").is_err(), "{strange}");
+            assert_eq!(Header::read(&strange).expect("a header").receipt, open(&sealed(event())).receipt);
+        }
+        for (from, to) in
+            [("tenantid", "tenant"), ("operationid", "id2"), (r#""type""#, r#""kind""#), ("acme", "No Tenant")]
+        {
+            assert_eq!(Header::read(&message.replacen(from, to, 1)), None, "{from}");
+        }
+        for revision in [r#""1""#, "-1", "true"] {
+            let message = message.replacen('{', &format!(r#"{{"commandrevision":{revision},"#), 1);
+            assert_eq!(Header::read(&message), None, "{revision}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_revised_whatever_else_it_says() {
+        let strange = sealed(event()).to_json().replacen("authid", "principal", 1);
+        let revised = Header::revised(&strange, 4).expect("an object");
+        assert_eq!(Header::read(&revised).expect("a header").revision, 4);
+        assert!(revised.contains("{ \"text\":  \"n\" }"), "letter for letter: {revised}");
+        assert_eq!(
+            open(&CloudEvent::from_json(revised.replacen("principal", "authid", 1).as_bytes()).expect("an event"))
+                .revision,
+            4
+        );
+        assert_eq!(Header::revised("[]", 1), None);
     }
 
     #[test]

@@ -1,32 +1,38 @@
 //! The way back of a parked message that an operator has resubmitted. The operator function goes it at once; what that
 //! did not get to, the scheduled redrive finds and sends in the same way, which repeats nothing.
 
-use kernel::command::Command;
+use kernel::command::{Command, Header};
 use messaging::dead_letters::{Failure, Order, Returning};
 use store::parked::ParkedMessage;
 
 /// What is sent to the queue of this URL for a message that was resubmitted.
 ///
-/// A command goes to its stream's group, as a repeat of nothing but this revision. What is no command follows no order
-/// and has a group of its own where the queue wants one.
+/// A command goes to its stream's group, as a repeat of nothing but this revision; also one that only another release can
+/// read. What is no command follows no order and has a group of its own where the queue wants one.
 pub fn returning(resubmitted: &ParkedMessage, queue_url: &str) -> Returning {
     let summary = &resubmitted.summary;
     let failure = Failure { first_failed_at: Some(summary.first_failed_at), ..Failure::default() };
-    let order = is_fifo(queue_url).then(|| match command(resubmitted) {
-        Some(command) => Order {
-            group: command.stream.to_string(),
-            deduplication_id: Command::deduplication_id(command.receipt.command_key, command.revision, 0),
+    let command = header(resubmitted).and_then(|header| Some((header.stream(&summary.queue)?, header)));
+    let order = is_fifo(queue_url).then(|| match command {
+        Some((stream, header)) => Order {
+            group: stream.to_string(),
+            deduplication_id: Command::deduplication_id(header.receipt.command_key, header.revision, 0),
         },
         None => Order { group: summary.id.clone(), deduplication_id: format!("{}.{}", summary.id, summary.revision) },
     });
     Returning { body: resubmitted.message.clone(), order, failure }
 }
 
-/// The command that a parked message is, if it is one: not everything that reads like a command was parked as one.
+/// The command that a parked message is, if it is one to this build.
 pub fn command(parked: &ParkedMessage) -> Option<Command> {
+    header(parked)?;
+    Command::open(parked.message.as_bytes(), &parked.summary.queue).ok()
+}
+
+/// The header of a parked message that has an operation: not everything that reads like a command was parked as one.
+pub fn header(parked: &ParkedMessage) -> Option<Header> {
     let operation = parked.summary.operation.as_deref()?;
-    let command = Command::open(parked.message.as_bytes(), &parked.summary.queue).ok()?;
-    (command.receipt.to_string() == operation).then_some(command)
+    Header::read(&parked.message).filter(|header| header.receipt.to_string() == operation)
 }
 
 #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "SQS asks for exactly `.fifo`")]

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use kernel::command::Command;
+use kernel::command::{Command, Header};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::operation::{Operation, Resource, Status};
 use kernel::problem::Problem;
@@ -61,17 +61,23 @@ impl OperationRecord {
 
     /// What every record of the command says; that it is being retried, if nothing else is said.
     pub fn of(command: &Command, now: Timestamp) -> Self {
+        Self::headed(command.header(), &command.stream.context, now)
+    }
+
+    /// The same, of a command that may be no more than its header to this build.
+    pub fn headed(header: Header, context: &str, now: Timestamp) -> Self {
+        let Header { tenant, receipt, ty, subject, revision } = header;
         Self {
-            operation_key: Self::key(&command.stream.tenant, command.receipt.command_key),
+            operation_key: Self::key(&tenant, receipt.command_key),
             outcome: Status::Retrying,
-            digest: command.receipt.digest.to_string(),
-            context: command.stream.context.clone(),
-            command_type: command.event.ty().to_owned(),
-            subject: command.stream.aggregate.to_string(),
+            digest: receipt.digest.to_string(),
+            context: context.to_owned(),
+            command_type: ty,
+            subject,
             resource: None,
             version: None,
             problem: None,
-            revision: command.revision,
+            revision,
             attempt: None,
             failed_at: None,
             recorded_at: now,

@@ -33,6 +33,16 @@ async fn the_sender_sees_the_operation_end_with_the_reason() {
 }
 
 #[tokio::test]
+async fn so_does_the_sender_of_a_command_that_only_another_release_can_read() {
+    let api = Api::new();
+    let mut queued = Queued::order("demo", "O-1", &bad_order(), second(0));
+    queued.body = queued.body.replacen("\"authid\"", "\"principal\"", 1);
+    let id = api.parks(&queued).await;
+    api.discard(&id, "that release will not come back").await.ok();
+    assert_eq!(api.operation(&queued).await.status, Status::Discarded);
+}
+
+#[tokio::test]
 async fn what_is_no_command_is_discarded_as_well() {
     let api = Api::new();
     let (event, _) = api.parks_event("demo/orders/O-7").await;

@@ -34,6 +34,28 @@ async fn a_command_goes_back_to_its_streams_place_in_its_next_revision() {
     assert_eq!(api.ids("queue=orders").await, [""; 0]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_only_another_release_can_read_goes_to_its_streams_place_in_its_next_revision() {
+    let strange = [("\"authid\"", "\"principal\""), ("\"specversion\":\"1.0\"", "\"specversion\":\"2.0\"")];
+    for (ours, theirs) in strange {
+        let api = Api::new();
+        let mut queued = Queued::order("demo", "O-1", &good_order(), second(0));
+        queued.body = queued.body.replacen(ours, theirs, 1);
+        let id = api.parks(&queued).await;
+        assert_eq!(api.detail(&id).await["repairable"], false);
+        api.resubmit(&id, json!({ "data": good_order() })).await.refused("not-repairable");
+        api.resubmit(&id, json!({})).await.accepted();
+
+        let message = api.only_queued("orders");
+        assert_eq!(message.group.as_deref(), Some("demo/orders/O-1"));
+        assert_eq!(message.deduplication_id, Some(format!("{}.1.0", queued.key())));
+        let read_there = Queued::read(message.body.replacen(theirs, ours, 1), "orders").command;
+        let expected = queued.command.event.clone().with_extension("commandrevision", 1).expect("a revision");
+        assert_eq!(read_there.event, expected, "all else is as it was");
+        assert_eq!(api.operation(&queued).await.status, Status::Retrying);
+    }
+}
+
 #[tokio::test]
 async fn nothing_need_be_said() {
     for body in ["", " ", "{}", r#"{"reason":null}"#, r#"{"reason":""}"#] {

@@ -1,0 +1,82 @@
+//! Queue messages in which this build finds no command: sent by somebody else than ingest, or by the ingest of a release
+//! that this build knows nothing of.
+
+use kernel::command::{Header, NotACommand};
+use kernel::operation::Status;
+use kernel::problem::Problem;
+use kernel::timestamp::Timestamp;
+use lambda::batch::{OUT_OF_TIME, Received};
+use lambda::telemetry::{chain, chain_in_full, metric};
+use store::StoreError;
+use store::operations::OperationRecord;
+use store::parked::{ParkedMessage, Parking, Summary};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Clock, CommandHandler};
+
+/// A queue message that cannot be handled, and why.
+pub(crate) struct Stranger {
+    pub received: Received,
+    pub why: NotACommand,
+}
+
+impl CommandHandler {
+    /// Parks it. Gives it back with the error if that did not work.
+    pub(crate) async fn set_aside(
+        &self,
+        Stranger { received, why }: Stranger,
+        clock: Clock,
+        finish_by: Instant,
+    ) -> Option<(Received, String)> {
+        let message_id = &received.message_id;
+        let error = match timeout_at(finish_by, self.park(&received, &why, clock.now())).await {
+            Ok(Ok(parking)) => {
+                let metric = if parking == Parking::Parked { metric::PARKED } else { metric::DUPLICATES };
+                metrics::counter!(metric, "Context" => self.context.name).increment(1);
+                tracing::warn!(message_id, %why, ?parking, "not a command to this build");
+                return None;
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => OUT_OF_TIME.to_owned(),
+        };
+        tracing::error!(message_id, error, "not parked");
+        Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
+    }
+
+    /// With its operation, if the message says which it is: whoever follows it must not read `accepted` for ever.
+    async fn park(&self, received: &Received, why: &NotACommand, now: Timestamp) -> Result<Parking, StoreError> {
+        let header = Header::read(&received.body);
+        let reason = if header.is_some() { "unreadable" } else { "not-a-command" };
+        let id = match &header {
+            Some(header) => ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
+            None => ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
+        };
+        let tenant = header.as_ref().map(|header| header.tenant.clone());
+        let summary = Summary {
+            parked_key: ParkedMessage::key(tenant.as_ref(), self.context.name),
+            id,
+            queue: self.context.name.to_owned(),
+            tenant,
+            context: Some(self.context.name.to_owned()),
+            message_type: header.as_ref().map(|header| header.ty.clone()),
+            subject: header.as_ref().map(|header| header.subject.clone()),
+            operation: header.as_ref().map(|header| header.receipt.to_string()),
+            reason: reason.to_owned(),
+            error: chain_in_full(why),
+            revision: header.as_ref().map_or(0, |header| header.revision),
+            attempts: received.failure.attempts,
+            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
+            first_parked_at: now,
+            parked_at: now,
+        };
+        let message = ParkedMessage::new(summary, received.body.clone());
+        let Some(header) = header else { return self.parked.park(&message).await.map(|()| Parking::Parked) };
+        let detail = "this release finds no command in it (unreadable), so it waits for another release or an operator";
+        let record = OperationRecord {
+            outcome: Status::Parked,
+            problem: Some(Problem::parked(detail).to_json()),
+            ..OperationRecord::headed(header, self.context.name, now)
+        };
+        self.parked.park_command(&message, &record).await
+    }
+}
