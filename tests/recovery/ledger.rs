@@ -43,9 +43,9 @@ pub struct State {
     notes: u32,
 }
 
-pub static CONTEXT: Context = Context::of::<Ledger>("ledger", &[], &[]);
+pub static CONTEXT: Context = Context::of::<Ledger>("ledger", &[]);
 /// A build that reads what others do not know.
-pub static LATER: Context = Context::of::<Later>("ledger", &[], &[]);
+pub static LATER: Context = Context::of::<Later>("ledger", &[]);
 
 struct Ledger;
 

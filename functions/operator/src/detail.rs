@@ -1,7 +1,6 @@
 //! `GET /parked/{id}`: a message with all that is known of it.
 
 use kernel::cloud_event::CloudEvent;
-use kernel::context::Schema;
 use kernel::problem::Fault;
 use lambda::caller::Operator;
 use lambda::request::Parameters;
@@ -50,7 +49,10 @@ impl Desk {
         let Found { parked, earlier } = &parking.found;
         let event = CloudEvent::from_json(parked.message.as_bytes()).ok();
         let data = event.as_ref().and_then(CloudEvent::json);
-        let schema = event.as_ref().and_then(named_schema);
+        let schema = event
+            .as_ref()
+            .and_then(named_version)
+            .and_then(|named| catalog::schema(named.context, named.ty, named.version));
         let detail = Detail {
             item: Item::of(&parked.summary, &parking.id, operator),
             stage: parking.stage(),
@@ -58,7 +60,7 @@ impl Desk {
             message: &parked.message,
             data: data.and_then(|data| serde_json::from_str(data).ok()),
             dataschema: event.as_ref().and_then(CloudEvent::dataschema),
-            schema: schema.and_then(|schema| serde_json::from_str(schema.text).ok()),
+            schema: schema.and_then(|schema| serde_json::from_str(schema).ok()),
             complaints: self.complaints(parked, data),
             history: &parked.history,
             revisions: earlier.iter().map(|(revision, message)| Revision { revision: *revision, message }).collect(),
@@ -69,9 +71,9 @@ impl Desk {
     /// The schema that a command's data must keep to; `None` for what cannot be repaired.
     pub(crate) fn repair_schema(&self, parked: &ParkedMessage) -> Option<&schemas::Schema> {
         let command = resubmission::command(parked)?;
-        let named = named_schema(&command.event)?;
-        catalog::context(&parked.summary.queue)?.command(named.name)?;
-        self.bundled.of_command(named.name, Some(named.version)).map(|(_, schema)| schema)
+        let named = named_version(&command.event)?;
+        catalog::context(&parked.summary.queue)?.command(named.ty)?;
+        self.bundled.of_command(named.ty, Some(named.version)).map(|(_, schema)| schema)
     }
 
     fn complaints(&self, parked: &ParkedMessage, data: Option<&str>) -> Vec<Fault> {
@@ -85,10 +87,17 @@ impl Desk {
     }
 }
 
-/// The schema that a sealed event names: `…/{context}/{type}/{version}`, under whatever address the API had then.
-fn named_schema(event: &CloudEvent) -> Option<&'static Schema> {
+/// A version of a message type, as an event names it.
+struct Named<'a> {
+    context: &'a str,
+    ty: &'a str,
+    version: u32,
+}
+
+/// What a sealed event's `dataschema` names: `…/{context}/{type}/{version}`, under whatever address the API had then.
+fn named_version(event: &CloudEvent) -> Option<Named<'_>> {
     let mut path = event.dataschema()?.rsplit('/');
     let version = path.next()?.parse().ok()?;
     let ty = path.next().filter(|ty| *ty == event.ty())?;
-    catalog::schema(path.next()?, ty, version)
+    Some(Named { context: path.next()?, ty, version })
 }

@@ -11,12 +11,13 @@ impl Query {
     /// `GET /schemas`: all there are.
     pub(crate) fn schemas(&self, parameters: &Parameters) -> Answer {
         parameters.expect_only(&[])?;
-        let schemas = catalog::CONTEXTS.iter().flat_map(|context| {
-            context.schemas.iter().map(|schema| {
-                format!("{}/schemas/{}/{}/{}", self.public_url, context.name, schema.name, schema.version)
-            })
-        });
-        let schemas: Vec<_> = schemas.collect();
+        let mut schemas = Vec::new();
+        for context in catalog::CONTEXTS {
+            for message in context.messages() {
+                let uri = |number| format!("{}/schemas/{}/{}/{number}", self.public_url, context.name, message.name);
+                schemas.extend(message.versions.iter().map(|version| uri(version.number)));
+            }
+        }
         Ok(json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string()))
     }
 }
@@ -26,7 +27,7 @@ pub(crate) fn schema(context: &str, name: &str, version: &str, parameters: &Para
     let version = version.parse().map_err(|_| nothing_here())?;
     let schema = catalog::schema(context, name, version).ok_or_else(nothing_here)?;
     parameters.expect_only(&[])?;
-    let mut answer = json(StatusCode::OK, "application/schema+json", schema.text.to_owned());
+    let mut answer = json(StatusCode::OK, "application/schema+json", schema.to_owned());
     set(&mut answer, CACHE_CONTROL, "private, max-age=86400, immutable");
     Ok(answer)
 }

@@ -62,8 +62,8 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
             .iter()
             .map(|event| StoredEvent {
                 ty: event.message_type().name.into(),
-                schema: event.message_type().version,
-                data: event.to_json(),
+                schema: event.message_type().written.expect("it is written"),
+                data: event.clone().into_json(),
                 cause: cause.clone(),
             })
             .collect();

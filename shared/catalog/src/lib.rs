@@ -1,6 +1,6 @@
 //! Every bounded context of this installation, one line each. The only crate that knows them all.
 
-use kernel::context::{Context, ReadModel, Schema};
+use kernel::context::{Context, ReadModel};
 
 /// The contexts, in the order of their names.
 #[rustfmt::skip] // one line each
@@ -30,9 +30,8 @@ pub fn read_model(collection: &str) -> Option<(&'static Context, &'static dyn Re
 }
 
 /// The bundled schema of one version of a command or a domain event.
-pub fn schema(context: &str, name: &str, version: u32) -> Option<&'static Schema> {
-    let schemas = self::context(context)?.schemas;
-    schemas.iter().find(|schema| schema.name == name && schema.version == version)
+pub fn schema(context: &str, name: &str, version: u32) -> Option<&'static str> {
+    self::context(context)?.schema(name, version)
 }
 
 #[cfg(test)]

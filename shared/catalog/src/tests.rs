@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use kernel::context::MAX_NAME;
-use kernel::spec::assert_schemas_cover;
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -36,8 +35,10 @@ fn contexts_are_found_by_name_command_and_collection() {
             let (owner, found) = read_model(model.collection()).expect("by collection");
             assert_eq!((owner.name, found.collection()), (context.name, model.collection()));
         }
-        for schema in context.schemas {
-            assert_eq!(self::schema(context.name, schema.name, schema.version).expect("the schema").text, schema.text);
+        for message in context.messages() {
+            for version in message.versions {
+                assert_eq!(schema(context.name, message.name, version.number), Some(version.schema));
+            }
         }
     }
     assert!(context("nowhere").is_none() && context_of_command("DoNothing").is_none() && read_model("none").is_none());
@@ -58,8 +59,7 @@ fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_ev
     let commands = CONTEXTS.iter().flat_map(|context| context.commands).map(|command| command.name);
     assert_eq!(distinct(commands).err(), None);
     for context in CONTEXTS {
-        let messages = context.commands.iter().chain(context.events).map(|message| message.name);
-        assert_eq!(distinct(messages).err(), None, "in {}", context.name);
+        assert_eq!(distinct(context.messages().map(|message| message.name)).err(), None, "in {}", context.name);
     }
 }
 
@@ -85,15 +85,16 @@ fn every_context_can_be_read() {
 #[test]
 fn every_message_has_a_schema_that_stands_alone() {
     for context in CONTEXTS {
-        assert_schemas_cover(context);
-        for schema in context.schemas {
-            let document = serde_json::from_str::<Value>(schema.text).expect("JSON");
-            validator(&document);
-            let heading = |name: &str| document[name].as_str().unwrap_or_default();
-            assert_eq!(heading("title"), schema.name);
-            assert!(!heading("description").is_empty(), "{} says what it is", schema.name);
-            assert_eq!(heading("$schema"), "https://json-schema.org/draft/2020-12/schema");
-            assert_eq!(heading("$id"), "", "{} is served under whatever address this installation has", schema.name);
+        for message in context.messages() {
+            for version in message.versions {
+                let document = serde_json::from_str::<Value>(version.schema).expect("JSON");
+                validator(&document);
+                let heading = |name: &str| document[name].as_str().unwrap_or_default();
+                assert_eq!(heading("title"), message.name, "each context's messages name their folder");
+                assert!(!heading("description").is_empty(), "{} says what it is", message.name);
+                assert_eq!(heading("$schema"), "https://json-schema.org/draft/2020-12/schema");
+                assert_eq!(heading("$id"), "", "{} is served under whatever address there is", message.name);
+            }
         }
     }
 }
@@ -102,9 +103,10 @@ fn every_message_has_a_schema_that_stands_alone() {
 fn commands_say_no_to_what_they_do_not_know() {
     for context in CONTEXTS {
         for command in context.commands {
-            let schema = schema(context.name, command.name, command.version).expect("its schema");
-            let document: Value = serde_json::from_str(schema.text).expect("JSON");
-            assert_eq!(document["additionalProperties"], false, "{} lets a misspelt member through", command.name);
+            for version in command.versions {
+                let document: Value = serde_json::from_str(version.schema).expect("JSON");
+                assert_eq!(document["additionalProperties"], false, "{} lets a misspelt member through", command.name);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A bounded context as the rest of the house sees it, with its types erased: one value that names its schemas,
+//! A bounded context as the rest of the house sees it, with its types erased: one value that names its messages,
 //! its decider and its read models.
 
 use std::marker::PhantomData;
@@ -15,35 +15,10 @@ use crate::projection::{Filters, Happening, Listing, Projection};
 /// Most characters of a context's name. It is lower-case letters, for it becomes part of CloudFormation's ids.
 pub const MAX_NAME: usize = 30;
 
-/// A JSON Schema (2020-12) of one version of a command or a domain event, bundled with the build.
-#[derive(Debug, Clone, Copy)]
-pub struct Schema {
-    pub name: &'static str,
-    pub version: u32,
-    /// The schema's text.
-    pub text: &'static str,
-}
-
-/// Bundles `events/schemas/{context}/{Name}.{version}.json` of every message, older versions too, as a list of
-/// [`Schema`]s: `schemas!("orders": SubmitOrder = 1, SubmitOrder = 2, OrderSubmitted = 1)`.
-#[macro_export]
-macro_rules! schemas {
-    ($context:literal: $($name:ident = $version:literal),+ $(,)?) => {
-        &[$($crate::context::Schema {
-            name: stringify!($name),
-            version: $version,
-            text: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"), "/../../../events/schemas/", $context, "/", stringify!($name), ".", $version, ".json"
-            )),
-        }),+]
-    };
-}
-
 /// A bounded context.
 pub struct Context {
     /// Lower-case letters, at most [`MAX_NAME`]; also the `source` of its events.
     pub name: &'static str,
-    pub schemas: &'static [Schema],
     pub commands: &'static [MessageType],
     pub events: &'static [MessageType],
     /// The first one is what a succeeded operation links to.
@@ -52,14 +27,9 @@ pub struct Context {
 }
 
 impl Context {
-    pub const fn of<D: Decider>(
-        name: &'static str,
-        schemas: &'static [Schema],
-        read_models: &'static [&'static dyn ReadModel],
-    ) -> Self {
+    pub const fn of<D: Decider>(name: &'static str, read_models: &'static [&'static dyn ReadModel]) -> Self {
         Self {
             name,
-            schemas,
             commands: D::Command::TYPES,
             events: D::Event::TYPES,
             read_models,
@@ -67,9 +37,20 @@ impl Context {
         }
     }
 
-    /// The current version of a command type; `None` if it is not a command of this context.
-    pub fn command(&self, name: &str) -> Option<MessageType> {
-        self.commands.iter().copied().find(|command| command.name == name)
+    /// A command type; `None` if it is not a command of this context.
+    pub fn command(&self, name: &str) -> Option<&'static MessageType> {
+        self.commands.iter().find(|command| command.name == name)
+    }
+
+    /// All commands, then all events.
+    pub fn messages(&self) -> impl Iterator<Item = &'static MessageType> {
+        self.commands.iter().chain(self.events)
+    }
+
+    /// The schema of one version of a command or an event; `None` if this build does not read that version.
+    pub fn schema(&self, name: &str, version: u32) -> Option<&'static str> {
+        let message = self.messages().find(|message| message.name == name)?;
+        message.versions.iter().find(|known| known.number == version).map(|known| known.schema)
     }
 
     /// An aggregate before its first event.
@@ -144,13 +125,16 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
         let version = command.schema_version().ok_or_else(|| DecodeError::UnknownType(name.to_owned()))?;
         let typed = D::Command::decode(name, version, command.event.json().unwrap_or("null"))?;
         let Decision { events, guards } = D::decide(&self.state, &typed, &command.envelope())?;
+        // What a load will make of the stored events, and nothing more.
+        let events: Vec<_> = events.into_iter().map(D::Event::into_written).collect();
         let next = events.iter().fold(self.state.clone(), D::evolve);
         let cause = command.cause();
-        let stored = |event: &D::Event| {
-            let MessageType { name, version } = event.message_type();
-            StoredEvent { ty: name.to_owned(), schema: version, data: event.to_json(), cause: cause.clone() }
+        let stored = |event: D::Event| {
+            let MessageType { name, written, .. } = event.message_type();
+            let schema = written.unwrap_or_else(|| panic!("{name} is unwritten in this build, and was caused"));
+            StoredEvent { ty: (*name).to_owned(), schema, data: event.into_json(), cause: cause.clone() }
         };
-        Ok(Decided { events: events.iter().map(stored).collect(), guards, next: Self::with(next) })
+        Ok(Decided { events: events.into_iter().map(stored).collect(), guards, next: Self::with(next) })
     }
 
     fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError> {

@@ -100,30 +100,37 @@ pub fn assert_safe_to_repeat<D: Decider>(commands: impl IntoIterator<Item = D::C
     }
 }
 
-/// The message's JSON reads back as the message.
+/// The message's JSON reads back as what can be said in the version that is written.
 pub fn assert_reads_back<M: Message>(message: &M) {
-    let (MessageType { name, version }, json) = (message.message_type(), message.to_json());
+    let (name, version, json) = (message.message_type().name, written(message), message.clone().into_json());
     let read = M::decode(name, version, json.get()).unwrap_or_else(|error| panic!("{error}: {json}"));
-    assert_eq!(&read, message, "reads back from {json}");
+    assert_eq!(read, message.clone().into_written(), "reads back from {json}");
+}
+
+/// The version that this build writes the message in.
+fn written<M: Message>(message: &M) -> u32 {
+    let MessageType { name, written, .. } = message.message_type();
+    written.unwrap_or_else(|| panic!("{name} is unwritten in this build: nothing may cause it yet"))
 }
 
 fn json_of<T: serde::Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("a state serialises to JSON")
 }
 
-/// Compares `events/schemas/{context}/{Name}.{version}.json` with what the Rust types generate; the schemas of older
-/// versions stay as they are. A generated schema's `title` is its message's name.
+/// Compares `events/schemas/{context}/{Name}.{version}.json` of each message's newest version with what its Rust type
+/// generates; the schemas of older versions stay as they are. A generated schema's `title` is its message's name.
 ///
 /// With [`UPDATE_SCHEMAS`] in the environment it writes the files instead.
 pub fn assert_schemas_match(context: &Context, generated: impl IntoIterator<Item = Value>) {
     let update = std::env::var_os(UPDATE_SCHEMAS).is_some();
-    let mut missing: Vec<_> = messages(context).map(|message| message.name).collect();
+    let mut missing: Vec<_> = context.messages().map(|message| message.name).collect();
     for schema in generated {
         let title = schema["title"].as_str().expect("a generated schema has its type's name as title");
-        let message = messages(context).find(|message| message.name == title);
+        let message = context.messages().find(|message| message.name == title);
         let message = message.unwrap_or_else(|| panic!("no message of {} is called {title}", context.name));
         missing.retain(|name| *name != title);
-        let path = schema_file(context, message);
+        let version = message.versions[0].number;
+        let path = schema_file(context, title, version);
         if update {
             let written = fs::write(&path, format!("{schema:#}\n"));
             written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -135,7 +142,6 @@ pub fn assert_schemas_match(context: &Context, generated: impl IntoIterator<Item
                 "{file} is not what the type {title} generates. If version {version} was ever deployed, raise it first. \
                  Then write the file with\n    {UPDATE_SCHEMAS}=1 cargo nextest run -p {context} schema_files",
                 file = path.file_name().unwrap_or_default().display(),
-                version = message.version,
                 context = context.name,
             );
         }
@@ -143,45 +149,21 @@ pub fn assert_schemas_match(context: &Context, generated: impl IntoIterator<Item
     assert!(missing.is_empty(), "no schema was generated for {missing:?}");
 }
 
-fn schema_file(context: &Context, message: MessageType) -> PathBuf {
+fn schema_file(context: &Context, name: &str, version: u32) -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
     let folder = Path::new(&package).join("../../../events/schemas").join(context.name);
-    folder.join(format!("{}.{}.json", message.name, message.version))
-}
-
-fn messages(context: &Context) -> impl Iterator<Item = MessageType> {
-    context.commands.iter().chain(context.events).copied()
-}
-
-/// Every message type has a bundled schema for its current version, every schema parses, and none is left over.
-pub fn assert_schemas_cover(context: &Context) {
-    for MessageType { name, version } in messages(context) {
-        assert!(
-            context.schemas.iter().any(|schema| schema.name == name && schema.version == version),
-            "the schemas of {} lack {name} = {version}",
-            context.name
-        );
-    }
-    for schema in context.schemas {
-        serde_json::from_str::<Value>(schema.text)
-            .unwrap_or_else(|error| panic!("the schema of {} {} is not JSON: {error}", schema.name, schema.version));
-        assert!(messages(context).any(|message| message.name == schema.name), "nothing is called {}", schema.name);
-    }
+    folder.join(format!("{name}.{version}.json"))
 }
 
 /// The message's schema accepts it; and whatever else the schema accepts, the type reads: tried with every value that
 /// differs from the message in one place. `validator` makes a schema a function that tells whether it accepts a value.
-pub fn assert_agrees_with_schema<M: Message, V: Fn(&Value) -> bool>(
-    context: &Context,
-    message: &M,
-    validator: impl FnOnce(&Value) -> V,
-) {
-    let MessageType { name, version } = message.message_type();
-    let schema = context.schemas.iter().find(|schema| schema.name == name && schema.version == version);
-    let schema = schema.unwrap_or_else(|| panic!("the schemas of {} lack {name} = {version}", context.name));
-    let accepts = validator(&serde_json::from_str(schema.text).expect("the schema is JSON"));
+pub fn assert_agrees_with_schema<M: Message, V: Fn(&Value) -> bool>(message: &M, validator: impl FnOnce(&Value) -> V) {
+    let MessageType { name, versions, .. } = message.message_type();
+    let version = written(message);
+    let schema = versions.iter().find(|known| known.number == version).expect("what is written is read");
+    let accepts = validator(&serde_json::from_str(schema.schema).expect("the schema is JSON"));
 
-    let json = serde_json::from_str(message.to_json().get()).expect("a message is JSON");
+    let json = serde_json::from_str(message.clone().into_json().get()).expect("a message is JSON");
     assert!(accepts(&json), "the schema of {name} refuses {json}");
     assert_reads_back(message);
     for other in variations(&json).into_iter().filter(accepts) {
@@ -287,25 +269,32 @@ mod tests {
         assert_safe_to_repeat::<Sum<4>>([Add { amount: 2 }.into()]);
     }
 
-    const CONTEXT: Context = Context::of::<Sum<3>>(
-        "sums",
-        &[
-            crate::context::Schema { name: "Add", version: 1, text: r#"{"title":"Add"}"# },
-            crate::context::Schema { name: "Added", version: 1, text: "true" },
-        ],
-        &[],
-    );
+    const CONTEXT: Context = Context::of::<Sum<3>>("sums", &[]);
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Removed {}
+    mod early {
+        crate::messages! {
+            pub enum Event { Removed(super::Removed) = 1 unwritten }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "Removed is unwritten in this build: nothing may cause it yet")]
+    fn an_event_that_is_unwritten_and_caused_is_found() {
+        assert_reads_back(&early::Event::from(Removed {}));
+    }
 
     #[test]
     #[should_panic(expected = "the schema accepts null")]
     fn a_schema_that_accepts_more_than_its_type_is_found() {
-        assert_agrees_with_schema(&CONTEXT, &Command::from(Add { amount: 1 }), |_| |_: &Value| true);
+        assert_agrees_with_schema(&Command::from(Add { amount: 1 }), |_| |_: &Value| true);
     }
 
     #[test]
     #[should_panic(expected = "the schema of Add refuses")]
     fn a_schema_that_accepts_less_than_its_type_is_found() {
-        assert_agrees_with_schema(&CONTEXT, &Command::from(Add { amount: 1 }), |_| |_: &Value| false);
+        assert_agrees_with_schema(&Command::from(Add { amount: 1 }), |_| |_: &Value| false);
     }
 
     #[test]

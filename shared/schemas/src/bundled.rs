@@ -16,7 +16,7 @@ pub struct Bundled {
 }
 
 struct Versions {
-    current: u32,
+    current: Option<u32>,
     by_version: HashMap<u32, Schema>,
 }
 
@@ -28,12 +28,11 @@ impl Bundled {
         let mut commands = HashMap::new();
         for context in catalog::CONTEXTS {
             for command in context.commands {
-                let schemas = context.schemas.iter().filter(|schema| schema.name == command.name);
-                let compiled = schemas.map(|schema| {
-                    let document: Value = serde_json::from_str(schema.text).expect("a bundled schema is JSON");
-                    (schema.version, Schema::compile(&document, Weight::default()).expect("a bundled schema compiles"))
+                let compiled = command.versions.iter().map(|version| {
+                    let document: Value = serde_json::from_str(version.schema).expect("a bundled schema is JSON");
+                    (version.number, Schema::compile(&document, Weight::default()).expect("a bundled schema compiles"))
                 });
-                commands.insert(command.name, Versions { current: command.version, by_version: compiled.collect() });
+                commands.insert(command.name, Versions { current: command.written, by_version: compiled.collect() });
             }
         }
         Self { public_url: public_url.trim_end_matches('/').to_owned(), commands }
@@ -42,7 +41,7 @@ impl Bundled {
     /// A command's schema of that version, or its current one, with its version.
     pub fn of_command(&self, name: &str, version: Option<u32>) -> Option<(u32, &Schema)> {
         let versions = self.commands.get(name)?;
-        let version = version.unwrap_or(versions.current);
+        let version = version.or(versions.current)?;
         Some((version, versions.by_version.get(&version)?))
     }
 

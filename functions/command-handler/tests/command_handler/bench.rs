@@ -95,7 +95,8 @@ impl Bench {
     /// Queues a command for the aggregate as ingest does, and gives what ingest would have answered.
     pub async fn send(&self, aggregate: &str, id: &str, payload: impl Payload) -> Receipt {
         let kind = payload.message_type();
-        let event = self.event(id, kind.name, kind.version).subject(aggregate).data_raw(payload.to_json());
+        let version = kind.written.expect("a version that is written");
+        let event = self.event(id, kind.name, version).subject(aggregate).data_raw(payload.into_json());
         self.send_event(event).await
     }
 

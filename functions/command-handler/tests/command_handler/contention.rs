@@ -94,7 +94,7 @@ async fn a_guard_that_fails_because_the_stream_moved_rejects_nothing() {
         }
         let other = Bench::on(bench.aws.clone(), &CONTEXT);
         let event = |id: &str, aggregate: &str, to: &str| {
-            let payload = kernel::message::Message::to_json(&rename(to));
+            let payload = kernel::message::Message::into_json(rename(to));
             other.event(id, "Rename", 1).subject(aggregate).data_raw(payload)
         };
         // A second handler has A's next command, and then B takes the name that A gave back.

@@ -173,7 +173,7 @@ async fn a_command_with_nothing_left_to_do_succeeds_at_the_version_that_is_there
 async fn a_command_without_subject_is_for_an_aggregate_of_its_own() {
     let bench = Bench::orders();
     let receipt = bench
-        .send_event(bench.event("1", "SubmitOrder", 1).data_raw(kernel::message::Message::to_json(&submit())))
+        .send_event(bench.event("1", "SubmitOrder", 1).data_raw(kernel::message::Message::into_json(submit())))
         .await;
     bench.deliver().await;
     let key = receipt.command_key.to_string();

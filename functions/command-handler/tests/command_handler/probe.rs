@@ -103,11 +103,11 @@ pub struct State {
     name: Option<String>,
 }
 
-pub static CONTEXT: Context = Context::of::<Probe>("probe", &[], &[]);
+pub static CONTEXT: Context = Context::of::<Probe>("probe", &[]);
 /// A build that reads what others do not know.
-pub static LATER: Context = Context::of::<Later>("probe", &[], &[]);
+pub static LATER: Context = Context::of::<Later>("probe", &[]);
 /// A build that cannot stand notes of the past that say `trap`.
-pub static BRITTLE: Context = Context::of::<Brittle>("probe", &[], &[]);
+pub static BRITTLE: Context = Context::of::<Brittle>("probe", &[]);
 
 struct Probe;
 

@@ -14,7 +14,7 @@ async fn a_command_is_shown_with_its_data_its_schema_and_what_is_wrong() {
     assert_eq!(detail["message"], queued.body, "as it lay in the queue");
     assert_eq!(detail["data"], bad_order());
     assert_eq!(detail["dataschema"], format!("{PUBLIC_URL}/schemas/orders/SubmitOrder/1"));
-    let schema = catalog::schema("orders", "SubmitOrder", 1).expect("a schema").text;
+    let schema = catalog::schema("orders", "SubmitOrder", 1).expect("a schema");
     assert_eq!(detail["schema"], serde_json::from_str::<Value>(schema).expect("JSON"));
     let complaints = detail["complaints"].as_array().expect("complaints");
     let mut pointers: Vec<_> = complaints.iter().filter_map(|complaint| complaint["pointer"].as_str()).collect();

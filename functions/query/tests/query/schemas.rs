@@ -11,11 +11,13 @@ async fn every_schema_is_listed_and_resolves_under_the_uri_that_messages_carry()
     let listed: Vec<_> = listed["schemas"].as_array().expect("schemas").iter().filter_map(Value::as_str).collect();
     let mut expected = 0;
     for context in catalog::CONTEXTS {
-        for schema in context.schemas {
-            let uri = format!("{PUBLIC_URL}/schemas/{}/{}/{}", context.name, schema.name, schema.version);
+        let versions =
+            context.messages().flat_map(|message| message.versions.iter().map(|version| (message.name, version)));
+        for (name, version) in versions {
+            let uri = format!("{PUBLIC_URL}/schemas/{}/{name}/{}", context.name, version.number);
             assert!(listed.contains(&uri.as_str()), "{uri} is not in {listed:#?}");
             let answer = api.get(uri.strip_prefix(PUBLIC_URL).expect("of this API")).await.ok();
-            assert_eq!(answer.text, schema.text, "as it is in the repository");
+            assert_eq!(answer.text, version.schema, "as it is in the repository");
             assert_eq!(answer.header("content-type"), "application/schema+json");
             assert!(answer.header("cache-control").contains("immutable"), "{answer:#?}");
             jsonschema::options().offline().build(&answer.json()).expect("a schema that stands alone");

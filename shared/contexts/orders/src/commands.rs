@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Command {
+    pub enum Command in "orders" {
         SubmitOrder(SubmitOrder) = 1,
         CancelOrder(CancelOrder) = 1,
         ShipOrder(ShipOrder) = 1,

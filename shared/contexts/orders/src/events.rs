@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Line, Money};
 
 kernel::messages! {
-    pub enum Event {
+    pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,
         OrderShipped(OrderShipped) = 1,

@@ -11,7 +11,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::context::{Context, Schema};
+use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Envelope, Rejection};
 
 use commands::Command;
@@ -19,10 +19,7 @@ use events::Event;
 use projection::OrderView;
 use state::State;
 
-pub const CONTEXT: Context = Context::of::<Orders>("orders", SCHEMAS, &[&OrderView]);
-
-const SCHEMAS: &[Schema] = kernel::schemas!("orders":
-    SubmitOrder = 1, CancelOrder = 1, ShipOrder = 1, OrderSubmitted = 1, OrderCancelled = 1, OrderShipped = 1);
+pub const CONTEXT: Context = Context::of::<Orders>("orders", &[&OrderView]);
 
 /// The order's rules.
 pub struct Orders;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Command {
+    pub enum Command in "policies" {
         BindPolicy(BindPolicy) = 1,
         AdjustPremium(AdjustPremium) = 1,
         CancelPolicy(CancelPolicy) = 1,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Event {
+    pub enum Event in "policies" {
         PolicyBound(PolicyBound) = 1,
         PremiumAdjusted(PremiumAdjusted) = 1,
         PolicyCancelled(PolicyCancelled) = 1,

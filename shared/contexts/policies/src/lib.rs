@@ -9,7 +9,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::context::{Context, Schema};
+use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Envelope, Rejection};
 
 use commands::Command;
@@ -17,10 +17,7 @@ use events::Event;
 use projection::PolicyView;
 use state::State;
 
-pub const CONTEXT: Context = Context::of::<Policies>("policies", SCHEMAS, &[&PolicyView]);
-
-const SCHEMAS: &[Schema] = kernel::schemas!("policies":
-    BindPolicy = 1, AdjustPremium = 1, CancelPolicy = 1, PolicyBound = 1, PremiumAdjusted = 1, PolicyCancelled = 1);
+pub const CONTEXT: Context = Context::of::<Policies>("policies", &[&PolicyView]);
 
 /// The policy's rules.
 pub struct Policies;

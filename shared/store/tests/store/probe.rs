@@ -53,7 +53,7 @@ pub struct State {
 pub struct Probe<const LAYOUT: u32>;
 
 pub const fn context<const LAYOUT: u32>() -> Context {
-    Context::of::<Probe<LAYOUT>>("probe", &[], &[])
+    Context::of::<Probe<LAYOUT>>("probe", &[])
 }
 
 impl<const LAYOUT: u32> Decider for Probe<LAYOUT> {

@@ -119,10 +119,11 @@ pub fn receipt(id: &str, event: &CloudEvent) -> Receipt {
 /// A command as the command handler has it in its hands.
 pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
     let kind = payload.message_type();
+    let version = kind.written.expect("a version that is written");
     let event = CloudEvent::builder(id, "/tests", kind.name)
         .subject(stream.aggregate.as_str())
-        .dataschema(format!("https://api.example/schemas/{}/{}/{}", stream.context, kind.name, kind.version))
-        .data_raw(payload.to_json())
+        .dataschema(format!("https://api.example/schemas/{}/{}/{version}", stream.context, kind.name))
+        .data_raw(payload.clone().into_json())
         .build()
         .expect("a CloudEvent");
     Command {

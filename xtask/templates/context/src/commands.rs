@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Command {
+    pub enum Command in "__names__" {
         Open__Name__(Open__Name__) = 1,
         Close__Name__(Close__Name__) = 1,
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Event {
+    pub enum Event in "__names__" {
         __Name__Opened(__Name__Opened) = 1,
         __Name__Closed(__Name__Closed) = 1,
     }

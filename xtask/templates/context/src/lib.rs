@@ -9,7 +9,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::context::{Context, Schema};
+use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Envelope, Rejection};
 
 use commands::Command;
@@ -17,10 +17,7 @@ use events::Event;
 use projection::__Name__View;
 use state::State;
 
-pub const CONTEXT: Context = Context::of::<__Names__>("__names__", SCHEMAS, &[&__Name__View]);
-
-const SCHEMAS: &[Schema] = kernel::schemas!("__names__":
-    Open__Name__ = 1, Close__Name__ = 1, __Name__Opened = 1, __Name__Closed = 1);
+pub const CONTEXT: Context = Context::of::<__Names__>("__names__", &[&__Name__View]);
 
 /// The rules.
 pub struct __Names__;
