@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_id_reads_back_as_it_winto_written() {
+    fn a_stream_id_reads_back_as_it_was_written() {
         let stream = StreamId::parse("acme/orders/O-1:2@x").expect("a stream id");
         assert_eq!(StreamId::parse(&stream.to_string()), Ok(stream));
         assert!(StreamId::parse("acme/orders").is_err());
