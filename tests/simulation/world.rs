@@ -10,6 +10,7 @@ use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
 use kernel::timestamp::Timestamp;
+use lambda::SecretsManagerClient;
 use lambda::settings::Environment;
 use messaging::Queues;
 use operator::Desk;
@@ -37,6 +38,7 @@ pub struct World {
     pub random: RefCell<Rng>,
     environment: Environment,
     front: (store::Client, messaging::SqsClient),
+    secrets_manager: SecretsManagerClient,
     back: (store::Client, messaging::SqsClient),
     pub ingests: Environments<Ingest>,
     pub queries: Environments<Query>,
@@ -114,6 +116,10 @@ pub fn topic() -> String {
     Aws::topic_arn("events")
 }
 
+pub fn receipt_secret() -> String {
+    Aws::secret_arn("receipt-key")
+}
+
 /// All queues there are.
 pub fn queues() -> Vec<String> {
     let of_contexts = CONTEXTS.iter().flat_map(|context| [commands(context), dead_commands(context)]);
@@ -145,7 +151,9 @@ impl World {
             aws.disturb(plan.seed, disturbance);
         }
         aws.patience(lambda::aws::WITH_A_CLIENT_WAITING);
+        aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
         let front = (aws.dynamodb(), aws.sqs());
+        let secrets_manager = aws.secrets_manager();
         aws.patience(lambda::aws::IN_THE_BACKGROUND);
         let back = (aws.dynamodb(), aws.sqs());
         let world = Self {
@@ -155,6 +163,7 @@ impl World {
             random: RefCell::new(Rng::with_seed(plan.seed ^ 0x3077_1d00)),
             environment: environment(plan),
             front,
+            secrets_manager,
             back,
             ingests: Environments::default(),
             queries: Environments::default(),
@@ -243,12 +252,16 @@ impl World {
 
     pub fn ingest(&self) -> Warm<Ingest> {
         self.warm(&self.ingests, || {
-            Ingest::from_environment(&self.environment, self.front.0.clone(), self.front.1.clone()).expect("settings")
+            let (dynamodb, sqs) = self.front.clone();
+            Ingest::from_environment(&self.environment, dynamodb, sqs, self.secrets_manager.clone()).expect("settings")
         })
     }
 
     pub fn query(&self) -> Warm<Query> {
-        self.warm(&self.queries, || Query::from_environment(&self.environment, self.front.0.clone()).expect("settings"))
+        self.warm(&self.queries, || {
+            let (dynamodb, _) = self.front.clone();
+            Query::from_environment(&self.environment, dynamodb, self.secrets_manager.clone()).expect("settings")
+        })
     }
 
     pub fn desk(&self) -> Warm<Desk> {
@@ -316,7 +329,6 @@ impl World {
 
 fn environment(plan: Plan) -> Environment {
     Environment::of([
-        ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters"),
         ("REGISTRY_TABLE", TABLES.registry),
         ("OPERATIONS_TABLE", TABLES.operations),
         ("READ_MODELS_TABLE", TABLES.read_models),
@@ -331,6 +343,7 @@ fn environment(plan: Plan) -> Environment {
         ("RATE", "100"),
         ("MAX_RECEIVES", &plan.max_receives.to_string()),
         ("EVENT_TOPIC", &topic()),
+        ("RECEIPT_KEY_SECRET", &receipt_secret()),
         (Queues::VARIABLE, &Aws::queue_url("")),
     ])
 }

@@ -22,7 +22,6 @@ use crate::{grants, malformed, routes, too_large};
 
 /// What is the same for every event.
 pub struct Admission {
-    pub receipts: ReceiptKeys,
     pub bundled: Bundled,
     pub queues: Queues,
     /// The API's own address, without a slash at its end.
@@ -61,6 +60,7 @@ impl Admission {
     pub fn admit(
         &self,
         event: CloudEvent,
+        keys: &ReceiptKeys,
         tenant: &Tenant,
         caller: &Caller,
         now: Timestamp,
@@ -92,7 +92,7 @@ impl Admission {
             Problem::invalid_subject("the subject names the aggregate: 1 to 64 letters, digits or any of . _ ~ : @ -")
                 .about("subject")
         })?;
-        let receipt = self.receipts.seal(tenant_id, now, command_key, digest);
+        let receipt = keys.seal(tenant_id, now, command_key, digest);
         let mut operation = Operation::accepted(receipt.to_string(), now);
         operation.ty = Some(event.ty().to_owned());
         operation.subject = Some(aggregate.to_string());

@@ -18,6 +18,7 @@ use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::receipt_keys::ReceiptSecret;
 use lambda::telemetry::{chain, metric};
 use lambda::trace;
 use lambda_http::http::Method;
@@ -35,6 +36,7 @@ pub const MAX_BATCH: usize = 100;
 pub struct Ingest {
     pub callers: Callers,
     pub tenants: Tenants,
+    pub receipts: ReceiptSecret,
     pub admission: Admission,
     pub queue: CommandQueue,
 }
@@ -64,7 +66,10 @@ impl Ingest {
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
         tracing::Span::current().record("trace_id", trace::id(&traceparent));
-        let admit = |event| self.admission.admit(event, &tenant, &caller, now, &traceparent);
+        let keys = self.receipts.keys().await.map_err(|_| {
+            Problem::unavailable("no command can be accepted now; send the same again, which repeats nothing")
+        })?;
+        let admit = |event| self.admission.admit(event, &keys, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
                 let admitted = admit(event)?;

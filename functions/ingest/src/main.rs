@@ -12,6 +12,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
-    let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
+    let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())?;
+    ingest.receipts.read_ahead().await;
     run::http(|request| ingest.handle(request, SystemTime::now().into())).await
 }

@@ -1,8 +1,9 @@
 //! Ingest's settings, from environment variables.
 
-use kernel::receipt::ReceiptKeys;
+use lambda::SecretsManagerClient;
 use lambda::caller::Callers;
-use lambda::settings::{BadSetting, Environment, invalid};
+use lambda::receipt_keys::ReceiptSecret;
+use lambda::settings::{BadSetting, Environment};
 use messaging::{CommandQueue, Queues};
 use schemas::Bundled;
 use store::registry::Registry;
@@ -13,8 +14,6 @@ use crate::tenants::Tenants;
 
 /// The table of tenants.
 const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
-/// Secrets behind receipts: see [`ReceiptKeys::parse`].
-const RECEIPT_KEY: &str = "RECEIPT_KEY";
 /// The API's own address, as clients reach it.
 const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The claim that holds the tenant in users' tokens.
@@ -25,8 +24,9 @@ impl Ingest {
         environment: &Environment,
         dynamodb: store::Client,
         sqs: messaging::SqsClient,
+        secrets_manager: SecretsManagerClient,
     ) -> Result<Self, BadSetting> {
-        let receipts = ReceiptKeys::parse(&environment.text(RECEIPT_KEY)?).map_err(|why| invalid(RECEIPT_KEY, why))?;
+        let receipts = ReceiptSecret::from_environment(environment, secrets_manager)?;
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let public_url = environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned();
         let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
@@ -34,7 +34,8 @@ impl Ingest {
         Ok(Self {
             callers: Callers::new(registry.clone(), tenant_claim),
             tenants: Tenants::new(registry),
-            admission: Admission { receipts, bundled: Bundled::compile(&public_url), queues, public_url },
+            receipts,
+            admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),
         })
     }

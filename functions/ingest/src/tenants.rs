@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kernel::ids::TenantId;
+use lambda::cache::Cache;
 use lambda::caller::FRESH_FOR;
 use schemas::TenantSchemas;
 use store::StoreError;
-use store::cache::Cache;
 use store::registry::{Registry, TenantSettings};
 
 /// A tenant, ready to admit events.
@@ -16,7 +16,7 @@ pub struct Tenant {
 }
 
 /// All tenants, each read when it is first heard of, refreshed in the background, and kept while the registry is down.
-pub struct Tenants(Cache<Tenant>);
+pub struct Tenants(Cache<Tenant, StoreError>);
 
 impl Tenants {
     pub fn new(registry: Registry) -> Self {

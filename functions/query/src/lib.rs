@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
-use kernel::receipt::ReceiptKeys;
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::receipt_keys::ReceiptSecret;
 use lambda::request::{Parameters, decode, path};
 use lambda::telemetry::{chain, metric};
 use lambda_http::http::Method;
@@ -38,7 +38,7 @@ use store::read_models::ReadModels;
 /// Answers reads.
 pub struct Query {
     pub callers: Callers,
-    pub receipts: ReceiptKeys,
+    pub receipts: ReceiptSecret,
     pub operations: Operations,
     pub read_models: ReadModels,
     pub streams: Streams,

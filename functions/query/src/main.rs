@@ -11,6 +11,8 @@ use query::Query;
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let query = &Query::from_environment(&environment, Aws::connect(WITH_A_CLIENT_WAITING).await.dynamodb())?;
+    let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
+    let query = &Query::from_environment(&environment, aws.dynamodb(), aws.secrets_manager())?;
+    query.receipts.read_ahead().await;
     run::http(|request| async move { query.handle(request, SystemTime::now().into()).await }).await
 }

@@ -1,6 +1,7 @@
 //! `GET /operations/{id}`: how a command is doing.
 
 use kernel::operation::{Operation, Status};
+use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
 use lambda::http::{json, set};
@@ -15,7 +16,8 @@ impl Query {
     /// the same 404.
     pub(crate) async fn operation(&self, caller: &Caller, id: &str, parameters: &Parameters, now: Timestamp) -> Answer {
         parameters.expect_only(&[])?;
-        let receipt = self.receipts.open(&caller.tenant, id).ok_or_else(nothing_here)?;
+        let opened = self.receipts.open(&caller.tenant, id).await.map_err(|_| cannot_be_told())?;
+        let receipt = opened.ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
         let operation = match self.operations.find(&caller.tenant, receipt.command_key).await? {
             Some(record) => record.seen_by(&receipt, &self.public_url),
@@ -29,6 +31,11 @@ impl Query {
         }
         Ok(answer)
     }
+}
+
+/// Without keys a genuine id looks like a forged one.
+fn cannot_be_told() -> Problem {
+    Problem::unavailable("this cannot be read now; try again")
 }
 
 /// Seconds until something may have changed.

@@ -5,6 +5,7 @@
 //! or foreign one reads as unknown.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -95,7 +96,15 @@ impl fmt::Display for Receipt {
 
 /// The secret behind receipts. The first key seals; all of them open, so a key can be replaced without a gap.
 #[derive(Clone)]
-pub struct ReceiptKeys(Vec<Hmac<Sha256>>);
+pub struct ReceiptKeys {
+    keys: Vec<Hmac<Sha256>>,
+    /// The first key seals from then on; until then the second does, if there is one.
+    first_seals_from: Option<Timestamp>,
+}
+
+/// How long a new key is only for opening, before it seals. Who opens receipts reads the keys again for a receipt that none
+/// of them opens, and must have had the time to.
+pub const NOTICE: Duration = Duration::from_mins(1);
 
 /// Why a text holds no receipt keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,12 +122,19 @@ impl ReceiptKeys {
             }
         };
         let keys: Vec<_> = text.split_whitespace().map(key).collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(InvalidKeys) } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(InvalidKeys) } else { Ok(Self { keys, first_seals_from: None }) }
+    }
+
+    /// The same keys, as stored at this time: their first one is new to others, and seals when it is older than
+    /// [`NOTICE`].
+    #[must_use]
+    pub fn stored_at(self, stored_at: Timestamp) -> Self {
+        Self { first_seals_from: Some(stored_at.plus(NOTICE)), ..self }
     }
 
     pub fn seal(&self, tenant: &TenantId, accepted_at: Timestamp, command_key: CommandKey, digest: Digest) -> Receipt {
         let mut receipt = Receipt { accepted_at, command_key, digest, mac: [0; 16] };
-        let full = authenticator(&self.0[0], tenant, &receipt).finalize().into_bytes();
+        let full = authenticator(self.sealing(accepted_at), tenant, &receipt).finalize().into_bytes();
         receipt.mac.copy_from_slice(&full[..16]);
         receipt
     }
@@ -127,7 +143,12 @@ impl ReceiptKeys {
     pub fn open(&self, tenant: &TenantId, text: &str) -> Option<Receipt> {
         let receipt = Receipt::read(text)?;
         let genuine = |key| authenticator(key, tenant, &receipt).verify_truncated_left(&receipt.mac).is_ok();
-        self.0.iter().any(genuine).then_some(receipt)
+        self.keys.iter().any(genuine).then_some(receipt)
+    }
+
+    fn sealing(&self, at: Timestamp) -> &Hmac<Sha256> {
+        let first = &self.keys[0];
+        if self.first_seals_from.is_some_and(|from| at < from) { self.keys.get(1).unwrap_or(first) } else { first }
     }
 }
 
@@ -140,7 +161,7 @@ fn authenticator(key: &Hmac<Sha256>, tenant: &TenantId, receipt: &Receipt) -> Hm
 
 impl fmt::Debug for ReceiptKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReceiptKeys({} secret)", self.0.len())
+        write!(f, "ReceiptKeys({} secret)", self.keys.len())
     }
 }
 
@@ -200,6 +221,26 @@ mod tests {
         assert_eq!(replaced.open(&acme, &receipt.to_string()), Some(receipt));
         let gone = ReceiptKeys::parse(&"n".repeat(32)).expect("keys");
         assert_eq!(gone.open(&acme, &receipt.to_string()), None);
+    }
+
+    #[test]
+    fn a_new_key_opens_at_once_and_seals_after_its_notice() {
+        let (acme, old) = (tenant("acme"), keys());
+        let both = format!("{} {}", "n".repeat(32), "k".repeat(32));
+        let (stored, notice_over) = (Timestamp::from_millis(5), Timestamp::from_millis(5).plus(NOTICE));
+        let rotated = ReceiptKeys::parse(&both).expect("keys").stored_at(stored);
+        let seal = |keys: &ReceiptKeys, at| keys.seal(&acme, at, CommandKey::of(&acme, "s", "1"), Digest([0; 16]));
+        let just_before = Timestamp::from_millis(notice_over.millis() - 1);
+        for at in [stored, just_before] {
+            let receipt = seal(&rotated, at);
+            assert_eq!(receipt, seal(&old, at), "the key that all know still seals");
+            assert_eq!(rotated.open(&acme, &receipt.to_string()), Some(receipt));
+        }
+        let receipt = seal(&rotated, notice_over);
+        assert_ne!(receipt, seal(&old, notice_over));
+        assert_eq!(rotated.open(&acme, &receipt.to_string()), Some(receipt));
+        let alone = keys().stored_at(stored);
+        assert_eq!(seal(&alone, stored), seal(&old, stored), "an only key seals at once");
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Aws {
         aws_sdk_dynamodbstreams::Client::new(&self.0)
     }
 
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.0)
+    }
+
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.0)
     }

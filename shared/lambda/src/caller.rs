@@ -8,8 +8,9 @@ use kernel::ids::TenantId;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 use store::StoreError;
-use store::cache::Cache;
 use store::registry::{self, Registry};
+
+use crate::cache::Cache;
 
 /// A caller whose tenant is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum UnknownCaller {
 /// Finds callers' tenants.
 pub struct Callers {
     tenant_claim: String,
-    clients: Cache<TenantId>,
+    clients: Cache<TenantId, StoreError>,
 }
 
 /// How old what was read from the registry may be before it is read again.
@@ -94,7 +95,7 @@ impl Operator {
 /// Finds out who is an operator of what.
 pub struct Operators {
     callers: Callers,
-    registered: Cache<registry::Operator>,
+    registered: Cache<registry::Operator, StoreError>,
 }
 
 impl Operators {

@@ -1,13 +1,17 @@
-//! What every function starts with: settings, logs and metrics, AWS clients, callers, requests, problems, partial
-//! batches.
+//! What every function starts with: settings, logs and metrics, AWS clients, callers, receipt keys, requests,
+//! problems, partial batches.
 
 pub mod aws;
 pub mod batch;
+pub mod cache;
 pub mod caller;
 pub mod http;
+pub mod receipt_keys;
 pub mod request;
 pub mod resubmission;
 pub mod run;
 pub mod settings;
 pub mod telemetry;
 pub mod trace;
+
+pub use aws_sdk_secretsmanager::Client as SecretsManagerClient;

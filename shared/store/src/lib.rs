@@ -9,7 +9,6 @@
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
 
-pub mod cache;
 mod commit;
 mod error;
 pub mod event_store;

@@ -16,6 +16,7 @@ use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
 use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
 use crate::queues::{Message, Queues};
+use crate::secrets::Secrets;
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
@@ -40,6 +41,7 @@ pub(crate) struct World {
     pub streams: Mutex<Positions>,
     pub queues: Mutex<Queues>,
     pub topics: Mutex<Topics>,
+    pub secrets: Mutex<Secrets>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
@@ -68,6 +70,7 @@ impl Aws {
             streams: Mutex::default(),
             queues: Mutex::default(),
             topics: Mutex::default(),
+            secrets: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
@@ -87,6 +90,10 @@ impl Aws {
 
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         clients::dynamodb(self)
+    }
+
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        clients::secrets_manager(self)
     }
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
@@ -340,6 +347,18 @@ impl Aws {
     /// A topic's ARN, as AWS would have it.
     pub fn topic_arn(name: &str) -> String {
         format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
+    }
+
+    // Secrets Manager
+
+    /// Gives the secret this value, in place of what it held.
+    pub fn put_secret(&self, arn: &str, text: &str) {
+        lock(&self.world.secrets).put(arn, text, self.now());
+    }
+
+    /// A secret's ARN, as AWS would have it.
+    pub fn secret_arn(name: &str) -> String {
+        format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf")
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) fn dynamodb(aws: &Aws) -> aws_sdk_dynamodb::Client {
     client!(aws_sdk_dynamodb, aws, ATTEMPT_TIMEOUT)
 }
 
+pub(crate) fn secrets_manager(aws: &Aws) -> aws_sdk_secretsmanager::Client {
+    client!(aws_sdk_secretsmanager, aws, ATTEMPT_TIMEOUT)
+}
+
 pub(crate) fn streams(aws: &Aws) -> aws_sdk_dynamodbstreams::Client {
     client!(aws_sdk_dynamodbstreams, aws, ATTEMPT_TIMEOUT)
 }

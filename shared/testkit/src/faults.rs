@@ -137,7 +137,7 @@ impl Rewriting {
 
 pub(crate) fn throttle(service: Service) -> Answer {
     let (status, code) = match service {
-        Service::DynamoDb | Service::DynamoDbStreams => (400, "ThrottlingException"),
+        Service::DynamoDb | Service::DynamoDbStreams | Service::SecretsManager => (400, "ThrottlingException"),
         Service::Sqs => (403, "RequestThrottled"),
         Service::Sns => (400, "Throttling"),
     };

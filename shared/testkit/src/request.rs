@@ -11,6 +11,7 @@ pub enum Service {
     DynamoDbStreams,
     Sqs,
     Sns,
+    SecretsManager,
 }
 
 impl fmt::Display for Service {
@@ -20,6 +21,7 @@ impl fmt::Display for Service {
             Self::DynamoDbStreams => "streams",
             Self::Sqs => "sqs",
             Self::Sns => "sns",
+            Self::SecretsManager => "secrets",
         })
     }
 }
@@ -32,7 +34,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// `DynamoDB`, its streams and SQS name the operation in `x-amz-target`, SNS in the form that is its body.
+    /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body.
     pub fn read(http: &HttpRequest) -> Result<Self, String> {
         let body = http
             .body()
@@ -45,6 +47,7 @@ impl Request {
                 Some(("DynamoDB_20120810", operation)) => (Service::DynamoDb, operation.to_owned()),
                 Some(("DynamoDBStreams_20120810", operation)) => (Service::DynamoDbStreams, operation.to_owned()),
                 Some(("AmazonSQS", operation)) => (Service::Sqs, operation.to_owned()),
+                Some(("secretsmanager", operation)) => (Service::SecretsManager, operation.to_owned()),
                 _ => return Err(format!("no such service here: {target}")),
             },
             None => match form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Action") {

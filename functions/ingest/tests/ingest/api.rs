@@ -5,9 +5,10 @@ use ingest::admission::Admission;
 use ingest::tenants::Tenants;
 use kernel::cloud_event::CloudEvent;
 use kernel::problem::Problem;
-use kernel::receipt::ReceiptKeys;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Callers;
+use lambda::receipt_keys::ReceiptSecret;
+use lambda::settings::Environment;
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, StatusCode};
 use messaging::{CommandQueue, Queues};
@@ -47,6 +48,7 @@ impl Api {
 
     pub fn without_tenants() -> Self {
         let aws = Aws::new();
+        aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
         let ingest = cold(&aws);
         Self { aws, ingest }
     }
@@ -128,17 +130,24 @@ impl Api {
 
 fn cold(aws: &Aws) -> Ingest {
     let registry = Registry::new(aws.dynamodb(), TABLES.registry);
+    let environment = Environment::of([("RECEIPT_KEY_SECRET", &receipt_secret())]);
+    let receipts = ReceiptSecret::from_environment(&environment, aws.secrets_manager());
     Ingest {
         callers: Callers::new(registry.clone(), "custom:tenant"),
         tenants: Tenants::new(registry),
+        receipts: receipts.expect("good settings"),
         admission: Admission {
-            receipts: ReceiptKeys::parse("a-secret-of-at-least-thirty-two-characters").expect("a key"),
             bundled: Bundled::compile(PUBLIC_URL),
             queues: Queues::new(Aws::queue_url("")),
             public_url: PUBLIC_URL.to_owned(),
         },
         queue: CommandQueue::new(aws.sqs()),
     }
+}
+
+/// The secret with the keys behind operation ids.
+pub fn receipt_secret() -> String {
+    Aws::secret_arn("receipt-key")
 }
 
 pub fn queue(context: &str) -> String {

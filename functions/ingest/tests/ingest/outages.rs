@@ -52,6 +52,22 @@ async fn a_cold_environment_cannot_know_its_callers_and_says_when_to_come_back()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_warm_environment_keeps_accepting_while_secrets_manager_is_down_and_a_cold_one_waits_for_it() {
+    let api = Api::new();
+    api.warm_up().await;
+    down(&api, Service::SecretsManager);
+    for hour in 0..24 {
+        api.send(order(&format!("hour{hour}"))).await.accepted();
+        tokio::time::advance(Duration::from_hours(1)).await;
+    }
+    let api = api.restarted();
+    assert_unavailable(api.send(order("early")).await);
+    assert_eq!(api.queued("orders").len(), 24);
+    api.aws.heal();
+    api.send(order("early")).await.accepted();
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_that_cannot_be_read_are_an_outage_and_not_a_refusal() {
     let api = Api::without_tenants();
     api.register_client("shop-client", "demo");

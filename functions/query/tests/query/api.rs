@@ -143,16 +143,8 @@ impl Api {
     /// With the tenants `demo` (whose client is `shop-client`) and `other` (`other-client`).
     pub fn new() -> Self {
         let aws = Aws::new();
-        let environment = Environment::of([
-            ("RECEIPT_KEY", RECEIPT_KEY),
-            ("REGISTRY_TABLE", TABLES.registry),
-            ("OPERATIONS_TABLE", TABLES.operations),
-            ("READ_MODELS_TABLE", TABLES.read_models),
-            ("EVENTS_TABLE", TABLES.events),
-            ("PUBLIC_URL", &format!("{PUBLIC_URL}/")),
-            ("OPERATION_RETENTION_DAYS", "90"),
-        ]);
-        let query = Query::from_environment(&environment, aws.dynamodb()).expect("good settings");
+        aws.put_secret(&receipt_secret(), RECEIPT_KEY);
+        let query = cold(&aws);
         let tables = Tables {
             events: TABLES.events.to_owned(),
             operations: TABLES.operations.to_owned(),
@@ -166,6 +158,12 @@ impl Api {
         api.register("shop-client", "demo");
         api.register("other-client", "other");
         api
+    }
+
+    /// The same API as a fresh environment would start it.
+    pub fn restarted(self) -> Self {
+        let query = cold(&self.aws);
+        Self { query, ..self }
     }
 
     pub fn register(&self, client: &str, tenant: &str) {
@@ -203,12 +201,14 @@ impl Api {
     /// Ingest accepted a command with this id and content.
     #[expect(clippy::unused_self, reason = "it reads as what the API did")]
     pub fn accepts(&self, tenant: &str, id: &str, data: &Value, at: Timestamp) -> Accepted {
-        let tenant = TenantId::parse(tenant).expect("a tenant");
-        let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder").build().expect("an event");
-        let keys = ReceiptKeys::parse(RECEIPT_KEY).expect("a key");
-        let command_key = CommandKey::of(&tenant, event.source(), event.id());
-        let receipt = keys.seal(&tenant, at, command_key, Digest::of(&event, data));
-        Accepted { tenant, receipt }
+        sealed(RECEIPT_KEY, tenant, id, data, at)
+    }
+
+    /// An operator put another key before the old one, and ingest accepts with that one already.
+    pub fn rotates_keys_and_accepts(&self, tenant: &str, id: &str, data: &Value) -> Accepted {
+        let new = "another-secret-of-at-least-thirty-two-characters";
+        self.aws.put_secret(&receipt_secret(), &format!("{new} {RECEIPT_KEY}"));
+        sealed(new, tenant, id, data, self.now())
     }
 
     /// A command handler carried out what was queued.
@@ -320,6 +320,34 @@ impl Api {
         self.project(&stream).await;
         command
     }
+}
+
+/// Query as a fresh Lambda environment would start it: nothing cached.
+fn cold(aws: &Aws) -> Query {
+    let environment = Environment::of([
+        ("RECEIPT_KEY_SECRET", &receipt_secret()),
+        ("REGISTRY_TABLE", TABLES.registry),
+        ("OPERATIONS_TABLE", TABLES.operations),
+        ("READ_MODELS_TABLE", TABLES.read_models),
+        ("EVENTS_TABLE", TABLES.events),
+        ("PUBLIC_URL", &format!("{PUBLIC_URL}/")),
+        ("OPERATION_RETENTION_DAYS", "90"),
+    ]);
+    Query::from_environment(&environment, aws.dynamodb(), aws.secrets_manager()).expect("good settings")
+}
+
+/// The secret with the keys behind operation ids.
+fn receipt_secret() -> String {
+    Aws::secret_arn("receipt-key")
+}
+
+fn sealed(key: &str, tenant: &str, id: &str, data: &Value, at: Timestamp) -> Accepted {
+    let tenant = TenantId::parse(tenant).expect("a tenant");
+    let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder").build().expect("an event");
+    let keys = ReceiptKeys::parse(key).expect("a key");
+    let command_key = CommandKey::of(&tenant, event.source(), event.id());
+    let receipt = keys.seal(&tenant, at, command_key, Digest::of(&event, data));
+    Accepted { tenant, receipt }
 }
 
 fn context(stream: &StreamId) -> &'static kernel::context::Context {

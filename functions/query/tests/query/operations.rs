@@ -162,6 +162,20 @@ async fn forged_foreign_and_meaningless_ids_are_all_the_same_404() {
     assert_eq!(theirs.json()["status"], "succeeded");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_receipt_of_a_new_key_opens_where_only_the_old_one_was_known() {
+    let api = Api::new();
+    let before = api.accepts("demo", "before", &json!(1), api.now());
+    api.get(path(&before)).await.ok();
+    let after = api.rotates_keys_and_accepts("demo", "after", &json!(1));
+    for command in [&before, &after] {
+        assert_eq!(api.get(path(command)).await.ok().json()["status"], "accepted");
+    }
+    api.aws.forget_calls();
+    api.get(path(&after)).await.ok();
+    assert_eq!(api.aws.count("GetSecretValue"), 0, "{}", api.aws.calls());
+}
+
 #[tokio::test]
 async fn a_receipt_that_is_long_past_is_forgotten() {
     let api = Api::new();

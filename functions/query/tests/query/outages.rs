@@ -80,6 +80,24 @@ async fn what_needs_no_table_is_answered_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_receipt_keys_an_operation_is_unavailable_and_all_else_is_answered() {
+    let (api, paths) = seeded().await;
+    let api = api.restarted();
+    api.aws.inject(|attempt| match attempt.service {
+        Service::SecretsManager => Fault::refuse(500, "InternalServiceError"),
+        _ => Fault::None,
+    });
+    for path in &paths {
+        let answer = api.get(path).await;
+        if path.starts_with("/operations/") { assert_unavailable(answer) } else { drop(answer.ok()) }
+    }
+    api.aws.heal();
+    for path in &paths {
+        api.get(path).await.ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_cannot_be_looked_up_is_not_refused_but_put_off() {
     let (api, _) = seeded().await;
     api.aws.inject(|_| Fault::refuse(500, "InternalServerError"));

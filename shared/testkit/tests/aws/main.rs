@@ -4,6 +4,7 @@ mod dead_letters;
 mod dynamodb;
 mod faults;
 mod poll;
+mod secrets;
 mod sns;
 mod sqs;
 mod streams;

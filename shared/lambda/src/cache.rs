@@ -1,6 +1,7 @@
 //! A cache that is refreshed in the background and serves what it has while its source is down.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,17 +9,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::error::StoreError;
-
-type Loading<V> = Pin<Box<dyn Future<Output = Result<Option<V>, StoreError>> + Send>>;
+type Loading<V, E> = Pin<Box<dyn Future<Output = Result<Option<V>, E>> + Send>>;
 
 /// Values by key, each loaded when first asked for. `None` is remembered too: there is no such thing.
-pub struct Cache<V> {
-    shared: Arc<Shared<V>>,
+pub struct Cache<V, E> {
+    shared: Arc<Shared<V, E>>,
 }
 
-struct Shared<V> {
-    load: Box<dyn Fn(String) -> Loading<V> + Send + Sync>,
+struct Shared<V, E> {
+    load: Box<dyn Fn(String) -> Loading<V, E> + Send + Sync>,
     fresh_for: Duration,
     entries: Mutex<HashMap<String, Entry<V>>>,
 }
@@ -43,19 +42,24 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 /// More keys than any deployment has callers; beyond it the cache starts anew, for callers choose the keys.
 const MAX_ENTRIES: usize = 10_000;
 
-impl<V: Send + Sync + 'static> Cache<V> {
+impl<V: Send + Sync + 'static, E: Error + Send + 'static> Cache<V, E> {
     /// Values older than `fresh_for` are refreshed in the background by the next who asks.
     pub fn new<F, L>(fresh_for: Duration, load: L) -> Self
     where
         L: Fn(String) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Option<V>, StoreError>> + Send + 'static,
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let load = Box::new(move |key| Box::pin(load(key)) as Loading<V>);
+        let load = Box::new(move |key| Box::pin(load(key)) as Loading<V, E>);
         Self { shared: Arc::new(Shared { load, fresh_for, entries: Mutex::default() }) }
     }
 
+    /// The value as it is now at its source.
+    pub async fn reload(&self, key: &str) -> Result<Option<Arc<V>>, E> {
+        self.shared.reload(key).await
+    }
+
     /// The value, at once if it was ever loaded. Fails only when it never was and cannot be now.
-    pub async fn get(&self, key: &str) -> Result<Option<Arc<V>>, StoreError> {
+    pub async fn get(&self, key: &str) -> Result<Option<Arc<V>>, E> {
         let cached = {
             let mut entries = self.shared.entries();
             entries.get_mut(key).map(|entry| {
@@ -76,14 +80,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 if let Ok(Ok(fresh)) = timeout(WAIT, self.shared.reload(key)).await {
                     return Ok(fresh);
                 }
-                tracing::warn!("serving old settings");
+                tracing::warn!("serving an old value");
                 Ok(value)
             }
             Some((value, true, false)) => {
                 let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
                 tokio::spawn(async move {
                     if let Err(error) = shared.reload(&key).await {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "serving stale settings");
+                        tracing::warn!(error = &error as &dyn Error, "serving a stale value");
                     }
                 });
                 Ok(value)
@@ -92,12 +96,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 }
 
-impl<V> Shared<V> {
+impl<V, E> Shared<V, E> {
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry<V>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn reload(&self, key: &str) -> Result<Option<Arc<V>>, StoreError> {
+    async fn reload(&self, key: &str) -> Result<Option<Arc<V>>, E> {
         let loaded = (self.load)(key.to_owned()).await;
         let mut entries = self.entries();
         match loaded {
@@ -125,6 +129,8 @@ impl<V> Shared<V> {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+    use store::StoreError;
+
     use super::*;
 
     struct Source {
@@ -132,7 +138,7 @@ mod tests {
         down: AtomicBool,
     }
 
-    fn counting(fresh_for: Duration) -> (Arc<Source>, Cache<usize>) {
+    fn counting(fresh_for: Duration) -> (Arc<Source>, Cache<usize, StoreError>) {
         let source = Arc::new(Source { loads: AtomicUsize::new(0), down: AtomicBool::new(false) });
         let inner = Arc::clone(&source);
         let cache = Cache::new(fresh_for, move |key| {
@@ -148,7 +154,7 @@ mod tests {
         (source, cache)
     }
 
-    async fn value(cache: &Cache<usize>, key: &str) -> Option<usize> {
+    async fn value(cache: &Cache<usize, StoreError>, key: &str) -> Option<usize> {
         cache.get(key).await.expect("a value").map(|value| *value)
     }
 
