@@ -1,6 +1,7 @@
 //! What becomes of commands that fail: given back, dead-lettered, redriven, parked, repaired. The real functions, on an
 //! AWS in process.
 
+mod back_off;
 mod crashes;
 mod ledger;
 mod outages;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use kernel::receipt::Receipt;
+use lambda::back_off::MAX_RECEIVES;
 use redrive::{Canary, Request};
 use testkit::Fault;
 use tokio::time::advance;
 
-use crate::world::{MOST_RECEIVES, SCHEDULE, VISIBILITY, World, broken, loads, names};
+use crate::world::{SCHEDULE, VISIBILITY, World, broken, loads, names};
 
 fn schedule() -> Request {
     Request::default()
@@ -239,7 +240,7 @@ async fn a_dry_run_tells_and_changes_nothing() {
 async fn sqs_takes_to_the_dead_letters_what_the_handler_did_not_live_to_send_there() {
     let world = World::new();
     let receipt = world.note("A", "A-01").await;
-    for _ in 0..=MOST_RECEIVES {
+    for _ in 0..=MAX_RECEIVES {
         // Received by a function that dies.
         world.aws.receive(&world.queue, 10, VISIBILITY);
         advance(VISIBILITY + Duration::from_secs(1)).await;

@@ -14,6 +14,7 @@ use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::operation::Status;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
+use lambda::back_off::MAX_RECEIVES;
 use lambda::batch::GivingBack;
 use lambda::caller::Operators;
 use messaging::DeadLetters;
@@ -29,8 +30,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use crate::ledger;
 
-pub const MOST_RECEIVES: u32 = 5;
-/// How long the queue's consumer has a message to itself.
+/// The queue's visibility timeout.
 pub const VISIBILITY: Duration = Duration::from_mins(3);
 /// How often redrive runs.
 pub const SCHEDULE: Duration = Duration::from_mins(5);
@@ -58,7 +58,7 @@ impl World {
         let aws = Aws::new();
         let queue = Aws::queue_url("ledger-commands.fifo");
         let dead_letters = Aws::queue_url("ledger-dead-letters.fifo");
-        aws.dead_letter_queue(&queue, &dead_letters, MOST_RECEIVES);
+        aws.dead_letter_queue(&queue, &dead_letters, MAX_RECEIVES);
         let route = Route {
             name: "ledger".to_owned(),
             context: Some(&ledger::CONTEXT),
@@ -142,8 +142,10 @@ impl World {
             context: self.context,
             parked: Parked::new(self.aws.dynamodb(), TABLES.parked, TABLES.operations),
             giving_back: GivingBack {
+                sqs: self.aws.sqs(),
+                queue_url: self.queue.clone(),
                 dead_letters: DeadLetters::new(self.aws.sqs(), &self.dead_letters),
-                max_receives: MOST_RECEIVES,
+                max_receives: MAX_RECEIVES,
             },
             events: EventStore::new(self.aws.dynamodb(), tables),
             retention: RETENTION,
@@ -229,8 +231,13 @@ impl World {
 
     pub fn record(&self, receipt: &Receipt) -> Option<OperationRecord> {
         let key = OperationRecord::key(&tenant(), receipt.command_key);
-        let record = self.aws.items(TABLES.operations).into_iter().find(|record| record["operation_key"] == key)?;
-        Some(serde_json::from_value(record).expect("an operation record"))
+        self.records().into_iter().find(|record| record.operation_key == key)
+    }
+
+    /// The records of all operations.
+    pub fn records(&self) -> Vec<OperationRecord> {
+        let read = |record| serde_json::from_value(record).expect("an operation record");
+        self.aws.items(TABLES.operations).into_iter().map(read).collect()
     }
 
     #[track_caller]
@@ -251,14 +258,20 @@ impl World {
     /// The texts noted in a stream, in order.
     pub fn notes(&self, stream: &str) -> Vec<String> {
         let id = StreamId::parse(&format!("acme/ledger/{stream}")).expect("a stream id").to_string();
-        let commits = self.aws.items(TABLES.events).into_iter().filter(|commit| commit["stream_id"] == id);
-        commits
-            .flat_map(|commit| {
-                let events: Vec<Value> =
-                    serde_json::from_str(commit["events"].as_str().expect("events")).expect("a list of events");
-                events.into_iter().map(|event| event["data"]["text"].as_str().expect("a text").to_owned())
-            })
-            .collect()
+        self.all_notes().remove(&id).unwrap_or_default()
+    }
+
+    /// The texts noted in each stream, by its id, in order.
+    pub fn all_notes(&self) -> BTreeMap<String, Vec<String>> {
+        let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for commit in self.aws.items(TABLES.events) {
+            let id = commit["stream_id"].as_str().expect("a stream id").to_owned();
+            let events: Vec<Value> =
+                serde_json::from_str(commit["events"].as_str().expect("events")).expect("a list of events");
+            let texts = events.iter().map(|event| event["data"]["text"].as_str().expect("a text").to_owned());
+            notes.entry(id).or_default().extend(texts);
+        }
+        notes
     }
 
     pub fn parked(&self) -> Vec<Value> {

@@ -282,19 +282,20 @@ impl World {
     }
 
     pub fn handler(&self, context: &'static str) -> CommandHandler {
-        let own = [("CONTEXT", context.to_owned()), ("DEAD_LETTERS", dead_commands(context))];
+        let context_name = ("CONTEXT", context.to_owned());
+        let own = [context_name, ("QUEUE", commands(context)), ("DEAD_LETTERS", dead_commands(context))];
         let environment = self.environment_with(own);
         let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
         CommandHandler { deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
     pub fn updater(&self) -> Updater {
-        let environment = self.environment_with([("DEAD_LETTERS", dead_updates())]);
+        let environment = self.environment_with([("QUEUE", updates()), ("DEAD_LETTERS", dead_updates())]);
         Updater::from_environment(&environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {
-        let environment = self.environment_with([("DEAD_LETTERS", dead_retries()), ("RETRIES", retries())]);
+        let environment = self.environment_with([("QUEUE", retries()), ("DEAD_LETTERS", dead_retries())]);
         let (dynamodb, sqs) = self.back.clone();
         let clients = Clients { sns: self.aws.sns(), sqs, dynamodb, streams: self.aws.streams() };
         Publisher::from_environment(&environment, clients).expect("settings")

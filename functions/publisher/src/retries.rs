@@ -8,8 +8,8 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
 use lambda::batch::{GivingBack, Received};
 use lambda::telemetry::{chain, chain_in_full, metric};
+use messaging::SendError;
 use messaging::dead_letters::{Failure, Returning, send_back};
-use messaging::{SendError, SqsClient};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::event_store::Streams;
@@ -22,9 +22,7 @@ use crate::{PublishError, Publisher};
 pub struct Retries {
     pub commits: Streams,
     pub positions: StreamPositions,
-    pub sqs: SqsClient,
-    /// The queue that the messages come from; what becomes of positions goes there too.
-    pub queue_url: String,
+    /// Its queue is the one that what becomes of positions goes to.
     pub giving_back: GivingBack,
 }
 
@@ -102,6 +100,7 @@ impl Retries {
             order: None,
             failure: failure.clone(),
         };
-        Ok(send_back(&self.sqs, &self.queue_url, retries.map(message).collect()).await?)
+        let GivingBack { sqs, queue_url, .. } = &self.giving_back;
+        Ok(send_back(sqs, queue_url, retries.map(message).collect()).await?)
     }
 }

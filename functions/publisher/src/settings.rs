@@ -14,8 +14,6 @@ const EVENT_TOPIC: &str = "EVENT_TOPIC";
 const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The table that keeps the commits.
 const EVENTS_TABLE: &str = "EVENTS_TABLE";
-/// URL of the queue that what was given up comes back through.
-const RETRIES: &str = "RETRIES";
 
 /// The clients that a publisher uses.
 pub struct Clients {
@@ -33,9 +31,7 @@ impl Publisher {
             retries: Retries {
                 commits: Streams::new(clients.dynamodb, &environment.text(EVENTS_TABLE)?),
                 positions: StreamPositions::new(clients.streams),
-                giving_back: GivingBack::from_environment(environment, clients.sqs.clone())?,
-                sqs: clients.sqs,
-                queue_url: environment.text(RETRIES)?,
+                giving_back: GivingBack::from_environment(environment, clients.sqs)?,
             },
         })
     }

@@ -21,6 +21,7 @@ fn updater(aws: &Aws) -> Updater {
     let environment = Environment::of([
         ("EVENTS_TABLE", "events"),
         ("READ_MODELS_TABLE", "read-models"),
+        ("QUEUE", &Aws::queue_url("read-model-updates")),
         ("DEAD_LETTERS", &dead_letters()),
         ("MAX_RECEIVES", "5"),
     ]);

@@ -1,13 +1,15 @@
 //! SQS batches: what was received, and what goes back to the queue or to its dead letters.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use kernel::timestamp::Timestamp;
-use messaging::DeadLetters;
 use messaging::dead_letters::{Failure, Order, Returning};
+use messaging::{DeadLetters, SendError, SqsClient, Visibility, change_visibility};
 use tokio::time::timeout;
 
+use crate::back_off::Share;
 use crate::settings::{BadSetting, Environment};
 use crate::telemetry::{chain, metric};
 
@@ -16,6 +18,8 @@ use crate::telemetry::{chain, metric};
 pub struct Received {
     /// To be given back letter for letter.
     pub message_id: String,
+    /// What its queue knows this receive by.
+    pub receipt_handle: String,
     /// To be parked whole.
     pub body: String,
     /// Its group in a FIFO queue.
@@ -37,6 +41,7 @@ impl Received {
             sent_at: attribute("SentTimestamp").and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             failure: Failure::read(own),
             message_id: message.message_id.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
         }
     }
@@ -58,10 +63,14 @@ pub fn failures(message_ids: impl IntoIterator<Item = String>) -> SqsBatchRespon
     response
 }
 
-/// What becomes of messages that failed: they go back to their queue, and after their last receive to its dead letters,
-/// with the reason. (SQS would move them there as well, at the next receive, but knows no reason.)
+/// What becomes of messages that failed: they go back to their queue, to be received again after a while, and after their
+/// last receive to its dead letters, with the reason. (SQS would move them there as well, at the next receive, but knows
+/// no reason.)
 #[derive(Debug, Clone)]
 pub struct GivingBack {
+    pub sqs: SqsClient,
+    /// Where the messages come from.
+    pub queue_url: String,
     pub dead_letters: DeadLetters,
     /// The queue's `maxReceiveCount`.
     pub max_receives: u32,
@@ -71,11 +80,14 @@ pub struct GivingBack {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl GivingBack {
-    /// `DEAD_LETTERS`, the dead-letter queue's URL, and `MAX_RECEIVES`, as in the queue's redrive policy.
-    pub fn from_environment(environment: &Environment, sqs: messaging::SqsClient) -> Result<Self, BadSetting> {
+    /// `QUEUE` and `DEAD_LETTERS`, the URLs of a queue and of its dead letters, and `MAX_RECEIVES`, as in the queue's
+    /// redrive policy.
+    pub fn from_environment(environment: &Environment, sqs: SqsClient) -> Result<Self, BadSetting> {
         Ok(Self {
-            dead_letters: DeadLetters::new(sqs, environment.text("DEAD_LETTERS")?),
+            queue_url: environment.text("QUEUE")?,
+            dead_letters: DeadLetters::new(sqs.clone(), environment.text("DEAD_LETTERS")?),
             max_receives: environment.parsed("MAX_RECEIVES")?,
+            sqs,
         })
     }
 
@@ -83,29 +95,62 @@ impl GivingBack {
     pub async fn answer(&self, failed: Vec<(Received, String)>, now: Timestamp) -> SqsBatchResponse {
         let (last, more): (Vec<_>, Vec<_>) =
             failed.into_iter().partition(|(message, _)| message.receives >= self.max_receives);
-        let mut back: Vec<String> = more.into_iter().map(|(message, _)| message.message_id).collect();
-        if !last.is_empty() {
-            let (ids, dead): (Vec<_>, Vec<_>) =
-                last.into_iter().map(|(message, error)| dead(message, error, now)).unzip();
-            let count = dead.len();
-            match timeout(PATIENCE, self.dead_letters.bury(dead)).await {
-                Ok(Ok(())) => {
-                    metrics::counter!(metric::DEAD_LETTERED).increment(count as u64);
-                    tracing::error!(count, "dead-lettered");
-                }
-                // Then SQS moves them.
-                Ok(Err(error)) => {
-                    tracing::warn!(error = chain(&error), "not sent to the dead letters");
-                    back.extend(ids);
-                }
-                Err(_) => {
-                    tracing::warn!("not sent to the dead letters in time");
-                    back.extend(ids);
-                }
-            }
-        }
-        failures(back)
+        let more: Vec<Received> = more.into_iter().map(|(message, _)| message).collect();
+        let ((), not_buried) = tokio::join!(self.hide(&more), self.bury(last, now));
+        failures(more.into_iter().map(|message| message.message_id).chain(not_buried))
     }
+
+    /// Hides these until they are to be received again. Where that fails, the queue's own visibility timeout holds.
+    async fn hide(&self, messages: &[Received]) {
+        if messages.is_empty() {
+            return;
+        }
+        let hidden = hidden(messages, Share::draw());
+        if let Err(error) = in_time(change_visibility(&self.sqs, &self.queue_url, &hidden)).await {
+            tracing::warn!(error, "failed messages wait for the queue's visibility timeout");
+        }
+    }
+
+    /// Sends these to the dead letters. Gives the ids of those that may not be there; SQS moves them at the next receive.
+    async fn bury(&self, messages: Vec<(Received, String)>, now: Timestamp) -> Vec<String> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        let (ids, dead): (Vec<_>, Vec<_>) =
+            messages.into_iter().map(|(message, error)| dead(message, error, now)).unzip();
+        let count = dead.len();
+        if let Err(error) = in_time(self.dead_letters.bury(dead)).await {
+            tracing::warn!(error, "not sent to the dead letters");
+            return ids;
+        }
+        metrics::counter!(metric::DEAD_LETTERED).increment(count as u64);
+        tracing::error!(count, "dead-lettered");
+        Vec::new()
+    }
+}
+
+/// A call that must not take the time to answer.
+async fn in_time(call: impl Future<Output = Result<(), SendError>>) -> Result<(), String> {
+    match timeout(PATIENCE, call).await {
+        Ok(done) => done.map_err(|error| chain(&error)),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+/// How long each of these stays hidden. A group waits as long as the one of it that was received most often, which is its
+/// first: the queue would hand out nothing of the group before that one, however soon the others were visible.
+fn hidden(messages: &[Received], share: Share) -> Vec<Visibility> {
+    let wait = |message: &Received| share.of_wait_after(message.receives);
+    let mut groups: HashMap<&str, Duration> = HashMap::new();
+    for message in messages {
+        let longest = groups.entry(message.group.as_deref().unwrap_or(&message.message_id)).or_default();
+        *longest = wait(message).max(*longest);
+    }
+    let visibility = |message: &Received| Visibility {
+        receipt_handle: message.receipt_handle.clone(),
+        hidden_for: groups[message.group.as_deref().unwrap_or(&message.message_id)],
+    };
+    messages.iter().map(visibility).collect()
 }
 
 fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning) {
@@ -120,48 +165,80 @@ fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning)
 mod tests {
     use serde_json::{Value, json};
     use testkit::{Aws, Fault};
+    use tokio::time::{Instant, advance};
 
     use super::*;
 
+    const VISIBILITY: Duration = Duration::from_mins(3);
+
     fn message(body: &Value) -> Received {
         Received::of(serde_json::from_value(body.clone()).expect("a message"))
-    }
-
-    fn received(id: &str, group: Option<&str>, receives: u32) -> Received {
-        let mut attributes = json!({ "ApproximateReceiveCount": receives.to_string() });
-        if let Some(group) = group {
-            attributes["MessageGroupId"] = json!(group);
-        }
-        message(&json!({ "messageId": id, "body": format!("body of {id}"), "attributes": attributes }))
     }
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_790_000_000_000)
     }
 
+    fn commands() -> String {
+        Aws::queue_url("commands.fifo")
+    }
+
     fn letters() -> String {
         Aws::queue_url("letters.fifo")
     }
 
+    fn put(aws: &Aws, group: &str, name: &str) {
+        aws.put(&commands(), Some(group), Some(name), name);
+    }
+
+    /// What there is, by the names of the messages, as Lambda hands it over.
+    fn receive(aws: &Aws) -> Vec<Received> {
+        let messages = aws.receive(&commands(), 10, VISIBILITY);
+        let event = Aws::sqs_event(&messages);
+        event["Records"].as_array().expect("records").iter().map(message).collect()
+    }
+
+    /// Receives what there is so many times, without hiding it.
+    fn look(aws: &Aws, times: u32) {
+        for _ in 0..times {
+            aws.receive(&commands(), 10, Duration::ZERO);
+        }
+    }
+
+    fn names(received: &[Received]) -> Vec<&str> {
+        received.iter().map(|message| message.body.as_str()).collect()
+    }
+
     fn giving_back(aws: &Aws) -> GivingBack {
-        let environment = Environment::of([("DEAD_LETTERS", &letters()), ("MAX_RECEIVES", "5")]);
+        let environment =
+            Environment::of([("QUEUE", &commands()), ("DEAD_LETTERS", &letters()), ("MAX_RECEIVES", "15")]);
         GivingBack::from_environment(&environment, aws.sqs()).expect("settings that do")
     }
 
-    /// The ids that are given back of these, each of which failed as `error of` its id.
-    async fn answer(aws: &Aws, failed: Vec<Received>) -> Vec<String> {
-        let with_error = |message: Received| {
-            let error = format!("error of {}", message.message_id);
-            (message, error)
-        };
-        let answer = giving_back(aws).answer(failed.into_iter().map(with_error).collect(), now()).await;
-        answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    /// The names of what is given back of these, each of which failed as `error of` its name.
+    async fn answer(aws: &Aws, failed: &[Received]) -> Vec<String> {
+        let with_error = |message: &Received| (message.clone(), format!("error of {}", message.body));
+        let answer = giving_back(aws).answer(failed.iter().map(with_error).collect(), now()).await;
+        let name = |id: String| failed.iter().find(|message| message.message_id == id).expect("known").body.clone();
+        answer.batch_item_failures.into_iter().map(|failure| name(failure.item_identifier)).collect()
+    }
+
+    /// What can be received within this time, first seen to the second.
+    async fn seconds_until_received(aws: &Aws) -> (u64, Vec<Received>) {
+        for second in 0..=VISIBILITY.as_secs() {
+            let received = receive(aws);
+            if !received.is_empty() {
+                return (second, received);
+            }
+            advance(Duration::from_secs(1)).await;
+        }
+        panic!("nothing came back");
     }
 
     #[test]
     fn a_message_is_read_with_all_that_travels_with_it() {
         let whole = message(&json!({
-            "messageId": "m", "body": "b",
+            "messageId": "m", "receiptHandle": "h", "body": "b",
             "attributes": { "MessageGroupId": "g", "ApproximateReceiveCount": "3", "SentTimestamp": "1790000000000" },
             "messageAttributes": {
                 "attempts": { "stringValue": "2", "dataType": "String" },
@@ -171,6 +248,7 @@ mod tests {
         let failure = Failure { attempts: 2, first_failed_at: Some(now()), ..Failure::default() };
         let expected = Received {
             message_id: "m".to_owned(),
+            receipt_handle: "h".to_owned(),
             body: "b".to_owned(),
             group: Some("g".to_owned()),
             receives: 3,
@@ -187,33 +265,100 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_again_is_given_back_and_the_rest_is_dead_lettered() {
-        let aws = Aws::new();
-        assert_eq!(answer(&aws, Vec::new()).await, [] as [String; 0]);
-        assert_eq!(
-            answer(&aws, vec![received("first", Some("g"), 1), received("last but one", None, 4)]).await.len(),
-            2
-        );
-        assert_eq!(aws.calls().len(), 0, "nothing to send");
-
-        let failed = vec![received("a", Some("g"), 5), received("b", Some("g"), 4), received("c", Some("g"), 6)];
-        assert_eq!(answer(&aws, failed).await, ["b"]);
-        let dead = aws.messages(&letters());
-        let errors: Vec<_> = dead.iter().map(|letter| (letter.body.as_str(), letter.attribute("error"))).collect();
-        assert_eq!(errors, [("body of a", Some("error of a")), ("body of c", Some("error of c"))]);
-        let [attempts, first_failed] = ["attempts", "firstfailedat"].map(|name| dead[0].attribute(name));
-        assert_eq!((attempts, first_failed), (Some("0"), Some(now().to_string().as_str())));
+    async fn what_failed_comes_again_after_a_wait_that_grows_with_its_receives() {
+        for (receives, least, most) in [(1, 1, 1), (2, 2, 2), (4, 4, 5), (9, 4, 5), (12, 45, 60), (14, 135, 180)] {
+            let aws = Aws::new();
+            put(&aws, "g", "a");
+            look(&aws, receives - 1);
+            assert_eq!(answer(&aws, &receive(&aws)).await, ["a"]);
+            let (seconds, again) = seconds_until_received(&aws).await;
+            assert!((least..=most).contains(&seconds), "{seconds} s after {receives} receives");
+            assert_eq!(again[0].receives, receives + 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_dead_lettered_in_time_is_given_back() {
+    async fn a_whole_batch_is_hidden_by_one_call_and_only_where_something_failed() {
+        let aws = Aws::new();
+        assert_eq!(answer(&aws, &[]).await, [] as [&str; 0]);
+        assert_eq!(aws.calls().len(), 0, "nothing failed");
+        for nth in 0..10 {
+            put(&aws, &format!("g{}", nth % 3), &nth.to_string());
+        }
+        let failed = receive(&aws);
+        assert_eq!(answer(&aws, &failed).await, names(&failed));
+        assert_eq!((aws.calls().len(), aws.count("ChangeMessageVisibilityBatch")), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_waits_for_its_first_message_keeps_its_order_and_holds_up_no_other() {
+        let aws = Aws::new();
+        put(&aws, "g", "a");
+        look(&aws, 3);
+        for (group, name) in [("g", "b"), ("other", "c"), ("g", "d")] {
+            put(&aws, group, name);
+        }
+        let failed = receive(&aws);
+        assert_eq!(names(&failed), ["a", "b", "c", "d"]);
+        answer(&aws, &failed).await;
+
+        let (soon, others) = seconds_until_received(&aws).await;
+        assert_eq!((soon, names(&others)), (1, vec!["c"]));
+        let (later, group) = seconds_until_received(&aws).await;
+        assert!((3..=4).contains(&later), "{later} s more");
+        assert_eq!(names(&group), ["a", "b", "d"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_on_its_last_receive_is_dead_lettered_and_the_others_are_hidden() {
+        let aws = Aws::new();
+        put(&aws, "g", "a");
+        look(&aws, 13);
+        put(&aws, "g", "b");
+        look(&aws, 1);
+        put(&aws, "h", "c");
+        let failed = receive(&aws);
+        assert_eq!(failed.iter().map(|message| message.receives).collect::<Vec<_>>(), [15, 2, 1]);
+
+        assert_eq!(answer(&aws, &failed).await, ["b", "c"]);
+
+        let dead = aws.messages(&letters());
+        let errors: Vec<_> = dead.iter().map(|letter| (letter.body.as_str(), letter.attribute("error"))).collect();
+        assert_eq!(errors, [("a", Some("error of a"))]);
+        let [attempts, first_failed] = ["attempts", "firstfailedat"].map(|name| dead[0].attribute(name));
+        assert_eq!((attempts, first_failed), (Some("0"), Some(now().to_string().as_str())));
+        assert_eq!((aws.count("SendMessageBatch"), aws.count("ChangeMessageVisibilityBatch")), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_dead_lettered_or_hidden_in_time_is_given_back() {
         for fault in [|| Fault::Hang, || Fault::refuse(403, "AccessDenied"), || Fault::FailEntries(vec![0])] {
             let aws = Aws::new();
+            put(&aws, "g", "a");
+            look(&aws, 14);
+            put(&aws, "h", "b");
             aws.inject(move |_| fault());
-            let start = tokio::time::Instant::now();
-            let failed = vec![received("a", Some("g"), 1), received("b", Some("g"), 5)];
-            assert_eq!(answer(&aws, failed).await, ["a", "b"], "{:?}", fault());
+            let start = Instant::now();
+            let mut given_back = answer(&aws, &receive(&aws)).await;
+            given_back.sort();
+            assert_eq!(given_back, ["a", "b"], "{:?}", fault());
             assert!(start.elapsed() <= PATIENCE, "{:?} after {:?}", fault(), start.elapsed());
+            let (seconds, _) = seconds_until_received(&aws).await;
+            assert!(seconds >= VISIBILITY.as_secs() - 1, "the queue's own timeout holds: {seconds} s");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_some_are_not_hidden_their_group_waits_in_order_and_the_others_go_on() {
+        let aws = Aws::new();
+        for (group, name) in [("g", "a"), ("h", "c"), ("g", "b")] {
+            put(&aws, group, name);
+        }
+        aws.inject(|_| Fault::FailEntries(vec![0]));
+        assert_eq!(answer(&aws, &receive(&aws)).await, ["a", "c", "b"]);
+        let (soon, others) = seconds_until_received(&aws).await;
+        assert_eq!((soon, names(&others)), (1, vec!["c"]));
+        let (later, group) = seconds_until_received(&aws).await;
+        assert_eq!((soon + later, names(&group)), (VISIBILITY.as_secs(), vec!["a", "b"]));
     }
 }

@@ -2,6 +2,7 @@
 //! problems, partial batches.
 
 pub mod aws;
+pub mod back_off;
 pub mod batch;
 pub mod cache;
 pub mod caller;

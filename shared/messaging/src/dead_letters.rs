@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
-    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use kernel::timestamp::Timestamp;
 
 use crate::error::SendError;
 use crate::pack::{MAX_ENTRIES, UNNUMBERED, send_in_order};
+use crate::visibility::{Visibility, change_visibility};
 
 /// What travels with a message that has failed, as message attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -198,9 +199,11 @@ impl DeadLetters {
     pub async fn delete(&self, letters: &[DeadLetter]) -> Result<(), SendError> {
         const OPERATION: &str = "DeleteMessageBatch";
         for letters in letters.chunks(MAX_ENTRIES) {
-            let mut entries = entries(letters, |id, handle| {
-                DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build()
-            });
+            let entry = |(index, letter): (usize, &DeadLetter)| {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
+                entry.receipt_handle(&letter.receipt_handle).build().expect("all that is required is there")
+            };
+            let mut entries: Vec<_> = letters.iter().enumerate().map(entry).collect();
             for attempt in 1.. {
                 let request = self.client.delete_message_batch().queue_url(&self.url);
                 let answer = request.set_entries(Some(entries.clone())).send().await;
@@ -216,34 +219,19 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Others may have them at once. What cannot be given back comes back by itself, once it was hidden for its time.
+    /// Others may have them at once. After an error some stay hidden, and come back by themselves when their time is over.
     pub async fn give_back(&self, letters: &[DeadLetter]) -> Result<(), SendError> {
-        for letters in letters.chunks(MAX_ENTRIES) {
-            let entries = entries(letters, |id, handle| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(id)
-                    .receipt_handle(handle)
-                    .visibility_timeout(0)
-                    .build()
-            });
-            let request = self.client.change_message_visibility_batch().queue_url(&self.url);
-            let answer = request.set_entries(Some(entries)).send().await;
-            answer.map_err(SendError::unavailable("ChangeMessageVisibilityBatch"))?;
-        }
-        Ok(())
+        let visible = |letter: &DeadLetter| Visibility {
+            receipt_handle: letter.receipt_handle.clone(),
+            hidden_for: Duration::ZERO,
+        };
+        change_visibility(&self.client, &self.url, &letters.iter().map(visible).collect::<Vec<_>>()).await
     }
 
     /// Adds a message that fails for good in its own queue.
     pub async fn bury(&self, messages: Vec<Returning>) -> Result<(), SendError> {
         send_back(&self.client, &self.url, messages).await
     }
-}
-
-fn entries<T, E: std::fmt::Debug>(letters: &[DeadLetter], entry: impl Fn(String, String) -> Result<T, E>) -> Vec<T> {
-    let entry = |(index, letter): (usize, &DeadLetter)| {
-        entry(index.to_string(), letter.receipt_handle.clone()).expect("all that is required is there")
-    };
-    letters.iter().enumerate().map(entry).collect()
 }
 
 impl DeadLetter {

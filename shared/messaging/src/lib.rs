@@ -6,6 +6,7 @@ mod error;
 pub mod event_topic;
 mod pack;
 pub mod queues;
+pub mod visibility;
 
 pub use aws_sdk_sns::Client as SnsClient;
 pub use aws_sdk_sqs::Client as SqsClient;
@@ -14,3 +15,4 @@ pub use dead_letters::DeadLetters;
 pub use error::SendError;
 pub use event_topic::EventTopic;
 pub use queues::Queues;
+pub use visibility::{Visibility, change_visibility};

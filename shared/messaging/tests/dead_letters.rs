@@ -164,13 +164,14 @@ async fn entries_that_are_not_deleted_are_tried_again_and_then_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_given_back_comes_back_by_itself() {
+async fn what_cannot_be_given_back_is_told_and_comes_back_by_itself() {
     let aws = Aws::new();
     let letters = DeadLetters::new(aws.sqs(), fifo());
     bury(&letters, ["a1", "b1"]).await;
     let received = letters.receive(HIDDEN_FOR).await.expect("received");
     aws.inject(|_| Fault::FailEntries(vec![0]));
-    letters.give_back(&received).await.expect("no error");
+    let refused = letters.give_back(&received).await;
+    assert!(matches!(refused, Err(SendError::Refused { count: 1, .. })), "{refused:?}");
     aws.heal();
     assert_eq!(bodies(&letters.receive(HIDDEN_FOR).await.expect("received")), ["b1"]);
     tokio::time::advance(HIDDEN_FOR).await;

@@ -70,4 +70,5 @@ pub use logs::Log;
 pub use queues::Message;
 pub use request::Service;
 pub use tables::{TABLES, Tables};
+pub use template::template_values;
 pub use topics::Notification;

@@ -1,4 +1,4 @@
-//! The tables that `template.yaml` declares, which is the only place that describes them.
+//! What `template.yaml` says: the tables that it declares, and single settings.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,27 @@ pub(crate) struct Table {
 }
 
 /// Parsed once a process.
-pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| read(include_str!("../../../template.yaml")));
+static WHOLE: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../template.yaml")));
+/// Its tables.
+pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| tables(&WHOLE));
+
+/// All values that `template.yaml` gives this key, wherever it stands. Of an intrinsic function, its arguments:
+/// `!If [IsLocal, 30, 180]` is that list.
+pub fn template_values(key: &str) -> Vec<Value> {
+    let mut values = Vec::new();
+    let mut open = vec![&*WHOLE];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                values.extend(members.get(key).cloned());
+                open.extend(members.values());
+            }
+            Value::Array(elements) => open.extend(elements),
+            _ => {}
+        }
+    }
+    values
+}
 
 impl Table {
     pub fn create_request(&self) -> Value {
@@ -38,11 +58,14 @@ impl Table {
     }
 }
 
+fn parse(template: &str) -> Value {
+    let documents = Yaml::load_from_str(template).expect("template.yaml is YAML");
+    documents.first().map(to_json).unwrap_or_default()
+}
+
 /// The `AWS::DynamoDB::Table` resources of a template. Everything else in it is ignored,
 /// intrinsic functions (`!If`, `Fn::ForEach`) included.
-fn read(template: &str) -> Vec<Table> {
-    let documents = Yaml::load_from_str(template).expect("template.yaml is YAML");
-    let template = documents.first().map(to_json).unwrap_or_default();
+fn tables(template: &Value) -> Vec<Table> {
     let resources = template["Resources"].as_object().expect("template.yaml has Resources");
     resources
         .iter()
@@ -101,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_table_is_read_past_intrinsic_functions_and_other_resources() {
-        let tables = read(
+        let tables = tables(&parse(
             "
             Resources:
               Fn::ForEach::Contexts:
@@ -121,7 +144,7 @@ mod tests {
                     - { AttributeName: size, KeyType: RANGE }
                   StreamSpecification: { StreamViewType: KEYS_ONLY }
             ",
-        );
+        ));
 
         let [table] = &tables[..] else { panic!("one table, not {tables:?}") };
         assert_eq!(table.name, "big-things");

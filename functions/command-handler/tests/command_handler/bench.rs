@@ -10,6 +10,7 @@ use kernel::context::Context;
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::message::Message as Payload;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
+use lambda::back_off::MAX_RECEIVES;
 use lambda::batch::GivingBack;
 use lambda::settings::Environment;
 use messaging::DeadLetters;
@@ -21,10 +22,8 @@ use tokio::time::Instant;
 
 pub const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 pub const RETENTION: Duration = Duration::from_hours(24 * 90);
-/// How long Lambda's poller keeps a message to itself.
-const VISIBILITY: Duration = Duration::from_mins(1);
-/// How often the queue hands a message out.
-pub const MAX_RECEIVES: u32 = 5;
+/// The queue's visibility timeout.
+pub const VISIBILITY: Duration = Duration::from_mins(3);
 /// How long an invocation may take.
 const TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -55,6 +54,8 @@ impl Bench {
             context,
             parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
             giving_back: GivingBack {
+                sqs: aws.sqs(),
+                queue_url: queue.clone(),
                 dead_letters: DeadLetters::new(aws.sqs(), dead_letters.clone()),
                 max_receives: MAX_RECEIVES,
             },
@@ -68,6 +69,7 @@ impl Bench {
     /// As the function itself wires it.
     pub fn from_environment(context: &'static str) -> Self {
         let aws = Aws::new();
+        let (queue, dead_letters) = queues(context);
         let environment = Environment::of([
             ("CONTEXT", context),
             ("EVENTS_TABLE", TABLES.events),
@@ -75,8 +77,9 @@ impl Bench {
             ("PARKED_TABLE", TABLES.parked),
             ("GUARDS_TABLE", TABLES.guards),
             ("OPERATION_RETENTION_DAYS", "90"),
-            ("DEAD_LETTERS", &queues(context).1),
-            ("MAX_RECEIVES", "5"),
+            ("QUEUE", &queue),
+            ("DEAD_LETTERS", &dead_letters),
+            ("MAX_RECEIVES", &MAX_RECEIVES.to_string()),
         ]);
         let handler = CommandHandler::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings");
         Self { handler, ..Self::on(aws, catalog::context(context).expect("a context")) }
@@ -188,7 +191,7 @@ impl Bench {
         self.acknowledge(&messages, &given_back);
     }
 
-    /// What is given back becomes visible again.
+    /// What is given back becomes visible again, whenever that was to be.
     pub async fn wait_for_visibility(&self) {
         tokio::time::advance(VISIBILITY + Duration::from_secs(1)).await;
     }

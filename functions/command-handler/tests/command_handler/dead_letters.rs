@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
 use kernel::timestamp::Timestamp;
+use lambda::back_off::MAX_RECEIVES;
 use serde_json::json;
 use testkit::{Attempt, Fault, Message};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, MAX_RECEIVES, ids, of_group};
+use crate::bench::{Bench, ids, of_group};
 use crate::probe::{Command, Note};
 
 fn note() -> Command {

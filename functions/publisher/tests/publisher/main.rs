@@ -25,7 +25,7 @@ fn publisher(aws: &Aws) -> Publisher {
         ("EVENT_TOPIC", topic.as_str()),
         ("PUBLIC_URL", "https://api.example/"),
         ("EVENTS_TABLE", TABLES.events),
-        ("RETRIES", &retries),
+        ("QUEUE", &retries),
         ("DEAD_LETTERS", &dead_letters),
         ("MAX_RECEIVES", "5"),
     ]);

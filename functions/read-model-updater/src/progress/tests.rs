@@ -50,6 +50,7 @@ async fn run<const N: usize>(aws: &Aws, orders: [&str; N]) -> (Vec<String>, Vec<
     let environment = Environment::of([
         ("EVENTS_TABLE", "events"),
         ("READ_MODELS_TABLE", "read-models"),
+        ("QUEUE", "unused"),
         ("DEAD_LETTERS", "unused"),
         ("MAX_RECEIVES", "5"),
     ]);
