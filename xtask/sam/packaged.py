@@ -19,7 +19,8 @@ def main():
     parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
     stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
 
-    findings = [*not_in_s3(stack), *not_by_alias(stack), *not_staged(stack), *not_by_the_key(stack)]
+    checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key)
+    findings = [finding for check in checks for finding in check(stack)]
     for finding in findings:
         print(finding)
     functions = len(stack.of_type("AWS::Lambda::Function"))
@@ -77,6 +78,13 @@ def not_staged(stack):
             yield f"{name} is turned back by no alarm"
     if len(groups) != len(stack.of_type("AWS::Lambda::Function")):
         yield f"{len(groups)} of the functions have a rollout in steps"
+
+
+def not_repeatable(stack):
+    """A deployment that fails is repeated under the same names, so what it made must not be left behind."""
+    for name, of in stack.resources.items():
+        if of["Type"] != "AWS::Lambda::Version" and stack.resolve(of.get("DeletionPolicy")) == "Retain":
+            yield f"{name} would be left behind by a deployment that fails"
 
 
 def not_by_the_key(stack):
