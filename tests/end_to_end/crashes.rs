@@ -19,7 +19,7 @@ fn a_handler_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
         let at_the_end = Raised(&over);
         let killer = scope.spawn(|| {
             let mut killed = 0;
-            // Four messages' worth of receives are left to each command for finishing after the last kill.
+            // Few kills beside the receives that each command has, so none of them becomes a dead letter.
             while !over.load(Ordering::Relaxed) && killed < 3 {
                 killed += kill(&handler);
                 thread::sleep(Duration::from_millis(150));

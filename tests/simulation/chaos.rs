@@ -340,8 +340,11 @@ impl State {
                 | "BatchGetItem"
         );
         let transaction = attempt.operation == "TransactWriteItems";
-        let may_be_late =
-            transaction || matches!(attempt.operation, "SendMessage" | "SendMessageBatch" | "DeleteMessageBatch");
+        let may_be_late = transaction
+            || matches!(
+                attempt.operation,
+                "SendMessage" | "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch"
+            );
         let drawn = if plan.late && transaction { 78 } else { self.random.u32(..100) };
         // Of half the calls that a retry would make good, the retries are refused.
         if (drawn < 15 || (25..63).contains(&drawn))

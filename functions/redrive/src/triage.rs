@@ -66,9 +66,9 @@ impl BackOff {
     }
 }
 
-/// For how long a command that was sent back may be on its way: it is received five times before it is a dead letter
-/// again, some minutes apart. Then it is sent once more, which counts as the same attempt: perhaps nobody was there to
-/// receive it.
+/// For how long a command that was sent back may be on its way. One that fails is a dead letter again within a quarter of
+/// an hour, mostly half of that ([`lambda::back_off`]). After twice as long it is sent once more, which counts as the same
+/// attempt: perhaps nobody was there to receive it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(30);
 
 /// A queue forgets messages after 14 days. Before that, they are parked.

@@ -1,6 +1,7 @@
 //! SQS batches: what was received, and what goes back to the queue or to its dead letters.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
@@ -106,7 +107,8 @@ impl GivingBack {
             return;
         }
         let hidden = hidden(messages, Share::draw());
-        if let Err(error) = in_time(change_visibility(&self.sqs, &self.queue_url, &hidden)).await {
+        let change = change_visibility(&self.sqs, &self.queue_url, &hidden);
+        if let Err(error) = in_time(Box::pin(change)).await {
             tracing::warn!(error, "failed messages wait for the queue's visibility timeout");
         }
     }
@@ -119,7 +121,7 @@ impl GivingBack {
         let (ids, dead): (Vec<_>, Vec<_>) =
             messages.into_iter().map(|(message, error)| dead(message, error, now)).unzip();
         let count = dead.len();
-        if let Err(error) = in_time(self.dead_letters.bury(dead)).await {
+        if let Err(error) = in_time(Box::pin(self.dead_letters.bury(dead))).await {
             tracing::warn!(error, "not sent to the dead letters");
             return ids;
         }
@@ -129,8 +131,9 @@ impl GivingBack {
     }
 }
 
-/// A call that must not take the time to answer.
-async fn in_time(call: impl Future<Output = Result<(), SendError>>) -> Result<(), String> {
+/// A call that must not take the time to answer. It is boxed by the caller: both kinds of calls side by side make a large
+/// future.
+async fn in_time(call: Pin<Box<impl Future<Output = Result<(), SendError>>>>) -> Result<(), String> {
     match timeout(PATIENCE, call).await {
         Ok(done) => done.map_err(|error| chain(&error)),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
@@ -140,17 +143,21 @@ async fn in_time(call: impl Future<Output = Result<(), SendError>>) -> Result<()
 /// How long each of these stays hidden. A group waits as long as the one of it that was received most often, which is its
 /// first: the queue would hand out nothing of the group before that one, however soon the others were visible.
 fn hidden(messages: &[Received], share: Share) -> Vec<Visibility> {
-    let wait = |message: &Received| share.of_wait_after(message.receives);
-    let mut groups: HashMap<&str, Duration> = HashMap::new();
+    let mut waits: HashMap<&str, Duration> = HashMap::new();
     for message in messages {
-        let longest = groups.entry(message.group.as_deref().unwrap_or(&message.message_id)).or_default();
-        *longest = wait(message).max(*longest);
+        let longest = waits.entry(waits_with(message)).or_default();
+        *longest = share.of_wait_after(message.receives).max(*longest);
     }
     let visibility = |message: &Received| Visibility {
         receipt_handle: message.receipt_handle.clone(),
-        hidden_for: groups[message.group.as_deref().unwrap_or(&message.message_id)],
+        hidden_for: waits[waits_with(message)],
     };
     messages.iter().map(visibility).collect()
+}
+
+/// The group that a message waits with; without one, the message itself.
+fn waits_with(message: &Received) -> &str {
+    message.group.as_deref().unwrap_or(&message.message_id)
 }
 
 fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning) {

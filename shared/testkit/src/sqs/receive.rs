@@ -93,6 +93,11 @@ pub(super) fn delete(aws: &Aws, receipt: &Receipt) -> Result<Value, Refusal> {
 }
 
 pub(super) fn change_visibility(aws: &Aws, receipt: &Receipt) -> Result<Value, Refusal> {
+    const MAX_SECONDS: u64 = 12 * 60 * 60;
+    if receipt.visibility_timeout > MAX_SECONDS {
+        let value = format!("Value {} for parameter VisibilityTimeout is invalid.", receipt.visibility_timeout);
+        return Err(invalid(format!("{value} Reason: Must be between 0 and {MAX_SECONDS}.")));
+    }
     let visibility = Duration::from_secs(receipt.visibility_timeout);
     let mut queues = lock(&aws.world.queues);
     let outcome = queues.change_visibility(&receipt.queue_url, &receipt.receipt_handle, visibility, aws.now());

@@ -252,3 +252,35 @@ async fn a_received_message_has_all_its_attributes_if_asked_and_can_be_given_bac
     assert_eq!(give_back.send().await.expect("answered").successful().len(), 2);
     assert_eq!(receive().await.expect("received").messages().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_group_is_received_in_order_when_the_last_of_it_is_visible_again() {
+    let aws = Aws::new();
+    for key in ["1", "2", "3"] {
+        command(&aws, "g", key).send().await.expect("sent");
+    }
+    let receive = || aws.receive(&orders(), 10, Duration::from_secs(30));
+    let received = receive();
+    for (message, seconds) in received.iter().zip([4, 8, 0]) {
+        let change = aws.sqs().change_message_visibility().queue_url(orders()).visibility_timeout(seconds);
+        change.set_receipt_handle(message.receipt_handle.clone()).send().await.expect("changed");
+    }
+    tokio::time::advance(Duration::from_secs(7)).await;
+    assert!(receive().is_empty(), "the second one is in flight");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let again: Vec<_> = receive().into_iter().map(|message| message.body).collect();
+    assert_eq!(again, ["body of 1", "body of 2", "body of 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_hidden_for_more_than_twelve_hours_or_by_an_old_receipt() {
+    let aws = Aws::new();
+    command(&aws, "g", "k").send().await.expect("sent");
+    let first = aws.receive(&orders(), 10, Duration::ZERO).remove(0);
+    let second = aws.receive(&orders(), 10, Duration::from_secs(30)).remove(0);
+    for (message, seconds, allowed) in [(&second, 43_200, true), (&second, 43_201, false), (&first, 1, false)] {
+        let change = aws.sqs().change_message_visibility().queue_url(orders()).visibility_timeout(seconds);
+        let answer = change.set_receipt_handle(message.receipt_handle.clone()).send().await;
+        assert_eq!(answer.is_ok(), allowed, "{seconds} s: {answer:?}");
+    }
+}
