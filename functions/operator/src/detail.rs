@@ -71,8 +71,8 @@ impl Desk {
     /// The schema that a command's data must keep to; `None` for what cannot be repaired.
     pub(crate) fn repair_schema(&self, parked: &ParkedMessage) -> Option<&schemas::Schema> {
         let command = resubmission::command(parked)?;
-        let named = named_version(&command.event)?;
-        catalog::context(&parked.summary.queue)?.command(named.ty)?;
+        let named = named_version(&command.event).filter(|named| named.context == parked.summary.queue)?;
+        catalog::context(named.context)?.command(named.ty)?;
         self.bundled.of_command(named.ty, Some(named.version)).map(|(_, schema)| schema)
     }
 

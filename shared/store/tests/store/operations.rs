@@ -25,7 +25,7 @@ fn record(command: &kernel::command::Command) -> OperationRecord {
 }
 
 #[tokio::test]
-async fn a_record_is_found_by_its_own_tenant_as_it_winto_written() {
+async fn a_record_is_found_by_its_own_tenant_as_it_was_written() {
     let world = World::of(probe::context::<1>());
     let command = write(1);
     let full = OperationRecord {
