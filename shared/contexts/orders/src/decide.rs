@@ -6,7 +6,7 @@
 use kernel::decider::{Decision, Envelope, Rejection};
 
 use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
-use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted};
+use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::state::State;
 
 /// Most lines of one order: more are several parcels.
@@ -47,7 +47,10 @@ fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Reject
 fn ship(state: State, command: &ShipOrder) -> Result<Decision<Event>, Rejection> {
     match state {
         State::Unknown => Err(unknown_order()),
-        State::Submitted => Ok(Decision::of(OrderShipped { tracking_number: command.tracking_number.clone() })),
+        State::Submitted => {
+            let parcel = Parcel { carrier: None, tracking_number: command.tracking_number.clone() };
+            Ok(Decision::of(OrderShipped { parcel }))
+        }
         State::Shipped => Err(Rejection::new("already-shipped", "The order has left as another parcel")),
         State::Cancelled => Err(Rejection::new("already-cancelled", "The order was cancelled and must not leave")),
     }

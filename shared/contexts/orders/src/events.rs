@@ -11,7 +11,7 @@ kernel::messages! {
     pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,
-        OrderShipped(OrderShipped) = 1,
+        OrderShipped(OrderShipped) = 2 unwritten <- 1: OrderShippedV1,
     }
 }
 
@@ -41,6 +41,35 @@ pub struct OrderCancelled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderShipped {
-    /// The carrier's number for the parcel.
+    pub parcel: Parcel,
+}
+
+/// What has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parcel {
+    /// Who carries it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// The carrier's number for it.
     pub tracking_number: String,
+}
+
+/// Version 1, which knows no carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderShippedV1 {
+    pub tracking_number: String,
+}
+
+impl From<OrderShippedV1> for OrderShipped {
+    fn from(OrderShippedV1 { tracking_number }: OrderShippedV1) -> Self {
+        Self { parcel: Parcel { carrier: None, tracking_number } }
+    }
+}
+
+impl From<OrderShipped> for OrderShippedV1 {
+    fn from(OrderShipped { parcel: Parcel { tracking_number, .. } }: OrderShipped) -> Self {
+        Self { tracking_number }
+    }
 }

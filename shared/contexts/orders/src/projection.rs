@@ -6,7 +6,7 @@ use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{Line, Money};
-use crate::events::{Event, OrderSubmitted};
+use crate::events::{Event, OrderSubmitted, Parcel};
 use crate::state::State;
 
 /// An order's document.
@@ -22,6 +22,8 @@ pub struct Document {
     pub updated_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking_number: Option<String>,
 }
@@ -45,8 +47,9 @@ impl Projection for OrderView {
                 Document { status: State::Cancelled, cancellation_reason, updated_at, ..document? }
             }
             Event::OrderShipped(event) => {
-                let tracking_number = Some(event.tracking_number.clone());
-                Document { status: State::Shipped, tracking_number, updated_at, ..document? }
+                let Parcel { carrier, tracking_number } = event.parcel.clone();
+                let tracking_number = Some(tracking_number);
+                Document { status: State::Shipped, carrier, tracking_number, updated_at, ..document? }
             }
         })
     }
@@ -76,6 +79,7 @@ fn submitted(event: &OrderSubmitted, happening: &Happening) -> Document {
         placed_at: event.placed_at,
         updated_at: happening.time,
         cancellation_reason: None,
+        carrier: None,
         tracking_number: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use jsonschema::PatternOptions;
 use kernel::ids::AggregateId;
+use kernel::message::Message;
 use kernel::projection::{Happening, Projection};
 use kernel::spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given};
 use kernel::timestamp::Timestamp;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
 use crate::decide::{MAX_LINES, MAX_TOTAL};
-use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted};
+use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
 use crate::{CONTEXT, Orders};
 
@@ -51,7 +52,12 @@ fn cancelled() -> Event {
 }
 
 fn shipped() -> Event {
-    OrderShipped { tracking_number: "1Z999".to_owned() }.into()
+    shipped_by(None)
+}
+
+fn shipped_by(carrier: Option<&str>) -> Event {
+    let parcel = Parcel { carrier: carrier.map(str::to_owned), tracking_number: "1Z999".to_owned() };
+    OrderShipped { parcel }.into()
 }
 
 mod submitting {
@@ -167,6 +173,15 @@ mod reading {
             })
         );
         assert_eq!(serde_json::from_value::<Document>(json).expect("a document"), order);
+    }
+
+    #[test]
+    fn an_order_shows_its_carrier_where_that_is_known() {
+        let carrier = |event| read(&[submitted(), event]).expect("a document").carrier;
+        assert_eq!(carrier(shipped_by(Some("Hermes"))).as_deref(), Some("Hermes"));
+        let before = Event::decode("OrderShipped", 1, r#"{"trackingNumber":"1Z999"}"#).expect("version 1");
+        assert_eq!(before, shipped());
+        assert_eq!(carrier(before), None);
     }
 
     #[test]
