@@ -10,6 +10,7 @@ mod lint;
 mod local_stack;
 mod new_context;
 mod processes;
+mod record;
 mod relay;
 mod sam;
 mod simulate;
@@ -54,6 +55,8 @@ enum Task {
     Simulate(simulate::Size),
     /// Check the template, and the rights that its roles give
     Lint,
+    /// Make what this build writes the samples of the release before; for a release that has just been deployed
+    RecordRelease,
     /// Make a bounded context that works, to be filled with your own rules
     NewContext {
         /// What it is called: lower-case letters, best a plural, as in `claims`
@@ -80,6 +83,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Test { unit, end_to_end } => test::test(&workspace, !end_to_end, !unit),
         Task::Simulate(size) => simulate::simulate(&workspace, size),
         Task::Lint => lint::lint(&workspace),
+        Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),
     }
 }

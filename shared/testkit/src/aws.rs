@@ -15,6 +15,7 @@ use crate::clock::{Clock, Latency};
 use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
 use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
+use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
 use crate::sqs;
@@ -189,6 +190,14 @@ impl Aws {
     /// If it lacks its keys, or an attribute is not text.
     pub fn register(&self, attributes: &Value) {
         tables::put_texts(&self.world.database, tables::TABLES.registry, attributes);
+    }
+
+    /// Puts an item into a table: plain JSON, as [`items`](Self::items) shows it.
+    ///
+    /// # Panics
+    /// If it lacks its keys.
+    pub fn insert(&self, table: &str, item: &Value) {
+        tables::put(&self.world.database, table, &plain::typed(item));
     }
 
     pub fn database(&self) -> &Database {

@@ -1,11 +1,28 @@
 //! `DynamoDB`'s typed JSON (`{"S": "x"}`) as the plain JSON a test wants to compare with.
 
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 /// An item's attributes, unwrapped. Sets become arrays, binary stays base64.
 pub(crate) fn item(attributes: &Value) -> Value {
     let attributes = attributes.as_object().cloned().unwrap_or_default();
     Value::Object(attributes.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+}
+
+/// An item's attributes as `DynamoDB` types them: the way back, for all but sets and binary.
+pub(crate) fn typed(item: &Value) -> Value {
+    let attributes = item.as_object().into_iter().flatten();
+    Value::Object(attributes.map(|(name, value)| (name.clone(), typed_attribute(value))).collect())
+}
+
+fn typed_attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({ "NULL": true }),
+        Value::Bool(bool) => json!({ "BOOL": bool }),
+        Value::Number(number) => json!({ "N": number.to_string() }),
+        Value::String(text) => json!({ "S": text }),
+        Value::Array(items) => json!({ "L": items.iter().map(typed_attribute).collect::<Vec<_>>() }),
+        Value::Object(_) => json!({ "M": typed(value) }),
+    }
 }
 
 fn attribute(value: &Value) -> Value {
@@ -52,7 +69,13 @@ fn compare(left: &Value, right: &Value) -> std::cmp::Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn an_item_reads_back_from_its_types() {
+        let plain = json!({ "a": "x", "b": 12, "c": null, "d": false, "e": [1, { "f": "y" }] });
+        assert_eq!(typed(&plain)["e"], json!({ "L": [{ "N": "1" }, { "M": { "f": { "S": "y" } } }] }));
+        assert_eq!(item(&typed(&plain)), plain);
+    }
 
     #[test]
     fn an_item_is_unwrapped_at_every_depth() {

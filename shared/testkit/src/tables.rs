@@ -96,6 +96,11 @@ pub(crate) fn items(database: &Database, table: &str) -> Vec<Value> {
 pub(crate) fn put_texts(database: &Database, table: &str, attributes: &Value) {
     let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));
     let item: serde_json::Map<_, _> = attributes.as_object().expect("attributes").iter().map(text).collect();
+    put(database, table, &Value::Object(item));
+}
+
+/// Puts an item in `DynamoDB`'s typed JSON.
+pub(crate) fn put(database: &Database, table: &str, item: &Value) {
     let put = from_json(json!({ "TableName": table, "Item": item }));
     database.put_item(put).unwrap_or_else(|error| panic!("table {table}: {error}"));
 }

@@ -1,0 +1,196 @@
+//! Samples of what this build writes: by its own functions, from the sample commands in `events/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use ingest::Ingest;
+use kernel::command::Command;
+use kernel::context::Context;
+use lambda::settings::Environment;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use store::parked::{Decision, ParkedMessage};
+use testkit::{Aws, TABLES, gateway};
+
+use crate::bench::{Bench, QUEUE, events};
+use crate::recording::Recording;
+
+const GATEWAY_EVENT: &str = include_str!("../../events/aws/ingest.json");
+const TENANT: &str = "demo";
+/// A member of a sample command, and how it is misspelt in one that has to be repaired.
+const DAMAGE: (&str, &str) = ("\"customer\":", "\"custumer\":");
+
+pub async fn this_build() -> Recording {
+    let mut recording = Recording::default();
+    for context in catalog::CONTEXTS {
+        for (folder, messages) in [("commands", context.commands), ("events", context.events)] {
+            for message in messages {
+                for version in message.versions {
+                    let name = format!("{}/schemas/{folder}/{}.{}.json", context.name, message.name, version.number);
+                    recording.add(name, serde_json::from_str(version.schema).expect("JSON"));
+                }
+            }
+        }
+        record_context(&mut recording, context).await;
+    }
+    record_outcomes(&mut recording).await;
+    recording
+}
+
+/// A sample command for each type, in the order in which the context lists them.
+fn samples(context: &Context) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(context.name);
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let text = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
+    let mut samples: Vec<Value> = text.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
+    samples.sort_by_key(|sample| context.commands.iter().position(|command| sample["type"] == command.name));
+    samples
+}
+
+/// Streams that together hold an event of every type, each the shortest that ends with it; and each command as queued.
+async fn record_context(recording: &mut Recording, context: &'static Context) {
+    let samples = samples(context);
+    let mut known = BTreeSet::new();
+    let mut sequences: Vec<Vec<&Value>> = vec![Vec::new()];
+    for _ in 0..samples.len() {
+        let mut longer = Vec::new();
+        for before in &sequences {
+            for sample in &samples {
+                let sequence: Vec<&Value> = before.iter().copied().chain([sample]).collect();
+                let bench = Bench::new(context);
+                let mut committed = 0;
+                for (nth, command) in sequence.iter().enumerate() {
+                    let body = queued(&bench, command, "sample", nth).await;
+                    record_queued(recording, context, &body);
+                    bench.handle(&body).await;
+                    committed = bench.aws.items(TABLES.events).len();
+                }
+                let commits = bench.aws.items(TABLES.events);
+                if committed < sequence.len() {
+                    continue; // the last one caused nothing
+                }
+                let last = events(commits.last().expect("a commit")).pop().expect("an event").event;
+                if known.insert((last.ty.clone(), last.schema)) {
+                    recording.add(format!("{}/streams/{}.{}.json", context.name, last.ty, last.schema), json!(commits));
+                }
+                longer.push(sequence);
+            }
+        }
+        sequences = longer;
+    }
+}
+
+fn record_queued(recording: &mut Recording, context: &Context, body: &str) {
+    let command = Command::open(body.as_bytes(), context.name).expect("a command");
+    let name =
+        format!("{}/queue/{}.{}", context.name, command.event.ty(), command.schema_version().expect("a version"));
+    if !recording.contains(&format!("{name}.json")) {
+        let revised = Command::revised(command.event, 1, None).expect("a command").to_json();
+        recording.add(format!("{name}.json"), json!({ "body": body }));
+        recording.add(format!("{name}-revised.json"), json!({ "body": revised }));
+    }
+}
+
+/// A record of each outcome, and messages parked in each stage.
+async fn record_outcomes(recording: &mut Recording) {
+    let context = catalog::context(QUEUE).expect("a context");
+    let samples = samples(context);
+    let bench = Bench::new(context);
+    let begins = &samples[0];
+    // The second is refused, for the stream has begun.
+    for nth in 0..2 {
+        let body = queued(&bench, begins, "outcomes", nth).await;
+        bench.handle(&body).await;
+    }
+    let decision = Decision { by: "an operator", reason: Some("a sample"), at: bench.now() };
+    let parked = &bench.handler.parked;
+    for stage in ["waiting", "resubmitted", "discarded"] {
+        let body = queued(&bench, begins, stage, 0).await;
+        let damaged = body.replacen(DAMAGE.0, DAMAGE.1, 1);
+        assert_ne!(damaged, body, "the sample has the member that is damaged");
+        bench.handle(&damaged).await;
+        let items = bench.aws.items(TABLES.parked);
+        let item = items.iter().find(|item| item["subject"] == stage).expect("it is parked");
+        let message: ParkedMessage = serde_json::from_value(item.clone()).expect("a parked message");
+        match stage {
+            "resubmitted" => {
+                let command = lambda::resubmission::command(&message).expect("a command");
+                parked.resubmit(&message, repaired(&command), true, decision).await.expect("resubmitted");
+            }
+            "discarded" => parked.discard(&message, decision, 1_800_000_000).await.expect("discarded"),
+            _ => {}
+        }
+    }
+    bench.handle("no command at all").await;
+    for item in bench.aws.items(TABLES.parked) {
+        // The message before its repair has no stage.
+        match (item["stage"].as_str(), item["operation"].as_str()) {
+            (Some("waiting"), None) => recording.add("parked/stranger.json".to_owned(), item.clone()),
+            (Some(stage), _) => recording.add(format!("parked/{stage}.json"), item.clone()),
+            (None, _) => {}
+        }
+    }
+    for record in bench.aws.items(TABLES.operations) {
+        recording.add(format!("operations/{}.json", record["outcome"].as_str().expect("an outcome")), record);
+    }
+}
+
+/// A damaged command's message in its next revision, with its data repaired.
+pub fn repaired(damaged: &Command) -> String {
+    let data = damaged.event.json().expect("data").replacen(DAMAGE.1, DAMAGE.0, 1);
+    let data = RawValue::from_string(data).expect("JSON");
+    Command::revised(damaged.event.clone(), damaged.revision + 1, Some(data)).expect("a command").to_json()
+}
+
+/// Sends a sample to ingest, for this aggregate, and gives what is queued of it.
+async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
+    let aws = &bench.aws;
+    let context = bench.handler.context;
+    for other in catalog::CONTEXTS {
+        assert!(aws.is_empty(&queue(other.name)), "nothing waits");
+    }
+    register(aws, &sample["source"]);
+    let mut event = sample.clone();
+    event["id"] = json!(format!("{aggregate}-{nth}"));
+    event["subject"] = json!(aggregate);
+    let claims = json!({ "client_id": "shop", "sub": "shop" });
+    let mut request = gateway::event(GATEWAY_EVENT, "POST", "/commands", Some(&claims), Some(&event.to_string()));
+    request["headers"] = json!({
+        "host": "api.example",
+        "content-type": "application/cloudevents+json",
+        "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    });
+    let ingest = Ingest::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
+    let answer = Box::pin(ingest.handle(gateway::request::<&str>(&request, &[]), bench.now())).await;
+    assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.body());
+    let messages = aws.messages(&queue(context.name));
+    let [message] = &messages[..] else { panic!("one message is queued, not {messages:#?}") };
+    let body = message.body.clone();
+    aws.remove(&queue(context.name), |_| true);
+    body
+}
+
+fn register(aws: &Aws, source: &Value) {
+    let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [source] }] });
+    let settings = grants.to_string();
+    let key = format!("tenant#{TENANT}");
+    aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings }));
+    aws.register(&json!({ "registry_key": "client#shop", "entry": "tenant", "tenant": TENANT }));
+}
+
+fn queue(context: &str) -> String {
+    Aws::queue_url(&format!("{context}-commands.fifo"))
+}
+
+fn environment() -> Environment {
+    let settings = [
+        ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters"),
+        ("REGISTRY_TABLE", TABLES.registry),
+        ("PUBLIC_URL", "https://api.example"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let queues =
+        catalog::CONTEXTS.iter().map(|context| (format!("COMMAND_QUEUE_{}", context.name), queue(context.name)));
+    settings.into_iter().chain(queues).collect()
+}
