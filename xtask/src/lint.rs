@@ -1,4 +1,5 @@
-//! Checks of the template: of its form, as two tools see it, and of what the deployed roles may do.
+//! Checks of what is no code: schemas, and the template, of its form, as two tools see it, and of what the deployed roles
+//! may do.
 
 use anyhow::Result;
 
@@ -7,10 +8,11 @@ use crate::sam::{TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::Environment;
 use crate::workspace::Workspace;
-use crate::{functions, processes};
+use crate::{compatibility, functions, processes};
 
 pub fn lint(workspace: &Workspace) -> Result<()> {
     let mut checks = Checks::default();
+    checks.check("schemas, with those of the release before", || compatibility::check(&workspace.root));
     checks.check("template, as CloudFormation", || cloudformation(workspace));
     checks.check("template, as SAM", || sam(workspace));
     checks.check("templates within AWS's limits", || limits(workspace));

@@ -5,6 +5,7 @@
 //! but a browser, where there is none and the task runs as root.
 
 mod browser;
+mod compatibility;
 mod functions;
 mod lint;
 mod local_stack;
@@ -53,7 +54,7 @@ enum Task {
     },
     /// Send commands through the whole platform, in process and on virtual time, with everything going wrong
     Simulate(simulate::Size),
-    /// Check the template, and the rights that its roles give
+    /// Check that schemas go together with those of the release before, the template, and the rights that its roles give
     Lint,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
     RecordRelease,
