@@ -21,7 +21,7 @@ impl Delivery {
     pub(crate) fn read(received: Received, context: &str) -> Result<Self, Box<Stranger>> {
         let command = Command::open(received.body.as_bytes(), context).and_then(|command| {
             // Order is kept per group, so a command in another stream's group has none.
-            let at_home = received.group.as_ref().is_none_or(|group| *group == command.stream.to_string());
+            let at_home = received.group.as_ref().is_none_or(|group| *group == command.stream.message_group());
             if at_home { Ok(Arc::new(command)) } else { Err(NotACommand::Attribute("message group")) }
         });
         match command {

@@ -106,7 +106,7 @@ impl Admission {
             return Err(too_large());
         }
         let outgoing =
-            Outgoing { queue_url, body, group: stream.to_string(), deduplication_id: command_key.to_string() };
+            Outgoing { queue_url, body, group: stream.message_group(), deduplication_id: command_key.to_string() };
         Ok(Admitted { outgoing, operation, context, traceparent })
     }
 

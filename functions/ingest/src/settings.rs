@@ -2,6 +2,7 @@
 
 use lambda::SecretsManagerClient;
 use lambda::caller::Callers;
+use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::{BadSetting, Environment};
 use messaging::{CommandQueue, Queues};
@@ -16,8 +17,6 @@ use crate::tenants::Tenants;
 const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
 /// The API's own address, as clients reach it.
 const PUBLIC_URL: &str = "PUBLIC_URL";
-/// The claim that holds the tenant in users' tokens.
-const TENANT_CLAIM: &str = "TENANT_CLAIM";
 
 impl Ingest {
     pub fn from_environment(
@@ -30,9 +29,8 @@ impl Ingest {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let public_url = environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned();
         let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
-        let tenant_claim = environment.optional(TENANT_CLAIM).unwrap_or("custom:tenant");
         Ok(Self {
-            callers: Callers::new(registry.clone(), tenant_claim),
+            callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
             tenants: Tenants::new(registry),
             receipts,
             admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },

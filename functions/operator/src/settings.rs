@@ -1,6 +1,7 @@
 //! The operator function's settings, from environment variables.
 
 use lambda::caller::Operators;
+use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment, invalid};
 use messaging::{DeadLetters, Queues, SqsClient};
 use schemas::Bundled;
@@ -24,10 +25,9 @@ impl Desk {
         let pairs = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name));
         let public_url = environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned();
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
-        let tenant_claim = environment.optional("TENANT_CLAIM").unwrap_or("custom:tenant");
         let (parked, operations) = (environment.text("PARKED_TABLE")?, environment.text("OPERATIONS_TABLE")?);
         Ok(Self {
-            operators: Operators::new(registry, tenant_claim),
+            operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
             parked: Parked::new(dynamodb, parked, operations),
             dead_letters: pairs
                 .iter()

@@ -2,6 +2,7 @@
 
 use lambda::SecretsManagerClient;
 use lambda::caller::Callers;
+use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::{BadSetting, Environment};
 use store::event_store::Streams;
@@ -18,9 +19,8 @@ impl Query {
         secrets_manager: SecretsManagerClient,
     ) -> Result<Self, BadSetting> {
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
-        let tenant_claim = environment.optional("TENANT_CLAIM").unwrap_or("custom:tenant");
         Ok(Self {
-            callers: Callers::new(registry, tenant_claim),
+            callers: Callers::new(registry, ClaimRules::from_environment(environment)?),
             receipts: ReceiptSecret::from_environment(environment, secrets_manager)?,
             operations: Operations::new(dynamodb.clone(), environment.text("OPERATIONS_TABLE")?),
             read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),

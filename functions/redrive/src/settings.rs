@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lambda::caller::Operators;
+use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment};
 use messaging::queues::QueuePair;
 use messaging::{DeadLetters, Queues, SqsClient};
@@ -35,7 +36,7 @@ impl Redrive {
             sqs,
             parked: Parked::new(dynamodb.clone(), environment.text("PARKED_TABLE")?, &operations),
             operations: Operations::new(dynamodb, operations),
-            operators: Operators::new(registry, environment.optional("TENANT_CLAIM").unwrap_or("custom:tenant")),
+            operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
             retention: environment.retention()?,
             pace: Pace {
                 most_attempts: environment.parsed("MOST_ATTEMPTS")?,

@@ -1,7 +1,6 @@
 //! Identifiers, parsed once at the edge. Inside the house a wrong one cannot exist.
 //!
-//! Their lengths add up: `tenant/context/subject` fits an SQS message group id (128 characters), and the
-//! alphabet needs no escaping in a URL path, a DynamoDB key or a log line.
+//! Their alphabet needs no escaping in a URL path, a DynamoDB key, an SQS message group id or a log line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -86,9 +85,10 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// A customer organisation whose data is kept apart from every other's.
-    TenantId, "a tenant id", 32, "1 to 32 lower-case letters, digits or hyphens", "^[a-z0-9-]{1,32}$",
-    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
+    /// A customer organisation whose data is kept apart from every other's, as identity providers name it: a UUID, or a
+    /// name of the customer's. Upper and lower case are different letters.
+    TenantId, "a tenant id", 64, "1 to 64 letters, digits, hyphens or underscores", "^[A-Za-z0-9_-]{1,64}$",
+    |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'
 }
 
 text_id! {
@@ -96,6 +96,9 @@ text_id! {
     AggregateId, "a subject", 64, "1 to 64 letters, digits or any of . _ ~ : @ -", "^[A-Za-z0-9._~:@-]{1,64}$",
     |b| b.is_ascii_alphanumeric() || b"._~:@-".contains(&b)
 }
+
+/// Most characters of a message group id in SQS.
+const MAX_MESSAGE_GROUP: usize = 128;
 
 /// One aggregate's events: `tenant/context/id`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +124,18 @@ impl StreamId {
             context: context.to_owned(),
             aggregate: AggregateId::parse(aggregate)?,
         })
+    }
+}
+
+impl StreamId {
+    /// The stream's message group in a FIFO queue: the stream id, or the tenant and a hash where that is longer than SQS
+    /// takes. A stream id has two slashes and the latter has one, so no group is both.
+    pub fn message_group(&self) -> String {
+        let id = self.to_string();
+        if id.len() <= MAX_MESSAGE_GROUP {
+            return id;
+        }
+        format!("{}/{}", self.tenant, hex::encode(&hash(&[id.as_bytes()])))
     }
 }
 
@@ -179,9 +194,23 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_stream_id_fits_a_message_group_id() {
-        let separators = 2;
-        assert!(TenantId::MAX + crate::context::MAX_NAME + AggregateId::MAX + separators <= 128);
+    fn every_stream_has_a_message_group_of_its_own_that_sqs_takes() {
+        let uuid = "7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90";
+        let stream = |tenant: &str, aggregate: &str| {
+            let context = "c".repeat(crate::context::MAX_NAME);
+            StreamId::parse(&format!("{tenant}/{context}/{aggregate}")).expect("a stream id")
+        };
+        let short = stream(uuid, "O-1");
+        assert_eq!(short.message_group(), short.to_string());
+        let tenant = "T".repeat(TenantId::MAX);
+        let longest = stream(&tenant, &"a".repeat(AggregateId::MAX));
+        let next = stream(&tenant, &format!("{}b", "a".repeat(AggregateId::MAX - 1)));
+        for long in [&longest, &next] {
+            let group = long.message_group();
+            assert!(group.len() <= 128 && group.starts_with(&format!("{tenant}/")), "{group}");
+            assert!(StreamId::parse(&group).is_err(), "{group} is no other stream's");
+        }
+        assert_ne!(longest.message_group(), next.message_group());
     }
 
     #[test]
@@ -189,8 +218,11 @@ mod tests {
         for text in ["", "a/b", "a#b", "a b", "ä", "a%2Fb", &"x".repeat(65)] {
             assert!(AggregateId::parse(text).is_err(), "{text:?} was accepted");
         }
-        for text in ["", "Acme", "a_b", "a/b", &"x".repeat(33)] {
+        for text in ["", "a/b", "a#b", "a.b", "a b", "ä", "a@b", "a:b", &"x".repeat(65)] {
             assert!(TenantId::parse(text).is_err(), "{text:?} was accepted");
+        }
+        for text in ["acme", "Acme_GmbH", "7B0C3A52-6d1e-4f0a-9d55-3f1c2b7a8e90", &"x".repeat(64)] {
+            assert!(TenantId::parse(text).is_ok(), "{text:?} was refused");
         }
     }
 

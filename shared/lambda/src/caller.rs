@@ -1,16 +1,16 @@
 //! Who calls, from the claims that the API's JWT authorizer has verified: a tenant's caller, or an operator.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use kernel::command::{Principal, PrincipalKind};
-use kernel::ids::TenantId;
+use kernel::ids::{InvalidId, TenantId};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 use store::StoreError;
 use store::registry::{self, Registry};
 
 use crate::cache::Cache;
+use crate::claims::{ClaimRules, Claims, claim};
 
 /// A caller whose tenant is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +24,19 @@ pub struct Caller {
 pub enum UnknownCaller {
     #[error("the request carries no verified claims")]
     NoClaims,
-    #[error("the caller belongs to no tenant")]
-    NoTenant,
+    #[error("the token has no claim {claim}, and is no client's own")]
+    NoTenantClaim { claim: String },
+    #[error("the token's claim {claim} is no tenant's id")]
+    BadTenantClaim { claim: String, source: InvalidId },
+    #[error("the client is registered with no tenant")]
+    UnregisteredClient,
     #[error("the caller's tenant cannot be looked up now")]
     Registry(#[from] StoreError),
 }
 
 /// Finds callers' tenants.
 pub struct Callers {
-    tenant_claim: String,
+    rules: ClaimRules,
     clients: Cache<TenantId, StoreError>,
 }
 
@@ -40,14 +44,14 @@ pub struct Callers {
 pub const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Callers {
-    /// `tenant_claim` names the claim that holds the tenant in users' tokens. Tokens of machine clients carry no claims
-    /// of their own: their tenant is registered by `client_id`.
-    pub fn new(registry: Registry, tenant_claim: impl Into<String>) -> Self {
+    /// A tenant comes from the claim that `rules` name. A client's own token may lack it: then its tenant is the one that
+    /// the client is registered with.
+    pub fn new(registry: Registry, rules: ClaimRules) -> Self {
         let clients = Cache::new(FRESH_FOR, move |client: String| {
             let registry = registry.clone();
             async move { registry.tenant_of_client(&client).await }
         });
-        Self { tenant_claim: tenant_claim.into(), clients }
+        Self { rules, clients }
     }
 
     pub async fn identify(&self, request: &Request) -> Result<Caller, UnknownCaller> {
@@ -55,17 +59,22 @@ impl Callers {
         self.of_claims(&claims).await
     }
 
-    async fn of_claims(&self, claims: &HashMap<String, String>) -> Result<Caller, UnknownCaller> {
-        let principal = principal(claims).ok_or(UnknownCaller::NoClaims)?;
-        let tenant = match (claim(claims, &self.tenant_claim), principal.kind) {
-            (Some(tenant), _) => TenantId::parse(tenant).ok(),
+    async fn of_claims(&self, claims: &Claims) -> Result<Caller, UnknownCaller> {
+        let principal = self.rules.principal(claims).ok_or(UnknownCaller::NoClaims)?;
+        let tenant_claim = &self.rules.tenant;
+        let tenant = match (claim(claims, tenant_claim), principal.kind) {
+            (Some(tenant), _) => TenantId::parse(tenant)
+                .map_err(|source| UnknownCaller::BadTenantClaim { claim: tenant_claim.clone(), source })?,
             // The client's tenant is not that of whoever signs in through it.
-            (None, PrincipalKind::User) => None,
+            (None, PrincipalKind::User) => {
+                return Err(UnknownCaller::NoTenantClaim { claim: tenant_claim.clone() });
+            }
             (None, PrincipalKind::ServiceAccount) => {
-                self.clients.get(&principal.id).await?.map(|tenant| (*tenant).clone())
+                let registered = self.clients.get(&principal.id).await?;
+                registered.as_deref().cloned().ok_or(UnknownCaller::UnregisteredClient)?
             }
         };
-        Ok(Caller { tenant: tenant.ok_or(UnknownCaller::NoTenant)?, principal })
+        Ok(Caller { tenant, principal })
     }
 }
 
@@ -99,9 +108,9 @@ pub struct Operators {
 }
 
 impl Operators {
-    /// `tenant_claim`: see [`Callers::new`].
-    pub fn new(registry: Registry, tenant_claim: impl Into<String>) -> Self {
-        let callers = Callers::new(registry.clone(), tenant_claim);
+    /// `rules`: see [`Callers::new`].
+    pub fn new(registry: Registry, rules: ClaimRules) -> Self {
+        let callers = Callers::new(registry.clone(), rules);
         let registered = Cache::new(FRESH_FOR, move |id: String| {
             let registry = registry.clone();
             async move { registry.operator(&id).await }
@@ -113,9 +122,9 @@ impl Operators {
     /// business, which the authorizer has checked.
     pub async fn identify(&self, request: &Request) -> Result<Operator, UnknownCaller> {
         let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
-        let principal = principal(&claims).ok_or(UnknownCaller::NoClaims)?;
-        let name =
-            ["username", "preferred_username", "email"].into_iter().find_map(|name| claim(&claims, name)).cloned();
+        let principal = self.callers.rules.principal(&claims).ok_or(UnknownCaller::NoClaims)?;
+        let name = ["username", "preferred_username", "email"].into_iter().find_map(|name| claim(&claims, name));
+        let name = name.map(str::to_owned);
         if let Some(registered) = self.registered.get(&principal.id).await? {
             return Ok(Operator { principal, name, tenant: registered.tenant.clone() });
         }
@@ -124,19 +133,7 @@ impl Operators {
     }
 }
 
-fn principal(claims: &HashMap<String, String>) -> Option<Principal> {
-    let client = claim(claims, "client_id").or(claim(claims, "azp"));
-    match claim(claims, "sub") {
-        Some(sub) if Some(sub) != client => Some(Principal { id: sub.clone(), kind: PrincipalKind::User }),
-        _ => client.map(|client| Principal { id: client.clone(), kind: PrincipalKind::ServiceAccount }),
-    }
-}
-
-fn claim<'a>(claims: &'a HashMap<String, String>, name: &str) -> Option<&'a String> {
-    claims.get(name).filter(|value| !value.is_empty())
-}
-
-fn claims(request: &Request) -> Option<HashMap<String, String>> {
+fn claims(request: &Request) -> Option<Claims> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
     Some(context.authorizer.as_ref()?.jwt.as_ref()?.claims.clone())
 }

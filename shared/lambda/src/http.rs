@@ -35,8 +35,15 @@ impl From<&UnknownCaller> for Problem {
     fn from(unknown: &UnknownCaller) -> Self {
         match unknown {
             UnknownCaller::NoClaims => Self::unauthenticated("send a valid access token"),
-            UnknownCaller::NoTenant => {
-                Self::not_permitted("this client or user is registered with no tenant; ask the operator to register it")
+            UnknownCaller::NoTenantClaim { claim } => Self::not_permitted(format!(
+                "the token names no tenant: a user's token does so in its claim {claim}, and as a client's own token this \
+                 one is not recognised"
+            )),
+            UnknownCaller::BadTenantClaim { claim, source } => {
+                Self::not_permitted(format!("the token's claim {claim} must be a tenant's id: {}", source.rule))
+            }
+            UnknownCaller::UnregisteredClient => {
+                Self::not_permitted("this client is registered with no tenant; ask the operator to register it")
             }
             UnknownCaller::Registry(_) => Self::unavailable("the caller's tenant cannot be looked up now; try again"),
         }

@@ -6,6 +6,7 @@ pub mod back_off;
 pub mod batch;
 pub mod cache;
 pub mod caller;
+pub mod claims;
 pub mod http;
 pub mod receipt_keys;
 pub mod request;

@@ -15,7 +15,7 @@ pub fn returning(resubmitted: &ParkedMessage, queue_url: &str) -> Returning {
     let command = header(resubmitted).and_then(|header| Some((header.stream(&summary.queue)?, header)));
     let order = is_fifo(queue_url).then(|| match command {
         Some((stream, header)) => Order {
-            group: stream.to_string(),
+            group: stream.message_group(),
             deduplication_id: Command::deduplication_id(header.receipt.command_key, header.revision, 0),
         },
         None => Order { group: summary.id.clone(), deduplication_id: format!("{}.{}", summary.id, summary.revision) },

@@ -121,9 +121,14 @@ impl Bench {
 
     /// The message that ingest would make of the event.
     pub fn seal(&self, event: Builder) -> (Receipt, String) {
+        self.seal_for("acme", event)
+    }
+
+    /// The same for another tenant.
+    pub fn seal_for(&self, tenant: &str, event: Builder) -> (Receipt, String) {
         let event = event.build().expect("a CloudEvent");
         let data = event.json().map(|json| serde_json::from_str(json).expect("JSON")).unwrap_or_default();
-        let tenant = TenantId::parse("acme").expect("a tenant");
+        let tenant = TenantId::parse(tenant).expect("a tenant");
         let key = CommandKey::of(&tenant, event.source(), event.id());
         let receipt = self.receipts.seal(&tenant, self.aws.now().into(), key, Digest::of(&event, &data));
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };

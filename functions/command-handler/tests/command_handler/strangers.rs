@@ -145,6 +145,20 @@ async fn a_command_of_another_release_runs_there_when_it_is_resubmitted_and_here
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_whose_id_is_too_long_for_a_group_is_handled_in_the_group_that_stands_for_it() {
+    let bench = Bench::probe();
+    let (tenant, aggregate) = ("T".repeat(64), "a".repeat(64));
+    let event = bench.event("1", "Note", 1).subject(aggregate.as_str()).data_json(&json!({ "text": "n" }));
+    let (_, body) = bench.seal_for(&tenant, event);
+    let stream = kernel::ids::StreamId::parse(&format!("{tenant}/probe/{aggregate}")).expect("a stream id");
+    bench.send_raw(&stream.message_group(), "d-1", &body).await;
+    bench.deliver().await;
+    assert_eq!(bench.parked(), [] as [serde_json::Value; 0]);
+    let operations = bench.aws.items(testkit::TABLES.operations);
+    assert_eq!(operations[0]["outcome"], "succeeded", "{operations:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn setting_aside_twice_is_one_entry() {
     let bench = Bench::probe();
     bench.send_raw("g", "d-1", "garbage").await;

@@ -7,6 +7,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Callers;
+use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::Environment;
 use lambda_http::Body;
@@ -44,6 +45,13 @@ impl Api {
         let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": sources }]);
         api.register_tenant("demo", &json!({ "grants": grants }));
         api
+    }
+
+    /// Where a client's own tokens are told by these rules.
+    pub fn with_machine_tokens(rules: &str) -> Self {
+        let api = Self::new();
+        let ingest = cold_with(&api.aws, rules);
+        Self { ingest, ..api }
     }
 
     pub fn without_tenants() -> Self {
@@ -129,11 +137,16 @@ impl Api {
 }
 
 fn cold(aws: &Aws) -> Ingest {
+    cold_with(aws, "")
+}
+
+/// With a queue for every context there is, so that one more needs no change here.
+fn cold_with(aws: &Aws, machine_tokens: &str) -> Ingest {
     let registry = Registry::new(aws.dynamodb(), TABLES.registry);
-    let environment = Environment::of([("RECEIPT_KEY_SECRET", &receipt_secret())]);
+    let environment = Environment::of([("RECEIPT_KEY_SECRET", &receipt_secret()), ("MACHINE_TOKENS", machine_tokens)]);
     let receipts = ReceiptSecret::from_environment(&environment, aws.secrets_manager());
     Ingest {
-        callers: Callers::new(registry.clone(), "custom:tenant"),
+        callers: Callers::new(registry.clone(), ClaimRules::from_environment(&environment).expect("good rules")),
         tenants: Tenants::new(registry),
         receipts: receipts.expect("good settings"),
         admission: Admission {

@@ -67,7 +67,8 @@ async fn a_user_belongs_to_the_tenant_of_their_token() {
 async fn a_user_without_a_tenant_claim_does_not_get_in_on_their_applications_ticket() {
     let api = Api::new();
     api.register_client("the-web-application", "demo");
-    api.send(order().by(user("bob", None))).await.refused("not-permitted");
+    let problem = api.send(order().by(user("bob", None))).await.refused("not-permitted");
+    assert!(problem.detail.contains("claim custom:tenant"), "{problem:#?}");
     api.assert_nothing_queued();
 }
 
@@ -80,12 +81,34 @@ async fn a_correlation_id_is_no_place_to_hide_a_payload() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_an_impossible_tenant_belongs_to_none() {
+async fn a_claim_that_is_no_tenants_id_is_what_the_refusal_is_about() {
     let api = Api::new();
-    for tenant in ["DEMO", "demo/orders", "demo#x", "nowhere"] {
-        api.send(order().by(user("alice", Some(tenant)))).await.refused("not-permitted");
+    for tenant in ["demo/orders", "demo#x", "demo.example", "d\u{e9}mo", &"x".repeat(65)] {
+        let problem = api.send(order().by(user("alice", Some(tenant)))).await.refused("not-permitted");
+        let rule = "claim custom:tenant must be a tenant's id: 1 to 64 letters, digits, hyphens or underscores";
+        assert!(problem.detail.contains(rule) && !problem.detail.contains("registered"), "{problem:#?}");
     }
+    let problem = api.send(order().by(user("alice", Some("nowhere")))).await.refused("not-permitted");
+    assert!(problem.detail.contains("settings"), "{problem:#?}");
     api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn tenants_are_called_as_identity_providers_call_them() {
+    let api = Api::new();
+    for tenant in ["7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90", "Acme_GmbH", "org_Kx9fQ2mZ7tLwP4vB", &"T".repeat(64)] {
+        let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }]);
+        api.register_tenant(tenant, &json!({ "grants": grants }));
+        let event = with(submit_order(), &json!({ "subject": "a".repeat(64) }));
+        api.send(Request::structured(&event).by(user("alice", Some(tenant)))).await.accepted();
+        let message = api.queued("orders").pop().expect("a message");
+        let group = message.group.expect("a group");
+        assert!(group.starts_with(&format!("{tenant}/")) && group.len() <= 128, "{group}");
+        let command = kernel::command::Command::open(message.body.as_bytes(), "orders").expect("a command");
+        assert_eq!(command.stream.tenant.as_str(), tenant);
+    }
+    let other_case = api.send(order().by(user("alice", Some("acme_gmbh")))).await.refused("not-permitted");
+    assert!(other_case.detail.contains("settings"), "another tenant: {other_case:#?}");
 }
 
 #[tokio::test]

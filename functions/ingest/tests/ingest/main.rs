@@ -10,6 +10,7 @@ mod hostile;
 mod malformed;
 mod outages;
 mod privacy;
+mod providers;
 mod request;
 mod routes;
 mod samples;
