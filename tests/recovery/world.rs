@@ -17,6 +17,7 @@ use kernel::timestamp::Timestamp;
 use lambda::back_off::MAX_RECEIVES;
 use lambda::batch::GivingBack;
 use lambda::caller::Operators;
+use lambda::claims::ClaimRules;
 use messaging::DeadLetters;
 use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
@@ -285,7 +286,7 @@ pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
         sqs: aws.sqs(),
         operations: Operations::new(aws.dynamodb(), TABLES.operations),
         parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
-        operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), "custom:tenant"),
+        operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), ClaimRules::default()),
         retention: RETENTION,
         pace: Pace {
             most_attempts: 10,

@@ -172,7 +172,7 @@ mod tests {
             "3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35#r0",
             "3#demo#orders#yesterday#4bf92f35",
             "3#demo##2026-01-15T09:30:00.123Z#4bf92f35",
-            "3#Demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
+            "3#De.mo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
             "3#demo#ORDERS#2026-01-15T09:30:00.123Z#4bf92f35",
             "+3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
             "03#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35",

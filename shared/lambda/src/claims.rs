@@ -22,11 +22,14 @@ impl ClaimRules {
     /// `TENANT_CLAIM` and `MACHINE_TOKENS`, with the defaults that `docs/deploy.md` names.
     pub fn from_environment(environment: &Environment) -> Result<Self, BadSetting> {
         const MACHINE_TOKENS: &str = "MACHINE_TOKENS";
-        let rules = environment.optional(MACHINE_TOKENS).unwrap_or(MachineTokens::DEFAULT);
-        Ok(Self {
-            tenant: environment.optional("TENANT_CLAIM").unwrap_or("custom:tenant").to_owned(),
-            machine_tokens: rules.parse().map_err(|why| invalid(MACHINE_TOKENS, why))?,
-        })
+        let mut rules = Self::default();
+        if let Some(claim) = environment.optional("TENANT_CLAIM") {
+            claim.clone_into(&mut rules.tenant);
+        }
+        if let Some(text) = environment.optional(MACHINE_TOKENS) {
+            rules.machine_tokens = text.parse().map_err(|why| invalid(MACHINE_TOKENS, why))?;
+        }
+        Ok(rules)
     }
 
     /// Who calls: the client in its own token, else the user whom `sub` names.
@@ -36,6 +39,13 @@ impl ClaimRules {
         }
         let sub = claim(claims, "sub")?;
         Some(Principal { id: sub.to_owned(), kind: PrincipalKind::User })
+    }
+}
+
+impl Default for ClaimRules {
+    fn default() -> Self {
+        let machine_tokens = MachineTokens::DEFAULT.parse().expect("the default is a list of rules");
+        Self { tenant: "custom:tenant".to_owned(), machine_tokens }
     }
 }
 
