@@ -106,7 +106,7 @@ async fn send_all(bench: &Bench, random: &mut Rng) -> Vec<Sent> {
 fn any_command(random: &mut Rng) -> Command {
     match random.u8(..4) {
         0 => CancelOrder { reason: None }.into(),
-        1 => ShipOrder { tracking_number: random.u16(..).to_string() }.into(),
+        1 => ShipOrder { carrier: None, tracking_number: random.u16(..).to_string() }.into(),
         _ => {
             let unit_price = Money { amount: random.i64(0..1_000), currency: "EUR".to_owned() };
             let line = Line { sku: "TEA".to_owned(), quantity: 1.try_into().expect("not zero"), unit_price };

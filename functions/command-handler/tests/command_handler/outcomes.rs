@@ -17,7 +17,7 @@ fn submit() -> Command {
 }
 
 fn ship() -> Command {
-    ShipOrder { tracking_number: "1Z999".to_owned() }.into()
+    ShipOrder { carrier: None, tracking_number: "1Z999".to_owned() }.into()
 }
 
 fn cancel() -> Command {

@@ -38,6 +38,10 @@ pub struct CancelOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShipOrder {
+    /// Who carries the parcel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub carrier: Option<String>,
     /// The carrier's number for the parcel.
     #[schemars(length(min = 1, max = 100))]
     pub tracking_number: String,

@@ -48,7 +48,7 @@ fn ship(state: State, command: &ShipOrder) -> Result<Decision<Event>, Rejection>
     match state {
         State::Unknown => Err(unknown_order()),
         State::Submitted => {
-            let parcel = Parcel { carrier: None, tracking_number: command.tracking_number.clone() };
+            let parcel = Parcel { carrier: command.carrier.clone(), tracking_number: command.tracking_number.clone() };
             Ok(Decision::of(OrderShipped { parcel }))
         }
         State::Shipped => Err(Rejection::new("already-shipped", "The order has left as another parcel")),

@@ -11,7 +11,7 @@ kernel::messages! {
     pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,
-        OrderShipped(OrderShipped) = 2 unwritten <- 1: OrderShippedV1,
+        OrderShipped(OrderShipped) = 2 <- 1: OrderShippedV1,
     }
 }
 
@@ -56,7 +56,7 @@ pub struct Parcel {
 }
 
 /// Version 1, which knows no carrier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderShippedV1 {
     pub tracking_number: String,
@@ -65,11 +65,5 @@ pub struct OrderShippedV1 {
 impl From<OrderShippedV1> for OrderShipped {
     fn from(OrderShippedV1 { tracking_number }: OrderShippedV1) -> Self {
         Self { parcel: Parcel { carrier: None, tracking_number } }
-    }
-}
-
-impl From<OrderShipped> for OrderShippedV1 {
-    fn from(OrderShipped { parcel: Parcel { tracking_number, .. } }: OrderShipped) -> Self {
-        Self { tracking_number }
     }
 }

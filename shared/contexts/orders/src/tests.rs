@@ -38,7 +38,11 @@ fn cancel() -> CancelOrder {
 }
 
 fn ship() -> ShipOrder {
-    ShipOrder { tracking_number: "1Z999".to_owned() }
+    ship_by(None)
+}
+
+fn ship_by(carrier: Option<&str>) -> ShipOrder {
+    ShipOrder { carrier: carrier.map(str::to_owned), tracking_number: "1Z999".to_owned() }
 }
 
 fn submitted() -> Event {
@@ -128,6 +132,11 @@ mod shipping {
     #[test]
     fn a_submitted_order_ships_once() {
         given::<Orders>([submitted()]).when(ship()).then([shipped()]).when(ship()).then_rejected("already-shipped");
+    }
+
+    #[test]
+    fn a_parcel_has_its_carrier_where_the_shop_says_so() {
+        given::<Orders>([submitted()]).when(ship_by(Some("Hermes"))).then([shipped_by(Some("Hermes"))]);
     }
 
     #[test]
@@ -246,6 +255,7 @@ mod schemas {
         }
         refused("CancelOrder", r#"{"reason":""}"#);
         refused("ShipOrder", "{}");
+        refused("ShipOrder", r#"{"carrier":"","trackingNumber":"1Z999"}"#);
     }
 
     proptest! {
@@ -270,7 +280,11 @@ mod schemas {
             ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4))
                 .prop_map(|(customer, lines)| SubmitOrder { customer: id(&customer), lines }.into()),
             reason.prop_map(|reason| CancelOrder { reason }.into()),
-            text(100).prop_map(|tracking_number| ShipOrder { tracking_number }.into()),
+            (prop::option::of(text(100)), text(100)).prop_map(|(carrier, tracking_number)| ShipOrder {
+                carrier,
+                tracking_number
+            }
+            .into()),
         ]
     }
 

@@ -133,7 +133,7 @@ fn order_commands() -> impl Strategy<Value = OrderCommand> {
     prop_oneof![
         ("[a-z]{1,8}", 0..1000_i64).prop_map(|(customer, amount)| submit(&customer, amount).into()),
         prop::option::of("[a-z]{1,8}").prop_map(|reason| CancelOrder { reason }.into()),
-        "[0-9]{1,8}".prop_map(|tracking_number| ShipOrder { tracking_number }.into()),
+        "[0-9]{1,8}".prop_map(|tracking_number| ShipOrder { carrier: None, tracking_number }.into()),
     ]
 }
 
