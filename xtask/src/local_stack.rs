@@ -45,7 +45,7 @@ impl LocalStack {
     /// `events/registry/`.
     pub fn start(workspace: &Workspace, functions: &Path, port: Option<u16>) -> Result<Self> {
         Self::deployed_by(workspace, port, |stack| {
-            let mut deploy = stack.script(workspace, "deploy.py")?;
+            let mut deploy = stack.script(workspace, "local_stack/deploy.py")?;
             deploy.args(["--stack-name", STACK, "--tag", &stack.tag()]);
             deploy.arg("--template").arg(workspace.root.join("template.yaml")).arg("--functions").arg(functions);
             deploy.args(stack.parameters());
@@ -145,7 +145,7 @@ impl LocalStack {
     /// What a deployment does not do: describes the stack, and gives tenants and operators their credentials.
     fn set_up(&self, workspace: &Workspace) -> Result<()> {
         step("describe the stack", || {
-            let mut describe = self.script(workspace, "describe.py")?;
+            let mut describe = self.script(workspace, "local_stack/describe.py")?;
             describe
                 .args(["--stack-name", STACK, "--server-pid", &self.server.leader.id().to_string()])
                 .arg("--server-log")
@@ -156,19 +156,21 @@ impl LocalStack {
             processes::keep(&mut describe)
         })?;
         step("set up tenants and operators", || {
-            let mut tenants = self.script(workspace, "tenants.py")?;
+            let mut tenants = self.script(workspace, "local_stack/tenants.py")?;
             tenants.arg("--stack").arg(&self.description).arg("--registry").arg(workspace.root.join("events/registry"));
             processes::keep(&mut tenants)
         })?;
         Ok(())
     }
 
-    /// One of the scripts in `xtask/local_stack`, which know the server by the environment.
-    fn script(&self, workspace: &Workspace, name: &str) -> Result<Command> {
+    /// One of the scripts in `xtask`, which know the server by the environment.
+    pub fn script(&self, workspace: &Workspace, path: &str) -> Result<Command> {
         let mut python = Environment::of(workspace, "local-stack")?.command("python");
         in_local_aws(&mut python)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
-            .arg(workspace.root.join("xtask/local_stack").join(name));
+            // No compiled modules beside the sources.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(workspace.root.join("xtask").join(path));
         Ok(python)
     }
 }

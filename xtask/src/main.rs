@@ -13,6 +13,7 @@ mod new_context;
 mod processes;
 mod record;
 mod relay;
+mod restore;
 mod sam;
 mod simulate;
 mod steps;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::functions::Beside;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -54,6 +56,8 @@ enum Task {
     },
     /// Send commands through the whole platform, in process and on virtual time, with everything going wrong
     Simulate(simulate::Size),
+    /// Lose tables of a local stack, and bring back what they held, as docs/runbooks.md tells it
+    RehearseRestore,
     /// Check that schemas go together with those of the release before, the template, and the rights that its roles give
     Lint,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
@@ -83,6 +87,10 @@ fn run(task: &Task) -> Result<()> {
         Task::Up { port } => up::up(&workspace, *port),
         Task::Test { unit, end_to_end } => test::test(&workspace, !end_to_end, !unit),
         Task::Simulate(size) => simulate::simulate(&workspace, size),
+        Task::RehearseRestore => {
+            println!("building the functions");
+            restore::rehearse(&workspace, &functions::build(&workspace, Beside::Nothing)?)
+        }
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),
