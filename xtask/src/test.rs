@@ -8,7 +8,7 @@ use crate::functions::Beside;
 use crate::local_stack::LocalStack;
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, Workspace, cargo};
-use crate::{browser, functions, lint, processes, sam, tools};
+use crate::{browser, functions, lint, processes, restore, sam, tools};
 
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
@@ -44,8 +44,9 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
+    const RESTORE: &str = "the way back from a backup";
     let Some(functions) = checks.check("functions", || functions::build(workspace, Beside::Tests)) else {
-        for check in [RIGHTS, TESTS, CONSOLE, HAPPY_PATH] {
+        for check in [RIGHTS, TESTS, CONSOLE, HAPPY_PATH, RESTORE] {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -60,6 +61,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
         }
         None => checks.skip(HAPPY_PATH, "nothing is deployed"),
     }
+    checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
         for check in [RIGHTS, TESTS, CONSOLE] {
