@@ -7,6 +7,7 @@ use command_handler::{CommandHandler, Deciding};
 use kernel::context::Context;
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
+use lambda::back_off::MAX_RECEIVES;
 use lambda::batch::GivingBack;
 use messaging::DeadLetters;
 use serde_json::Value;
@@ -35,15 +36,21 @@ impl Bench {
             guards: TABLES.guards.to_owned(),
         };
         let dead_letters = Aws::queue_url(&format!("{}-dead-letters.fifo", context.name));
+        let queue = Aws::queue_url(&format!("{}-commands.fifo", context.name));
         let handler = CommandHandler {
             context,
             parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
-            giving_back: GivingBack { dead_letters: DeadLetters::new(aws.sqs(), dead_letters), max_receives: 5 },
+            giving_back: GivingBack {
+                sqs: aws.sqs(),
+                queue_url: queue.clone(),
+                dead_letters: DeadLetters::new(aws.sqs(), dead_letters),
+                max_receives: MAX_RECEIVES,
+            },
             events: EventStore::new(aws.dynamodb(), tables),
             retention: Duration::from_hours(24 * 90),
             deciding: Deciding::Inline,
         };
-        Self { aws, handler, queue: Aws::queue_url(&format!("{}-commands.fifo", context.name)) }
+        Self { aws, handler, queue }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -53,7 +60,7 @@ impl Bench {
     /// One invocation with this message.
     pub async fn handle(&self, body: &str) {
         let group = kernel::command::Header::read(body).and_then(|header| header.stream(self.handler.context.name));
-        let group = group.map_or_else(|| "nobody's".to_owned(), |stream| stream.to_string());
+        let group = group.map_or_else(|| "nobody's".to_owned(), |stream| stream.message_group());
         self.aws.put(&self.queue, Some(&group), Some(&self.aws.calls().len().to_string()), body);
         let messages = self.aws.receive(&self.queue, 1, Duration::from_mins(1));
         let event: SqsEvent = serde_json::from_value(Aws::sqs_event(&messages)).expect("an SQS event");

@@ -8,6 +8,7 @@ use ingest::Ingest;
 use kernel::command::Command;
 use kernel::context::Context;
 use lambda::settings::Environment;
+use messaging::Queues;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::parked::{Decision, ParkedMessage};
@@ -161,7 +162,9 @@ async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> S
         "content-type": "application/cloudevents+json",
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     });
-    let ingest = Ingest::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
+    aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
+    let ingest = Ingest::from_environment(&environment(), aws.dynamodb(), aws.sqs(), aws.secrets_manager());
+    let ingest = ingest.expect("settings");
     let answer = Box::pin(ingest.handle(gateway::request::<&str>(&request, &[]), bench.now())).await;
     assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.body());
     let messages = aws.messages(&queue(context.name));
@@ -184,13 +187,14 @@ fn queue(context: &str) -> String {
 }
 
 fn environment() -> Environment {
-    let settings = [
-        ("RECEIPT_KEY", "a-secret-of-at-least-thirty-two-characters"),
+    Environment::of([
+        ("RECEIPT_KEY_SECRET", &receipt_secret()),
         ("REGISTRY_TABLE", TABLES.registry),
         ("PUBLIC_URL", "https://api.example"),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let queues =
-        catalog::CONTEXTS.iter().map(|context| (format!("COMMAND_QUEUE_{}", context.name), queue(context.name)));
-    settings.into_iter().chain(queues).collect()
+        (Queues::VARIABLE, &Aws::queue_url("")),
+    ])
+}
+
+fn receipt_secret() -> String {
+    Aws::secret_arn("receipt-key")
 }

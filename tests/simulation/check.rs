@@ -12,7 +12,7 @@ use testkit::TABLES;
 
 use crate::clients::{digest, is_hidden, operation, read_own, status};
 use crate::journal::{Journal, Kind};
-use crate::world::{TENANTS, World, queues};
+use crate::world::{CONTEXTS, TENANTS, World, queues};
 
 /// Whether nothing is under way and nobody has to act.
 pub fn at_rest(world: &World) -> bool {
@@ -40,6 +40,7 @@ pub fn unrest(world: &World) -> String {
 pub async fn all(world: &World) {
     let events = streams(world);
     published(world, &events);
+    readable(world, &events);
     outcomes(world, &events).await;
     let commands = by_stream(world);
     effects(world, &events, &commands);
@@ -78,6 +79,21 @@ fn streams(world: &World) -> Streams {
         next.insert(stream, (expected + 1, all.len() as u64 + 1, at));
     }
     streams
+}
+
+/// Each stream can be folded by the release that is deployed, or it stands still.
+fn readable(world: &World, events: &Streams) {
+    let mut journal = world.chaos.journal();
+    for (stream, events) in events {
+        let context = CONTEXTS.into_iter().find(|context| events[0].stream.context == *context).expect("a context");
+        let mut aggregate = world.release(context, 0).empty();
+        for event in events {
+            *journal.versions.entry((event.event.ty.clone(), event.event.schema)).or_default() += 1;
+            if let Err(error) = aggregate.evolve(&event.event) {
+                journal.violation(None, format!("{stream} stands still: {error}"));
+            }
+        }
+    }
 }
 
 /// Every event was published.

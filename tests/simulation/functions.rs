@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::chaos::Down;
 use crate::invocation::{Invocation, Role};
 use crate::plan::{MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
+use crate::releases::Deployed;
 use crate::world::{self, CONTEXTS, Record, TENANTS, World};
 
 /// A function's time-out, and what of it is kept back to answer.
@@ -24,8 +25,8 @@ const MOST_IDLE: Duration = Duration::from_secs(5);
 /// Starts all of it; it goes on until the runtime ends.
 pub fn start(world: &Rc<World>) {
     for context in CONTEXTS {
-        for _ in 0..4 {
-            tokio::task::spawn_local(handle_commands(Rc::clone(world), context));
+        for nth in 0..4 {
+            tokio::task::spawn_local(handle_commands(Rc::clone(world), context, nth));
         }
     }
     for _ in 0..3 {
@@ -40,6 +41,20 @@ pub fn start(world: &Rc<World>) {
     tokio::task::spawn_local(redrive(Rc::clone(world)));
     if world.plan.ills {
         tokio::task::spawn_local(ills(Rc::clone(world)));
+    }
+    if world.plan.rollout.is_some() {
+        tokio::task::spawn_local(roll_out(Rc::clone(world)));
+    }
+}
+
+/// Deploys the new release beside the one before, then alone, and goes back the same way, as commands are sent.
+async fn roll_out(world: Rc<World>) {
+    let stages = Deployed::STAGES;
+    for (nth, stage) in stages.into_iter().enumerate() {
+        while world.chaos.journal().known.len() < world.plan.commands * nth / stages.len() {
+            sleep(Duration::from_secs(1)).await;
+        }
+        world.deployed.set(stage);
     }
 }
 
@@ -65,10 +80,10 @@ struct Source {
     timeout: Duration,
 }
 
-async fn handle_commands(world: Rc<World>, context: &'static str) {
+async fn handle_commands(world: Rc<World>, context: &'static str, nth: usize) {
     let role = Role::Handler(context);
     let source = Source { queue: world::commands(context), role, visibility: VISIBILITY, timeout: TIMEOUT };
-    let fresh = || world.handler(context);
+    let fresh = || world.handler(context, nth);
     poll(&world, source, fresh, async |handler, event, now, finish_by| handler.handle(event, now, finish_by).await)
         .await;
 }
@@ -100,7 +115,11 @@ async fn poll<F>(
 ) {
     let mut idle = Idle::new();
     let (mut function, mut skew) = (fresh(), world.skew());
+    let mut deployed = world.deployed.get();
     loop {
+        if std::mem::replace(&mut deployed, world.deployed.get()) != deployed {
+            function = fresh();
+        }
         let messages = world.aws.receive(&queue, 10, visibility);
         buried(world);
         if messages.is_empty() {

@@ -122,6 +122,8 @@ pub struct Journal {
     pub conflicts: usize,
     /// What nobody can read and nobody has got yet.
     pub poison: HashSet<String>,
+    /// How many events are stored, by type and version.
+    pub versions: BTreeMap<(String, u32), usize>,
     pub counts: BTreeMap<&'static str, u64>,
     pub took_effect: BTreeMap<&'static str, u64>,
 }

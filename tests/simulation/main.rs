@@ -12,11 +12,13 @@ mod journal;
 mod operators;
 mod plan;
 mod points;
+mod releases;
 mod run;
 mod workload;
 mod world;
 
 use crate::plan::Plan;
+use crate::releases::Rollout;
 use crate::run::simulate;
 
 /// A run of any size: `cargo xtask simulate`, which sets these variables.
@@ -64,4 +66,24 @@ fn commands_survive_as_well_with_as_many_receives_as_are_deployed() {
     let report = simulate(Plan { max_receives: lambda::back_off::MAX_RECEIVES, ..Plan::new(5, 500) });
     println!("{report}");
     report.assert_all_holds();
+}
+
+#[test]
+fn a_release_goes_forward_and_back_if_its_readers_came_first() {
+    let report = simulate(Plan { rollout: Some(Rollout::ReadersFirst), ..Plan::new(5, 600) });
+    println!("{report}");
+    report.assert_all_holds();
+    for version in [1, 2] {
+        let stored = report.versions.get(&("OrderShipped".to_owned(), version)).copied().unwrap_or_default();
+        assert!(stored > 5, "{stored} events of version {version}");
+    }
+}
+
+#[test]
+fn a_release_that_writes_what_the_one_before_cannot_read_leaves_streams_that_stand_still() {
+    let report = simulate(Plan { rollout: Some(Rollout::WritersFirst), ..Plan::new(5, 600) });
+    println!("{report}");
+    let still =
+        report.violations.iter().any(|violation| violation.contains("stands still: OrderShipped has no version 2"));
+    assert!(still, "the checks notice nothing");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::releases::Rollout;
+
 /// A run's seed, size and ills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -19,6 +21,8 @@ pub struct Plan {
     pub late: bool,
     /// Which guard is switched off.
     pub without: Option<Guard>,
+    /// Whether another release of a context is deployed meanwhile, and taken back.
+    pub rollout: Option<Rollout>,
 }
 
 /// What keeps effects exact. The simulation must notice when one of them is missing.
@@ -40,7 +44,17 @@ pub enum Guard {
 
 impl Plan {
     pub fn new(seed: u64, commands: usize) -> Self {
-        Self { seed, commands, faults: 30, ills: true, max_receives: 3, hot: 250, late: false, without: None }
+        Self {
+            seed,
+            commands,
+            faults: 30,
+            ills: true,
+            max_receives: 3,
+            hot: 250,
+            late: false,
+            without: None,
+            rollout: None,
+        }
     }
 
     pub fn clean(seed: u64, commands: usize) -> Self {

@@ -1,5 +1,6 @@
 //! One run from its beginning to its report.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant as Wall};
@@ -28,6 +29,8 @@ pub struct Report {
     /// By fault, how often it was injected and how often it changed something.
     pub faults: Vec<(&'static str, u64, u64)>,
     pub outcomes: Vec<(&'static str, usize)>,
+    /// How many events are stored, by type and version.
+    pub versions: BTreeMap<(String, u32), usize>,
     /// The calls of the first phase, if points were chosen.
     pub names: Vec<String>,
 }
@@ -128,6 +131,7 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         violations,
         faults,
         outcomes,
+        versions: journal.versions.clone(),
         names: world.chaos.calls(),
     }
 }

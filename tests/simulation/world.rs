@@ -1,6 +1,6 @@
 //! The platform: an AWS in process, the functions on it, and what starts them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
+use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::SecretsManagerClient;
 use lambda::settings::Environment;
@@ -23,6 +24,7 @@ use testkit::{Aws, Disturbance, TABLES};
 
 use crate::chaos::{Chaos, Point};
 use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
+use crate::releases::Deployed;
 
 pub const PUBLIC_URL: &str = "https://api.example";
 /// No name is part of another, or of anything else that is stored.
@@ -52,6 +54,8 @@ pub struct World {
     pub published: RefCell<HashSet<String>>,
     /// By lane, from where in the past it is to be read again.
     pub rewind: RefCell<Vec<Option<usize>>>,
+    /// What handles commands, if the plan has a rollout.
+    pub deployed: Cell<Deployed>,
 }
 
 pub type Record = Rc<Value>;
@@ -173,6 +177,7 @@ impl World {
             past: RefCell::default(),
             published: RefCell::default(),
             rewind: RefCell::new(vec![None; 4]),
+            deployed: Cell::new(Deployed::Before),
         };
         world.register();
         Rc::new(world)
@@ -281,12 +286,21 @@ impl World {
         self.environment.with(own.each_ref().map(|(name, value)| (*name, value.as_str())))
     }
 
-    pub fn handler(&self, context: &'static str) -> CommandHandler {
+    /// The release of a context that the `nth` of its handlers runs.
+    pub fn release(&self, context: &'static str, nth: usize) -> &'static Context {
+        match self.plan.rollout {
+            Some(rollout) => rollout.release(context, self.deployed.get(), nth),
+            None => catalog::context(context).expect("a context of the catalog"),
+        }
+    }
+
+    pub fn handler(&self, context: &'static str, nth: usize) -> CommandHandler {
         let context_name = ("CONTEXT", context.to_owned());
         let own = [context_name, ("QUEUE", commands(context)), ("DEAD_LETTERS", dead_commands(context))];
         let environment = self.environment_with(own);
         let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
-        CommandHandler { deciding: Deciding::Inline, ..handler.expect("settings") }
+        let context = self.release(context, nth);
+        CommandHandler { context, deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
     pub fn updater(&self) -> Updater {

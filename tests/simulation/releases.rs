@@ -1,0 +1,167 @@
+//! Two releases of the context `orders` side by side, across a version of an event. The new one is the catalog's; the one
+//! before it delegates to the same rules and stores them in other words.
+
+use std::marker::PhantomData;
+
+use kernel::context::Context;
+use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::message::Message;
+use orders::Orders;
+use orders::commands::Command;
+use orders::events::{Event, OrderShipped, Parcel};
+use orders::projection::OrderView;
+use orders::state::State;
+use serde::{Deserialize, Serialize};
+
+/// A deployment of the new release for half of the run, and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollout {
+    /// The release before reads what the new one writes.
+    ReadersFirst,
+    /// It does not.
+    WritersFirst,
+}
+
+/// What handles commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployed {
+    Before,
+    /// Half of the handlers each.
+    Both,
+    New,
+}
+
+impl Deployed {
+    /// In this order, each for as many commands.
+    pub const STAGES: [Self; 5] = [Self::Before, Self::Both, Self::New, Self::Both, Self::Before];
+}
+
+impl Rollout {
+    /// The release of the context that a handler runs, the `nth` of its function's.
+    pub fn release(self, context: &'static str, deployed: Deployed, nth: usize) -> &'static Context {
+        let new = match deployed {
+            Deployed::Before => false,
+            Deployed::Both => nth.is_multiple_of(2),
+            Deployed::New => true,
+        };
+        match self {
+            _ if new || context != READER.name => catalog::context(context).expect("a context of the catalog"),
+            Self::ReadersFirst => &READER,
+            Self::WritersFirst => &BLIND,
+        }
+    }
+}
+
+static READER: Context = Context::of::<Before<reader::Event>>("orders", &[&OrderView]);
+static BLIND: Context = Context::of::<Before<blind::Event>>("orders", &[&OrderView]);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderShippedV1 {
+    tracking_number: String,
+}
+
+impl From<OrderShippedV1> for OrderShipped {
+    fn from(OrderShippedV1 { tracking_number }: OrderShippedV1) -> Self {
+        Self { parcel: Parcel { carrier: None, tracking_number } }
+    }
+}
+
+impl From<OrderShipped> for OrderShippedV1 {
+    fn from(OrderShipped { parcel }: OrderShipped) -> Self {
+        Self { tracking_number: parcel.tracking_number }
+    }
+}
+
+/// Reads version 2 of `OrderShipped`, and writes version 1.
+mod reader {
+    use orders::events::{OrderCancelled, OrderShipped, OrderSubmitted};
+
+    use super::OrderShippedV1;
+
+    kernel::messages! {
+        #[expect(clippy::enum_variant_names, reason = "these are the context's own names")]
+        pub enum Event {
+            OrderSubmitted(OrderSubmitted) = 1,
+            OrderCancelled(OrderCancelled) = 1,
+            OrderShipped(OrderShipped) = 2 unwritten <- 1: OrderShippedV1,
+        }
+    }
+}
+
+/// Knows version 1 alone.
+mod blind {
+    use orders::events::{OrderCancelled, OrderSubmitted};
+
+    use super::OrderShippedV1;
+
+    kernel::messages! {
+        #[expect(clippy::enum_variant_names, reason = "these are the context's own names")]
+        pub enum Event {
+            OrderSubmitted(OrderSubmitted) = 1,
+            OrderCancelled(OrderCancelled) = 1,
+            OrderShipped(OrderShippedV1) = 1,
+        }
+    }
+}
+
+/// The rules of `orders`, with these events. Its states have a layout of their own, so that each release folds what the
+/// other wrote.
+struct Before<E>(PhantomData<fn() -> E>);
+
+impl<E: Message + From<Event> + Into<Event>> Decider for Before<E> {
+    type Command = Command;
+    type Event = E;
+    type State = State;
+
+    const STATE_VERSION: u32 = 1_000;
+
+    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<E>, Rejection> {
+        let Decision { events, guards } = Orders::decide(state, command, envelope)?;
+        Ok(Decision { events: events.into_iter().map(E::from).collect(), guards })
+    }
+
+    fn evolve(state: State, event: &E) -> State {
+        Orders::evolve(state, &event.clone().into())
+    }
+}
+
+impl From<Event> for reader::Event {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::OrderSubmitted(event) => event.into(),
+            Event::OrderCancelled(event) => event.into(),
+            Event::OrderShipped(event) => event.into(),
+        }
+    }
+}
+
+impl From<reader::Event> for Event {
+    fn from(event: reader::Event) -> Self {
+        match event {
+            reader::Event::OrderSubmitted(event) => event.into(),
+            reader::Event::OrderCancelled(event) => event.into(),
+            reader::Event::OrderShipped(event) => event.into(),
+        }
+    }
+}
+
+impl From<Event> for blind::Event {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::OrderSubmitted(event) => event.into(),
+            Event::OrderCancelled(event) => event.into(),
+            Event::OrderShipped(event) => Self::OrderShipped(event.into()),
+        }
+    }
+}
+
+impl From<blind::Event> for Event {
+    fn from(event: blind::Event) -> Self {
+        match event {
+            blind::Event::OrderSubmitted(event) => event.into(),
+            blind::Event::OrderCancelled(event) => event.into(),
+            blind::Event::OrderShipped(event) => Self::OrderShipped(event.into()),
+        }
+    }
+}
