@@ -18,9 +18,10 @@ from stack import TABLES, Stack
 # Functions that write what a restore is about, and are not stopped with their event sources.
 ON_DEMAND = ("redrive", "operator")
 
-# As in template.yaml: tables with a stream, and those whose items expire.
+# As in template.yaml: tables with a stream, those whose items expire, and the indexes of tables.
 WITH_STREAM = ("events", "operations")
 EXPIRING = ("operations", "parked")
+INDEXES = {"parked": {"by_waiting", "by_unsent"}, "read-models": {"by_owner", "by_state"}}
 
 
 def main():
@@ -143,6 +144,9 @@ def settings(stack, given):
     stage = {"Key": "waybill:stage", "Value": stack.parameters["Stage"]}
     dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=[*stack.tags, stage])
     print(f"{given.table}: has its settings")
+    indexes = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
+    if lost := INDEXES.get(given.table, set()) - indexes:
+        return f"But it lacks {', '.join(sorted(lost))}: `aws dynamodb update-table` adds an index, as template.yaml has it."
 
 
 def consistent(stack, given):
