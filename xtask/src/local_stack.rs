@@ -46,7 +46,7 @@ impl LocalStack {
     pub fn start(workspace: &Workspace, functions: &Path, port: Option<u16>) -> Result<Self> {
         Self::deployed_by(workspace, port, |stack| {
             let mut deploy = stack.script(workspace, "local_stack/deploy.py")?;
-            deploy.args(["--stack-name", STACK, "--tag", &stack.tag()]);
+            deploy.args(["--stack-name", STACK, "--tag", &Self::tag()]);
             deploy.arg("--template").arg(workspace.root.join("template.yaml")).arg("--functions").arg(functions);
             deploy.args(stack.parameters());
             step("deploy template.yaml", || processes::keep(&mut deploy)).map(drop)
@@ -80,7 +80,7 @@ impl LocalStack {
     }
 
     /// The stack's tag, as `NAME=VALUE`.
-    pub fn tag(&self) -> String {
+    pub fn tag() -> String {
         format!("ms-custom-id={API_ID}")
     }
 

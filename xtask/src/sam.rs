@@ -157,7 +157,7 @@ impl Project {
     /// Gives the lines of the change set: what was added, modified or deleted. None: there was nothing to deploy.
     fn deploy(&self, stack: &LocalStack, parameters: &[String]) -> Result<Vec<String>> {
         let mut deploy = self.command("deploy");
-        deploy.args(["--no-confirm-changeset", "--stack-name", STACK, "--tags", &stack.tag()]);
+        deploy.args(["--no-confirm-changeset", "--stack-name", STACK, "--tags", &LocalStack::tag()]);
         let output =
             processes::keep(with_parameters(&mut deploy, parameters).env("AWS_ENDPOINT_URL", &stack.endpoint))?;
         let changes = output.lines().filter(|line| ["+ ", "* ", "- "].iter().any(|mark| line.starts_with(mark)));
