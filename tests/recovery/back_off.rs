@@ -1,6 +1,6 @@
 //! A short outage of the database, at the size of a busy minute: how long after its end the last command has its outcome.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -50,12 +50,13 @@ impl Outcomes {
         self.recorded.iter().max().map_or(Duration::ZERO, |last| last.since(self.ended))
     }
 
-    /// By second after the end, how many.
-    fn by_second(&self) -> String {
-        let seconds: Vec<u64> = self.recorded.iter().map(|time| time.since(self.ended).as_secs()).collect();
-        let count = |second: &u64| seconds.iter().filter(|other| *other == second).count();
-        let distinct: BTreeSet<u64> = seconds.iter().copied().collect();
-        distinct.iter().map(|second| format!("  {} within second {second} after the end\n", count(second))).collect()
+    /// How many had theirs in which second after the end.
+    fn by_second(&self) -> BTreeMap<u64, usize> {
+        let mut counts = BTreeMap::new();
+        for time in &self.recorded {
+            *counts.entry(time.since(self.ended).as_secs()).or_default() += 1;
+        }
+        counts
     }
 }
 
@@ -112,7 +113,7 @@ fn outcomes(name: &str, meets: Meets, backs_off: bool) -> Outcomes {
     fastrand::seed(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let outcomes = LocalSet::new().block_on(&runtime.expect("a runtime"), outage(meets, backs_off));
-    println!("{name}: the last one {:?} after the end\n{}", outcomes.last(), outcomes.by_second());
+    println!("{name}: the last one {:?} after the end; by second: {:?}", outcomes.last(), outcomes.by_second());
     assert_eq!(outcomes.recorded.len(), COMMANDS);
     outcomes
 }
