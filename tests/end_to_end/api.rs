@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// One tenant's machine client.
+/// A client of the API with a token: a machine, or an application with a user.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
@@ -102,6 +102,34 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T 
     }
 }
 
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    config.timeout_global(Some(PATIENCE)).build().into()
+}
+
+#[track_caller]
+fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+    object[name].as_str().unwrap_or_else(|| panic!("no {name} in {object}"))
+}
+
+/// What the identity provider's sign-in page posts, and the authorization code that it sends back to the application.
+fn sign_in(application: &Value, user: &Value) -> String {
+    let form = [
+        ("client_id", text(application, "client_id")),
+        ("redirect_uri", text(application, "callback_url")),
+        ("response_type", "code"),
+        ("scope", "openid waybill/submit waybill/read"),
+        ("username", text(user, "username")),
+        ("password", text(user, "password")),
+    ];
+    let page = format!("{}/login", text(&stack(), "sign_in_url"));
+    let answer = agent().post(page).send_form(form).expect("the sign-in page answers");
+    let location = answer.headers().get("location").and_then(|location| location.to_str().ok());
+    let code = location.and_then(|location| location.split_once("code=")).map(|(_, code)| code);
+    let code = code.unwrap_or_else(|| panic!("nobody is signed in: {answer:?}"));
+    code.split('&').next().expect("a split has a first part").to_owned()
+}
+
 impl Client {
     pub fn of(tenant: &str) -> Self {
         Self::with_scope(tenant, "waybill/submit waybill/read")
@@ -118,22 +146,31 @@ impl Client {
     }
 
     fn with_credentials(credentials: &Value, scope: &str) -> Self {
-        let stack = stack();
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", credentials["client_id"].as_str().expect("a client id")),
-            ("client_secret", credentials["client_secret"].as_str().expect("a client secret")),
-            ("scope", scope),
-        ];
-        let agent: Agent =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
-        let mut answer = agent
-            .post(stack["token_url"].as_str().expect("a token URL"))
-            .send_form(form)
-            .expect("the token endpoint answers");
+        Self::with_grant(credentials, &[("grant_type", "client_credentials"), ("scope", scope)])
+    }
+
+    /// The user of the tenant, signed in through the application that users have.
+    pub fn user_of(tenant: &str) -> Self {
+        Self::signed_in(&stack()["tenants"][tenant]["user"])
+    }
+
+    /// Somebody with a password in the stack's user pool, signed in through that application.
+    pub fn signed_in(user: &Value) -> Self {
+        let application = &stack()["users_client"];
+        let callback = text(application, "callback_url");
+        let code = sign_in(application, user);
+        let grant = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", callback)];
+        Self::with_grant(application, &grant)
+    }
+
+    fn with_grant(credentials: &Value, grant: &[(&str, &str)]) -> Self {
+        let (stack, agent) = (stack(), agent());
+        let names = ["client_id", "client_secret"];
+        let form = names.map(|name| (name, text(credentials, name))).into_iter().chain(grant.iter().copied());
+        let mut answer = agent.post(text(&stack, "token_url")).send_form(form).expect("the token endpoint answers");
         let token: Value = answer.body_mut().read_json().expect("a token as JSON");
-        let token = token["access_token"].as_str().unwrap_or_else(|| panic!("no token in {token}")).to_owned();
-        Self { agent, url: stack["api_url"].as_str().expect("the API's URL").to_owned(), token: Some(token) }
+        let token = text(&token, "access_token").to_owned();
+        Self { agent, url: text(&stack, "api_url").to_owned(), token: Some(token) }
     }
 
     pub fn without_token(mut self) -> Self {

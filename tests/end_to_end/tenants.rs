@@ -1,6 +1,6 @@
 //! Who gets in, and to what.
 
-use crate::api::{Client, fresh, submit_order};
+use crate::api::{Client, fresh, stack, submit_order};
 
 #[test]
 fn nobody_gets_in_without_a_token() {
@@ -15,6 +15,30 @@ fn a_token_for_reading_does_not_submit() {
     let reader = Client::with_scope("demo", "waybill/read");
     assert_eq!(reader.post(&submit_order(&fresh("O"), &fresh("C"))).status, 403);
     reader.get("/schemas").expect(200);
+}
+
+#[test]
+fn a_user_of_the_pool_acts_for_the_tenant_that_their_token_names() {
+    let (user, order, customer) = (Client::user_of("demo"), fresh("O"), fresh("C"));
+    let operation = user.submit(&submit_order(&order, &customer));
+    let resource = user.succeeded(&operation);
+    assert_eq!(user.read(&resource).json()["customer"], customer.as_str());
+
+    Client::of("demo").get(&operation).expect(200);
+    for stranger in [Client::user_of("neighbour"), Client::of("neighbour")] {
+        stranger.get(&operation).expect(404);
+        stranger.get(&resource).expect(404);
+    }
+}
+
+#[test]
+fn a_user_of_the_pool_without_a_tenant_acts_for_none() {
+    // Operators have no tenant in the pool; the registry knows theirs.
+    let user = Client::signed_in(&stack()["operators"]["demo"]);
+    let refused = user.post(&submit_order(&fresh("O"), &fresh("C"))).expect(403);
+    assert_eq!(refused.problem(), "not-permitted");
+    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("custom:tenant")), "{refused:?}");
+    user.get("/orders/O-1").expect(403);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 """Gives tenants and operators of events/registry/ their credentials and registry items, on a deployed local stack.
 
-A tenant gets an app client; an operator gets one as well, for scripts, and a user, for the console. All are added
-to the description that describe.py wrote. The steps are those to take on AWS: make an app client, let the authorizer
-accept it, write the registry.
+A tenant gets an app client, and a user whose attribute names the tenant; an operator gets a client as well, for
+scripts, and a user, for the console. All are added to the description that describe.py wrote. The steps are those to
+take on AWS: make an app client, let the authorizer accept it, write the registry.
 """
 
 import argparse
@@ -32,12 +32,14 @@ def main():
         for item in json.loads(file.read_text()):
             dynamodb.put_item(TableName=stack["tables"]["registry"], Item=registry_item(item, ids))
 
+    stack["users_client"] = new_users_client(cognito, stack)
     stack["tenants"] = {}
     for file in sorted(given.registry.glob("*-tenant.json")):
         tenant = file.stem.removesuffix("-tenant")
         client = client_of(tenant, cognito, stack)
         register(file, client_id=client["client_id"])
-        stack["tenants"][tenant] = client
+        user, _ = new_user(f"{tenant}-user", cognito, stack, tenant)
+        stack["tenants"][tenant] = client | {"user": user}
 
     stack["operators"] = {}
     for file in sorted(given.registry.glob("*-operator.json")):
@@ -72,17 +74,37 @@ def new_client(name, scopes, cognito, stack):
     )
 
 
+def new_users_client(cognito, stack):
+    """The application that users of all tenants sign in through. It writes no attribute but the e-mail address."""
+    callback = "http://localhost/signed-in"
+    answer = cognito.create_user_pool_client(
+        UserPoolId=stack["user_pool_id"],
+        ClientName="users",
+        GenerateSecret=True,
+        SupportedIdentityProviders=["COGNITO"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid", "waybill/submit", "waybill/read"],
+        CallbackURLs=[callback],
+        WriteAttributes=["email"],
+    )
+    return credentials_of(answer) | {"callback_url": callback}
+
+
 def credentials_of(answer):
     client = answer["UserPoolClient"]
     return {"client_id": client["ClientId"], "client_secret": client["ClientSecret"]}
 
 
-def new_user(name, cognito, stack):
+def new_user(name, cognito, stack, tenant=None):
     """A user with a password that need not be changed, and the `sub` that tokens know them by."""
+    attributes = [{"Name": "custom:tenant", "Value": tenant}] if tenant else []
     pool = stack["user_pool_id"]
     # Cognito asks for a letter of either case, a digit and another character.
     password = f"Aa1-{secrets.token_urlsafe(12)}"
-    user = cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")["User"]
+    user = cognito.admin_create_user(
+        UserPoolId=pool, Username=name, UserAttributes=attributes, MessageAction="SUPPRESS"
+    )["User"]
     cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=password, Permanent=True)
     sub = next(attribute["Value"] for attribute in user["Attributes"] if attribute["Name"] == "sub")
     return {"username": name, "password": password}, sub
@@ -98,7 +120,8 @@ def registry_item(item, ids):
 
 def accept_clients(stack):
     """Those that the template did not make."""
-    made = [client["client_id"] for client in [*stack["tenants"].values(), *stack["operators"].values()]]
+    clients = [stack["users_client"], *stack["tenants"].values(), *stack["operators"].values()]
+    made = [client["client_id"] for client in clients]
     further = [client_id for client_id in made if client_id != stack["outputs"]["ClientId"]]
     if not further:
         return
