@@ -5,6 +5,7 @@ use kernel::context::{Context, ReadModel};
 /// The contexts, in the order of their names.
 #[rustfmt::skip] // one line each
 pub static CONTEXTS: &[Context] = &[
+    checks::CONTEXT,
     orders::CONTEXT,
     policies::CONTEXT,
 ];

@@ -95,12 +95,15 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
     new_context(&root, "claims").expect("a context");
     run(&root, &["fmt", "--check", "--package", "claims"]);
     // The catalog's tests send every context's sample commands through it, as a command handler would.
-    let all_but = ["--exclude", "kernel", "--exclude", "orders", "--exclude", "policies"];
+    let all_but = ["--exclude", "kernel", "--exclude", "checks", "--exclude", "orders", "--exclude", "policies"];
     run(&root, &[&["test", "--offline", "--quiet", "--lib", "--workspace"], all_but.as_slice()].concat());
 
     for file in ["template.yaml", "observability.yaml"] {
         let listed = read(&root.join(file)).expect("a template");
-        assert!(listed.contains("[claims, orders, policies]") && !listed.contains("[orders, policies]"), "{file}");
+        assert!(
+            listed.contains("[checks, claims, orders, policies]") && !listed.contains("[checks, orders, policies]"),
+            "{file}"
+        );
     }
     let again = new_context(&root, "claims").expect_err("it is there");
     assert_eq!(again.to_string(), "there is a context claims already");
@@ -120,7 +123,8 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     assert!(refusal("claims").contains("others has a message OpenClaim already"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [orders, policies]", "- !Ref Contexts")).expect("written");
+    write(&root.join("template.yaml"), &template.replace("- [checks, orders, policies]", "- !Ref Contexts"))
+        .expect("written");
     assert!(refusal("parcels").contains("template.yaml is not as expected: enter parcels by hand"));
     assert_eq!(read(&root.join("Cargo.toml")).expect("a manifest"), before);
     assert!(!root.join("shared/contexts/parcels").exists());

@@ -1,0 +1,40 @@
+//! Synthetic checks: commands that are sent to see whether commands still arrive. One aggregate for each day, so that no
+//! history grows long.
+
+pub mod commands;
+mod decide;
+pub mod events;
+mod evolve;
+pub mod projection;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use kernel::context::{Context, Schema};
+use kernel::decider::{Decider, Decision, Envelope, Rejection};
+
+use commands::Command;
+use events::Event;
+use projection::CheckView;
+use state::State;
+
+pub const CONTEXT: Context = Context::of::<Checks>("checks", SCHEMAS, &[&CheckView]);
+
+const SCHEMAS: &[Schema] = kernel::schemas!("checks": RecordCheck = 1, CheckRecorded = 1);
+
+/// The rules: there is nothing to refuse.
+pub struct Checks;
+
+impl Decider for Checks {
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+
+    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+        Ok(decide::decide(state, command, envelope))
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        evolve::evolve(state, event)
+    }
+}
