@@ -1,5 +1,5 @@
 //! What every function starts with: settings, logs and metrics, AWS clients, callers, receipt keys, requests,
-//! problems, partial batches.
+//! problems, partial batches, a client of other HTTP APIs.
 
 pub mod aws;
 pub mod back_off;
@@ -15,5 +15,6 @@ pub mod run;
 pub mod settings;
 pub mod telemetry;
 pub mod trace;
+pub mod web;
 
 pub use aws_sdk_secretsmanager::Client as SecretsManagerClient;

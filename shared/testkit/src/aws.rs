@@ -384,6 +384,6 @@ impl fmt::Debug for Aws {
 }
 
 /// A test that panicked on purpose must not break what it looks at next.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

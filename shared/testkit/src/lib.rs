@@ -30,8 +30,8 @@
 //! [`Aws::poll`] is Lambda's event source of a queue. Simulations let them do what AWS does not rule out
 //! ([`Aws::disturb`]).
 //!
-//! Beside it: requests as the HTTP API makes them ([`gateway`]), answers held against its description ([`openapi`]), and
-//! what was logged ([`Log`]).
+//! Beside it: other HTTP APIs ([`Web`]), requests as the HTTP API makes them ([`gateway`]), answers held against its
+//! description ([`openapi`]), and what was logged and counted ([`Log`], [`Metrics`]).
 //!
 //! What is not here: given/when/then for deciders (crate `kernel`), a queue's retention time, and Lambda's event source of
 //! a stream beyond the shapes of its events and of its on-failure record.
@@ -43,6 +43,7 @@ mod batch;
 mod calls;
 mod clients;
 mod clock;
+mod counts;
 mod disturbance;
 mod dynamodb;
 mod faults;
@@ -60,10 +61,12 @@ mod streams;
 mod tables;
 mod template;
 mod topics;
+mod web;
 
 pub use attributes::{Attribute, Attributes};
 pub use aws::Aws;
 pub use calls::{Call, Calls};
+pub use counts::Metrics;
 pub use disturbance::{Count, Disturbance, Disturbed};
 pub use faults::{Attempt, Effect, Fault};
 pub use logs::Log;
@@ -72,3 +75,4 @@ pub use request::Service;
 pub use tables::{TABLES, Tables};
 pub use template::template_values;
 pub use topics::Notification;
+pub use web::Web;
