@@ -82,6 +82,24 @@ pub fn sqs() -> SqsClient {
     SqsClient::from_conf(config)
 }
 
+/// Invokes a function as its schedule does; gives what it returns, or its error.
+pub fn invoke(function: &str) -> Result<Value, String> {
+    let stack = stack();
+    let text = |name: &str| stack[name].as_str().unwrap_or_else(|| panic!("no {name} in the description"));
+    // The local stack wants to know who asks, and does not look at the signature.
+    let scope = format!("{}/20260101/{}/lambda/aws4_request", text("access_key_id"), text("region"));
+    let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let url = format!("{}/2015-03-31/functions/{function}/invocations?Qualifier=live", text("endpoint"));
+    let agent: Agent = Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+    let answer = agent.post(url).header("authorization", signature).send("{}");
+    let mut answer = answer.map_err(|error| error.to_string())?;
+    let returned = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
+    if answer.headers().contains_key("x-amz-function-error") {
+        return Err(returned);
+    }
+    serde_json::from_str(&returned).map_err(|error| format!("{error}: {returned}"))
+}
+
 /// An id that no other test and no earlier run has used.
 pub fn fresh(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);

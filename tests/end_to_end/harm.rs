@@ -69,7 +69,7 @@ impl Drop for Raised<'_> {
     }
 }
 
-/// All of the stack's functions, by name.
+/// All of the stack's functions that commands go through and operators use, by name.
 pub fn functions() -> Vec<String> {
     let stack = stack();
     let name = |value: &serde_json::Value| value.as_str().expect("a function's name").to_owned();

@@ -2,6 +2,7 @@
 
 mod api;
 mod chaos;
+mod checks;
 mod commands;
 mod crashes;
 mod harm;

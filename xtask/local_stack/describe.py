@@ -68,6 +68,7 @@ def description(given, endpoint, outputs, receipt_key):
         },
         "event_topic": outputs["EventTopic"],
         "redrive": f"{given.stack_name}-redrive",
+        "synthetic_check": f"{given.stack_name}-synthetic-check",
         "queues": {
             "read_model_updates": outputs["ReadModelUpdatesQueue"],
             "read_model_dead_letters": outputs["ReadModelDeadLettersQueue"],

@@ -13,7 +13,8 @@ import sys
 
 import boto3
 
-FIRST_TENANT = "demo"
+# Tenants that a client of the template's own serves: the output with its id.
+CLIENTS_OF_THE_TEMPLATE = {"demo": "ClientId", "system": "CheckClientId"}
 
 
 def main():
@@ -53,12 +54,11 @@ def main():
 
 
 def client_of(tenant, cognito, stack):
-    """The template's own client serves the first tenant; the others get theirs."""
-    if tenant != FIRST_TENANT:
+    """The one that the template made for this tenant, or a new one."""
+    if tenant not in CLIENTS_OF_THE_TEMPLATE:
         return new_client(tenant, ["waybill/submit", "waybill/read"], cognito, stack)
-    return credentials_of(
-        cognito.describe_user_pool_client(UserPoolId=stack["user_pool_id"], ClientId=stack["outputs"]["ClientId"])
-    )
+    client_id = stack["outputs"][CLIENTS_OF_THE_TEMPLATE[tenant]]
+    return credentials_of(cognito.describe_user_pool_client(UserPoolId=stack["user_pool_id"], ClientId=client_id))
 
 
 def new_client(name, scopes, cognito, stack):
@@ -121,8 +121,8 @@ def registry_item(item, ids):
 def accept_clients(stack):
     """Those that the template did not make."""
     clients = [stack["users_client"], *stack["tenants"].values(), *stack["operators"].values()]
-    made = [client["client_id"] for client in clients]
-    further = [client_id for client_id in made if client_id != stack["outputs"]["ClientId"]]
+    of_the_template = {stack["outputs"][output] for output in CLIENTS_OF_THE_TEMPLATE.values()}
+    further = [client["client_id"] for client in clients if client["client_id"] not in of_the_template]
     if not further:
         return
     cloudformation = boto3.client("cloudformation", endpoint_url=stack["endpoint"])

@@ -30,7 +30,8 @@ where
     lambda_http::run(service).await
 }
 
-/// Handles events of a queue or a stream until the environment is shut down. An error fails the whole batch.
+/// Handles events of a queue, a stream or a schedule until the environment is shut down. An error is logged, with its
+/// causes, and fails the whole invocation.
 pub async fn events<E, R, F, A>(handle: F) -> Result<(), Error>
 where
     E: DeserializeOwned,
@@ -44,7 +45,7 @@ where
         async move {
             let result = handled.await;
             if let Err(error) = &result {
-                tracing::error!(error = crate::telemetry::chain(error.as_ref()), "the batch failed");
+                tracing::error!(error = crate::telemetry::chain(error.as_ref()), "the invocation failed");
             }
             flush_metrics();
             result

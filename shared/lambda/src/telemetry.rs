@@ -18,7 +18,7 @@ use crate::settings::{BadSetting, Environment, invalid};
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Metrics, one name each. All are counts but the two lags, which are milliseconds.
+/// Metrics, one name each. All are counts but the two lags and the duration, which are milliseconds.
 pub mod metric {
     /// Commands answered 202.
     pub const ACCEPTED: &str = "Accepted";
@@ -47,6 +47,12 @@ pub mod metric {
     pub const PROJECTED: &str = "Projected";
     /// From commit to the read model.
     pub const PROJECTION_LAG: &str = "ProjectionLag";
+    /// Runs of the synthetic check that went the whole way.
+    pub const CHECK_SUCCEEDED: &str = "CheckSucceeded";
+    /// Those that did not, by the step that failed.
+    pub const CHECK_FAILED: &str = "CheckFailed";
+    /// The whole way, of those that succeeded.
+    pub const CHECK_DURATION: &str = "CheckDuration";
 }
 
 /// Records, under the name of a [`metric`], how long ago the oldest and the newest of these events were committed.
@@ -95,8 +101,8 @@ pub fn start(environment: &Environment) -> Result<(), BadSetting> {
         builder = builder.with_dimension("Function", function.to_owned());
     }
     if let Ok(collector) = builder.init() {
-        for lag in [metric::PUBLISH_LAG, metric::PROJECTION_LAG] {
-            metrics::describe_histogram!(lag, metrics::Unit::Milliseconds, "");
+        for time in [metric::PUBLISH_LAG, metric::PROJECTION_LAG, metric::CHECK_DURATION] {
+            metrics::describe_histogram!(time, metrics::Unit::Milliseconds, "");
         }
         let _ = COLLECTOR.set(collector);
     }
