@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Command {
+    pub enum Command in "checks" {
         RecordCheck(RecordCheck) = 1,
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
-    pub enum Event {
+    pub enum Event in "checks" {
         CheckRecorded(CheckRecorded) = 1,
     }
 }

@@ -10,7 +10,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::context::{Context, Schema};
+use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Envelope, Rejection};
 
 use commands::Command;
@@ -18,9 +18,7 @@ use events::Event;
 use projection::CheckView;
 use state::State;
 
-pub const CONTEXT: Context = Context::of::<Checks>("checks", SCHEMAS, &[&CheckView]);
-
-const SCHEMAS: &[Schema] = kernel::schemas!("checks": RecordCheck = 1, CheckRecorded = 1);
+pub const CONTEXT: Context = Context::of::<Checks>("checks", &[&CheckView]);
 
 /// The rules: there is nothing to refuse.
 pub struct Checks;
