@@ -81,7 +81,7 @@ fn a_release_goes_forward_and_back_if_its_readers_came_first() {
 
 #[test]
 fn a_release_that_writes_what_the_one_before_cannot_read_leaves_streams_that_stand_still() {
-    let report = simulate(Plan { rollout: Some(Rollout::WritersFirst), ..Plan::new(5, 600) });
+    let report = simulate(Plan { rollout: Some(Rollout::WritersFirst), ..Plan::clean(5, 300) });
     println!("{report}");
     let still =
         report.violations.iter().any(|violation| violation.contains("stands still: OrderShipped has no version 2"));
