@@ -282,8 +282,8 @@ impl World {
     }
 
     /// The settings of a function with dead letters of its own.
-    fn environment_with<const N: usize>(&self, own: [(&str, String); N]) -> Environment {
-        self.environment.with(own.each_ref().map(|(name, value)| (*name, value.as_str())))
+    fn environment_with<const N: usize>(&self, own: [(&str, &str); N]) -> Environment {
+        self.environment.with(own)
     }
 
     /// The release of a context that the `nth` of its handlers runs.
@@ -295,8 +295,7 @@ impl World {
     }
 
     pub fn handler(&self, context: &'static str, nth: usize) -> CommandHandler {
-        let context_name = ("CONTEXT", context.to_owned());
-        let own = [context_name, ("QUEUE", commands(context)), ("DEAD_LETTERS", dead_commands(context))];
+        let own = [("CONTEXT", context), ("QUEUE", &commands(context)), ("DEAD_LETTERS", &dead_commands(context))];
         let environment = self.environment_with(own);
         let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
         let context = self.release(context, nth);
@@ -304,12 +303,12 @@ impl World {
     }
 
     pub fn updater(&self) -> Updater {
-        let environment = self.environment_with([("QUEUE", updates()), ("DEAD_LETTERS", dead_updates())]);
+        let environment = self.environment_with([("QUEUE", &updates()), ("DEAD_LETTERS", &dead_updates())]);
         Updater::from_environment(&environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {
-        let environment = self.environment_with([("QUEUE", retries()), ("DEAD_LETTERS", dead_retries())]);
+        let environment = self.environment_with([("QUEUE", &retries()), ("DEAD_LETTERS", &dead_retries())]);
         let (dynamodb, sqs) = self.back.clone();
         let clients = Clients { sns: self.aws.sns(), sqs, dynamodb, streams: self.aws.streams() };
         Publisher::from_environment(&environment, clients).expect("settings")

@@ -12,7 +12,7 @@ fn breaks(before: &Value, today: &Value) -> Vec<String> {
     pointers
 }
 
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
@@ -22,7 +22,7 @@ fn member(before: &Value, today: &Value, keyword: Option<&str>, and_back: Option
     let pointers = |keyword: Option<&str>| {
         keyword.map(|keyword| format!("/properties/a/{keyword}")).into_iter().collect::<Vec<_>>()
     };
-    let [before, today] = [before, today].map(|schema| object(json!({ "a": schema })));
+    let [before, today] = [before, today].map(|schema| object(&json!({ "a": schema })));
     assert_eq!(breaks(&before, &today), pointers(keyword), "{before} became {today}");
     assert_eq!(breaks(&today, &before), pointers(and_back), "{today} became {before}");
     assert_eq!(breaks(&today, &today), [] as [&str; 0]);
@@ -98,7 +98,7 @@ fn what_must_be_there_may_become_optional_and_not_the_other_way() {
 
 #[test]
 fn a_command_may_gain_an_optional_member_and_lose_none() {
-    let (one, two) = (object(json!({ "a": true })), object(json!({ "a": true, "b~/": { "type": "string" } })));
+    let (one, two) = (object(&json!({ "a": true })), object(&json!({ "a": true, "b~/": { "type": "string" } })));
     assert_eq!(breaks(&one, &two), [] as [&str; 0]);
     assert_eq!(breaks(&two, &one), ["/additionalProperties"]);
     let open = json!({ "type": "object", "properties": { "a": true } });
@@ -143,7 +143,7 @@ fn what_cannot_be_compared_is_named() {
     for keyword in
         ["allOf", "not", "if", "patternProperties", "unevaluatedProperties", "prefixItems", "contains", "$dynamicRef"]
     {
-        let schema = object(json!({ "a": { keyword: true } }));
+        let schema = object(&json!({ "a": { keyword: true } }));
         assert_eq!(breaks(&schema, &schema), [format!("/properties/a/{keyword}")]);
     }
     let beside = json!({ "$ref": "#/$defs/S", "maxLength": 5, "$defs": { "S": { "type": "string" } } });
@@ -154,7 +154,7 @@ fn what_cannot_be_compared_is_named() {
 #[test]
 fn words_for_people_may_change() {
     let words = |text: &str| {
-        object(json!({ "a": { "title": text, "description": text, "examples": [text], "default": text } }))
+        object(&json!({ "a": { "title": text, "description": text, "examples": [text], "default": text } }))
     };
     assert_eq!(breaks(&words("before"), &words("today")), [] as [&str; 0]);
 }
@@ -206,7 +206,7 @@ fn workspace(name: &str, kind: &str, before: &Value, today: Option<&Value>) -> P
 #[test]
 fn schemas_are_compared_with_those_recorded_and_the_place_is_named() {
     let (short, long) =
-        (object(json!({ "a": { "type": "string", "maxLength": 5 } })), object(json!({ "a": { "type": "string" } })));
+        (object(&json!({ "a": { "type": "string", "maxLength": 5 } })), object(&json!({ "a": { "type": "string" } })));
     check(&workspace("wider", "commands", &short, Some(&long))).expect("senders may send more");
     let refused =
         check(&workspace("narrower", "commands", &long, Some(&short))).expect_err("senders are refused").to_string();

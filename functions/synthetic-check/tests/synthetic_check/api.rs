@@ -67,7 +67,8 @@ impl Api {
             asked[step as usize] += 1;
             let nth = asked[step as usize];
             if step == Step::Submit {
-                run = CloudEvent::from_json(request.body().as_bytes()).expect("a CloudEvent").id().to_owned();
+                let event = CloudEvent::from_json(request.body().as_bytes()).expect("a CloudEvent");
+                event.id().clone_into(&mut run);
             }
             match other(step, nth) {
                 Instead::Good => Some(good(step, nth, &run)),

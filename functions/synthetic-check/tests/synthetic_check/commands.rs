@@ -18,7 +18,7 @@ async fn a_run_is_a_command_that_the_context_knows_and_its_schema_accepts() {
     let command = command(&Api::good()).await;
     assert_eq!(catalog::context_of_command(command.ty()).map(|context| context.name), Some("checks"));
     let schema = catalog::schema("checks", command.ty(), 1).expect("its schema");
-    let validator = jsonschema::validator_for(&serde_json::from_str(schema.text).expect("JSON")).expect("a schema");
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).expect("JSON")).expect("a schema");
     let data: Value = serde_json::from_str(command.json().expect("JSON data")).expect("JSON");
     assert!(validator.is_valid(&data), "{data}");
     assert_eq!(command.source(), "urn:waybill:synthetic-check");
@@ -40,8 +40,8 @@ async fn the_token_is_got_with_the_secret_and_shown_to_the_api_alone() {
     // "checker:no%2Fbody%2Bmay%20see%20this": both parts are encoded, as RFC 6749 wants it.
     assert_eq!(authorization(0), "Basic Y2hlY2tlcjpubyUyRmJvZHklMkJtYXklMjBzZWUlMjB0aGlz");
     assert_eq!(requests[0].body(), "grant_type=client_credentials&scope=waybill%2Fsubmit+waybill%2Fread");
-    for at in 1..requests.len() {
-        assert_eq!(requests[at].uri().host(), Some("api.example"));
+    for (at, request) in requests.iter().enumerate().skip(1) {
+        assert_eq!(request.uri().host(), Some("api.example"));
         assert_eq!(authorization(at), format!("Bearer {TOKEN}"));
     }
 }
