@@ -100,6 +100,21 @@ async fn while_keys_are_rotated_every_receipt_opens_everywhere_and_no_forged_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receipt_of_a_fresh_environment_opens_where_somebody_has_just_looked_in_vain() {
+    let aws = world(&key("a"));
+    let query = environment(&aws);
+    assert!(!opens(&query, &forged(&aws)).await);
+    aws.put_secret(&arn(), &format!("{} {}", key("b"), key("a")));
+    let ingest = environment(&aws);
+    for second in 0..120 {
+        let receipt = seal(&ingest, &aws).await;
+        assert!(opens(&query, &receipt).await, "{second} seconds after the rotation");
+        assert!(!opens(&query, &forged(&aws)).await, "{second} seconds after the rotation");
+        advance(SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_forged_receipts_is_a_trickle_of_reads() {
     let aws = world(&key("a"));
     let query = environment(&aws);
