@@ -70,22 +70,25 @@ fn commands_survive_as_well_with_as_many_receives_as_are_deployed() {
 
 #[test]
 fn a_release_goes_forward_and_back_if_its_readers_came_first() {
-    let report = simulate(Plan { rollout: Some(Rollout::ReadersFirst), ..Plan::new(5, 600) });
-    println!("{report}");
-    report.assert_all_holds();
-    for version in [1, 2] {
-        let stored = report.versions.get(&("OrderShipped".to_owned(), version)).copied().unwrap_or_default();
-        assert!(stored > 5, "{stored} events of version {version}");
+    for plan in [Plan::clean(5, 300), Plan::new(5, 600)] {
+        let report = simulate(Plan { rollout: Some(Rollout::ReadersFirst), ..plan });
+        println!("{report}");
+        report.assert_all_holds();
+        for version in [1, 2] {
+            let stored = report.versions.get(&("OrderShipped".to_owned(), version)).copied().unwrap_or_default();
+            assert!(stored > 5, "{stored} events of version {version}");
+        }
     }
 }
 
 #[test]
 fn a_release_that_writes_what_the_one_before_cannot_read_leaves_streams_that_stand_still() {
-    let report = simulate(Plan { rollout: Some(Rollout::WritersFirst), ..Plan::new(5, 600) });
+    let report = simulate(Plan { rollout: Some(Rollout::WritersFirst), ..Plan::clean(5, 300) });
     println!("{report}");
     let still =
         report.violations.iter().any(|violation| violation.contains("stands still: OrderShipped has no version 2"));
     assert!(still, "the checks notice nothing");
+    // Nothing else goes wrong in this run.
     let parked = report.outcomes.iter().find(|(name, _)| *name == "parked").map_or(0, |(_, count)| *count);
-    assert!(parked > 0, "commands of such streams wait for operators");
+    assert!(parked > 0, "no handler of the release before met what the new one wrote");
 }

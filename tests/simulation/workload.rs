@@ -42,7 +42,10 @@ impl Workload {
         }
         let at = world.below(TENANTS.len());
         let counts = &mut self.tenants[at];
-        let mut wanted = if world.chance(world.plan.hot) {
+        let mut wanted = if world.plan.rollout.is_some() && counts.orders > 0 && world.chance(300) {
+            // Somebody comes back to an order that another release may have handled.
+            vec![(Kind::Cancel, format!("o-{}", 1 + world.below(counts.orders)))]
+        } else if world.chance(world.plan.hot) {
             counts.hot += 1;
             vec![at_a_hot_one(world, counts.hot)]
         } else if world.chance(300) {
