@@ -6,6 +6,7 @@
 
 mod browser;
 mod compatibility;
+mod costs;
 mod functions;
 mod lint;
 mod local_stack;
@@ -58,6 +59,8 @@ enum Task {
     Simulate(simulate::Size),
     /// Lose tables of a local stack, and bring back what they held, as docs/runbooks.md tells it
     RehearseRestore,
+    /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
+    Costs,
     /// Check that schemas go together with those of the release before, the template, and the rights that its roles give
     Lint,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
@@ -91,6 +94,7 @@ fn run(task: &Task) -> Result<()> {
             println!("building the functions");
             restore::rehearse(&workspace, &functions::build(&workspace, Beside::Nothing)?)
         }
+        Task::Costs => costs::costs(&workspace),
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),

@@ -4,6 +4,7 @@
 //! A payload is never logged, and a caller's words only where they are identifiers that were checked.
 
 use std::error::Error;
+use std::io;
 use std::sync::OnceLock;
 
 use kernel::domain_event::RecordedEvent;
@@ -12,6 +13,7 @@ use kernel::timestamp::Timestamp;
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::Span;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::settings::{BadSetting, Environment, invalid};
@@ -76,6 +78,14 @@ fn oldest_and_newest(times: impl Iterator<Item = Timestamp> + Clone) -> impl Ite
 /// `LOG_LEVEL` is a level or a list of `tracing` directives (default `info`); `METRICS_NAMESPACE` defaults to
 /// `Waybill`.
 pub fn start(environment: &Environment) -> Result<(), BadSetting> {
+    start_to(environment, io::stdout)
+}
+
+/// As [`start`], with the log lines written elsewhere: for measuring them. Metrics go where [`flush_metrics_to`] says.
+pub fn start_to<W>(environment: &Environment, writer: W) -> Result<(), BadSetting>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let level = environment.optional("LOG_LEVEL").unwrap_or("info");
     // The runtime logs what `run` has logged already.
     let filter = EnvFilter::try_new(format!("{level},lambda_runtime::layers::panic=off"));
@@ -88,6 +98,7 @@ pub fn start(environment: &Environment) -> Result<(), BadSetting> {
         .with_target(false)
         .with_span_events(FmtSpan::NONE)
         .with_env_filter(filter)
+        .with_writer(writer)
         .init();
     // A panic's message may quote what it panicked over; where it happened is enough for a log.
     std::panic::set_hook(Box::new(|panic| {
@@ -111,8 +122,13 @@ pub fn start(environment: &Environment) -> Result<(), BadSetting> {
 
 /// Writes what was counted since the last time. To be called at the end of each invocation.
 pub fn flush_metrics() {
+    flush_metrics_to(io::stdout());
+}
+
+/// As [`flush_metrics`], to somewhere else than standard output.
+pub fn flush_metrics_to(writer: impl io::Write) {
     if let Some(collector) = COLLECTOR.get()
-        && let Err(error) = collector.flush(std::io::stdout())
+        && let Err(error) = collector.flush(writer)
     {
         tracing::warn!(error = &error as &dyn Error, "metrics were not written");
     }

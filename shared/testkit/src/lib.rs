@@ -31,7 +31,8 @@
 //! ([`Aws::disturb`]).
 //!
 //! Beside it: other HTTP APIs ([`Web`]), requests as the HTTP API makes them ([`gateway`]), answers held against its
-//! description ([`openapi`]), and what was logged and counted ([`Log`], [`Metrics`]).
+//! description ([`openapi`]), what was logged and counted ([`Log`], [`Metrics`]), and templates as JSON
+//! ([`template_json`]).
 //!
 //! What is not here: given/when/then for deciders (crate `kernel`), a queue's retention time, and Lambda's event source of
 //! a stream beyond the shapes of its events and of its on-failure record.
@@ -73,6 +74,6 @@ pub use logs::Log;
 pub use queues::Message;
 pub use request::Service;
 pub use tables::{TABLES, Tables};
-pub use template::template_values;
+pub use template::{template_json, template_values};
 pub use topics::Notification;
 pub use web::Web;

@@ -20,7 +20,7 @@ pub(crate) struct Table {
 }
 
 /// Parsed once a process.
-static WHOLE: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../template.yaml")));
+static WHOLE: LazyLock<Value> = LazyLock::new(|| template_json(include_str!("../../../template.yaml")));
 /// Its tables.
 pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| tables(&WHOLE));
 
@@ -56,11 +56,6 @@ impl Table {
         }
         request
     }
-}
-
-fn parse(template: &str) -> Value {
-    let documents = Yaml::load_from_str(template).expect("template.yaml is YAML");
-    documents.first().map(to_json).unwrap_or_default()
 }
 
 /// The `AWS::DynamoDB::Table` resources of a template. Everything else in it is ignored,
@@ -101,6 +96,15 @@ fn kebab_case(camel: &str) -> String {
     kebab
 }
 
+/// A template as JSON, its tags left out: `!Ref Stage` is the text `Stage`, and `!If [A, b, c]` is a list.
+///
+/// # Panics
+/// If it is not YAML.
+pub fn template_json(template: &str) -> Value {
+    let documents = Yaml::load_from_str(template).expect("a template is YAML");
+    documents.first().map(to_json).unwrap_or_default()
+}
+
 /// YAML without its tags: `!Ref Stage` is the text `Stage`.
 fn to_json(yaml: &Yaml<'_>) -> Value {
     match yaml {
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_table_is_read_past_intrinsic_functions_and_other_resources() {
-        let tables = tables(&parse(
+        let tables = tables(&template_json(
             "
             Resources:
               Fn::ForEach::Contexts:

@@ -1,0 +1,269 @@
+//! An installation in process: the functions that ship, on an AWS in memory and on virtual time, with everything metered
+//! that AWS would bill.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use command_handler::{CommandHandler, Deciding};
+use ingest::Ingest;
+use kernel::timestamp::Timestamp;
+use lambda::settings::Environment;
+use lambda::telemetry;
+use lambda_http::{Body, Request, Response};
+use messaging::Queues;
+use publisher::{Clients, Publisher};
+use query::Query;
+use read_model_updater::Updater;
+use redrive::Redrive;
+use serde_json::{Value, json};
+use testkit::{Aws, Log, TABLES, gateway};
+use tokio::time::Instant;
+
+use crate::assumptions::{ACCESS_LOG_BYTES, CALL, CPU_EACH, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE};
+use crate::metering::{Metering, chunks, requests_to};
+use crate::templates::{CONTEXTS, Templates};
+use crate::usage::{Meter, Usage, number};
+
+const PUBLIC_URL: &str = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
+const SOURCE: &str = "https://shop.example/checkout";
+const CLIENT: &str = "5h4k2j9s8d7f6g5h4j3k2l1m0n";
+/// What Lambda hands to a function at once, as in `template.yaml`.
+const BATCH: usize = 10;
+/// What a function has, and how long a message stays hidden from others meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const VISIBILITY: Duration = Duration::from_mins(3);
+
+pub struct Installation {
+    pub aws: Aws,
+    pub templates: Templates,
+    metering: Metering,
+    log: Log,
+    /// How much of the log was metered already: bytes and lines.
+    logged: (usize, usize),
+    functions: Functions,
+}
+
+struct Functions {
+    ingest: Ingest,
+    handlers: BTreeMap<&'static str, CommandHandler>,
+    publisher: Publisher,
+    updater: Updater,
+    query: Query,
+    redrive: Redrive,
+}
+
+impl Installation {
+    /// One with a tenant, and nothing in it. It takes over this process's logs and metrics, so there is one a process.
+    pub fn begin() -> Self {
+        let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
+        let (topic, updates) = (Aws::topic_arn("events"), Aws::queue_url("read-model-updates"));
+        aws.subscribe(&topic, &updates, None);
+        aws.every_call_takes(CALL);
+        let document = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] }).to_string();
+        aws.register(&json!({ "registry_key": format!("client#{CLIENT}"), "entry": "tenant", "tenant": "acme" }));
+        aws.register(&json!({ "registry_key": "tenant#acme", "entry": "settings", "document": document }));
+        let environment = environment(&topic);
+        let log = Log::default();
+        // A failed assertion is to be seen on the terminal, not in that log.
+        let hook = std::panic::take_hook();
+        telemetry::start_to(&environment, log.clone()).expect("settings");
+        std::panic::set_hook(hook);
+        let functions = Functions::of(&aws, &environment);
+        let metering = Metering::begin(&aws);
+        Self { aws, templates: Templates::with(&CONTEXTS), metering, log, logged: (0, 0), functions }
+    }
+
+    /// What was used since this was last asked, logs included.
+    pub fn take_usage(&mut self) -> Usage {
+        let text = self.log.text();
+        let (bytes, lines) = (text.len(), text.lines().count());
+        let (bytes_before, lines_before) = std::mem::replace(&mut self.logged, (bytes, lines));
+        self.metering.add(Meter::LogBytes, number(bytes - bytes_before));
+        self.metering.add(Meter::LogBytes, number(lines - lines_before) * LINE_OVERHEAD_BYTES);
+        self.metering.take()
+    }
+
+    /// Every line that was logged so far.
+    pub fn log_lines(&self) -> Vec<Value> {
+        self.log.lines()
+    }
+
+    // What clients do
+
+    /// Sends commands in one request, and gives the paths of their operations.
+    pub async fn submit(&self, commands: &[Value]) -> Vec<String> {
+        let (media_type, body) = match commands {
+            [command] => ("application/cloudevents+json", command.to_string()),
+            commands => ("application/cloudevents-batch+json", json!(commands).to_string()),
+        };
+        let request = request("POST", "/commands", media_type, Some(&body));
+        let work = self.functions.ingest.handle(request, self.now());
+        let answer = self.answer("Ingest", commands.len(), 202, work).await;
+        let operations = answer["operations"].as_array().map_or_else(|| vec![&answer], |all| all.iter().collect());
+        operations.iter().map(|operation| format!("/operations/{}", text(&operation["id"]))).collect()
+    }
+
+    pub async fn read(&self, path: &str) -> Value {
+        let request = request("GET", path, "application/json", None);
+        self.answer("Query", 1, 200, self.functions.query.handle(request, self.now())).await
+    }
+
+    async fn answer(
+        &self,
+        function: &str,
+        size: usize,
+        expected: u16,
+        work: impl Future<Output = Response<Body>>,
+    ) -> Value {
+        self.metering.add(Meter::ApiRequests, 1.0);
+        self.metering.add(Meter::LogBytes, ACCESS_LOG_BYTES);
+        let response = self.invoke(function, size, work).await;
+        let body = String::from_utf8_lossy(response.body().as_ref()).into_owned();
+        assert_eq!(response.status(), expected, "{body}");
+        serde_json::from_str(&body).expect("answers are JSON")
+    }
+
+    // What Lambda does
+
+    /// Handles, publishes and projects until nothing is left to do. A batch of commands goes all the way before the next.
+    pub async fn settle(&self) {
+        for (context, handler) in &self.functions.handlers {
+            let queue = Aws::queue_url(&format!("{context}-commands.fifo"));
+            let name = format!("{context}CommandHandler");
+            while self.poll(&queue, &name, async |event, now, until| handler.handle(event, now, until).await).await {
+                self.publish().await;
+                let updater = &self.functions.updater;
+                let updates = Aws::queue_url("read-model-updates");
+                let update = async |event, now, until| updater.handle(event, now, until).await;
+                while self.poll(&updates, "ReadModelUpdater", update).await {}
+            }
+        }
+    }
+
+    /// One run of redrive, which finds nothing.
+    pub async fn redrive(&self) {
+        let request = redrive::Request::default();
+        let work = self.functions.redrive.run(&request, self.now(), Instant::now() + TIMEOUT);
+        let report = self.invoke("Redrive", 1, work).await;
+        assert_eq!(report.broken_off(), None);
+    }
+
+    /// One round of a queue's event source: a receive, an invocation, a delete. Says whether there was anything.
+    async fn poll(
+        &self,
+        queue: &str,
+        function: &str,
+        handle: impl AsyncFnOnce(SqsEvent, Timestamp, Instant) -> SqsBatchResponse,
+    ) -> bool {
+        let handled = self.aws.poll(queue, BATCH, VISIBILITY, async |event: SqsEvent| {
+            let records = event.records.len();
+            let bytes = event.records.iter().filter_map(|message| message.body.as_deref()).map(str::len).sum();
+            let (receive, delete) = (chunks(bytes), 1.0);
+            self.metering.add(requests_to(queue), receive + delete);
+            let work = handle(event, self.now(), Instant::now() + TIMEOUT);
+            let response = self.invoke(function, records, work).await;
+            assert!(response.batch_item_failures.is_empty(), "nothing fails in a measurement");
+            response
+        });
+        handled.await > 0
+    }
+
+    /// Hands the publisher what was committed since the last time. Lambda's own reads of a stream are free.
+    async fn publish(&self) {
+        let event = self.aws.stream_event(TABLES.events);
+        let events = event["Records"].as_array().map_or(0, Vec::len);
+        let batch = serde_json::from_value(event).expect("an event of the stream");
+        let work = self.functions.publisher.handle_stream(batch, self.now());
+        self.invoke("Publisher", events, work).await.expect("published");
+    }
+
+    /// An invocation: a request, billed time, and what Lambda itself logs of it.
+    async fn invoke<T>(&self, function: &str, size: usize, work: impl Future<Output = T>) -> T {
+        let memory = self.templates.memory(function);
+        let started = Instant::now();
+        let answer = work.await;
+        let cpu = CPU_EACH.as_secs_f64() * number(size) * MEMORY_OF_A_CORE / memory;
+        let milliseconds = ((started.elapsed().as_secs_f64() + cpu) * 1000.0).ceil();
+        self.metering.add(Meter::LambdaRequests, 1.0);
+        self.metering.add(Meter::GigabyteSeconds, milliseconds / 1000.0 * memory / 1024.0);
+        self.metering.add(Meter::LogBytes, LAMBDA_LOG_BYTES);
+        telemetry::flush_metrics_to(self.log.clone());
+        answer
+    }
+
+    fn now(&self) -> Timestamp {
+        self.aws.now().into()
+    }
+}
+
+impl Functions {
+    fn of(aws: &Aws, environment: &Environment) -> Self {
+        aws.put_secret(&Aws::secret_arn("receipt-key"), "a-secret-of-at-least-thirty-two-characters");
+        let handler = |context: &'static str| {
+            let environment = environment.with([("CONTEXT", context)]);
+            let handler = CommandHandler::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings");
+            // Virtual time stands still while a thread decides.
+            (context, CommandHandler { deciding: Deciding::Inline, ..handler })
+        };
+        let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
+        let mut redrive = Redrive::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
+        redrive.routes.retain(|route| route.context.is_none_or(|context| CONTEXTS.contains(&context.name)));
+        Self {
+            ingest: Ingest::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
+                .expect("settings"),
+            handlers: CONTEXTS.map(handler).into(),
+            publisher: Publisher::from_environment(environment, clients).expect("settings"),
+            updater: Updater::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings"),
+            query: Query::from_environment(environment, aws.dynamodb(), aws.secrets_manager()).expect("settings"),
+            redrive,
+        }
+    }
+}
+
+/// As `template.yaml` sets it.
+fn environment(topic: &str) -> Environment {
+    Environment::of([
+        ("METRICS_FUNCTION", "waybill-command-handler"),
+        ("RECEIPT_KEY_SECRET", &Aws::secret_arn("receipt-key")),
+        ("REGISTRY_TABLE", TABLES.registry),
+        ("OPERATIONS_TABLE", TABLES.operations),
+        ("READ_MODELS_TABLE", TABLES.read_models),
+        ("EVENTS_TABLE", TABLES.events),
+        ("PARKED_TABLE", TABLES.parked),
+        ("GUARDS_TABLE", TABLES.guards),
+        ("PUBLIC_URL", PUBLIC_URL),
+        ("OPERATION_RETENTION_DAYS", "90"),
+        ("MAX_RECEIVES", "15"),
+        ("MOST_ATTEMPTS", "10"),
+        ("FIRST_BACK_OFF_SECONDS", "300"),
+        ("LONGEST_BACK_OFF_SECONDS", "21600"),
+        ("RATE", "100"),
+        ("EVENT_TOPIC", topic),
+        ("QUEUE", &Aws::queue_url("publisher-retries")),
+        ("DEAD_LETTERS", &Aws::queue_url("dead-letters.fifo")),
+        (Queues::VARIABLE, &Aws::queue_url("")),
+    ])
+}
+
+/// A request as the HTTP API hands it to a function.
+fn request(method: &str, target: &str, content_type: &str, body: Option<&str>) -> Request {
+    let target = target.strip_prefix(PUBLIC_URL).unwrap_or(target);
+    let claims = json!({ "client_id": CLIENT, "sub": CLIENT });
+    let recorded = include_str!("../../events/aws/query.json");
+    let event = gateway::event(recorded, method, target, Some(&claims), body);
+    gateway::request(&event, &[("content-type".to_owned(), content_type)])
+}
+
+/// A command as a client sends it.
+pub fn command(ty: &str, id: &str, subject: &str, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": SOURCE, "type": ty, "subject": subject,
+        "time": "2026-01-15T09:30:00Z", "datacontenttype": "application/json", "data": data,
+    })
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}

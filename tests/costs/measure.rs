@@ -1,0 +1,65 @@
+//! The measurement: once a process, for it takes over the process's logs.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::installation::Installation;
+use crate::templates::Templates;
+use crate::usage::Usage;
+use crate::workloads::{self, Taken, WORKLOADS};
+
+pub struct Measured {
+    pub templates: Templates,
+    /// In the order of [`WORKLOADS`].
+    pub workloads: Vec<Taken>,
+    /// Reading an operation's outcome and its document.
+    pub reads: Usage,
+    /// A run of redrive that finds nothing.
+    pub redrive: Usage,
+    /// Custom metrics that a run of redrive writes.
+    pub metrics_when_idle: usize,
+    /// Those that come in addition while commands flow.
+    pub metrics_when_busy: usize,
+}
+
+pub static MEASURED: LazyLock<Measured> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(measure())
+});
+
+async fn measure() -> Measured {
+    let mut installation = Installation::begin();
+    workloads::prepare(&installation).await;
+    let mut taken = Vec::new();
+    for workload in &WORKLOADS {
+        taken.push(workload.run(&mut installation).await);
+    }
+    let operations = taken.first().map(|singly: &Taken| singly.operations.clone()).expect("workloads");
+    let reads = workloads::read_outcomes(&mut installation, &operations).await;
+    let busy = metrics(&installation.log_lines());
+
+    installation.redrive().await;
+    let redrive = installation.take_usage();
+    let all = metrics(&installation.log_lines());
+    Measured {
+        templates: installation.templates,
+        workloads: taken,
+        reads,
+        redrive,
+        metrics_when_idle: all.len() - busy.len(),
+        metrics_when_busy: busy.len(),
+    }
+}
+
+/// The custom metrics in log lines: each name and each context is one.
+fn metrics(lines: &[Value]) -> BTreeSet<String> {
+    let mut metrics = BTreeSet::new();
+    for line in lines {
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().into_iter().flatten() {
+            metrics.insert(format!("{} {}", metric["Name"], line["Context"]));
+        }
+    }
+    metrics
+}
