@@ -29,7 +29,7 @@ pub const IDLE_POLLERS: f64 = 5.0;
 /// How long a poller waits for a message before it asks again.
 pub const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// For how long `DynamoDB` and SNS remember a key, per function and table.
+/// For how long DynamoDB and SNS remember a key, per function and table.
 pub const KEY_CACHE: Duration = Duration::from_mins(5);
 
 /// Pairs of a function and a table or topic whose key has to be asked for while commands flow.

@@ -99,7 +99,7 @@ impl Installation {
             commands => ("application/cloudevents-batch+json", json!(commands).to_string()),
         };
         let request = request("POST", "/commands", media_type, Some(&body));
-        let work = self.functions.ingest.handle(request, self.now());
+        let work = Box::pin(self.functions.ingest.handle(request, self.now()));
         let answer = self.answer("Ingest", commands.len(), 202, work).await;
         let operations = answer["operations"].as_array().map_or_else(|| vec![&answer], |all| all.iter().collect());
         operations.iter().map(|operation| format!("/operations/{}", text(&operation["id"]))).collect()
@@ -107,7 +107,8 @@ impl Installation {
 
     pub async fn read(&self, path: &str) -> Value {
         let request = request("GET", path, "application/json", None);
-        self.answer("Query", 1, 200, self.functions.query.handle(request, self.now())).await
+        let work = Box::pin(self.functions.query.handle(request, self.now()));
+        self.answer("Query", 1, 200, work).await
     }
 
     async fn answer(
@@ -132,20 +133,24 @@ impl Installation {
         for (context, handler) in &self.functions.handlers {
             let queue = Aws::queue_url(&format!("{context}-commands.fifo"));
             let name = format!("{context}CommandHandler");
-            while self.poll(&queue, &name, async |event, now, until| handler.handle(event, now, until).await).await {
+            let handle = async |event, now, until| Box::pin(handler.handle(event, now, until)).await;
+            while self.poll(&queue, &name, handle).await {
                 self.publish().await;
-                let updater = &self.functions.updater;
-                let updates = Aws::queue_url("read-model-updates");
-                let update = async |event, now, until| updater.handle(event, now, until).await;
-                while self.poll(&updates, "ReadModelUpdater", update).await {}
+                self.update().await;
             }
         }
+    }
+
+    async fn update(&self) {
+        let queue = Aws::queue_url("read-model-updates");
+        let handle = async |event, now, until| Box::pin(self.functions.updater.handle(event, now, until)).await;
+        while self.poll(&queue, "ReadModelUpdater", handle).await {}
     }
 
     /// One run of redrive, which finds nothing.
     pub async fn redrive(&self) {
         let request = redrive::Request::default();
-        let work = self.functions.redrive.run(&request, self.now(), Instant::now() + TIMEOUT);
+        let work = Box::pin(self.functions.redrive.run(&request, self.now(), Instant::now() + TIMEOUT));
         let report = self.invoke("Redrive", 1, work).await;
         assert_eq!(report.broken_off(), None);
     }
@@ -160,8 +165,8 @@ impl Installation {
         let handled = self.aws.poll(queue, BATCH, VISIBILITY, async |event: SqsEvent| {
             let records = event.records.len();
             let bytes = event.records.iter().filter_map(|message| message.body.as_deref()).map(str::len).sum();
-            let (receive, delete) = (chunks(bytes), 1.0);
-            self.metering.add(requests_to(queue), receive + delete);
+            let (receives, deletes) = (chunks(bytes), 1);
+            self.metering.add(requests_to(queue), number(receives + deletes));
             let work = handle(event, self.now(), Instant::now() + TIMEOUT);
             let response = self.invoke(function, records, work).await;
             assert!(response.batch_item_failures.is_empty(), "nothing fails in a measurement");
@@ -175,7 +180,7 @@ impl Installation {
         let event = self.aws.stream_event(TABLES.events);
         let events = event["Records"].as_array().map_or(0, Vec::len);
         let batch = serde_json::from_value(event).expect("an event of the stream");
-        let work = self.functions.publisher.handle_stream(batch, self.now());
+        let work = Box::pin(self.functions.publisher.handle_stream(batch, self.now()));
         self.invoke("Publisher", events, work).await.expect("published");
     }
 

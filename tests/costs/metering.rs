@@ -12,7 +12,7 @@ use crate::usage::{Meter, Usage, number};
 pub struct Metering(Arc<Mutex<Usage>>);
 
 impl Metering {
-    /// Meters every call from now on. `DynamoDB` is asked to say what each call consumed.
+    /// Meters every call from now on. DynamoDB is asked to say what each call consumed.
     pub fn begin(aws: &Aws) -> Self {
         let metering = Self::default();
         let usage = metering.clone();
@@ -42,8 +42,8 @@ fn meter(call: &Effect<'_>, usage: &mut Usage) {
     assert_eq!(call.status, 200, "nothing fails in a measurement: {}", call.answer);
     match call.service {
         Service::DynamoDb => capacity(call, usage),
-        Service::Sqs => usage.add(requests_to(call.body), chunks(call.body.len())),
-        Service::Sns => usage.add(Meter::SnsRequests, chunks(call.body.len())),
+        Service::Sqs => usage.add(requests_to(call.body), number(chunks(call.body.len()))),
+        Service::Sns => usage.add(Meter::SnsRequests, number(chunks(call.body.len()))),
         // Once an environment and five minutes: what it costs does not grow with the commands.
         Service::SecretsManager => {}
         Service::DynamoDbStreams => panic!("only Lambda reads streams, which is not billed"),
@@ -56,8 +56,8 @@ pub fn requests_to(queue: &str) -> Meter {
 }
 
 /// How many requests SQS and SNS bill for one with so many bytes. An empty one is one.
-pub fn chunks(bytes: usize) -> f64 {
-    number(bytes.div_ceil(64 * 1024).max(1))
+pub fn chunks(bytes: usize) -> usize {
+    bytes.div_ceil(64 * 1024).max(1)
 }
 
 fn capacity(call: &Effect<'_>, usage: &mut Usage) {
@@ -79,5 +79,5 @@ fn capacity(call: &Effect<'_>, usage: &mut Usage) {
 
 #[test]
 fn a_request_is_billed_by_chunks_of_64_kib() {
-    assert_eq!([0, 1, 65_536, 65_537, 262_144].map(chunks), [1.0, 1.0, 1.0, 2.0, 4.0]);
+    assert_eq!([0, 1, 65_536, 65_537, 262_144].map(chunks), [1, 1, 1, 2, 4]);
 }

@@ -36,6 +36,6 @@ impl Storage {
 async fn bytes(aws: &Aws, table: &str) -> f64 {
     let answer = aws.dynamodb().describe_table().table_name(table).send().await.expect("a table");
     let table = answer.table().expect("a description");
-    let indexes = table.global_secondary_indexes().iter().filter_map(|index| index.index_size_bytes());
+    let indexes = table.global_secondary_indexes().iter().map(|index| index.index_size_bytes().unwrap_or_default());
     (table.table_size_bytes().unwrap_or_default() + indexes.sum::<i64>()) as f64
 }
