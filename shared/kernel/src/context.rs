@@ -125,16 +125,18 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
         let version = command.schema_version().ok_or_else(|| DecodeError::UnknownType(name.to_owned()))?;
         let typed = D::Command::decode(name, version, command.event.json().unwrap_or("null"))?;
         let Decision { events, guards } = D::decide(&self.state, &typed, &command.envelope())?;
-        // What a load will make of the stored events, and nothing more.
-        let events: Vec<_> = events.into_iter().map(D::Event::into_written).collect();
-        let next = events.iter().fold(self.state.clone(), D::evolve);
         let cause = command.cause();
+        let mut next = self.state.clone();
         let stored = |event: D::Event| {
             let MessageType { name, written, .. } = event.message_type();
             let schema = written.unwrap_or_else(|| panic!("{name} is unwritten in this build, and was caused"));
-            StoredEvent { ty: (*name).to_owned(), schema, data: event.into_json(), cause: cause.clone() }
+            let data = event.clone().into_json();
+            // What a load will make of the stored event, and nothing more.
+            next = D::evolve(std::mem::take(&mut next), &event.into_written());
+            StoredEvent { ty: (*name).to_owned(), schema, data, cause: cause.clone() }
         };
-        Ok(Decided { events: events.into_iter().map(stored).collect(), guards, next: Self::with(next) })
+        let events = events.into_iter().map(stored).collect();
+        Ok(Decided { events, guards, next: Self::with(next) })
     }
 
     fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError> {
@@ -212,5 +214,88 @@ impl<P: Projection> ReadModel for P {
 
     fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError> {
         serde_json::from_str(document).map(|document| P::tallies(&document)).map_err(ProjectError::Document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud_event::CloudEvent;
+    use crate::command::{Principal, PrincipalKind};
+    use crate::decider::Envelope;
+    use crate::ids::{CommandKey, TenantId};
+    use crate::receipt::{Digest, ReceiptKeys};
+    use crate::timestamp::Timestamp;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Climb {
+        metres: u32,
+    }
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub struct Climbed {
+        metres: u32,
+    }
+    #[derive(Serialize, Deserialize)]
+    pub struct ClimbedInFeet {
+        feet: u32,
+    }
+    impl From<ClimbedInFeet> for Climbed {
+        fn from(old: ClimbedInFeet) -> Self {
+            Self { metres: old.feet * 3 / 10 }
+        }
+    }
+    impl From<Climbed> for ClimbedInFeet {
+        fn from(new: Climbed) -> Self {
+            Self { feet: new.metres * 10 / 3 }
+        }
+    }
+    crate::messages! {
+        pub enum Command { Climb(Climb) = 1 }
+    }
+    crate::messages! {
+        pub enum Event { Climbed(Climbed) = 2 unwritten <- 1: ClimbedInFeet }
+    }
+
+    /// Adds up what was climbed, in metres.
+    struct Mountaineer;
+
+    impl Decider for Mountaineer {
+        type Command = Command;
+        type Event = Event;
+        type State = u32;
+
+        fn decide(_: &u32, Command::Climb(climb): &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+            Ok(Decision::of(Climbed { metres: climb.metres }))
+        }
+
+        fn evolve(sum: u32, Event::Climbed(climbed): &Event) -> u32 {
+            sum + climbed.metres
+        }
+    }
+
+    fn climb(json: &str) -> crate::command::Command {
+        let data = RawValue::from_string(json.to_owned()).expect("JSON");
+        let event = CloudEvent::builder("c-1", "/huts", "Climb").subject("M-1").data_raw(data);
+        let event = event.dataschema("https://api.example/schemas/climbs/Climb/1").build().expect("a CloudEvent");
+        let tenant = TenantId::parse("acme").expect("a tenant");
+        let key = CommandKey::of(&tenant, event.source(), event.id());
+        let keys = ReceiptKeys::parse(&"k".repeat(32)).expect("keys");
+        let digest = Digest::of(&event, &serde_json::Value::Null);
+        let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
+        let principal = Principal { id: "hut".to_owned(), kind: PrincipalKind::ServiceAccount };
+        let sealed = crate::command::Command::seal(event, &tenant, &principal, &receipt, "00-0-0-01");
+        crate::command::Command::open(sealed.expect("a command").to_json().as_bytes(), "climbs").expect("a command")
+    }
+
+    #[test]
+    fn what_follows_a_decision_is_what_its_stored_events_say() {
+        let context = Context::of::<Mountaineer>("climbs", &[]);
+        let Decided { events, next, .. } = context.empty().decide(&climb(r#"{"metres":31}"#)).expect("a decision");
+        let [event] = &events[..] else { panic!("one event") };
+        assert_eq!((event.schema, event.data.get()), (1, r#"{"feet":103}"#), "converted once");
+        let mut loaded = context.empty();
+        loaded.evolve(event).expect("this build reads it");
+        assert_eq!(next.snapshot().state.get(), "30", "feet lose a metre");
+        assert_eq!(next.snapshot().state.get(), loaded.snapshot().state.get());
     }
 }
