@@ -76,7 +76,7 @@ pub struct InvalidRules;
 const CLIENT: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 
 /// Claims of users. At some providers a user chooses their own `sub`, and could choose a client's id.
-const OF_USERS: [&str; 4] = ["uid", "username", "preferred_username", "email"];
+const OF_USERS: [&str; 9] = ["uid", "username", "preferred_username", "email", "upn", "name", "sid", "amr", "nonce"];
 
 impl MachineTokens {
     /// Fits Cognito, Okta, Auth0, Entra ID and all who follow RFC 9068 to the letter.
