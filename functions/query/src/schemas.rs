@@ -22,12 +22,12 @@ impl Query {
     }
 }
 
-/// One schema. It never changes: what changes is another version.
+/// One schema. Data that it has accepted it goes on to accept; it may gain optional members.
 pub(crate) fn schema(context: &str, name: &str, version: &str, parameters: &Parameters) -> Answer {
     let version = version.parse().map_err(|_| nothing_here())?;
     let schema = catalog::schema(context, name, version).ok_or_else(nothing_here)?;
     parameters.expect_only(&[])?;
     let mut answer = json(StatusCode::OK, "application/schema+json", schema.to_owned());
-    set(&mut answer, CACHE_CONTROL, "private, max-age=86400, immutable");
+    set(&mut answer, CACHE_CONTROL, "private, max-age=3600");
     Ok(answer)
 }
