@@ -211,7 +211,7 @@ async fn parked_messages_go_on(recording: &Recording) {
     let returning = resubmission::returning(unsent, &bench.queue);
     assert_eq!(
         returning.order.expect("a FIFO queue").group,
-        resubmission::command(unsent).expect("a command").stream.to_string()
+        resubmission::command(unsent).expect("a command").stream.message_group()
     );
     bench.handle(&returning.body).await;
     assert_eq!(bench.outcome(unsent), "succeeded");

@@ -28,24 +28,41 @@ impl CommandHandler {
         clock: Clock,
         finish_by: Instant,
     ) -> Option<(Received, String)> {
+        let header = Header::read(&received.body);
+        let operation = header.as_ref().map(|header| header.receipt.to_string());
+        let command_key = header.as_ref().map(|header| header.receipt.command_key.to_string());
+        let tenant = header.as_ref().map(|header| header.tenant.to_string());
         let message_id = &received.message_id;
-        let error = match timeout_at(finish_by, self.park(&received, &why, clock.now())).await {
+        let error = match timeout_at(finish_by, self.park(&received, header, &why, clock.now())).await {
             Ok(Ok(parking)) => {
                 let metric = if parking == Parking::Parked { metric::PARKED } else { metric::DUPLICATES };
                 metrics::counter!(metric, "Context" => self.context.name).increment(1);
-                tracing::warn!(message_id, %why, ?parking, "not a command to this build");
+                tracing::warn!(
+                    message_id,
+                    operation,
+                    command_key,
+                    tenant,
+                    %why,
+                    ?parking,
+                    "not a command to this build"
+                );
                 return None;
             }
             Ok(Err(error)) => chain(&error),
             Err(_) => OUT_OF_TIME.to_owned(),
         };
-        tracing::error!(message_id, error, "not parked");
+        tracing::error!(message_id, operation, command_key, tenant, error, "not parked");
         Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
     }
 
     /// With its operation, if the message says which it is: whoever follows it must not read `accepted` for ever.
-    async fn park(&self, received: &Received, why: &NotACommand, now: Timestamp) -> Result<Parking, StoreError> {
-        let header = Header::read(&received.body);
+    async fn park(
+        &self,
+        received: &Received,
+        header: Option<Header>,
+        why: &NotACommand,
+        now: Timestamp,
+    ) -> Result<Parking, StoreError> {
         let reason = if header.is_some() { "unreadable" } else { "not-a-command" };
         let id = match &header {
             Some(header) => ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
