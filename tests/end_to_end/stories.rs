@@ -48,7 +48,7 @@ impl Story {
         let order = fresh("O");
         let command = |name: &&str| match *name {
             "SubmitOrder" => submit_order(&order, customer),
-            "ShipOrder" => to_order(name, &order, &json!({ "trackingNumber": fresh("T") })),
+            "ShipOrder" => to_order(name, &order, &json!({ "trackingNumber": fresh("T"), "carrier": "Snail" })),
             _ => to_order(name, &order, &json!({ "reason": fresh("because") })),
         };
         let commands = courses[course % courses.len()].iter().map(command).map(Sent::new).collect();
@@ -214,6 +214,10 @@ pub fn folded(collection: &str, history: &[Value]) -> Value {
         };
         if let Some(reason) = data.as_object_mut().and_then(|data| data.remove("reason")) {
             data["cancellationReason"] = reason;
+        }
+        // Readers of orders know the parcel's members as the order's own.
+        if let Some(Value::Object(parcel)) = data.as_object_mut().and_then(|data| data.remove("parcel")) {
+            data.as_object_mut().expect("data").extend(parcel);
         }
         for (name, value) in data.as_object().expect("data") {
             document[name] = value.clone();
