@@ -70,6 +70,8 @@ def new_client(name, scopes, cognito, stack):
             AllowedOAuthFlowsUserPoolClient=True,
             AllowedOAuthFlows=["client_credentials"],
             AllowedOAuthScopes=scopes,
+            ExplicitAuthFlows=["ALLOW_REFRESH_TOKEN_AUTH"],
+            WriteAttributes=["email"],
         )
     )
 

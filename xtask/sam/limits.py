@@ -133,7 +133,10 @@ def measure(limits: Limits, stack: Stack, name: str):
         size = len(re.sub(r"\s", "", json.dumps(properties["PolicyDocument"])))
         limits.measure("characters of a managed policy", policy, size, 6144)
     for role, properties in stack.of_type("AWS::IAM::Role").items():
-        limits.measure("managed policies, role", role, len(properties.get("ManagedPolicyArns", [])), 10)
+        managed = list(properties.get("ManagedPolicyArns", []))
+        for policy in stack.of_type("AWS::IAM::ManagedPolicy").values():
+            managed += [policy] * policy.get("Roles", []).count(stack.reference(role))
+        limits.measure("managed policies, role", role, len(managed), 10)
     for alarm, properties in stack.of_type("AWS::CloudWatch::CompositeAlarm").items():
         limits.measure("characters of a composite alarm's rule", alarm, len(properties["AlarmRule"]), 10_240)
         limits.measure("alarms in a composite alarm", alarm, properties["AlarmRule"].count("ALARM("), 100)

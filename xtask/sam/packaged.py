@@ -1,5 +1,6 @@
 """Checks that what `sam package` wrote can be deployed: the SAM translator takes it, all code is in S3, and whatever
-invokes a function invokes its alias, so that no invocation sees new code with old settings.
+invokes a function invokes its alias, so that no invocation sees new code with old settings. With a staged rollout, a
+customer's key or an identity provider of one's own, what these promise holds for each resource.
 """
 
 import argparse
@@ -19,7 +20,7 @@ def main():
     parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
     stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
 
-    checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key)
+    checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users)
     findings = [finding for check in checks for finding in check(stack)]
     for finding in findings:
         print(finding)
@@ -47,22 +48,30 @@ def not_by_alias(stack):
         "AWS::Lambda::Permission": lambda of: of["FunctionName"],
         "AWS::ApiGatewayV2::Integration": lambda of: of["IntegrationUri"],
         "AWS::Scheduler::Schedule": lambda of: of["Target"]["Arn"],
+        "AWS::Cognito::UserPool": lambda of: of["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaArn"],
     }
     for kind, function in invoked.items():
         found = stack.of_type(kind)
-        if not found:
+        if not found and (kind != "AWS::Cognito::UserPool" or not stack.values["JwtIssuer"]):
             yield f"there is no {kind}, though there should be"
         for name, properties in found.items():
             if not function(properties).endswith(":live"):
                 yield f"{name} invokes {function(properties)}, which is no alias"
+    for name, statement in allowed(stack):
+        if "lambda:InvokeFunction" in listed(statement["Action"]):
+            for resource in listed(statement["Resource"]):
+                if not resource.endswith(":live"):
+                    yield f"{name} may invoke {resource}, which is no alias"
+
+
+def allowed(stack):
+    """Each statement of each policy, with the name of the role or policy that it is in."""
     for role, properties in stack.of_type("AWS::IAM::Role").items():
         for policy in properties.get("Policies", []):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if "lambda:InvokeFunction" not in listed(statement["Action"]):
-                    continue
-                for resource in listed(statement["Resource"]):
-                    if not resource.endswith(":live"):
-                        yield f"{role} may invoke {resource}, which is no alias"
+            yield from ((role, statement) for statement in policy["PolicyDocument"]["Statement"])
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for name, policy in stack.of_type(kind).items():
+            yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
 
 
 # Invoked once in minutes, so steps would show nothing.
@@ -71,7 +80,7 @@ AT_ONCE = {"SyntheticCheck"}
 
 def not_staged(stack):
     """With a rollout in steps, every alias is turned back on an alarm."""
-    if stack.values["Rollout"] == "AllAtOnce":
+    if not stack.template["Mappings"]["Rollouts"][stack.values["Rollout"]]["Staged"]:
         return
     groups = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
     for name, of in stack.resources.items():
@@ -111,8 +120,18 @@ def not_by_the_key(stack):
     if stack.of_type("AWS::SNS::Topic")["EventTopic"]["KmsMasterKeyId"] != key:
         yield "the topic of domain events is not encrypted with the key"
     for role, properties in stack.of_type("AWS::IAM::Role").items():
-        if role != "CodeDeployServiceRole" and not properties.get("ManagedPolicyArns"):
+        rights = stack.reference("KeyRights")
+        if role != "CodeDeployServiceRole" and rights not in properties.get("ManagedPolicyArns", []):
             yield f"{role} may not use the key"
+
+
+def not_by_users(stack):
+    """No client lets a user write the attribute that says whose they are. One without a list may write them all."""
+    for name, client in stack.of_type("AWS::Cognito::UserPoolClient").items():
+        if "custom:tenant" in client.get("WriteAttributes", ["custom:tenant"]):
+            yield f"{name} lets users write their own tenant"
+        if client["GenerateSecret"] and client.get("ExplicitAuthFlows") != ["ALLOW_REFRESH_TOKEN_AUTH"]:
+            yield f"{name} is a machine's, and lets users sign in"
 
 
 if __name__ == "__main__":

@@ -50,16 +50,25 @@ def listed(value):
 
 
 class Stack:
-    """A translated template with all in it filled in. `resources` are those whose condition holds."""
+    """A translated template with all in it filled in. `resources` are those whose condition holds.
+
+    Raises what CloudFormation would refuse: parameters against a rule, and a reference to what is not in the stack.
+    """
 
     def __init__(self, template: dict, values: dict):
         self.template, self.values = template, values
         self.conditions = {name: self.resolve(of) for name, of in template.get("Conditions", {}).items()}
-        self.all = template["Resources"]
+        for rule in template.get("Rules", {}).values():
+            for assertion in rule["Assertions"]:
+                if self.resolve(rule.get("RuleCondition", True)) and not self.resolve(assertion["Assert"]):
+                    raise ValueError(assertion["AssertDescription"])
+        present = lambda of: "Condition" not in of or self.conditions[of["Condition"]]
+        self.present = {name: of for name, of in template["Resources"].items() if present(of)}
         self.resources = {
-            name: {**of, "Properties": self.resolve(of.get("Properties", {}))}
-            for name, of in self.all.items()
-            if self.conditions.get(of.get("Condition"), True)
+            name: {**of, "Properties": self.resolve(of.get("Properties", {}))} for name, of in self.present.items()
+        }
+        self.outputs = {
+            name: self.resolve(of["Value"]) for name, of in template.get("Outputs", {}).items() if present(of)
         }
 
     def of_type(self, kind: str) -> dict:
@@ -133,13 +142,14 @@ class Stack:
 
     def attribute(self, name: str, attribute: str):
         if attribute in ("QueueName", "TopicName"):
-            return self.resolve(self.all[name]["Properties"][attribute])
-        return self.identity(name)[1] if attribute.endswith("Arn") else f"{name}-{attribute}"
+            return self.resolve(self.present[name]["Properties"][attribute])
+        arn = self.identity(name)[1]
+        return arn if attribute.endswith("Arn") else f"{name}-{attribute}"
 
     def identity(self, name: str) -> tuple[str, str]:
         """What a resource's `Ref` gives, and its ARN."""
-        kind, stack = self.all[name]["Type"], self.values["AWS::StackName"]
-        properties = self.all[name].get("Properties", {})
+        kind, stack = self.present[name]["Type"], self.values["AWS::StackName"]
+        properties = self.present[name].get("Properties", {})
         generated = f"{stack}-{name}-{'X' * 13}"
         arn = lambda service, what: f"arn:aws:{service}:{REGION}:{ACCOUNT}:{what}"
         match kind:

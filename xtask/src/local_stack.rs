@@ -166,11 +166,7 @@ impl LocalStack {
     /// One of the scripts in `xtask`, which know the server by the environment.
     pub fn script(&self, workspace: &Workspace, path: &str) -> Result<Command> {
         let mut python = Environment::of(workspace, "local-stack")?.command("python");
-        in_local_aws(&mut python)
-            .env("AWS_ENDPOINT_URL", &self.endpoint)
-            // No compiled modules beside the sources.
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .arg(workspace.root.join("xtask").join(path));
+        in_local_aws(&mut python).env("AWS_ENDPOINT_URL", &self.endpoint).arg(workspace.root.join("xtask").join(path));
         Ok(python)
     }
 }
@@ -183,6 +179,8 @@ pub fn in_local_aws(command: &mut Command) -> &mut Command {
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
         .env("AWS_DEFAULT_REGION", "us-east-1")
+        // No compiled modules beside the sources.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
 }
 
 fn endpoint(port: impl std::fmt::Display) -> String {

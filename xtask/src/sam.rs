@@ -131,8 +131,9 @@ impl Project {
         processes::keep(with_parameters(&mut build, parameters)).map(drop)
     }
 
-    /// Puts all code into the local AWS's S3, and checks that what CloudFormation gets then can be deployed: with
-    /// `test` and `production` settings. Gives the report of the checks.
+    /// Puts all code into the local AWS's S3, and checks that what CloudFormation gets then can be deployed: with the
+    /// settings of a test and of production, and with whatever else makes another set of resources. Gives the report of
+    /// the checks.
     fn package(&self, endpoint: &str) -> Result<String> {
         let packaged = self.folder.join("packaged.yaml");
         let mut package = self.command("package");
@@ -140,8 +141,20 @@ impl Project {
         processes::keep(package.env("AWS_ENDPOINT_URL", endpoint))?;
         let mut report = String::new();
         let key = "KmsKeyArn=arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
-        let production = ["Stage=production", "Rollout=Canary10Percent5Minutes"];
-        for settings in [&["Stage=test"][..], &production, &[production[0], production[1], key]] {
+        let certificate =
+            "CertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+        let secret = "CheckSecretArn=arn:aws:secretsmanager:us-east-1:123456789012:secret:check-AbCdEf";
+        let (production, staged) = ("Stage=production", "Rollout=Canary10Percent5Minutes");
+        let provider = ["JwtIssuer=https://id.example.com", "JwtAudience=waybill"];
+        for settings in [
+            &["Stage=test"][..],
+            &[production, staged],
+            &[production, "Rollout=Emergency"],
+            &[production, staged, key, "DomainName=api.example.com", certificate],
+            &[production, staged, provider[0], provider[1]],
+            &[production, staged, provider[0], provider[1], secret, key],
+            &["Stage=test", "CheckMinutes=0"],
+        ] {
             let mut check = self.sam.command("python");
             in_local_aws(&mut check)
                 .arg(self.scripts.join("packaged.py"))
