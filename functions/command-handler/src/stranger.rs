@@ -11,6 +11,7 @@ use store::StoreError;
 use store::operations::OperationRecord;
 use store::parked::{ParkedMessage, Parking, Summary};
 use tokio::time::{Instant, timeout_at};
+use tracing::field::display;
 
 use crate::{Clock, CommandHandler};
 
@@ -20,20 +21,52 @@ pub(crate) struct Stranger {
     pub why: NotACommand,
 }
 
+impl Stranger {
+    fn parked_message(&self, header: Option<&Header>, context: &str, now: Timestamp) -> ParkedMessage {
+        let Self { received, why } = self;
+        let id = match header {
+            Some(header) => ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
+            None => ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
+        };
+        let tenant = header.map(|header| header.tenant.clone());
+        let summary = Summary {
+            parked_key: ParkedMessage::key(tenant.as_ref(), context),
+            id,
+            queue: context.to_owned(),
+            tenant,
+            context: Some(context.to_owned()),
+            message_type: header.map(|header| header.ty.clone()),
+            subject: header.map(|header| header.subject.clone()),
+            operation: header.map(|header| header.receipt.to_string()),
+            reason: if header.is_some() { "unreadable" } else { "not-a-command" }.to_owned(),
+            error: chain_in_full(why),
+            revision: header.map_or(0, |header| header.revision),
+            attempts: received.failure.attempts,
+            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
+            first_parked_at: now,
+            parked_at: now,
+        };
+        ParkedMessage::new(summary, received.body.clone())
+    }
+}
+
 impl CommandHandler {
     /// Parks it. Gives it back with the error if that did not work.
     pub(crate) async fn set_aside(
         &self,
-        Stranger { received, why }: Stranger,
+        stranger: Stranger,
         clock: Clock,
         finish_by: Instant,
     ) -> Option<(Received, String)> {
-        let header = Header::read(&received.body);
-        let operation = header.as_ref().map(|header| header.receipt.to_string());
-        let command_key = header.as_ref().map(|header| header.receipt.command_key.to_string());
-        let tenant = header.as_ref().map(|header| header.tenant.to_string());
+        let now = clock.now();
+        let header = Header::read(&stranger.received.body);
+        let command_key = header.as_ref().map(|header| display(header.receipt.command_key));
+        let message = stranger.parked_message(header.as_ref(), self.context.name, now);
+        let Stranger { received, why } = stranger;
         let message_id = &received.message_id;
-        let error = match timeout_at(finish_by, self.park(&received, header, &why, clock.now())).await {
+        let operation = message.summary.operation.as_deref();
+        let tenant = message.summary.tenant.as_ref().map(display);
+        let error = match timeout_at(finish_by, self.park(&message, header, now)).await {
             Ok(Ok(parking)) => {
                 let metric = if parking == Parking::Parked { metric::PARKED } else { metric::DUPLICATES };
                 metrics::counter!(metric, "Context" => self.context.name).increment(1);
@@ -58,42 +91,17 @@ impl CommandHandler {
     /// With its operation, if the message says which it is: whoever follows it must not read `accepted` for ever.
     async fn park(
         &self,
-        received: &Received,
+        message: &ParkedMessage,
         header: Option<Header>,
-        why: &NotACommand,
         now: Timestamp,
     ) -> Result<Parking, StoreError> {
-        let reason = if header.is_some() { "unreadable" } else { "not-a-command" };
-        let id = match &header {
-            Some(header) => ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
-            None => ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
-        };
-        let tenant = header.as_ref().map(|header| header.tenant.clone());
-        let summary = Summary {
-            parked_key: ParkedMessage::key(tenant.as_ref(), self.context.name),
-            id,
-            queue: self.context.name.to_owned(),
-            tenant,
-            context: Some(self.context.name.to_owned()),
-            message_type: header.as_ref().map(|header| header.ty.clone()),
-            subject: header.as_ref().map(|header| header.subject.clone()),
-            operation: header.as_ref().map(|header| header.receipt.to_string()),
-            reason: reason.to_owned(),
-            error: chain_in_full(why),
-            revision: header.as_ref().map_or(0, |header| header.revision),
-            attempts: received.failure.attempts,
-            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            first_parked_at: now,
-            parked_at: now,
-        };
-        let message = ParkedMessage::new(summary, received.body.clone());
-        let Some(header) = header else { return self.parked.park(&message).await.map(|()| Parking::Parked) };
+        let Some(header) = header else { return self.parked.park(message).await.map(|()| Parking::Parked) };
         let detail = "this release finds no command in it (unreadable), so it waits for another release or an operator";
         let record = OperationRecord {
             outcome: Status::Parked,
             problem: Some(Problem::parked(detail).to_json()),
             ..OperationRecord::headed(header, self.context.name, now)
         };
-        self.parked.park_command(&message, &record).await
+        self.parked.park_command(message, &record).await
     }
 }
