@@ -4,11 +4,9 @@
 //! version `V2_0`. Whatever it answers is added to what Cognito would have issued anyhow; an error would keep everybody
 //! from signing in, and so there is none.
 
+use lambda::claims::{TENANT_ATTRIBUTE, tenant_claim};
 use lambda::settings::Environment;
 use serde_json::{Value, json};
-
-/// The user pool's attribute that holds a user's tenant. Only administrators write it.
-const ATTRIBUTE: &str = "custom:tenant";
 
 /// Answers the trigger.
 #[derive(Debug, Clone)]
@@ -20,12 +18,13 @@ pub struct TokenClaims {
 impl TokenClaims {
     /// `TENANT_CLAIM`, as the functions behind the API have it.
     pub fn from_environment(environment: &Environment) -> Self {
-        Self { tenant_claim: environment.optional("TENANT_CLAIM").unwrap_or(ATTRIBUTE).to_owned() }
+        Self { tenant_claim: tenant_claim(environment).to_owned() }
     }
 
     /// The event with its response. A user without a tenant, such as an operator of the platform, gets no claim.
     pub fn add_to(&self, mut event: Value) -> Value {
-        let attribute = event["request"]["userAttributes"][ATTRIBUTE].as_str().filter(|tenant| !tenant.is_empty());
+        let attribute =
+            event["request"]["userAttributes"][TENANT_ATTRIBUTE].as_str().filter(|tenant| !tenant.is_empty());
         if let Some(tenant) = attribute {
             let claims = json!({ self.tenant_claim.as_str(): tenant });
             event["response"] = json!({

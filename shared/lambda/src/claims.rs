@@ -22,10 +22,7 @@ impl ClaimRules {
     /// `TENANT_CLAIM` and `MACHINE_TOKENS`, with the defaults that `docs/deploy.md` names.
     pub fn from_environment(environment: &Environment) -> Result<Self, BadSetting> {
         const MACHINE_TOKENS: &str = "MACHINE_TOKENS";
-        let mut rules = Self::default();
-        if let Some(claim) = environment.optional("TENANT_CLAIM") {
-            claim.clone_into(&mut rules.tenant);
-        }
+        let mut rules = Self { tenant: tenant_claim(environment).to_owned(), ..Self::default() };
         if let Some(text) = environment.optional(MACHINE_TOKENS) {
             rules.machine_tokens = text.parse().map_err(|why| invalid(MACHINE_TOKENS, why))?;
         }
@@ -45,8 +42,17 @@ impl ClaimRules {
 impl Default for ClaimRules {
     fn default() -> Self {
         let machine_tokens = MachineTokens::DEFAULT.parse().expect("the default is a list of rules");
-        Self { tenant: "custom:tenant".to_owned(), machine_tokens }
+        Self { tenant: TENANT_ATTRIBUTE.to_owned(), machine_tokens }
     }
+}
+
+/// The attribute of the stack's own user pool that holds a user's tenant, which only administrators write; and the
+/// claim that has it by default.
+pub const TENANT_ATTRIBUTE: &str = "custom:tenant";
+
+/// `TENANT_CLAIM`: names the claim that holds the tenant in users' tokens.
+pub fn tenant_claim(environment: &Environment) -> &str {
+    environment.optional("TENANT_CLAIM").unwrap_or(TENANT_ATTRIBUTE)
 }
 
 /// A claim's value. An empty one counts as absent.
