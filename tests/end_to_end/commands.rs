@@ -83,6 +83,32 @@ fn an_id_used_for_something_else_is_rejected_and_the_first_outcome_stays() {
 }
 
 #[test]
+fn of_two_who_read_the_same_order_one_changes_it() {
+    let (client, order) = (Client::of("demo"), fresh("O"));
+    let post = |event: &Value, precondition: (&str, &str)| {
+        let headers = [("content-type", "application/cloudevents+json"), precondition];
+        let taken = client.send("POST", "/commands", &headers, &event.to_string()).expect(202);
+        client.outcome(taken.header("location"))
+    };
+    let submitted = post(&submit_order(&order, &fresh("C")), ("if-none-match", "*"));
+    let read = client.read(submitted["resource"]["href"].as_str().expect("a resource"));
+
+    let tag = ("if-match", read.header("etag"));
+    let ship = to_order("ShipOrder", &order, &json!({ "trackingNumber": fresh("T") }));
+    assert_eq!(post(&ship, tag)["status"], "succeeded");
+    let late = [
+        post(&to_order("CancelOrder", &order, &json!({})), tag),
+        post(&submit_order(&order, &fresh("C")), ("if-none-match", "*")),
+    ];
+    for operation in late {
+        assert_eq!(operation["status"], "rejected", "{operation:#}");
+        assert_eq!(operation["error"]["type"], "urn:waybill:problem:unexpected-version");
+        assert_eq!(operation["error"]["status"], 412);
+    }
+    assert_eq!(client.history(&format!("/orders/{order}")).len(), 2);
+}
+
+#[test]
 fn data_that_breaks_its_schema_is_refused_at_the_door() {
     let client = Client::of("demo");
     let mut event = submit_order(&fresh("O"), &fresh("C"));

@@ -222,6 +222,7 @@ fn by_stream(world: &World) -> Commands {
 
 /// Each command's outcome and events are what the rules say, and its events are in its stream once.
 fn effects(world: &World, events: &Streams, commands: &Commands) {
+    let mut expectations = Vec::new();
     for (stream, commands) in commands {
         let mut stage = Stage::Nothing;
         let mut expected: Vec<(u32, &str)> = Vec::new();
@@ -230,7 +231,10 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
         for &command in commands {
             let known = &journal.known[command as usize];
             let outcome = known.effect.map_or("", |(_, outcome)| outcome);
-            match (decide(stage, known.kind), outcome) {
+            let version = known.content().expected_version;
+            let met = version.is_none_or(|version| version == expected.len() as u64);
+            expectations.extend(version.map(|_| met));
+            match (decide(stage, known.kind).filter(|_| met), outcome) {
                 (Some((next, events)), "succeeded") => {
                     stage = next;
                     expected.extend(events.iter().map(|event| (command, *event)));
@@ -258,6 +262,9 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
         }
     }
     let mut journal = world.chaos.journal();
+    for met in expectations {
+        *journal.expectations.entry(met).or_default() += 1;
+    }
     let contents = journal.known.iter().flat_map(|known| &known.contents);
     let wanted: BTreeSet<String> = contents.map(|content| content.stream.clone()).collect();
     for stream in events.keys().filter(|stream| !wanted.contains(*stream)) {

@@ -48,6 +48,8 @@ impl Kind {
 pub struct Content {
     pub digest: String,
     pub stream: String,
+    /// The only version of its aggregate that it may change.
+    pub expected_version: Option<u64>,
     /// What its event must say, in these words of JSON.
     pub says: Vec<String>,
     /// Its place in its queue.
@@ -124,6 +126,8 @@ pub struct Journal {
     pub poison: HashSet<String>,
     /// How many events are stored, by type and version.
     pub versions: BTreeMap<(String, u32), usize>,
+    /// How many commands expected a version that was there, and one that was not.
+    pub expectations: BTreeMap<bool, usize>,
     pub counts: BTreeMap<&'static str, u64>,
     pub took_effect: BTreeMap<&'static str, u64>,
 }

@@ -58,6 +58,7 @@ fn commands_survive_whatever_goes_wrong() {
         let report = simulate(Plan::new(seed, commands));
         println!("{report}");
         report.assert_all_holds();
+        report.assert_some_expectations_were_met();
     }
 }
 
@@ -89,6 +90,6 @@ fn a_release_that_writes_what_the_one_before_cannot_read_leaves_streams_that_sta
         report.violations.iter().any(|violation| violation.contains("stands still: OrderShipped has no version 2"));
     assert!(still, "the checks notice nothing");
     // Nothing else goes wrong in this run.
-    let parked = report.outcomes.iter().find(|(name, _)| *name == "parked").map_or(0, |(_, count)| *count);
+    let parked = report.counted("parked");
     assert!(parked > 0, "no handler of the release before met what the new one wrote");
 }

@@ -117,6 +117,8 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         ("resubmitted by an operator", count(&|known| known.resubmitted)),
         ("actions of operators that came too late", journal.conflicts),
         ("accepted more than once", count(&|known| known.receipts.len() > 1)),
+        (MET, journal.expectations.get(&true).copied().unwrap_or_default()),
+        (UNMET, journal.expectations.get(&false).copied().unwrap_or_default()),
         ("commits in the longest stream", journal.longest_stream()),
         ("records of the events table's stream read again", journal.rewound),
         ("calls refused in outages", called(DOWN)),
@@ -136,7 +138,21 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     }
 }
 
+/// Commands that named the version of their aggregate, and it was or was not at that one.
+const MET: &str = "expected the version that was there";
+const UNMET: &str = "expected another version";
+
 impl Report {
+    pub fn counted(&self, what: &str) -> usize {
+        self.outcomes.iter().find(|(name, _)| *name == what).map_or(0, |(_, count)| *count)
+    }
+
+    #[track_caller]
+    pub fn assert_some_expectations_were_met(&self) {
+        let (met, unmet) = (self.counted(MET), self.counted(UNMET));
+        assert!(met > 10 && unmet > 10, "{met} expected the version that was there, {unmet} another one");
+    }
+
     pub fn injected(&self) -> u64 {
         self.faults.iter().map(|(_, injected, _)| injected).sum()
     }

@@ -99,13 +99,29 @@ impl Workload {
         let id = format!("c-{nth}");
         let tenant_id = TenantId::parse(tenant).expect("a tenant");
         let key = CommandKey::of(&tenant_id, SOURCE, &id).to_string();
-        let event = json!({
+        let mut event = json!({
             "specversion": "1.0", "id": id, "source": SOURCE, "type": kind.name(), "subject": aggregate,
             "datacontenttype": "application/json", "data": data,
         });
+        if let Some(version) = expected_version(world, kind) {
+            event["expectedversion"] = json!(version);
+        }
         let content = content(tenant, kind, &event);
         (world.chaos.journal().command(key, &tenant_id, kind, self.turns, content), event)
     }
+}
+
+/// The version that some clients expect. Most have read the aggregate at some time; nobody knows what others do to it.
+fn expected_version(world: &World, kind: Kind) -> Option<usize> {
+    if !world.chance(200) {
+        return None;
+    }
+    Some(match kind {
+        Kind::Submit => world.below(8) / 7,
+        Kind::Bind => 0,
+        Kind::Ship | Kind::Cancel => 1 + world.below(6) / 5,
+        Kind::Adjust | Kind::CancelPolicy => 1 + world.below(12),
+    })
 }
 
 /// What many writers want at one time of one order: its beginning, its end, and all that comes too late. Or of one policy:
@@ -144,6 +160,7 @@ pub fn content(tenant: &str, kind: Kind, event: &Value) -> Content {
         digest: Digest::of(&sent, data).to_string(),
         stream: format!("{tenant}/{}/{}", kind.context(), event["subject"].as_str().expect("a subject")),
         says,
+        expected_version: event["expectedversion"].as_u64(),
         first_sequence: None,
     }
 }

@@ -111,9 +111,10 @@ impl Group {
             aggregate: Arc::clone(&base.aggregate),
         };
         for delivery in self.pending.iter_mut().take(self.at_once) {
-            let verdict = match &delivery.settled {
-                Some(settled) => settled.clone().into(),
-                None => decide(handler.deciding, &batch.aggregate, &delivery.command).await,
+            let verdict = match (&delivery.settled, delivery.command.expected_version) {
+                (Some(settled), _) => settled.clone().into(),
+                (None, Some(expected)) if expected != batch.commit.version() => Verdict::Unexpected { expected },
+                (None, _) => decide(handler.deciding, &batch.aggregate, &delivery.command).await,
             };
             if let Verdict::Parked(fault) = &verdict {
                 delivery.settled = Some(Settled::Parked(fault.clone()));

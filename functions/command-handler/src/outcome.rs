@@ -66,6 +66,11 @@ impl CommandHandler {
                 operation.problem = Some(Problem::rejected(self.context.name, &rejection).to_json());
                 entry(operation)
             }
+            Verdict::Unexpected { expected } => {
+                operation.outcome = Status::Rejected;
+                operation.problem = Some(unexpected(expected, version).to_json());
+                entry(operation)
+            }
             Verdict::Parked(fault) => {
                 operation.outcome = Status::Parked;
                 operation.expires_at = None;
@@ -98,4 +103,17 @@ impl CommandHandler {
         };
         ParkedMessage::new(summary, received.body.clone())
     }
+}
+
+/// What a client reads whose command came too late, or too early. `version` is the aggregate's, 0 where there is none.
+fn unexpected(expected: u64, version: u64) -> Problem {
+    let expected = match expected {
+        0 => "it expects that there is no such aggregate yet".to_owned(),
+        expected => format!("it expects version {expected}"),
+    };
+    let detail = match version {
+        0 => format!("{expected}, and there is no such aggregate"),
+        version => format!("{expected}, and the aggregate is at version {version}; read it, and decide anew"),
+    };
+    Problem::unexpected_version(detail)
 }

@@ -17,6 +17,10 @@ use tokio::time::timeout;
 pub(crate) enum Verdict {
     Decided(Decided),
     Rejected(Rejection),
+    /// The aggregate is not at this version, and the command was for that one only.
+    Unexpected {
+        expected: u64,
+    },
     /// It cannot succeed as it stands.
     Parked(Fault),
 }

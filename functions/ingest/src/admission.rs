@@ -18,7 +18,7 @@ use serde_json::Value;
 use tracing::Span;
 
 use crate::tenants::Tenant;
-use crate::{grants, malformed, routes, too_large};
+use crate::{grants, malformed, preconditions, routes, too_large};
 
 /// What is the same for every event.
 pub struct Admission {
@@ -77,6 +77,7 @@ impl Admission {
         let context = catalog::context_of_command(event.ty());
         let own_queue = routes::own_queue(&tenant.settings.routes, event.source());
         check_correlation(&event)?;
+        preconditions::check(&event)?;
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
         let (queue_url, event) = if let Some(queue) = own_queue {

@@ -8,6 +8,7 @@
 pub mod admission;
 mod answer;
 mod grants;
+mod preconditions;
 mod routes;
 pub mod settings;
 pub mod tenants;
@@ -72,13 +73,14 @@ impl Ingest {
         let admit = |event| self.admission.admit(event, &keys, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
-                let admitted = admit(event)?;
+                let admitted = admit(preconditions::applied(request.headers(), event)?)?;
                 let span = admitted.span(&caller);
                 let sent = self.queue.send(admitted.outgoing).await;
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
                 Ok(answer::accepted(&admitted.operation, &self.admission.public_url))
             }
             Submission::Batch(events) => {
+                preconditions::none_of_a_batch(request.headers())?;
                 let all = admit_all(events, admit)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(&caller), admitted.context)).collect();
                 let (outgoing, operations): (Vec<_>, Vec<_>) =

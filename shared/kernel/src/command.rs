@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::decider::Envelope;
 use crate::domain_event::{Cause, extension};
+use crate::expected_version::expected_version;
 use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use crate::message::raw;
 use crate::receipt::Receipt;
@@ -22,6 +23,8 @@ pub struct Command {
     pub traceparent: Option<String>,
     /// How often an operator has resubmitted it. Only the newest revision can run.
     pub revision: u32,
+    /// The only version of its aggregate that it may change; 0: one that is not there yet.
+    pub expected_version: Option<u64>,
 }
 
 /// Who sent a command, as the identity provider names them.
@@ -145,6 +148,8 @@ impl Command {
             correlation: text(extension::CORRELATION)?,
             traceparent: text(extension::TRACEPARENT).ok(),
             revision: revision(&event)?,
+            expected_version: expected_version(&event)
+                .map_err(|_| NotACommand::Attribute(extension::EXPECTED_VERSION))?,
             event,
         })
     }

@@ -54,7 +54,7 @@ pub enum Unpublishable {
     TooLarge { bytes: usize },
 }
 
-/// Names of the extension attributes that Waybill sets. What a caller sends under these names is overwritten.
+/// Names of the extension attributes that mean something to Waybill. Most are set by it, whatever a caller sent.
 pub mod extension {
     pub const TENANT: &str = "tenantid";
     pub const OPERATION: &str = "operationid";
@@ -66,6 +66,9 @@ pub mod extension {
     pub const TRACEPARENT: &str = "traceparent";
     /// How often an operator has resubmitted the command; absent, never.
     pub const REVISION: &str = "commandrevision";
+    /// The version that a command expects its aggregate to be at. The caller's own: see
+    /// [`expected_version`](crate::expected_version).
+    pub const EXPECTED_VERSION: &str = "expectedversion";
 }
 
 impl RecordedEvent {

@@ -8,6 +8,7 @@ pub mod command;
 pub mod context;
 pub mod decider;
 pub mod domain_event;
+pub mod expected_version;
 mod hex;
 pub mod ids;
 pub mod message;

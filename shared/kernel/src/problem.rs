@@ -83,6 +83,8 @@ kinds! {
     id_reused: 409, "id-reused", "The id was used for another command";
     /// Somebody else acted on the parked message first.
     conflict: 409, "conflict", "Somebody was faster";
+    /// The aggregate is not at the version that the command expects; nothing was changed.
+    unexpected_version: 412, "unexpected-version", "The aggregate is at another version";
     too_large: 413, "too-large", "The request is too large";
     unsupported_media_type: 415, "unsupported-media-type", "The content type is not supported";
     /// `data` breaks its schema; `errors` lists where.

@@ -13,11 +13,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::cloud_event::{CloudEvent, canonical};
+use crate::domain_event::extension;
 use crate::hex;
 use crate::ids::{CommandKey, TenantId, hash};
 use crate::timestamp::Timestamp;
 
-/// What a command says: a hash over type, subject, schema and `data` in canonical JSON.
+/// What a command says: a hash over type, subject, schema, `data` in canonical JSON, and the version that it expects, if
+/// it does.
 ///
 /// A retry that orders its keys differently has the same digest; another amount under the same id has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +30,12 @@ impl Digest {
     /// became current between two tries does not make them differ.
     pub fn of(event: &CloudEvent, data: &serde_json::Value) -> Self {
         let part = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
-        Self(hash(&[
-            event.ty().as_bytes(),
-            part(event.subject()).as_bytes(),
-            part(event.dataschema()).as_bytes(),
-            canonical(data).as_bytes(),
-        ]))
+        let (subject, schema, data) = (part(event.subject()), part(event.dataschema()), canonical(data));
+        let mut parts = vec![event.ty().as_bytes(), subject.as_bytes(), schema.as_bytes(), data.as_bytes()];
+        // Only where there is one: without, a command has the digest that it had before there were any.
+        let expected = event.extension(extension::EXPECTED_VERSION).map(ToString::to_string);
+        parts.extend(expected.as_ref().map(String::as_bytes));
+        Self(hash(&parts))
     }
 }
 
@@ -247,6 +249,21 @@ mod tests {
     fn short_secrets_are_refused() {
         assert!(ReceiptKeys::parse("short").is_err());
         assert!(ReceiptKeys::parse("").is_err());
+    }
+
+    #[test]
+    fn a_digest_tells_what_is_expected_and_is_what_it_was_where_nothing_is() {
+        let digest = |expected: Option<crate::cloud_event::Value>| {
+            let mut event = CloudEvent::builder("1", "/s", "SubmitOrder");
+            if let Some(expected) = expected {
+                event = event.extension("expectedversion", expected);
+            }
+            Digest::of(&event.build().expect("an event"), &serde_json::Value::Null)
+        };
+        assert_eq!(digest(None).to_string(), "2cc41c7c63cbeaf57dd25e543128fc64");
+        assert_ne!(digest(None), digest(Some(0.into())));
+        assert_ne!(digest(Some(0.into())), digest(Some(1.into())));
+        assert_eq!(digest(Some(7.into())), digest(Some("7".into())), "one mode has numbers, the other text");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod contention;
 mod dead_letters;
+mod expected_versions;
 mod giving_back;
 mod guards;
 mod outcomes;

@@ -9,6 +9,7 @@ mod commands;
 mod hostile;
 mod malformed;
 mod outages;
+mod preconditions;
 mod privacy;
 mod providers;
 mod request;
