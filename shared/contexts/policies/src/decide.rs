@@ -1,7 +1,8 @@
 //! The policy's rules. A number stays taken when its policy is cancelled: claims under it may still come in.
 
 use kernel::decider::{Decision, Guard, Rejection};
-use kernel::timestamp::Timestamp;
+use time::Date;
+use time::format_description::well_known::Iso8601;
 
 use crate::commands::{BindPolicy, Command};
 use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted};
@@ -31,11 +32,19 @@ pub(crate) fn decide(state: State, command: &Command) -> Result<Decision<Event>,
 fn bind(
     BindPolicy { number, holder, premium, currency, from, until }: BindPolicy,
 ) -> Result<Decision<Event>, Rejection> {
-    let day = |date: &str| Timestamp::parse(&format!("{date}T00:00:00Z"));
-    if !matches!((day(&from), day(&until)), (Some(first), Some(end)) if first < end) {
-        return Err(Rejection::new("impossible-period", format!("No day is from {from} until before {until}")));
+    if day(&from)? >= day(&until)? {
+        return Err(impossible(format!("The period from {from} until {until} has no day")));
     }
     let otherwise = Rejection::new("number-taken", format!("Another policy has the number {number}"));
     let claim = Guard::Claim { name: "policy-number", value: number.clone(), otherwise };
     Ok(Decision::of(PolicyBound { number, holder, premium, currency, from, until }).guarded_by(claim))
+}
+
+/// A day of the calendar, such as 2026-01-31.
+fn day(text: &str) -> Result<Date, Rejection> {
+    Date::parse(text, &Iso8601::DATE).map_err(|_| impossible(format!("{text} is no day of the calendar")))
+}
+
+fn impossible(detail: String) -> Rejection {
+    Rejection::new("impossible-period", detail)
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::commands::{AdjustPremium, BindPolicy, CancelPolicy, Command};
 use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted};
 use crate::projection::PolicyView;
+use crate::state::State;
 use crate::{CONTEXT, Policies};
 
 fn id(text: &str) -> AggregateId {
@@ -75,7 +76,28 @@ mod binding {
         ] {
             given::<Policies>([]).when(bind(from, until)).then_rejected("impossible-period");
         }
-        assert_eq!(given::<Policies>([]).when(bind("2026-02-01", "2026-02-02")).decision().events.len(), 1);
+    }
+
+    #[test]
+    fn a_period_may_lie_anywhere_in_the_calendar() {
+        for (from, until) in [
+            ("2026-02-01", "2026-02-02"),
+            ("1969-12-31", "1970-01-01"),
+            ("1875-06-30", "1969-12-31"),
+            ("2024-02-29", "2024-03-01"),
+            ("9999-12-30", "9999-12-31"),
+        ] {
+            assert_eq!(given::<Policies>([]).when(bind(from, until)).decision().events.len(), 1, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_which_date_is_no_day() {
+        let detail =
+            |from, until| crate::decide::decide(State::Unknown, &bind(from, until).into()).expect_err("refused").detail;
+        assert_eq!(detail("2026-02-30", "2027-01-01"), "2026-02-30 is no day of the calendar");
+        assert_eq!(detail("2025-02-28", "2025-02-29"), "2025-02-29 is no day of the calendar");
+        assert_eq!(detail("2026-02-01", "2026-02-01"), "The period from 2026-02-01 until 2026-02-01 has no day");
     }
 }
 
