@@ -1,9 +1,11 @@
-//! What `template.yaml` and `observability.yaml` repeat of the code, held against the code.
+//! What `template.yaml` and `observability.yaml` repeat of the code, held against the code, and their routes against
+//! `openapi.yaml`.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use messaging::Queues;
+use testkit::openapi::Description;
 
 /// The two files, by name.
 fn files() -> [(&'static str, String); 2] {
@@ -44,5 +46,52 @@ fn the_template_has_the_queues_that_the_code_knows() {
         for queue in [pair.queue_url, pair.dead_letters_url] {
             assert!(names.contains(&queue), "template.yaml has no queue {queue}, only {names:?}");
         }
+    }
+}
+
+/// The gateway's routes: method and path. Those of the console are none of the API's.
+fn routes() -> Vec<(String, String)> {
+    let [(_, template), _] = files();
+    let pair = |(method, path): (&str, &str)| (method.to_ascii_lowercase(), path.trim_matches('"').to_owned());
+    let route = |line: &str| match line.strip_prefix("RouteKey: ") {
+        Some(key) => key.split_once(' ').filter(|(method, _)| *method != "!Sub").map(pair),
+        None => line.split_once("{ Method: ")?.1.strip_suffix(" }")?.split_once(", Path: ").map(pair),
+    };
+    template.lines().map(str::trim).filter_map(route).collect()
+}
+
+/// Whether the route takes what the path's template describes. `{name}` stands for one segment, `{name+}` for all that
+/// follow.
+fn takes(route: &str, path: &str) -> bool {
+    match (route.split_once('/'), path.split_once('/')) {
+        _ if route.ends_with("+}") && !route.contains('/') => true,
+        (Some((route, deeper)), Some((path, below))) => one(route, path) && takes(deeper, below),
+        (None, None) => one(route, path),
+        _ => false,
+    }
+}
+
+fn one(route: &str, path: &str) -> bool {
+    route == path || route.starts_with('{')
+}
+
+#[test]
+fn every_described_operation_has_a_route_and_every_route_is_described() {
+    let routes = routes();
+    assert!(routes.len() >= 9, "{routes:?}");
+    let paths = Description::read().0["paths"].as_object().expect("paths");
+    let described: Vec<(&str, &str)> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().into_iter().flatten().map(move |(method, _)| (method.as_str(), path.as_str()))
+        })
+        .filter(|(method, _)| *method != "parameters")
+        .collect();
+    let leads = |(by, route): &(String, String), (method, path): &(&str, &str)| by == method && takes(route, path);
+    for operation in &described {
+        assert!(routes.iter().any(|route| leads(route, operation)), "template.yaml has no route for {operation:?}");
+    }
+    for route in &routes {
+        assert!(described.iter().any(|operation| leads(route, operation)), "openapi.yaml does not describe {route:?}");
     }
 }

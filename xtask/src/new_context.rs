@@ -52,7 +52,7 @@ pub fn new_context(root: &Path, name: &str) -> Result<()> {
     processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
     println!(
         "Made shared/contexts/{name}, with schemas and sample events under events/, and entered it in Cargo.toml, \
-         shared/catalog, template.yaml and observability.yaml.\n\n  \
+         shared/catalog, template.yaml, observability.yaml and openapi.yaml.\n\n  \
          cargo nextest run -p {name} -p catalog\n      \
          runs its tests\n  \
          UPDATE_SCHEMAS=1 cargo nextest run -p {name} schema_files\n      \
@@ -100,6 +100,7 @@ fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         })?,
         edited("template.yaml", &|text| edit::insert_context(text, name))?,
         edited("observability.yaml", &|text| edit::insert_context(text, name))?,
+        edited("openapi.yaml", &|text| edit::insert_collection(text, name))?,
     ])
 }
 

@@ -24,6 +24,20 @@ pub fn insert_context(text: &str, context: &str) -> Option<String> {
     (!loops.is_empty()).then(|| lines.join("\n") + "\n")
 }
 
+/// Describes the lists of the collection `name` in `openapi.yaml`: the row that says what they are asked by, and the
+/// parameter, unless another collection calls its owner so too. `None` if there is no such table or list.
+pub fn insert_collection(text: &str, name: &str) -> Option<String> {
+    const PARAMETER: &str = "        - { name: openedBy, in: query, ";
+    let row = format!("        | `{name}` | `openedBy` | `status`: `open`, `closed` |");
+    let text = insert(text, "        | --- | --- | --- |", "", &row)?;
+    if text.contains(PARAMETER) {
+        return Some(text);
+    }
+    let parameter =
+        format!("{PARAMETER}description: \"The owner, where it is called so.\", schema: {{ type: string }} }}");
+    insert(&text, "        - { $ref: \"#/components/parameters/Collection\" }", "        - name: limit", &parameter)
+}
+
 /// The line, with `word` in its list where it sorts.
 fn with_word(line: &str, word: &str) -> Option<String> {
     let (head, rest) = line.split_once('[')?;
@@ -56,9 +70,30 @@ mod tests {
     }
 
     #[test]
+    fn a_collection_gets_its_row_and_a_parameter_that_it_may_share() {
+        let text = concat!(
+            "        | --- | --- | --- |\n        | `orders` | `customer` | `status` |\n\n",
+            "        - { $ref: \"#/components/parameters/Collection\" }\n",
+            "        - { name: customer, in: query, schema: { type: string } }\n",
+            "        - { name: status, in: query, schema: { type: string } }\n",
+            "        - name: limit\n",
+        );
+        let one = insert_collection(text, "claims").expect("a table and a list");
+        assert!(
+            one.contains("| --- |\n        | `claims` | `openedBy` | `status`: `open`, `closed` |\n        | `orders`")
+        );
+        let both = insert_collection(&one, "parcels").expect("a table and a list");
+        assert!(both.contains("`status` |\n        | `parcels` | `openedBy`"), "{both}");
+        assert_eq!(both.matches("name: openedBy").count(), 1, "{both}");
+        assert!(both.find("name: customer") < both.find("name: openedBy"), "{both}");
+        assert!(both.find("name: openedBy") < both.find("name: status"), "{both}");
+    }
+
+    #[test]
     fn a_file_of_another_shape_is_left_to_people() {
         assert_eq!(insert(TEXT, "# Mine", "", "x"), None);
         assert_eq!(insert_context("- Context\n- !Ref Contexts\n", "x"), None);
         assert_eq!(insert_context("- Queue\n- [x]\n", "x"), None);
+        assert_eq!(insert_collection("paths: {}\n", "x"), None);
     }
 }

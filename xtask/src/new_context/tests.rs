@@ -29,6 +29,7 @@ fn copy(name: &str) -> PathBuf {
         "rustfmt.toml",
         "template.yaml",
         "observability.yaml",
+        "openapi.yaml",
         "functions",
         "shared",
         "tests",
@@ -105,6 +106,8 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
             "{file}"
         );
     }
+    let described = read(&root.join("openapi.yaml")).expect("a description");
+    assert!(described.contains("| `claims` | `openedBy` |") && described.contains("- { name: openedBy, in: query"));
     let again = new_context(&root, "claims").expect_err("it is there");
     assert_eq!(again.to_string(), "there is a context claims already");
 }

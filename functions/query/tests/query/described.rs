@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kernel::operation::{Operation, Resource, Status};
 use kernel::problem::{Fault, Problem};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::{Api, get, second, submitted};
 use testkit::openapi::Description;
@@ -72,10 +72,7 @@ async fn every_described_path_answers_its_example() {
             match parameter["in"].as_str() {
                 Some("path") if path.starts_with("/operations") => target = target.replace("{id}", &operation),
                 Some("path") => target = target.replace(&format!("{{{name}}}"), &text),
-                Some("query") if example.is_object() => {
-                    let pairs = example.as_object().into_iter().flatten();
-                    query.extend(pairs.map(|(name, value)| format!("{name}={}", value.as_str().expect("text"))));
-                }
+                Some("query") if !example.is_null() => query.push(format!("{name}={text}")),
                 _ => {}
             }
         }
@@ -108,6 +105,70 @@ fn every_example_is_what_its_schema_says() {
         }
     }
     assert!(checked > 25, "only {checked} examples were found");
+}
+
+/// Goes through the description, but for its examples.
+fn visit(value: &'static Value, see: &mut dyn FnMut(&'static Map<String, Value>)) {
+    match value {
+        Value::Object(members) => {
+            see(members);
+            let described = members.iter().filter(|(name, _)| !matches!(name.as_str(), "example" | "examples"));
+            described.for_each(|(_, member)| visit(member, see));
+        }
+        Value::Array(values) => values.iter().for_each(|value| visit(value, see)),
+        _ => {}
+    }
+}
+
+/// Within braces, YAML takes the rest of an unquoted text behind a comma for another member, of no value.
+#[test]
+fn no_description_has_lost_what_follows_its_comma() {
+    visit(&Description::read().0, &mut |members| {
+        let lost: Vec<_> = members.iter().filter(|(_, value)| value.is_null()).collect();
+        assert!(lost.is_empty(), "a comma before {lost:?} is not in quotes");
+    });
+}
+
+/// Generators of clients go by `type`, and make a text of what has none, or refuse it.
+#[test]
+fn every_parameter_header_and_choice_of_values_says_its_type() {
+    let description = Description::read();
+    let typed = |schema: &Value| description.resolve(schema)["type"].is_string();
+    let mut seen = 0;
+    visit(&description.0, &mut |members| {
+        if members.get("enum").is_some_and(Value::is_array)
+            || members.get("const").is_some_and(|value| !value.is_object())
+        {
+            assert!(members.contains_key("type"), "{members:#?}");
+            seen += 1;
+        }
+        let headers = members.get("headers").and_then(Value::as_object).into_iter().flatten().map(|(_, header)| header);
+        let parameters = members.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        for described in headers.chain(parameters) {
+            assert!(typed(&description.resolve(described)["schema"]), "{described:#}");
+            seen += 1;
+        }
+    });
+    assert!(seen > 50, "only {seen} were found");
+}
+
+/// Clients in Java, Python and TypeScript have a type for each schema.
+#[test]
+fn no_schema_is_called_as_a_type_that_languages_have() {
+    let taken = ["Any", "Array", "Date", "Dict", "Error", "Exception", "List", "Map", "Object", "Optional", "Request"];
+    let taken = taken.into_iter().chain(["Response", "Set", "String", "Type", "Union"]).collect();
+    let names = keys(&Description::read().0["components"]["schemas"]);
+    assert_eq!(names.intersection(&taken).collect::<Vec<_>>(), [] as [&&str; 0]);
+}
+
+#[test]
+fn lists_are_asked_by_the_names_that_collections_have_for_owner_and_state() {
+    let parameters = Description::read().0["paths"]["/{collection}"]["get"]["parameters"].as_array();
+    let named = parameters.into_iter().flatten().filter_map(|parameter| parameter["name"].as_str());
+    let described: BTreeSet<_> = named.filter(|name| !["limit", "cursor"].contains(name)).collect();
+    let read_models = catalog::CONTEXTS.iter().flat_map(|context| context.read_models);
+    let served = read_models.map(|read_model| read_model.filters()).flat_map(|filters| [filters.owner, filters.state]);
+    assert_eq!(described, served.collect());
 }
 
 #[test]
