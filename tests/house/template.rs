@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use catalog::reserved_names::{CONTEXTS, PATHS};
 use messaging::Queues;
 use testkit::openapi::Description;
 
@@ -94,4 +95,65 @@ fn every_described_operation_has_a_route_and_every_route_is_described() {
     for route in &routes {
         assert!(described.iter().any(|operation| leads(route, operation)), "openapi.yaml does not describe {route:?}");
     }
+}
+
+/// The first segments of the paths that `openapi.yaml` describes and `template.yaml` routes, but for placeholders.
+fn first_segments_of_the_api() -> BTreeSet<String> {
+    let described = Description::read().0["paths"].as_object().expect("paths").keys().cloned();
+    let [(_, template), _] = files();
+    let console =
+        template.lines().filter_map(|line| Some(line.split_once("RouteKey: ")?.1.split_once(" /")?.1.to_owned()));
+    let paths = described.chain(routes().into_iter().map(|(_, path)| path)).chain(console);
+    let first = |path: String| {
+        let segment = path.trim_start_matches('/').split(['/', '"', ':', ' ', '}']).next();
+        segment.unwrap_or_default().to_owned()
+    };
+    paths.map(first).filter(|segment| !segment.starts_with('{')).collect()
+}
+
+#[test]
+fn every_path_of_the_api_is_reserved() {
+    let segments = first_segments_of_the_api();
+    assert!(segments.contains("console") && segments.contains("operations"), "{segments:?}");
+    for segment in segments {
+        assert!(PATHS.contains(&segment.as_str()), "{segment} is missing in shared/catalog/src/reserved_names.rs");
+    }
+}
+
+/// A context's resources are called `INSTALLATION-CONTEXT` and `INSTALLATION-CONTEXT-…`. So no other resource of the
+/// same kind may have the name that a new context's would get, or the installation could not be deployed with it.
+#[test]
+fn no_context_can_get_a_name_that_another_resource_has() {
+    let names: BTreeSet<(String, String)> = files().iter().flat_map(|(_, text)| physical_names(text)).collect();
+    let mut taken = BTreeSet::new();
+    for (kind, of_context) in &names {
+        let Some(suffix) = of_context.strip_prefix("${Context}") else { continue };
+        for (_, other) in names.iter().filter(|(other, _)| other == kind) {
+            let context = other.strip_suffix(suffix).filter(|name| name.bytes().all(|b| b.is_ascii_lowercase()));
+            taken.extend(context.map(|context| (context, other.as_str())));
+        }
+    }
+    assert!(
+        taken.contains(&("platform", "platform")) && taken.contains(&("subscription", "subscription-dead-letters"))
+    );
+    for (context, name) in taken {
+        let reserved = CONTEXTS.iter().any(|(_, names)| names.contains(&context));
+        assert!(reserved, "{context} is missing in shared/catalog/src/reserved_names.rs: a resource is called {name}");
+    }
+}
+
+/// What resources are called after the installation's name, each with the property that says so: `AlarmName`.
+fn physical_names(text: &str) -> Vec<(String, String)> {
+    let written = text.lines().filter_map(|line| {
+        let (kind, name) = line.trim().split_once(": !Sub \"")?;
+        let name = name.strip_prefix("${AWS::StackName}-").or_else(|| name.strip_prefix("${Installation}-"))?;
+        Some((kind, name.trim_end_matches('"').trim_end_matches(".fifo")))
+    });
+    // Loops over other things than contexts make alarms, whose names are in mappings.
+    let mapped = text.lines().filter_map(|line| {
+        let (_, name) = line.split_once("{ Queue: ").or_else(|| line.split_once("{ Name: "))?;
+        Some(("AlarmName", name.split([',', ' ']).next()?))
+    });
+    let names = written.filter(|(kind, _)| kind.ends_with("Name")).chain(mapped);
+    names.map(|(kind, name)| (kind.to_owned(), name.to_owned())).collect()
 }

@@ -3,6 +3,8 @@
 
 pub mod edit;
 mod names;
+#[path = "../../shared/catalog/src/reserved_names.rs"]
+mod reserved_names;
 #[cfg(test)]
 mod tests;
 
@@ -61,23 +63,42 @@ pub fn new_context(root: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// No package, context or message is called so yet.
+/// No package, context, collection or command is called so yet.
 fn check_free(root: &Path, names: &Names) -> Result<()> {
     let name = &names.names;
-    if root.join("shared/contexts").join(name).exists() {
+    let contexts = root.join("shared/contexts");
+    if contexts.join(name).exists() {
         bail!("there is a context {name} already");
     }
     if read(&root.join("Cargo.lock"))?.lines().any(|line| line == format!("name = {name:?}")) {
         bail!("{name} is a package that this workspace has or uses; the context needs another name");
     }
-    let schemas = root.join("events/schemas");
-    for folder in fs::read_dir(&schemas).with_context(|| schemas.display().to_string())? {
-        let (folder, message) = (folder?, format!("Open{}", names.singular_type()));
-        if folder.path().join(format!("{message}.1.json")).exists() {
-            bail!("{} has a message {message} already; the context needs another name", folder.file_name().display());
+    let collection = format!("COLLECTION: &'static str = {name:?}");
+    for context in folders(&contexts)? {
+        let projections = context.join("src/projection.rs");
+        if projections.exists() && read(&projections)?.contains(&collection) {
+            bail!("{} has a collection {name} already; the context needs another name", file_name(&context));
+        }
+    }
+    for context in folders(&root.join("events/schemas"))? {
+        if let Some(command) = names.commands().iter().find(|it| context.join(format!("{it}.1.json")).exists()) {
+            bail!("{} has a message {command} already; the context needs another name", file_name(&context));
         }
     }
     Ok(())
+}
+
+/// The folders in `folder`, by name.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    Ok(paths)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The files that know of every context, with this one entered.

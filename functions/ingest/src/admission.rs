@@ -1,5 +1,6 @@
 //! Admission: everything that is decided about an event before it is queued, without any I/O.
 
+use catalog::reserved_names::OWN;
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
@@ -51,9 +52,6 @@ impl Admitted {
         )
     }
 }
-
-/// Stands for the context of what goes to a tenant's own queue.
-const OWN: &str = "own";
 
 impl Admission {
     /// Checks grant, route, data and subject, and seals the message.

@@ -1,5 +1,7 @@
 //! Every bounded context of this installation, one line each. The only crate that knows them all.
 
+pub mod reserved_names;
+
 use kernel::context::{Context, ReadModel};
 
 /// The contexts, in the order of their names.
@@ -9,10 +11,6 @@ pub static CONTEXTS: &[Context] = &[
     orders::CONTEXT,
     policies::CONTEXT,
 ];
-
-/// What collections must not be called: the API has these paths itself.
-pub const RESERVED: &[&str] =
-    &["commands", "console", "dead-letters", "health", "operations", "parked", "redrive", "reports", "schemas"];
 
 /// The context of that name.
 pub fn context(name: &str) -> Option<&'static Context> {

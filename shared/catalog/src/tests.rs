@@ -68,7 +68,7 @@ fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
     let collections = CONTEXTS.iter().flat_map(|context| context.read_models).map(|model| model.collection());
     let collections = distinct(collections).expect("collections are distinct");
     for name in collections {
-        assert!(!RESERVED.contains(&name), "the API has a path {name} of its own");
+        assert!(!reserved_names::PATHS.contains(&name), "the API has a path {name} of its own");
         assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name} is not in kebab case");
     }
 }

@@ -2,20 +2,10 @@
 
 use anyhow::{Result, bail};
 
+use super::reserved_names::CONTEXTS as RESERVED;
+
 /// As the kernel's limit: the name becomes part of queue names and of `CloudFormation`'s ids.
 const MAX: usize = 30;
-
-/// Rust's own words and crates.
-const RUST: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
-    false final fn for gen if impl in let loop macro match mod move mut override priv pub ref return self static std \
-    struct super test trait true try type typeof unsafe unsized use virtual where while yield";
-
-/// The API's own paths.
-const PATHS: &str = "commands health operations parked redrive reports schemas";
-
-/// Types that every context uses: one named after the context would hide them.
-const TYPES: &str = "command context decider decision envelope event just option projection rejection result schema \
-    state strategy string timestamp value vec";
 
 /// A context's name in the forms that its files need.
 #[derive(Debug)]
@@ -29,12 +19,8 @@ impl Names {
         if !(1..=MAX).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_lowercase()) {
             bail!("a context's name is 1 to {MAX} lower-case letters, as in `claims`: not {name:?}");
         }
-        let among = |words: &str| words.split(' ').any(|word| word == name);
-        if among(RUST) || among(PATHS) {
-            bail!("{name} has a meaning in Rust or in the API's paths; the context needs another name");
-        }
-        if among(TYPES) {
-            bail!("{name} would be mixed up with a type that contexts use; take the plural, or another name");
+        if let Some((reason, _)) = RESERVED.iter().find(|(_, names)| names.contains(&name)) {
+            bail!("a context cannot be called {name}: {reason}");
         }
         Ok(Self { names: name.to_owned() })
     }
@@ -48,9 +34,9 @@ impl Names {
             .replace("__Name__", &capitalised(&singular))
     }
 
-    /// What one of them is called in types: `Claim`.
-    pub fn singular_type(&self) -> String {
-        capitalised(&singular(&self.names))
+    /// The types of the commands that it begins with.
+    pub fn commands(&self) -> [String; 2] {
+        ["Open__Name__", "Close__Name__"].map(|command| self.fill_in(command))
     }
 }
 
@@ -112,9 +98,41 @@ mod tests {
         for name in ["", "Claims", "my-claims", "claims2", "my_claims", "../claims", "ä", &"x".repeat(31)] {
             assert!(refusal(name).contains("1 to 30 lower-case letters"), "{name}");
         }
-        assert!(refusal("match").contains("Rust"));
-        assert!(refusal("operations").contains("the API's paths"));
-        assert!(refusal("command").contains("take the plural"));
         assert!(Names::parse(&"x".repeat(30)).is_ok());
+    }
+
+    #[test]
+    fn every_reserved_name_is_refused_with_its_reason() {
+        for (reason, names) in RESERVED {
+            for name in *names {
+                let refusal = Names::parse(name).expect_err(name).to_string();
+                // Some paths are no name of a context in any case: `dead-letters`.
+                let expected = if name.bytes().all(|b| b.is_ascii_lowercase()) { reason } else { "lower-case letters" };
+                assert!(refusal.contains(expected), "{refusal}");
+            }
+        }
+    }
+
+    #[test]
+    fn paths_words_and_types_that_are_taken_are_refused() {
+        for (name, reason) in [
+            ("console", "the API has a path"),
+            ("operations", "the API has a path"),
+            ("health", "the API has a path"),
+            ("own", "tenants' own queues"),
+            ("platform", "an alarm"),
+            ("registry", "events/ has a folder"),
+            ("match", "a word of Rust's"),
+            ("union", "a word of Rust's"),
+            ("str", "Rust has a crate, a tool or a type"),
+            ("command", "take the plural"),
+        ] {
+            let refusal = Names::parse(name).expect_err(name).to_string();
+            assert!(refusal.starts_with(&format!("a context cannot be called {name}: ")), "{refusal}");
+            assert!(refusal.contains(reason), "{refusal}");
+        }
+        for name in ["claims", "events", "commands", "documents"] {
+            assert_eq!(Names::parse(name).is_ok(), name != "commands", "{name}");
+        }
     }
 }

@@ -121,9 +121,17 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     for package in ["kernel", "query", "serde"] {
         assert!(refusal(package).contains("is a package that this workspace has or uses"), "{package}");
     }
-    fs::create_dir_all(root.join("events/schemas/others")).expect("a folder");
-    write(&root.join("events/schemas/others/OpenClaim.1.json"), "{}").expect("written");
+    for command in ["OpenClaim", "CloseLoan"] {
+        fs::create_dir_all(root.join("events/schemas/others")).expect("a folder");
+        write(&root.join(format!("events/schemas/others/{command}.1.json")), "{}").expect("written");
+    }
     assert!(refusal("claims").contains("others has a message OpenClaim already"));
+    assert!(refusal("loans").contains("others has a message CloseLoan already"));
+    let projection = root.join("shared/contexts/policies/src/projection.rs");
+    let renamed = read(&projection).expect("a projection").replace("= \"policies\"", "= \"covers\"");
+    write(&projection, &renamed).expect("written");
+    assert!(refusal("covers").contains("policies has a collection covers already"));
+    assert!(refusal("console").contains("the API has a path of that name"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
     write(&root.join("template.yaml"), &template.replace("- [checks, orders, policies]", "- !Ref Contexts"))
