@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use kernel::operation::LONGEST_WAY;
+
 use crate::assumptions::{
     ACCESS_LOG_BYTES, CALL, CPU_EACH, IDLE_POLLERS, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, LOG_COMPRESSION, LONG_POLL,
     MEMORY_OF_A_CORE,
@@ -118,7 +120,8 @@ fn growth(measured: &Measured) -> String {
     let [adjustments, .., orders] = &measured.workloads[..] else { panic!("two workloads at least") };
     let stored = prices::TABLE_STORAGE.dollars + prices::TABLE_BACKUPS.dollars;
     let logs = prices::LOG_STORAGE.dollars * LOG_COMPRESSION;
-    let records = format!("records of operations, {} days", measured.templates.parameter("OperationRetentionDays"));
+    let days = measured.templates.parameter("OperationRetentionDays") + LONGEST_WAY.as_secs_f64() / 86_400.0;
+    let records = format!("records of operations, {days} days");
     let kept_logs = format!("logs, {} days", measured.templates.log_retention());
     let mut table = Table::new("", ["adjusted premiums, GB", "$ a month", "new orders, GB", "$ a month"]);
     let mut row = |what: &str, bytes: &dyn Fn(&Taken) -> f64, price: f64| {

@@ -7,6 +7,7 @@ mod ledger;
 mod outages;
 mod poison;
 mod repair;
+mod retention;
 mod subscribers;
 mod volume;
 mod world;

@@ -37,7 +37,9 @@ pub const VISIBILITY: Duration = Duration::from_mins(3);
 pub const SCHEDULE: Duration = Duration::from_mins(5);
 /// How long a run may take.
 const RUN: Duration = Duration::from_mins(5);
-const RETENTION: Duration = Duration::from_hours(24 * 90);
+/// 90 days and the longest way, as `OPERATION_RETENTION_DAYS` has it.
+pub const RETENTION: Duration = Duration::from_hours(24 * (90 + 28));
+pub const RECEIPT_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 
 pub struct World {
     pub aws: Aws,
@@ -72,7 +74,7 @@ impl World {
             queue,
             dead_letters,
             context: &ledger::CONTEXT,
-            receipts: ReceiptKeys::parse(&"k".repeat(32)).expect("keys"),
+            receipts: ReceiptKeys::parse(RECEIPT_KEY).expect("keys"),
             receives: Arc::default(),
         }
     }

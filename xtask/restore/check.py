@@ -27,6 +27,9 @@ GONE = (
 
 DAY = 24 * 60 * 60
 
+# Records outlast the retention by the time that a command can be on its way.
+LONGEST_WAY_DAYS = 28
+
 
 def check(stack, repair):
     """Prints each finding as a line of JSON, then how many there are. Returns whether some are left."""
@@ -82,7 +85,7 @@ class Checking:
         self.stack = stack
         self.repair = repair
         self.found = Counter()
-        self.retention = int(stack.parameters["OperationRetentionDays"]) * DAY
+        self.retention = (int(stack.parameters["OperationRetentionDays"]) + LONGEST_WAY_DAYS) * DAY
 
     def tell(self, finding, **about):
         self.found[finding] += 1

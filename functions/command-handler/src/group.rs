@@ -9,6 +9,7 @@ use kernel::ids::StreamId;
 use kernel::operation::Status;
 use lambda::batch::Received;
 use lambda::telemetry::{chain, chain_in_full, metric};
+use store::operations::{OperationRecord, expires_too_soon};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::delivery::Delivery;
@@ -72,6 +73,10 @@ impl Group {
                     known = Some(head.with(batch.aggregate));
                 }
                 Err(CommitError::Refused { stream_moved, entries }) => {
+                    let entries = match self.keep_records(handler, entries, clock).await {
+                        Ok(entries) => entries,
+                        Err(error) => return self.stuck(&error),
+                    };
                     conflicts += u32::from(stream_moved);
                     self.learn(handler.context.name, stream_moved, entries);
                     known = (!stream_moved).then_some(base);
@@ -157,6 +162,31 @@ impl Group {
         }
     }
 
+    /// The records that repeats have met are kept as long as if the commands had been handled now. Gives the refusals,
+    /// without those whose record has expired meanwhile: these commands are to be decided again.
+    async fn keep_records(
+        &self,
+        handler: &CommandHandler,
+        entries: Vec<(usize, Refusal)>,
+        clock: Clock,
+    ) -> Result<Vec<(usize, Refusal)>, StoreError> {
+        let until = handler.expiry(clock.now());
+        let mut known = Vec::with_capacity(entries.len());
+        for (index, refusal) in entries {
+            if let Refusal::Duplicate { expires_at, .. } = refusal
+                && expires_too_soon(expires_at, until)
+            {
+                let receipt = &self.pending[index].command.receipt;
+                let key = OperationRecord::key(&self.stream.tenant, receipt.command_key);
+                if !handler.events.keep_operation(&key, until).await? {
+                    continue;
+                }
+            }
+            known.push((index, refusal));
+        }
+        Ok(known)
+    }
+
     /// Takes note of why single commands cannot be part of the transaction.
     ///
     /// A repeat is one whatever the state. All else was found out on the state that the commands before it were to
@@ -166,7 +196,7 @@ impl Group {
         let mut repeats = Vec::new();
         for (index, refusal) in entries {
             match refusal {
-                Refusal::Duplicate { same_content } => repeats.push((index, same_content)),
+                Refusal::Duplicate { same_content, .. } => repeats.push((index, same_content)),
                 Refusal::Guard(rejection) if Some(index) == first => {
                     self.pending[index].settled = Some(Settled::Rejected(rejection));
                 }

@@ -37,7 +37,7 @@ pub struct CommandHandler {
     pub events: EventStore,
     pub parked: Parked,
     pub giving_back: GivingBack,
-    /// How long the record of a final outcome is kept, and thus how long a repeat is known as one.
+    /// How long the record of a final outcome is kept after the command, or a repeat of it, was handled.
     pub retention: Duration,
     pub deciding: Deciding,
 }

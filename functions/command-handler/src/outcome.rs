@@ -30,12 +30,15 @@ impl From<Settled> for Verdict {
 }
 
 impl CommandHandler {
+    /// Until when the record of a final outcome is kept, in seconds since 1970.
+    pub(crate) fn expiry(&self, now: Timestamp) -> u64 {
+        now.plus(self.retention).seconds()
+    }
+
     /// What one command adds to the transaction. `version` is the stream's before it.
     pub(crate) fn entry(&self, delivery: &Delivery, verdict: Verdict, version: u64, now: Timestamp) -> Entry {
-        let mut operation = OperationRecord {
-            expires_at: Some(now.plus(self.retention).seconds()),
-            ..OperationRecord::of(&delivery.command, now)
-        };
+        let mut operation =
+            OperationRecord { expires_at: Some(self.expiry(now)), ..OperationRecord::of(&delivery.command, now) };
         let entry = |operation| Entry {
             operation,
             events: Vec::new(),

@@ -102,6 +102,12 @@ impl CommandHandler {
             problem: Some(Problem::parked(detail).to_json()),
             ..OperationRecord::headed(header, self.context.name, now)
         };
-        self.parked.park_command(message, &record).await
+        match self.parked.park_command(message, &record).await? {
+            // A repeat, which its record has to outlast. If the record has just expired, the command is none any more.
+            Parking::Settled if !self.events.keep_operation(&record.operation_key, self.expiry(now)).await? => {
+                self.parked.park_command(message, &record).await
+            }
+            parking => Ok(parking),
+        }
     }
 }

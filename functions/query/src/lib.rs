@@ -18,8 +18,6 @@ mod parameters;
 mod schemas;
 mod settings;
 
-use std::time::Duration;
-
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -44,8 +42,6 @@ pub struct Query {
     pub streams: Streams,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
-    /// How long the record of a final outcome is kept.
-    pub retention: Duration,
 }
 
 /// Why there is no answer but a problem.

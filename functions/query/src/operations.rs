@@ -1,6 +1,6 @@
 //! `GET /operations/{id}`: how a command is doing.
 
-use kernel::operation::{Operation, Status};
+use kernel::operation::{LONGEST_WAY, Operation, Status};
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
@@ -12,16 +12,17 @@ use lambda_http::http::header::RETRY_AFTER;
 use crate::{Answer, Query, nothing_here};
 
 impl Query {
-    /// The record, or `accepted` for a genuine receipt that has none yet. Unknown, forged, foreign and long past are
-    /// the same 404.
+    /// What the record tells; `accepted` for a genuine receipt of which none tells yet, as long as its command can be on
+    /// its way. Unknown, forged, foreign and long past are the same 404. So nothing final is ever taken back.
     pub(crate) async fn operation(&self, caller: &Caller, id: &str, parameters: &Parameters, now: Timestamp) -> Answer {
         parameters.expect_only(&[])?;
         let opened = self.receipts.open(&caller.tenant, id).await.map_err(|_| cannot_be_told())?;
         let receipt = opened.ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
-        let operation = match self.operations.find(&caller.tenant, receipt.command_key).await? {
+        let record = self.operations.find(&caller.tenant, receipt.command_key).await?;
+        let operation = match record.filter(|record| record.tells_of(&receipt)) {
             Some(record) => record.seen_by(&receipt, &self.public_url),
-            None if receipt.accepted_at.plus(self.retention) < now => return Err(nothing_here().into()),
+            None if receipt.accepted_at.plus(LONGEST_WAY) < now => return Err(nothing_here().into()),
             None => Operation::accepted(id, receipt.accepted_at),
         };
         let body = serde_json::to_string(&operation).expect("an operation has string keys");

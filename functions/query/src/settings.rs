@@ -26,7 +26,6 @@ impl Query {
             read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),
             streams: Streams::new(dynamodb, &environment.text("EVENTS_TABLE")?),
             public_url: environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
-            retention: environment.retention()?,
         })
     }
 }

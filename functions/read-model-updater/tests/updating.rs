@@ -85,6 +85,7 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
             revision: 0,
             attempt: None,
             failed_at: None,
+            accepted_at: None,
             recorded_at: Timestamp::from_millis(0),
             expires_at: None,
         };

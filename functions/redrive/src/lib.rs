@@ -40,7 +40,7 @@ pub struct Redrive {
     pub operations: Operations,
     pub parked: Parked,
     pub operators: Operators,
-    /// How long records of what operators did are kept.
+    /// How long records are kept of outcomes, and of what operators did.
     pub retention: Duration,
     pub pace: Pace,
 }

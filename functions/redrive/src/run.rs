@@ -13,7 +13,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::telemetry::chain;
 use messaging::dead_letters::{DeadLetter, Failure, Order, Returning, send_back};
-use store::operations::OperationRecord;
+use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
 
 use crate::triage::{Letter, State, Triage, key};
@@ -196,11 +196,13 @@ impl<'a> Run<'a> {
         self.deal_with(old).await?;
         let (done, rest): (Vec<_>, Vec<_>) =
             letters.into_iter().partition(|letter| matches!(letter.state, State::Settled | State::Repeat));
-        self.report.settled += done.len() as u64;
         if self.dry {
+            self.report.settled += done.len() as u64;
             self.held.extend(done.into_iter().map(|letter| letter.dead));
             return Ok(rest);
         }
+        let done = self.keep_records(done).await?;
+        self.report.settled += done.len() as u64;
         // With a repeat goes what tells that a canary has failed, so that is put on record before.
         let failed = done.iter().filter(|letter| letter.state == State::Repeat && letter.dead.failure.attempts > 0);
         let failed = failed.filter_map(|Letter { dead, command, .. }| {
@@ -210,6 +212,21 @@ impl<'a> Run<'a> {
         self.redrive.operations.mark_retrying(failed.collect()).await?;
         self.delete(&done).await?;
         Ok(rest)
+    }
+
+    /// The records of what is settled are kept as long as if it had been handled now. Gives these letters, and leaves to
+    /// the next run those whose record has expired meanwhile.
+    async fn keep_records(&mut self, letters: Vec<Letter>) -> Result<Vec<Letter>, RunError> {
+        let until = self.now().plus(self.redrive.retention).seconds();
+        let mut known = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let command = letter.command.as_ref().filter(|_| expires_too_soon(letter.expires_at, until));
+            match command.map(key) {
+                Some(key) if !self.redrive.operations.keep(&key, until).await? => self.hold(vec![letter]),
+                _ => known.push(letter),
+            }
+        }
+        Ok(known)
     }
 
     /// Parks what has used up its attempts, sends back what is due, leaves the rest.

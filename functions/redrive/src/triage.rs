@@ -27,6 +27,8 @@ pub(crate) struct Letter {
     /// Its context has decided it since it failed, and so was up.
     pub handled_since: bool,
     pub state: State,
+    /// When the record of its outcome expires, in seconds since 1970.
+    pub expires_at: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,8 @@ impl Triage<'_> {
             let handled_since = record.is_some_and(|record| {
                 matches!(record.outcome, Status::Succeeded | Status::Rejected) && record.recorded_at > dead.sent_at
             });
-            looked_at.push(Letter { dead, command, attempts, sent, handled_since, state });
+            let expires_at = record.and_then(|record| record.expires_at);
+            looked_at.push(Letter { dead, command, attempts, sent, handled_since, state, expires_at });
         }
         Ok(looked_at)
     }

@@ -1,9 +1,16 @@
 //! The operation: what a client follows from the 202 to the outcome.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::timestamp::Timestamp;
+
+/// For how long a command can be on its way without a record of it: 14 days in its queue, and as long in its dead letters,
+/// which is how long SQS keeps a message. Whoever sends it on from there writes a record first. After that time it has a
+/// record, or had one.
+pub const LONGEST_WAY: Duration = Duration::from_hours(28 * 24);
 
 /// Where a command is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

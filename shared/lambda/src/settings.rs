@@ -5,6 +5,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use kernel::operation::LONGEST_WAY;
+
+/// Two days more than [`LONGEST_WAY`], for a repeat need not put off that a record expires by less than one.
+const LEAST_RETENTION_DAYS: u32 = 30;
+
 /// Why the function does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSetting {
@@ -49,15 +54,19 @@ impl Environment {
         self.text(name)?.parse().map_err(|error: T::Err| invalid(name, error))
     }
 
-    /// `OPERATION_RETENTION_DAYS`: how long the record of a final outcome is kept, and thus how long a repeat is known
-    /// as one. Longer than a queue keeps a message, which is 14 days.
+    /// How long the record of a final outcome is kept: for `OPERATION_RETENTION_DAYS`, in which a repeat is known as one,
+    /// and then for as long as a repeat of the last day can be on its way.
+    ///
+    /// The setting is longer than that way. So what was accepted for one record is told from what was accepted after it
+    /// had expired ([`OperationRecord::tells_of`](store::operations::OperationRecord::tells_of)).
     pub fn retention(&self) -> Result<Duration, BadSetting> {
         const NAME: &str = "OPERATION_RETENTION_DAYS";
         let days: u32 = self.parsed(NAME)?;
-        if days < 15 {
-            return Err(invalid(NAME, "must be 15 or more: a queue keeps messages for 14 days"));
+        if days < LEAST_RETENTION_DAYS {
+            let why = format!("must be {LEAST_RETENTION_DAYS} or more: a command can be on its way for 28 days");
+            return Err(invalid(NAME, why));
         }
-        Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+        Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60) + LONGEST_WAY)
     }
 
     /// These variables and further ones; a further one replaces one of the same name.
@@ -92,5 +101,13 @@ mod tests {
         let days = environment.parsed::<u32>("DAYS").map_err(message);
         assert_eq!(days, Err("the environment variable DAYS invalid digit found in string".into()));
         assert_eq!(environment.with([("DAYS", "7")]).parsed::<u32>("DAYS").ok(), Some(7));
+    }
+
+    #[test]
+    fn records_are_kept_for_the_way_of_a_repeat_longer_than_repeats_are_known() {
+        let retention = |days| Environment::of([("OPERATION_RETENTION_DAYS", days)]).retention();
+        assert_eq!(retention("90").ok(), Some(Duration::from_hours(118 * 24)));
+        let refused = retention("29").map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|why| why.contains("must be 30 or more")));
     }
 }

@@ -116,8 +116,9 @@ pub enum CommitError {
 /// Why an entry cannot be part of it.
 #[derive(Debug, Clone)]
 pub enum Refusal {
-    /// The command has an outcome already, or its id belongs to other content.
-    Duplicate { same_content: bool },
+    /// The command has an outcome already, or its id belongs to other content. When that record expires, in seconds since
+    /// 1970.
+    Duplicate { same_content: bool, expires_at: Option<u64> },
     /// One of its guards did not hold.
     Guard(Rejection),
 }
@@ -303,8 +304,10 @@ fn explain(slots: &[Slot], reasons: &[CancellationReason]) -> CommitError {
             ("None", _) => {}
             ("ConditionalCheckFailed", Slot::Stream) => stream_moved = true,
             ("ConditionalCheckFailed", Slot::Operation(index, digest)) => {
-                let same_content = reason.item().and_then(|item| item.get("digest")) == Some(&s(digest));
-                entries.push((*index, Refusal::Duplicate { same_content }));
+                let attribute = |name| reason.item().and_then(|item| item.get(name));
+                let same_content = attribute("digest") == Some(&s(digest));
+                let expires_at = attribute("expires_at").and_then(|seconds| seconds.as_n().ok()?.parse().ok());
+                entries.push((*index, Refusal::Duplicate { same_content, expires_at }));
             }
             ("ConditionalCheckFailed", Slot::Guard(index, rejection)) => {
                 entries.push((*index, Refusal::Guard(rejection.clone())));

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::commit::{CommitBuilder, CommitError, Head};
 use crate::error::StoreError;
 use crate::item::{Item, n, s};
+use crate::operations;
 use crate::stream_positions::CommitReference;
 
 /// Names of the tables that a commit writes to.
@@ -124,6 +125,11 @@ impl EventStore {
     /// Commits it: everything, or nothing.
     pub async fn commit(&self, commit: CommitBuilder, now: Timestamp) -> Result<Head, CommitError> {
         commit.send(&self.client, now).await
+    }
+
+    /// The same as [`Operations::keep`](operations::Operations::keep).
+    pub async fn keep_operation(&self, key: &str, until: u64) -> Result<bool, StoreError> {
+        operations::keep(&self.client, &self.tables.operations, key, until).await
     }
 
     /// The aggregate as of now, by one strongly consistent Query of one item.

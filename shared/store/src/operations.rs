@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use kernel::command::{Command, Header};
 use kernel::ids::{CommandKey, TenantId};
-use kernel::operation::{Operation, Resource, Status};
+use kernel::operation::{LONGEST_WAY, Operation, Resource, Status};
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -47,9 +48,13 @@ pub struct OperationRecord {
     /// When that attempt was found to have failed; until then, it may be on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
+    /// When the command was accepted of which this was written. Records of earlier releases lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     /// When this was written.
     pub recorded_at: Timestamp,
-    /// Time to live in seconds since 1970; only of final outcomes.
+    /// Time to live in seconds since 1970; only of final outcomes. Each repeat of the command puts it off
+    /// ([`Operations::keep`]). DynamoDB deletes later; until then the record counts as there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
@@ -80,6 +85,7 @@ impl OperationRecord {
             revision,
             attempt: None,
             failed_at: None,
+            accepted_at: Some(receipt.accepted_at),
             recorded_at: now,
             expires_at: None,
         }
@@ -92,12 +98,24 @@ impl OperationRecord {
             && self.revision == command.revision
     }
 
+    /// Whether this says what became of the command of `receipt`. If not, the receipt reads as if there were no record.
+    ///
+    /// - Not if the command may still be on its way when the record expires: it will either meet the record, which is then
+    ///   kept longer, or be carried out. Until it is known which, nothing is said that would have to be taken back.
+    /// - Not if the receipt is so much older that it belongs to an earlier record, which has expired.
+    pub fn tells_of(&self, receipt: &Receipt) -> bool {
+        let way_ends = receipt.accepted_at.plus(LONGEST_WAY);
+        self.expires_at.is_none_or(|expires_at| way_ends.seconds() <= expires_at)
+            && self.accepted_at.is_none_or(|accepted_at| accepted_at <= way_ends)
+    }
+
     /// The operation as the holder of `receipt` sees it; `public_url` is the API's own address.
     ///
-    /// A receipt of other content than was handled reads as rejected: the id was used before.
+    /// A repeat reads as the command that was handled, with the times of that one. A receipt of other content reads as
+    /// rejected, for the id was used before: from its acceptance on, whatever becomes of the other command.
     pub fn seen_by(&self, receipt: &Receipt, public_url: &str) -> Operation {
         let mut operation = Operation::accepted(receipt.to_string(), receipt.accepted_at);
-        operation.finished_at = Some(self.recorded_at);
+        operation.finished_at = Some(receipt.accepted_at);
         if self.digest != receipt.digest.to_string() {
             operation.status = Status::Rejected;
             operation.error = Some(Problem::id_reused(
@@ -105,6 +123,8 @@ impl OperationRecord {
             ));
             return operation;
         }
+        operation.accepted_at = receipt.accepted_at.min(self.accepted_at.unwrap_or(self.recorded_at));
+        operation.finished_at = Some(self.recorded_at.max(operation.accepted_at)); // clocks differ
         operation.status = self.outcome;
         operation.ty = Some(self.command_type.clone());
         operation.subject = Some(self.subject.clone());
@@ -194,6 +214,12 @@ impl Operations {
         Ok(found)
     }
 
+    /// Keeps the record of this [key](OperationRecord::key) until then (seconds since 1970), if it would expire before: the
+    /// command has come again. Gives whether there is a record.
+    pub async fn keep(&self, key: &str, until: u64) -> Result<bool, StoreError> {
+        keep(&self.client, &self.table, key, until).await
+    }
+
     /// Writes that commands are being retried, where they have no outcome yet. Gives the keys of those that are closed:
     /// they have their outcome, wait for a person, or were overtaken by another revision.
     pub async fn mark_retrying(&self, records: Vec<OperationRecord>) -> Result<HashSet<String>, StoreError> {
@@ -251,6 +277,36 @@ const MOST_PAUSES: u32 = 5;
 pub(crate) async fn pause(nth: u32) {
     let most = 20_u64 << nth.min(5);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
+}
+
+/// What makes it worth a write to put off that a record expires, in seconds: a repeat that comes within a day of the first
+/// one costs none.
+const WORTH_A_WRITE: u64 = 24 * 60 * 60;
+
+/// Whether a record that expires at the one time should be [kept](Operations::keep) until the other.
+pub fn expires_too_soon(expires_at: Option<u64>, until: u64) -> bool {
+    expires_at.is_some_and(|expires_at| expires_at.saturating_add(WORTH_A_WRITE) < until)
+}
+
+/// See [`Operations::keep`].
+pub(crate) async fn keep(client: &Client, table: &str, key: &str, until: u64) -> Result<bool, StoreError> {
+    let kept = client
+        .update_item()
+        .table_name(table)
+        .key("operation_key", s(key))
+        .update_expression("SET expires_at = :until")
+        .condition_expression("expires_at < :until")
+        .expression_attribute_values(":until", n(until))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
+    match kept {
+        Ok(_) => Ok(true),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item().is_some()),
+            _ => Err(StoreError::unavailable("UpdateItem")(error)),
+        },
+    }
 }
 
 /// Writes the record of a command that is open: it has none yet, or one that says it is retried, of the same content

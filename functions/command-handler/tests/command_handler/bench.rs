@@ -21,7 +21,8 @@ use testkit::{Aws, Message, TABLES};
 use tokio::time::Instant;
 
 pub const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-pub const RETENTION: Duration = Duration::from_hours(24 * 90);
+/// 90 days and the longest way.
+pub const RETENTION: Duration = Duration::from_hours(24 * (90 + 28));
 /// The queue's visibility timeout.
 pub const VISIBILITY: Duration = Duration::from_mins(3);
 /// How long an invocation may take.

@@ -54,6 +54,7 @@ async fn a_command_succeeds_with_two_calls() {
             "resource": "/orders/O-1",
             "version": 1,
             "revision": 0,
+            "accepted_at": receipt.accepted_at,
             "recorded_at": finished.to_string(),
             "expires_at": finished.plus(RETENTION).seconds(),
         })

@@ -26,7 +26,8 @@ use testkit::openapi::Description;
 use testkit::{Aws, Message, TABLES, gateway};
 
 pub const PUBLIC_URL: &str = "https://api.example";
-pub const RETENTION: Duration = Duration::from_hours(90 * 24);
+/// 90 days and the longest way.
+pub const RETENTION: Duration = Duration::from_hours((90 + 28) * 24);
 
 const RECEIPT_KEY: &str = "a-secret-of-at-least-thirty-two-characters";
 /// What API Gateway sends: the shape, the context and the claims of every request here.

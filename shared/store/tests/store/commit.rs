@@ -86,7 +86,7 @@ async fn an_outcome_once_final_stays() {
             let refused = world.commit(&stream, &base, &[neighbour, again]).await;
             match refused {
                 Err(CommitError::Refused { stream_moved: false, entries }) => match entries[..] {
-                    [(1, Refusal::Duplicate { same_content: found })] => assert_eq!(found, same_content),
+                    [(1, Refusal::Duplicate { same_content: found, .. })] => assert_eq!(found, same_content),
                     _ => panic!("a duplicate, not {entries:?}"),
                 },
                 other => panic!("refused, not {other:?}"),
@@ -101,7 +101,7 @@ async fn an_outcome_once_final_stays() {
 fn duplicate(refused: Result<store::Head, CommitError>) -> bool {
     match refused {
         Err(CommitError::Refused { stream_moved: false, entries }) => match entries[..] {
-            [(0, Refusal::Duplicate { same_content })] => same_content,
+            [(0, Refusal::Duplicate { same_content, .. })] => same_content,
             _ => panic!("a duplicate, not {entries:?}"),
         },
         other => panic!("refused, not {other:?}"),
@@ -181,7 +181,7 @@ async fn an_answer_that_never_comes_is_met_again_as_a_duplicate() {
     assert_eq!(base.version, 2, "it did happen");
     match world.commit(&stream, &base, &[entry]).await {
         Err(CommitError::Refused { stream_moved: false, entries }) => {
-            assert!(matches!(entries[..], [(0, Refusal::Duplicate { same_content: true })]), "{entries:?}");
+            assert!(matches!(entries[..], [(0, Refusal::Duplicate { same_content: true, .. })]), "{entries:?}");
         }
         other => panic!("a duplicate, not {other:?}"),
     }
