@@ -106,8 +106,16 @@ struct Filters<'a> {
 }
 
 impl<'a> Filters<'a> {
-    fn of(parameters: &'a Parameters) -> Result<Self, Problem> {
-        let [context, queue, ty, reason] = ["context", "queue", "type", "reason"].map(|name| parameters.text(name));
+    /// Queues and contexts are those that there are. Types and reasons may be of messages that another release parked.
+    fn of(parameters: &'a Parameters, queues: impl Iterator<Item = &'a String>) -> Result<Self, Problem> {
+        let queues: Vec<_> = queues.map(String::as_str).collect();
+        let contexts: Vec<_> = catalog::CONTEXTS.iter().map(|context| context.name).collect();
+        let context = match parameters.text("context") {
+            Some("") => Some(""),
+            _ => parameters.one_of("context", &contexts)?,
+        };
+        let queue = parameters.one_of("queue", &queues)?;
+        let [ty, reason] = ["type", "reason"].map(|name| parameters.text(name));
         if [context, queue, ty, reason].iter().all(Option::is_none) {
             return Err(Problem::bad_request("say which messages: by context, queue, type or reason"));
         }
@@ -166,7 +174,7 @@ impl Desk {
     /// `GET /parked?…`: messages, queue by queue; of each tenant the oldest first.
     pub(crate) async fn list(&self, operator: &Operator, parameters: &Parameters) -> Answer {
         parameters.expect_only(&["context", "queue", "type", "reason", "limit", "cursor"])?;
-        let filters = Filters::of(parameters)?;
+        let filters = Filters::of(parameters, self.queues.keys())?;
         let limit = parameters.limit()?;
         let last = cursor(parameters, operator)?;
         let mut messages: Vec<Summary> = Vec::new();

@@ -156,6 +156,11 @@ pub trait ReadModel: Send + Sync {
 
     fn filters(&self) -> Filters;
 
+    /// See [`Projection::STATES`].
+    fn states(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Folds `events`, in order, onto `document` (JSON; `None` before the first event).
     fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError>;
 
@@ -192,6 +197,10 @@ impl<P: Projection> ReadModel for P {
         P::FILTERS
     }
 
+    fn states(&self) -> &'static [&'static str] {
+        P::STATES
+    }
+
     fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {
         let mut document: Option<P::Document> =
             document.map(serde_json::from_str).transpose().map_err(ProjectError::Document)?;
@@ -205,11 +214,10 @@ impl<P: Projection> ReadModel for P {
             document = P::project(document, &event, &happening);
         }
         let document = document.ok_or(ProjectError::Nothing)?;
-        Ok(Projected {
-            document: raw(&document).get().to_owned(),
-            listing: P::listing(&document),
-            tallies: P::tallies(&document),
-        })
+        let listing = P::listing(&document);
+        let known = P::STATES.is_empty() || P::STATES.contains(&listing.state.as_str());
+        debug_assert!(known, "{} is in the state {}, which is not among its STATES", P::COLLECTION, listing.state);
+        Ok(Projected { document: raw(&document).get().to_owned(), listing, tallies: P::tallies(&document) })
     }
 
     fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError> {

@@ -22,6 +22,10 @@ pub trait Projection: Send + Sync + 'static {
     /// The query parameters that lists are asked by. Both must be given a value by [`Projection::listing`].
     const FILTERS: Filters;
 
+    /// The states that documents can be in, by their names in [`Listing::state`], if there are no others: lists are
+    /// then asked by one of them. Empty: others can come.
+    const STATES: &'static [&'static str] = &[];
+
     /// The document after `event`. `None` comes in before the first event, and goes out for an event that cannot be
     /// the first: the update then fails, for the stream's beginning is missing.
     fn project(document: Option<Self::Document>, event: &Self::Event, happening: &Happening) -> Option<Self::Document>;

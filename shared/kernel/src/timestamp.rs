@@ -34,9 +34,12 @@ impl Timestamp {
 
     /// Parses RFC 3339, any offset. `None` when it is not that, or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
-        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        let millis = u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok()?;
-        Some(Self::from_millis(millis))
+        Some(Self::from_millis(u64::try_from(millis(text)?).ok()?))
+    }
+
+    /// The same, with moments before 1970 drawn to its beginning.
+    pub fn parse_from_1970(text: &str) -> Option<Self> {
+        Some(Self::from_millis(u64::try_from(millis(text)?).unwrap_or_default()))
     }
 
     #[must_use]
@@ -48,6 +51,11 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// Milliseconds since 1970, or before it.
+fn millis(rfc3339: &str) -> Option<i128> {
+    Some(OffsetDateTime::parse(rfc3339, &Rfc3339).ok()?.unix_timestamp_nanos() / 1_000_000)
 }
 
 impl From<SystemTime> for Timestamp {
@@ -115,6 +123,17 @@ mod tests {
         assert_eq!(noon.to_string(), "2026-11-22T12:00:00.250Z");
         assert_eq!(Timestamp::parse("2026-11-22T13:00:00.25+01:00"), Some(noon));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn before_1970_there_is_no_time_or_its_beginning() {
+        for text in ["1969-12-31T23:59:59Z", "1970-01-01T00:59:59+01:00", "0001-01-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse_from_1970(text), Some(Timestamp::from_millis(0)), "{text}");
+        }
+        assert_eq!(Timestamp::parse_from_1970("1970-01-01"), None);
+        let noon = "2026-11-22T12:00:00.250Z";
+        assert_eq!(Timestamp::parse_from_1970(noon), Timestamp::parse(noon));
     }
 
     #[test]

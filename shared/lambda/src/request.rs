@@ -34,7 +34,10 @@ pub fn has_already(request: &Request, etag: &str) -> bool {
 }
 
 /// Reads the body as a JSON object, whatever the content type says. No body at all is an object without members.
+///
+/// Whoever asks by a body does so by that alone: a query parameter is refused, for what it says would not be done.
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    Parameters::of(request).expect_only(&[])?;
     let body: &[u8] = request.body().as_ref();
     let body = body.trim_ascii();
     let body = if body.is_empty() { b"{}" } else { body };
@@ -89,17 +92,35 @@ impl Parameters {
         self.values.get(name).map(String::as_str)
     }
 
+    /// A whole number in digits: `parse` alone would take a sign.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        let parse = |text: &str| text.parse().map_err(|_| Problem::bad_request(format!("{name} is a whole number")));
-        self.text(name).map(parse).transpose()
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let detail = match text.parse() {
+            _ if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("{name} is a whole number, in digits")
+            }
+            Ok(number) => return Ok(Some(number)),
+            Err(_) => format!("{name} is at most {}", u64::MAX),
+        };
+        Err(Problem::bad_request(detail))
+    }
+
+    /// Which of these values was given.
+    pub fn one_of<'a>(&'a self, name: &str, values: &[&str]) -> Result<Option<&'a str>, Problem> {
+        match self.text(name) {
+            Some(value) if !values.contains(&value) => {
+                Err(Problem::bad_request(format!("{name} is one of: {}", values.join(", "))))
+            }
+            value => Ok(value),
+        }
     }
 
     /// How many entries to list: 1 to 100, 20 if not said.
     pub fn limit(&self) -> Result<usize, Problem> {
-        match self.number("limit")? {
-            None => Ok(20),
-            Some(limit @ 1..=100) => Ok(usize::try_from(limit).unwrap_or(100)),
-            Some(_) => Err(Problem::bad_request("limit is 1 to 100")),
+        match self.number("limit") {
+            Ok(None) => Ok(20),
+            Ok(Some(limit @ 1..=100)) => Ok(usize::try_from(limit).unwrap_or(100)),
+            _ => Err(Problem::bad_request("limit is 1 to 100")),
         }
     }
 }

@@ -37,6 +37,7 @@ impl Projection for OrderView {
 
     const COLLECTION: &'static str = "orders";
     const FILTERS: Filters = Filters { owner: "customer", state: "status" };
+    const STATES: &'static [&'static str] = &["submitted", "shipped", "cancelled"];
 
     fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
         let updated_at = happening.time;

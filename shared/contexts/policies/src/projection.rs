@@ -35,6 +35,7 @@ impl Projection for PolicyView {
 
     const COLLECTION: &'static str = "policies";
     const FILTERS: Filters = Filters { owner: "holder", state: "status" };
+    const STATES: &'static [&'static str] = &["active", "cancelled"];
 
     fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
         let (id, bound_at) = (happening.aggregate.clone(), happening.time);

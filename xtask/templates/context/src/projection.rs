@@ -28,6 +28,7 @@ impl Projection for __Name__View {
 
     const COLLECTION: &'static str = "__names__";
     const FILTERS: Filters = Filters { owner: "openedBy", state: "status" };
+    const STATES: &'static [&'static str] = &["open", "closed"];
 
     fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
         Some(match event {
