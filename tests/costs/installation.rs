@@ -255,7 +255,7 @@ fn environment(topic: &str) -> Environment {
 /// A request as the HTTP API hands it to a function.
 fn request(method: &str, target: &str, content_type: &str, body: Option<&str>) -> Request {
     let target = target.strip_prefix(PUBLIC_URL).unwrap_or(target);
-    let claims = json!({ "client_id": CLIENT, "sub": CLIENT });
+    let claims = json!({ "client_id": CLIENT, "sub": CLIENT, "scope": "waybill/submit waybill/read" });
     let recorded = include_str!("../../events/aws/query.json");
     let event = gateway::event(recorded, method, target, Some(&claims), body);
     gateway::request(&event, &[("content-type".to_owned(), content_type)])

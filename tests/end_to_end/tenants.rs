@@ -18,6 +18,38 @@ fn a_token_for_reading_does_not_submit() {
 }
 
 #[test]
+fn a_token_for_submitting_follows_operations_and_reads_schemas_and_no_documents() {
+    let (order, submitter) = (fresh("O"), Client::with_scope("demo", "waybill/submit"));
+    let operation = submitter.submit(&submit_order(&order, &fresh("C")));
+    let resource = submitter.succeeded(&operation);
+    submitter.get("/schemas").expect(200);
+    submitter.get("/schemas/orders/SubmitOrder/1").expect(200);
+    for path in [&resource, &format!("/orders/{order}/history"), "/orders?status=submitted", "/reports/orders"] {
+        submitter.get(path).expect(403);
+    }
+}
+
+/// The neighbour's settings say so.
+#[test]
+fn a_user_who_is_granted_their_own_reads_no_others_and_a_client_reads_what_it_is_granted() {
+    let (client, user) = (Client::of("neighbour"), Client::user_of("neighbour"));
+    let sub = stack()["tenants"]["neighbour"]["user"]["sub"].as_str().expect("a subject").to_owned();
+    let (own, other) = (fresh("O"), fresh("O"));
+    for (order, customer) in [(&own, &sub), (&other, &fresh("C"))] {
+        client.read(&client.succeeded(&client.submit(&submit_order(order, customer))));
+    }
+    for rest in ["", "/history"] {
+        user.get(&format!("/orders/{own}{rest}")).expect(200);
+        user.get(&format!("/orders/{other}{rest}")).expect(404);
+    }
+    user.get(&format!("/orders?customer={sub}")).expect(200);
+    for path in ["/orders?status=submitted", "/reports/orders", "/policies/P-1"] {
+        assert_eq!(user.get(path).expect(403).problem(), "not-permitted");
+    }
+    client.get("/reports/orders").expect(200);
+}
+
+#[test]
 fn a_user_of_the_pool_acts_for_the_tenant_that_their_token_names() {
     let (user, order, customer) = (Client::user_of("demo"), fresh("O"), fresh("C"));
     let operation = user.submit(&submit_order(&order, &customer));

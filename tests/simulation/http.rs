@@ -8,7 +8,8 @@ const GATEWAY_EVENT: &str = include_str!("../../events/aws/query.json");
 
 /// A request by a machine client. `target` is path and query.
 pub fn request(method: &str, target: &str, client: &str, content_type: &str, body: Option<&str>) -> Request {
-    let claims = json!({ "client_id": client, "sub": client });
+    let scope = "waybill/submit waybill/read waybill/operate";
+    let claims = json!({ "client_id": client, "sub": client, "scope": scope });
     let mut event = gateway::event(GATEWAY_EVENT, method, target, Some(&claims), body);
     event["headers"] = json!({ "host": "api.example", "content-type": content_type });
     gateway::request::<&str>(&event, &[])

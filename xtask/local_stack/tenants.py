@@ -39,8 +39,8 @@ def main():
         tenant = file.stem.removesuffix("-tenant")
         client = client_of(tenant, cognito, stack)
         register(file, client_id=client["client_id"])
-        user, _ = new_user(f"{tenant}-user", cognito, stack, tenant)
-        stack["tenants"][tenant] = client | {"user": user}
+        user, sub = new_user(f"{tenant}-user", cognito, stack, tenant)
+        stack["tenants"][tenant] = client | {"user": user | {"sub": sub}}
 
     stack["operators"] = {}
     for file in sorted(given.registry.glob("*-operator.json")):

@@ -1,11 +1,11 @@
 //! Grants: which principal may send which command types from which sources.
 
-use store::registry::Grant;
+use store::registry::{Grant, include};
 
 /// Whether any grant lets `principal` send the command.
 pub(crate) fn permit(grants: &[Grant], principal: &str, command: &str, source: &str) -> bool {
     grants.iter().any(|grant| {
-        grant.principals.iter().any(|granted| granted == "*" || granted == principal)
+        include(&grant.principals, principal)
             && grant.types.iter().any(|pattern| type_matches(pattern, command))
             && grant.sources.iter().any(|prefix| source_begins_with(source, prefix))
     })

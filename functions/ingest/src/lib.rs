@@ -20,6 +20,7 @@ use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers, UnknownCaller};
 use lambda::receipt_keys::ReceiptSecret;
+use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
 use lambda::trace;
 use lambda_http::http::Method;
@@ -101,6 +102,7 @@ impl Ingest {
             }
             Problem::from(&unknown)
         })?;
+        require(request, &[Scope::Submit])?;
         let tenant = self.tenants.get(&caller.tenant).await.map_err(|error| {
             tracing::error!(error = chain(&error), tenant = %caller.tenant, "the tenant's settings cannot be read");
             Problem::unavailable("the tenant's settings cannot be read now; try again")

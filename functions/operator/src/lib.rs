@@ -35,6 +35,7 @@ use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Operator, Operators};
 use lambda::request::{Parameters, path};
+use lambda::scope::{Scope, require};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use messaging::{DeadLetters, SqsClient};
@@ -100,6 +101,7 @@ impl Desk {
 
     async fn operator(&self, request: &Request) -> Result<Operator, NoAnswer> {
         let operator = self.operators.identify(request).await?;
+        require(request, &[Scope::Operate])?;
         let span = tracing::Span::current();
         span.record("operator", operator.principal.id.as_str());
         span.record("tenant", operator.tenant.as_ref().map(TenantId::as_str));

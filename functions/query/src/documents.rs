@@ -13,6 +13,7 @@ use serde_json::json as json_value;
 use serde_json::value::RawValue;
 use store::read_models::By;
 
+use crate::grants::Sight;
 use crate::parameters;
 use crate::{Answer, Query, nothing_here};
 
@@ -39,9 +40,12 @@ impl Query {
         request: &Request,
     ) -> Answer {
         catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["version"])?;
         let wanted = parameters.number("version")?;
         let row = self.read_models.get(&caller.tenant, collection, id).await?;
+        // What is another owner's is as absent as what never was.
+        let row = row.filter(|row| sight.includes(row.owner()));
         if wanted.is_some_and(|wanted| row.as_ref().is_none_or(|row| row.version < wanted)) {
             let mut answer = lambda::http::problem(&Problem::not_yet("the read model is not at this version yet"));
             set(&mut answer, RETRY_AFTER, "1");
@@ -62,12 +66,19 @@ impl Query {
     }
 
     /// `GET /{collection}`, by owner, by state or by both, newest first.
-    pub(crate) async fn list(&self, caller: &Caller, collection: &str, parameters: &Parameters) -> Answer {
+    pub(crate) async fn list(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        parameters: &Parameters,
+        request: &Request,
+    ) -> Answer {
         let (_, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let sight = self.sight(request, caller, collection).await?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
         let (owner, state) =
-            (parameters::filter(parameters, filters.owner)?, parameters::filter(parameters, filters.state)?);
+            (parameters::filter(parameters, filters.owner)?, parameters::state(parameters, read_model)?);
         let by = match (owner, state) {
             (Some(owner), state) => By::Owner { owner, state },
             (None, Some(state)) => By::State(state),
@@ -76,6 +87,12 @@ impl Query {
                 return Err(Problem::bad_request(detail).into());
             }
         };
+        if let Sight::Own(owners) = &sight
+            && !owner.is_some_and(|owner| sight.includes(owner))
+        {
+            let detail = format!("read {collection} of your own alone: by {}={}", filters.owner, owners.join(" or "));
+            return Err(Problem::not_permitted(detail).into());
+        }
         let (limit, before) = (parameters.limit()?, parameters::place(parameters)?);
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
         let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
@@ -96,8 +113,17 @@ impl Query {
     }
 
     /// `GET /reports/{collection}`: its totals.
-    pub(crate) async fn report(&self, caller: &Caller, collection: &str, parameters: &Parameters) -> Answer {
+    pub(crate) async fn report(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        parameters: &Parameters,
+        request: &Request,
+    ) -> Answer {
         catalog::read_model(collection).ok_or_else(nothing_here)?;
+        if self.sight(request, caller, collection).await? != Sight::All {
+            return Err(Problem::not_permitted("totals are of all owners, and you may read your own documents").into());
+        }
         parameters.expect_only(&[])?;
         let totals = self.read_models.report(&caller.tenant, collection).await?;
         Ok(json(StatusCode::OK, "application/json", json_value!({ "totals": totals }).to_string()))

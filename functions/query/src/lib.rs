@@ -7,11 +7,15 @@
 //! | `/{collection}/{id}/history` | [`history`] |
 //! | `/schemas`, `/schemas/{context}/{type}/{version}` | [`schemas`] |
 //!
+//! The scope `waybill/submit` lets follow operations and fetch schemas, `waybill/read` everything; what of the documents is
+//! a matter of the tenant's read grants ([`grants`]).
+//!
 //! What belongs to another tenant is as absent as what never was.
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
 mod documents;
+mod grants;
 mod history;
 mod operations;
 mod parameters;
@@ -21,9 +25,11 @@ mod settings;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
+use lambda::cache::Cache;
 use lambda::caller::{Caller, Callers, UnknownCaller};
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::request::{Parameters, decode, path};
+use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
 use lambda_http::http::Method;
 use lambda_http::http::header::ALLOW;
@@ -32,10 +38,13 @@ use store::StoreError;
 use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::ReadModels;
+use store::registry::TenantSettings;
 
 /// Answers reads.
 pub struct Query {
     pub callers: Callers,
+    /// Of tenants, by their ids.
+    pub settings: Cache<TenantSettings, StoreError>,
     pub receipts: ReceiptSecret,
     pub operations: Operations,
     pub read_models: ReadModels,
@@ -94,14 +103,19 @@ impl Query {
         let parameters = Parameters::of(request);
         let path = path(request, &self.public_url);
         let segments: Vec<&str> = path.split('/').collect();
+        if let ["operations", _] | ["schemas", ..] = segments[..] {
+            require(request, &[Scope::Submit, Scope::Read])?;
+        }
         match segments[..] {
             ["operations", id] => self.operation(&caller, id, &parameters, now).await,
             ["schemas"] => self.schemas(&parameters),
             ["schemas", context, name, version] => schemas::schema(context, name, version, &parameters),
-            ["reports", collection] => self.report(&caller, collection, &parameters).await,
-            [collection] => self.list(&caller, collection, &parameters).await,
+            ["reports", collection] => self.report(&caller, collection, &parameters, request).await,
+            [collection] => self.list(&caller, collection, &parameters, request).await,
             [collection, id] => self.document(&caller, collection, &aggregate(id)?, &parameters, request).await,
-            [collection, id, "history"] => self.history(&caller, collection, &aggregate(id)?, &parameters).await,
+            [collection, id, "history"] => {
+                self.history(&caller, collection, &aggregate(id)?, &parameters, request).await
+            }
             _ => Err(nothing_here().into()),
         }
     }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use kernel::context::ReadModel;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -17,6 +18,15 @@ pub(crate) fn filter<'a>(parameters: &'a Parameters, name: &str) -> Result<Optio
             Err(Problem::bad_request(format!("{name} is at most {LONGEST_FILTER} bytes")))
         }
         value => Ok(value),
+    }
+}
+
+/// The state that documents are to be in: one of those that there are, where no others can come.
+pub(crate) fn state<'a>(parameters: &'a Parameters, read_model: &dyn ReadModel) -> Result<Option<&'a str>, Problem> {
+    let name = read_model.filters().state;
+    match read_model.states() {
+        [] => filter(parameters, name),
+        states => parameters.one_of(name, states),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The query function's settings, from environment variables.
 
+use kernel::ids::TenantId;
 use lambda::SecretsManagerClient;
-use lambda::caller::Callers;
+use lambda::cache::Cache;
+use lambda::caller::{Callers, FRESH_FOR};
 use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::{BadSetting, Environment};
@@ -20,7 +22,16 @@ impl Query {
     ) -> Result<Self, BadSetting> {
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         Ok(Self {
-            callers: Callers::new(registry, ClaimRules::from_environment(environment)?),
+            callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
+            settings: Cache::new(FRESH_FOR, move |tenant: String| {
+                let registry = registry.clone();
+                async move {
+                    match TenantId::parse(&tenant) {
+                        Ok(tenant) => registry.settings(&tenant).await,
+                        Err(_) => Ok(None),
+                    }
+                }
+            }),
             receipts: ReceiptSecret::from_environment(environment, secrets_manager)?,
             operations: Operations::new(dynamodb.clone(), environment.text("OPERATIONS_TABLE")?),
             read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),

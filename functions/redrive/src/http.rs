@@ -6,6 +6,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::UnknownCaller;
 use lambda::http::{json, problem};
+use lambda::scope::{Scope, require};
 use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request as HttpRequest, Response};
@@ -36,6 +37,7 @@ impl Redrive {
             }
             other => Problem::from(&other),
         })?;
+        require(request, &[Scope::Operate])?;
         if operator.tenant.is_some() {
             return Err(Problem::not_permitted("queues are shared by all tenants: this is for platform operators"));
         }

@@ -95,6 +95,8 @@ kinds! {
     invalid_subject: 422, "invalid-subject", "The subject is not an aggregate id";
     /// What is parked is no command, so there is nothing in it to repair.
     not_repairable: 422, "not-repairable", "This cannot be repaired";
+    /// Folding it would take longer than somebody waits.
+    history_too_long: 422, "history-too-long", "The history is too long for that";
     /// An operator gave the command up; `detail` is their reason.
     discarded: 500, "discarded", "The command was discarded";
     /// Set aside for a person; the operation goes on once it is repaired or discarded.

@@ -119,7 +119,7 @@ impl Operators {
     }
 
     /// An operator as registered; whoever is not, an operator of their own tenant. What they may do is the scope's
-    /// business, which the authorizer has checked.
+    /// business ([`crate::scope`]).
     pub async fn identify(&self, request: &Request) -> Result<Operator, UnknownCaller> {
         let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
         let principal = self.callers.rules.principal(&claims).ok_or(UnknownCaller::NoClaims)?;
@@ -133,7 +133,8 @@ impl Operators {
     }
 }
 
-fn claims(request: &Request) -> Option<Claims> {
+/// The claims that the authorizer has verified; `None` where it has not been asked.
+pub fn claims(request: &Request) -> Option<Claims> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
     Some(context.authorizer.as_ref()?.jwt.as_ref()?.claims.clone())
 }

@@ -1,4 +1,4 @@
-//! What every function starts with: settings, logs and metrics, AWS clients, callers, receipt keys, requests,
+//! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, requests,
 //! problems, partial batches, a client of other HTTP APIs.
 
 pub mod aws;
@@ -12,6 +12,7 @@ pub mod receipt_keys;
 pub mod request;
 pub mod resubmission;
 pub mod run;
+pub mod scope;
 pub mod settings;
 pub mod telemetry;
 pub mod trace;

@@ -36,6 +36,14 @@ pub struct Row {
     list_sort: String,
 }
 
+impl Row {
+    /// Whose document it is, by its listing.
+    pub fn owner(&self) -> &str {
+        let owner = self.owner_key.strip_prefix(self.collection_key.as_str()).and_then(|rest| rest.strip_prefix('#'));
+        owner.unwrap_or_default()
+    }
+}
+
 /// Where a document is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {

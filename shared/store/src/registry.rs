@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::item::s;
 
-/// What a tenant's principals may send, and where it goes.
+/// What a tenant's principals may send, where it goes, and what they may read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSettings {
@@ -22,6 +22,28 @@ pub struct TenantSettings {
     pub grants: Vec<Grant>,
     #[serde(default)]
     pub routes: Vec<Route>,
+    /// Absent: every principal of the tenant may read all of its documents. There, and empty: nobody may read any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<ReadGrant>>,
+}
+
+/// Lets principals read documents of collections. What several of them give adds up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadGrant {
+    /// As those of a [`Grant`].
+    pub principals: Vec<String>,
+    /// Names of collections; `*` is every one.
+    pub collections: Vec<String>,
+    /// Names a claim of the caller's token: they may read what the claim's value is the owner of. Absent: all, and the
+    /// totals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
+}
+
+/// Whether a grant's principals include this one.
+pub fn include(principals: &[String], principal: &str) -> bool {
+    principals.iter().any(|granted| granted == "*" || granted == principal)
 }
 
 /// Lets principals send command types from sources. A list that is left out grants nothing.
@@ -34,6 +56,12 @@ pub struct Grant {
     pub types: Vec<String>,
     /// Prefixes of `source`.
     pub sources: Vec<String>,
+}
+
+impl TenantSettings {
+    fn read(document: &str) -> Result<Self, StoreError> {
+        serde_json::from_str(document).map_err(StoreError::corrupt("tenant's settings"))
+    }
 }
 
 /// Sends what comes from a source to a queue of the tenant's own. The longest prefix wins.
@@ -115,15 +143,31 @@ impl Registry {
         for row in self.rows(&format!("tenant#{id}")).await? {
             let document = row.document.unwrap_or_default();
             if row.entry == "settings" {
-                let parsed: TenantSettings =
-                    serde_json::from_str(&document).map_err(StoreError::corrupt("tenant's settings"))?;
-                settings = Some(parsed);
+                settings = Some(TenantSettings::read(&document)?);
             } else if let Some(uri) = row.entry.strip_prefix("schema#") {
                 let command_type = row.command_type.unwrap_or_default();
                 schemas.push(TenantSchema { uri: uri.to_owned(), command_type, document });
             }
         }
         Ok(settings.map(|settings| Tenant { id: id.clone(), settings, schemas }))
+    }
+
+    /// A tenant's settings alone, for its schemas may be many.
+    pub async fn settings(&self, id: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("registry_key = :key AND entry = :settings")
+            .expression_attribute_values(":key", s(format!("tenant#{id}")))
+            .expression_attribute_values(":settings", s("settings"))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("Query"))?;
+        let rows: Vec<Row> = serde_dynamo::from_items(answer.items.unwrap_or_default())
+            .map_err(StoreError::corrupt("registry entry"))?;
+        let documents = rows.into_iter().map(|row| row.document.unwrap_or_default());
+        documents.map(|document| TenantSettings::read(&document)).next().transpose()
     }
 
     async fn rows(&self, key: &str) -> Result<Vec<Row>, StoreError> {

@@ -29,6 +29,18 @@ async fn without_verified_claims_nobody_is_let_in() {
 }
 
 #[tokio::test]
+async fn a_token_without_the_scope_of_submitting_submits_nothing() {
+    let api = Api::new();
+    for scope in ["", "openid", "waybill/read waybill/operate", "waybill/submitter"] {
+        let mut claims = client("shop-client");
+        claims["scope"] = json!(scope);
+        let problem = api.send(order().by(claims)).await.refused("not-permitted");
+        assert!(problem.detail.contains("waybill/submit"), "{problem:#?}");
+    }
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
 async fn a_client_of_no_tenant_is_told_so() {
     let api = Api::new();
     let problem = api.send(order().by(client("a-stranger"))).await.refused("not-permitted");
@@ -114,7 +126,9 @@ async fn tenants_are_called_as_identity_providers_call_them() {
 #[tokio::test]
 async fn the_issuer_may_name_the_client_azp() {
     let api = Api::new();
-    api.send(order().by(json!({ "azp": "shop-client", "sub": "shop-client" }))).await.accepted();
+    api.send(order().by(json!({ "azp": "shop-client", "sub": "shop-client", "scope": "waybill/submit" })))
+        .await
+        .accepted();
 }
 
 #[tokio::test]

@@ -98,7 +98,11 @@ fn providers() -> Vec<Provider> {
 }
 
 fn order(claims: &Value) -> Request {
-    Request::structured(&submit_order()).by(claims.clone())
+    let mut claims = claims.clone();
+    if claims.get("scp").is_none() {
+        claims["scope"] = json!("waybill/submit");
+    }
+    Request::structured(&submit_order()).by(claims)
 }
 
 #[tokio::test]

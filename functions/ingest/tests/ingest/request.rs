@@ -99,7 +99,7 @@ pub fn client(id: &str) -> Value {
 
 /// The claims of a user who signed in through an application.
 pub fn user(id: &str, tenant: Option<&str>) -> Value {
-    let mut claims = json!({ "client_id": "the-web-application", "sub": id, "token_use": "access" });
+    let mut claims = json!({ "client_id": "the-web-application", "sub": id, "scope": "openid waybill/submit" });
     if let Some(tenant) = tenant {
         claims["custom:tenant"] = json!(tenant);
     }

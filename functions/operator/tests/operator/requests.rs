@@ -36,6 +36,32 @@ async fn without_verified_claims_there_is_nothing_for_anybody() {
 }
 
 #[tokio::test]
+async fn a_token_without_the_scope_of_operating_operates_nothing() {
+    let (api, id) = api_with_one().await;
+    let before = api.everything();
+    for request in requests(&id) {
+        for scope in ["", "openid", "waybill/submit waybill/read", "waybill/operator"] {
+            let claims = json!({ "client_id": "desk", "sub": "desk", "scope": scope });
+            let problem = api.send(request.clone().by(claims)).await.refused("not-permitted");
+            assert!(problem.detail.contains("waybill/operate"), "{problem:#?}");
+        }
+    }
+    assert_eq!(api.everything(), before);
+}
+
+#[tokio::test]
+async fn a_parameter_beside_a_body_is_refused_and_nothing_is_done() {
+    let (api, id) = api_with_one().await;
+    let before = api.everything();
+    for mut request in requests(&id).into_iter().filter(|request| request.method == "POST") {
+        request.target.push_str("?dryRun=true");
+        let problem = api.send(request).await.refused("bad-request");
+        assert!(problem.detail.contains("dryRun"), "{problem:#?}");
+    }
+    assert_eq!(api.everything(), before);
+}
+
+#[tokio::test]
 async fn who_belongs_to_no_tenant_and_is_no_operator_gets_nothing() {
     let (api, id) = api_with_one().await;
     let before = api.everything();

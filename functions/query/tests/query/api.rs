@@ -172,6 +172,12 @@ impl Api {
         self.aws.register(&json!({ "registry_key": key, "entry": "tenant", "tenant": tenant }));
     }
 
+    /// The tenant's settings are these.
+    pub fn settings(&self, tenant: &str, settings: &Value) {
+        let key = format!("tenant#{tenant}");
+        self.aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings.to_string() }));
+    }
+
     pub fn now(&self) -> Timestamp {
         self.aws.now().into()
     }

@@ -278,4 +278,5 @@ fn the_scopes_are_those_that_the_template_asks_for() {
     assert_eq!(scopes, BTreeSet::from(["waybill/operate", "waybill/read", "waybill/submit"]));
     assert!(template.contains("AuthorizationScopes: [waybill/submit]"));
     assert!(template.contains("AuthorizationScopes: [waybill/read, waybill/submit]"));
+    assert!(template.contains("AuthorizationScopes: [waybill/read]"));
 }

@@ -67,6 +67,12 @@ async fn a_version_that_is_no_number_is_refused() {
         let problem = api.get(format!("/orders/O-1?version={version}")).await.refused("bad-request");
         assert!(problem.detail.contains("version"), "{problem:#?}");
     }
+    let problem = api.get("/orders/O-1?version=99999999999999999999").await.refused("bad-request");
+    assert_eq!(problem.detail, format!("version is at most {}", u64::MAX), "it is a whole number");
+    api.get(format!("/orders/O-1?version={}", u64::MAX)).await.refused("not-yet");
+    for version in ["%2B1", "%201", "0x1", "1_000", "٣"] {
+        api.get(format!("/orders/O-1?version={version}")).await.refused("bad-request");
+    }
     let problem = api.get("/orders/O-1?verison=1").await.refused("bad-request");
     assert!(problem.detail.contains("verison"), "{problem:#?}");
 }

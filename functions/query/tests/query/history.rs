@@ -8,6 +8,9 @@ use crate::api::{Answer, Api, client, get, second, submitted};
 const STREAM: &str = "demo/orders/O-1";
 const HISTORY: &str = "/orders/O-1/history";
 
+/// A number of 20 digits, more than is counted to.
+const BEYOND: &str = "99999999999999999999";
+
 /// Submitted at 0, cancelled at 10.
 async fn cancelled_order() -> Api {
     let api = Api::new();
@@ -94,7 +97,7 @@ async fn as_of_a_time_the_document_is_as_it_was_then() {
         let answer = api.get(format!("{HISTORY}?asOf={time}")).await.ok();
         assert_eq!(answer.json()["status"], status, "as of {time}");
     }
-    for time in ["2026-01-15T09:29:59.999Z", "1970-01-01T00:00:00Z"] {
+    for time in ["2026-01-15T09:29:59.999Z", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"] {
         api.get(format!("{HISTORY}?asOf={time}")).await.refused("not-found");
     }
 }
@@ -124,16 +127,45 @@ async fn as_of_a_time_far_back_in_a_long_history() {
     assert_eq!(reason(5000).await, "no. 209");
 }
 
+/// Ten reads of 1 MB are folded at most.
+#[tokio::test]
+async fn as_of_a_time_beyond_what_is_folded_the_history_is_too_long() {
+    let api = cancelled_order().await;
+    let cause = api.accepts("demo", "cause", &json!(null), second(0)).receipt.to_string();
+    for nth in 0..60 {
+        let reason = format!("no. {nth} {}", "x".repeat(300_000));
+        let event = json!({
+            "type": "OrderCancelled", "schema": 1, "data": { "reason": reason }, "operation": cause, "correlation": "c",
+        });
+        let commit = json!({
+            "stream_id": STREAM, "commit_number": 3 + nth, "first_version": 3 + nth,
+            "events": json!([event]).to_string(), "committed_at": second(100 + nth).millis(),
+        });
+        api.aws.insert(testkit::TABLES.events, &commit);
+    }
+    api.aws.forget_calls();
+    let problem = api.get(format!("{HISTORY}?asOf=2199-01-01T00:00:00Z")).await.refused("history-too-long");
+    assert!(problem.detail.contains("part by part"), "{problem:#?}");
+    assert!(api.aws.calls().len() <= 12, "{}", api.aws.calls());
+    let early = api.get(format!("{HISTORY}?asOf={}", second(105))).await.ok().json();
+    assert!(early["cancellationReason"].as_str().is_some_and(|reason| reason.starts_with("no. 5 ")));
+}
+
 #[tokio::test]
 async fn times_and_cursors_that_are_none_are_refused() {
     let api = cancelled_order().await;
-    for time in ["yesterday", "", "2026-01-15", "2026-01-15T10:30:10+01:00", "1969-12-31T23:59:59Z"] {
+    for time in ["yesterday", "", "2026-01-15", "2026-01-15T10:30:10+01:00", "-1"] {
         let problem = api.get(format!("{HISTORY}?asOf={time}")).await.refused("bad-request");
         assert!(problem.detail.contains("asOf") && problem.detail.contains("%2B"), "{problem:#?}");
     }
-    for cursor in ["first", "", "-1"] {
-        api.get(format!("{HISTORY}?cursor={cursor}")).await.refused("bad-request");
+    for (cursor, why) in
+        [("first", "digits"), ("", "digits"), ("-1", "digits"), ("%2B1", "digits"), (BEYOND, "at most")]
+    {
+        let problem = api.get(format!("{HISTORY}?cursor={cursor}")).await.refused("bad-request");
+        assert!(problem.detail.contains("cursor") && problem.detail.contains(why), "{problem:#?}");
     }
+    let both = api.get(format!("{HISTORY}?asOf=2026-01-15T10:00:00Z&cursor=1")).await.refused("bad-request");
+    assert!(both.detail.contains("asOf and cursor exclude each other"), "{both:#?}");
     api.get(format!("{HISTORY}?asof=2026-01-15T10:00:00Z")).await.refused("bad-request");
 }
 

@@ -56,12 +56,27 @@ async fn documents_are_listed_by_owner_by_state_and_by_both_newest_first() {
 #[tokio::test]
 async fn what_nobody_has_is_an_empty_list() {
     let api = nine_orders().await;
-    for query in ["customer=C-3", "customer=", "status=lost", "status=", "customer=C-1&status=shipped", "customer=C%23"]
-    {
+    for query in ["customer=C-3", "customer=", "customer=C-1&status=shipped", "customer=C%23"] {
         let answer = api.get(format!("/orders?{query}")).await.ok();
         assert_eq!(answer.json(), json!({ "items": [] }), "{query}");
         assert_eq!(answer.next(), None);
     }
+}
+
+#[tokio::test]
+async fn a_state_that_there_is_not_is_refused_with_those_that_there_are() {
+    let api = nine_orders().await;
+    for state in ["Submitted", "lost", "", "unknown", "submitted%20", &"x".repeat(1025)] {
+        for query in [format!("status={state}"), format!("customer=C-1&status={state}")] {
+            let problem = api.get(format!("/orders?{query}")).await.refused("bad-request");
+            assert!(
+                problem.detail.contains("status is one of: submitted, shipped, cancelled"),
+                "{query}: {problem:#?}"
+            );
+        }
+    }
+    api.get("/policies?status=submitted").await.refused("bad-request");
+    assert_eq!(ids(&api.get("/checks?month=2026-13").await.ok()), [""; 0], "months are no closed set");
 }
 
 #[tokio::test]
@@ -153,8 +168,9 @@ async fn a_parameter_given_twice_is_refused_for_only_one_would_count() {
 #[tokio::test]
 async fn limits_and_cursors_that_make_no_sense_are_refused() {
     let api = nine_orders().await;
-    for limit in ["0", "101", "-1", "many", "", "1e1"] {
-        api.get(format!("/orders?status=submitted&limit={limit}")).await.refused("bad-request");
+    for limit in ["0", "101", "-1", "%2B5", "many", "", "1e1", "99999999999999999999"] {
+        let problem = api.get(format!("/orders?status=submitted&limit={limit}")).await.refused("bad-request");
+        assert_eq!(problem.detail, "limit is 1 to 100", "{limit}");
     }
     let encoded = |place: &str| {
         use base64::Engine as _;
@@ -183,9 +199,9 @@ async fn limits_and_cursors_that_make_no_sense_are_refused() {
 #[tokio::test]
 async fn a_filter_longer_than_any_key_is_refused() {
     let api = Api::new();
-    for name in ["customer", "status"] {
-        api.get(format!("/orders?{name}={}", "x".repeat(1024))).await.ok();
-        let problem = api.get(format!("/orders?{name}={}", "x".repeat(1025))).await.refused("bad-request");
+    for (collection, name) in [("orders", "customer"), ("checks", "month")] {
+        api.get(format!("/{collection}?{name}={}", "x".repeat(1024))).await.ok();
+        let problem = api.get(format!("/{collection}?{name}={}", "x".repeat(1025))).await.refused("bad-request");
         assert!(problem.detail.contains(name), "{problem:#?}");
     }
 }

@@ -6,6 +6,7 @@
 mod api;
 mod described;
 mod documents;
+mod grants;
 mod history;
 mod lists;
 mod operations;

@@ -36,7 +36,8 @@ async fn a_caller_of_no_tenant_reads_nothing() {
 async fn a_user_reads_what_is_their_tenants() {
     let api = Api::new();
     api.order("demo", "O-1", "C-7", second(0)).await;
-    let user = |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant });
+    let user =
+        |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant, "scope": "waybill/read" });
     api.send(get("/orders/O-1").by(user("demo"))).await.ok();
     api.send(get("/orders/O-1").by(user("other"))).await.refused("not-found");
 }

@@ -26,8 +26,12 @@ impl Api {
     }
 
     async fn post(&self, principal: &str, body: &str) -> (u16, Value) {
-        let claims = json!({ "sub": principal, "client_id": "console", "scope": "waybill/operate" });
-        let event = gateway::event(GATEWAY_EVENT, "POST", "/redrive", Some(&claims), Some(body));
+        self.post_to("/redrive", principal, "waybill/operate", body).await
+    }
+
+    async fn post_to(&self, target: &str, principal: &str, scope: &str, body: &str) -> (u16, Value) {
+        let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
+        let event = gateway::event(GATEWAY_EVENT, "POST", target, Some(&claims), Some(body));
         let Incoming::<Request>::Http(request) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
@@ -68,6 +72,20 @@ async fn what_cannot_be_understood_is_refused_and_nothing_is_sent() {
     for body in ["no JSON", "[]", r#"{"contxt":"orders"}"#, r#"{"context":"nowhere"}"#, r#"{"dryRun":"yes"}"#] {
         let (status, problem) = api.post("olga", body).await;
         assert_eq!((status, &problem["type"]), (400, &json!("urn:waybill:problem:bad-request")), "{body}: {problem}");
+    }
+    assert_eq!(api.aws.count("ReceiveMessage"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_beside_the_body_or_a_token_without_the_scope_starts_no_run() {
+    let api = Api::new();
+    for target in ["/redrive?dryRun=true", "/redrive?context=orders"] {
+        let (status, problem) = api.post_to(target, "olga", "waybill/operate", "{}").await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:waybill:problem:bad-request")), "{problem}");
+    }
+    for scope in ["", "openid waybill/read waybill/submit"] {
+        let (status, problem) = api.post_to("/redrive", "olga", scope, "{}").await;
+        assert_eq!((status, &problem["type"]), (403, &json!("urn:waybill:problem:not-permitted")), "{problem}");
     }
     assert_eq!(api.aws.count("ReceiveMessage"), 0);
 }

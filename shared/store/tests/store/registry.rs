@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use store::StoreError;
-use store::registry::{Grant, Operator, Route, TenantSchema};
+use store::registry::{Grant, Operator, ReadGrant, Route, TenantSchema};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -55,6 +55,29 @@ async fn a_tenant_has_settings_and_schemas_of_its_own() {
     let globex = world.registry.tenant(&tenant("globex")).await.expect("read").expect("a tenant");
     assert!(globex.settings.grants.is_empty() && globex.settings.routes.is_empty() && globex.schemas.is_empty());
     assert_eq!(world.registry.tenant(&tenant("initech")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_tenants_settings_are_read_without_its_schemas_and_say_who_may_read() {
+    let reads = r#"{ "reads": [
+        { "principals": ["shop"], "collections": ["*"] }, { "principals": ["*"], "collections": ["orders"], "own": "sub" }
+    ] }"#;
+    let world = world_with(&[
+        &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", reads)],
+        &[("registry_key", "tenant#acme"), ("entry", "schema#/order/1"), ("document", "{}")],
+        &[("registry_key", "tenant#globex"), ("entry", "settings"), ("document", SETTINGS)],
+        &[("registry_key", "tenant#wonka"), ("entry", "settings"), ("document", r#"{ "reads": [{ "own": "sub" }] }"#)],
+    ])
+    .await;
+    let settings = async |id| world.registry.settings(&tenant(id)).await;
+    let acme = settings("acme").await.expect("read").expect("settings");
+    let all = ReadGrant { principals: vec!["shop".to_owned()], collections: vec!["*".to_owned()], own: None };
+    let own = Some("sub".to_owned());
+    let own = ReadGrant { principals: vec!["*".to_owned()], collections: vec!["orders".to_owned()], own };
+    assert_eq!(acme.reads, Some(vec![all, own]));
+    assert_eq!(settings("globex").await.expect("read").expect("settings").reads, None, "written before there were any");
+    assert_eq!(settings("initech").await.expect("read"), None);
+    assert!(matches!(settings("wonka").await, Err(StoreError::Corrupt { .. })), "it does not say to whom");
 }
 
 #[tokio::test]

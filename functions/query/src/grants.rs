@@ -1,0 +1,62 @@
+//! Who may read what of a tenant: by scope, and by the tenant's read grants.
+
+use kernel::problem::Problem;
+use lambda::caller::{Caller, claims};
+use lambda::scope::{Scope, require};
+use lambda_http::Request;
+use store::registry::{ReadGrant, include};
+
+use crate::{NoAnswer, Query};
+
+/// What a caller may read of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sight {
+    All,
+    /// Documents of these owners, and no totals.
+    Own(Vec<String>),
+}
+
+impl Sight {
+    pub fn includes(&self, owner: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(owners) => owners.iter().any(|own| own == owner),
+        }
+    }
+}
+
+impl Query {
+    /// What this caller may read of the collection.
+    pub(crate) async fn sight(&self, request: &Request, caller: &Caller, collection: &str) -> Result<Sight, NoAnswer> {
+        require(request, &[Scope::Read])?;
+        let settings = self.settings.get(caller.tenant.as_str()).await?;
+        // A tenant that says nothing of reading lets everybody of its own read everything.
+        let Some(grants) = settings.as_ref().and_then(|settings| settings.reads.as_ref()) else {
+            return Ok(Sight::All);
+        };
+        let claims = claims(request).unwrap_or_default();
+        let sight = sight(grants, caller, collection, |claim| claims.get(claim).cloned());
+        sight.ok_or_else(|| Problem::not_permitted(format!("no grant lets this principal read {collection}")).into())
+    }
+}
+
+/// What the grants give together; `None`: nothing.
+fn sight(
+    grants: &[ReadGrant],
+    caller: &Caller,
+    collection: &str,
+    claim: impl Fn(&str) -> Option<String>,
+) -> Option<Sight> {
+    let mut owners = Vec::new();
+    for grant in grants.iter().filter(|grant| {
+        include(&grant.principals, &caller.principal.id)
+            && grant.collections.iter().any(|name| name == "*" || name == collection)
+    }) {
+        match &grant.own {
+            None => return Some(Sight::All),
+            // An empty claim names nobody.
+            Some(own) => owners.extend(claim(own).filter(|owner| !owner.is_empty())),
+        }
+    }
+    (!owners.is_empty()).then_some(Sight::Own(owners))
+}
