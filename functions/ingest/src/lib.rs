@@ -18,7 +18,7 @@ use std::sync::Arc;
 use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
-use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::caller::{Caller, Callers};
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
@@ -64,13 +64,10 @@ impl Ingest {
         if !matches!(*request.method(), Method::POST | Method::PUT) {
             return Err(Problem::method_not_allowed("send commands by POST or PUT"));
         }
-        let (caller, tenant) = self.caller(request).await?;
-        tracing::Span::current().record("tenant", caller.tenant.as_str());
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
         tracing::Span::current().record("trace_id", trace::id(&traceparent));
-        let keys = self.receipts.keys().await.map_err(|_| {
-            Problem::unavailable("no command can be accepted now; send the same again, which repeats nothing")
-        })?;
+        let (caller, tenant) = self.caller(request).await?;
+        let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
         let admit = |event| self.admission.admit(event, &keys, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
@@ -96,17 +93,11 @@ impl Ingest {
     }
 
     async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Problem> {
-        let caller = self.callers.identify(request).await.map_err(|unknown| {
-            if let UnknownCaller::Registry(error) = &unknown {
-                tracing::error!(error = chain(error), "the registry is down and the caller not known yet");
-            }
-            Problem::from(&unknown)
-        })?;
+        let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
         require(request, &[Scope::Submit])?;
-        let tenant = self.tenants.get(&caller.tenant).await.map_err(|error| {
-            tracing::error!(error = chain(&error), tenant = %caller.tenant, "the tenant's settings cannot be read");
-            Problem::unavailable("the tenant's settings cannot be read now; try again")
-        })?;
+        tracing::Span::current().record("tenant", caller.tenant.as_str());
+        let tenant = self.tenants.get(&caller.tenant).await;
+        let tenant = tenant.map_err(|error| lambda::http::registry_problem(&error, "the tenant's settings"))?;
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
     }
@@ -148,6 +139,8 @@ fn admit_all(
     for (index, event) in events.into_iter().enumerate() {
         match event.map_err(|invalid| malformed(&invalid)).and_then(&admit) {
             Ok(admitted) => all.push(admitted),
+            // Not the batch's fault.
+            Err(problem) if problem.status >= 500 => return Err(problem),
             Err(problem) => {
                 at_fault += 1;
                 faults.extend(faults_at(index, problem));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kernel::ids::TenantId;
 use lambda::cache::Cache;
 use lambda::caller::FRESH_FOR;
+use lambda::telemetry::metric;
 use schemas::TenantSchemas;
 use store::StoreError;
 use store::registry::{Registry, TenantSettings};
@@ -15,20 +16,20 @@ pub struct Tenant {
     pub schemas: TenantSchemas,
 }
 
-/// All tenants, each read when it is first heard of, refreshed in the background, and kept while the registry is down.
+/// All tenants, each read when it is first heard of, refreshed in the background, and kept while the registry does not
+/// answer. What it answers and nobody can read is an error for that tenant.
 pub struct Tenants(Cache<Tenant, StoreError>);
 
 impl Tenants {
     pub fn new(registry: Registry) -> Self {
-        Self(Cache::new(FRESH_FOR, move |id: String| {
+        Self(Cache::new("tenant", FRESH_FOR, move |id: String| {
             let registry = registry.clone();
             async move {
                 let Ok(id) = TenantId::parse(&id) else { return Ok(None) };
-                let tenant = registry.tenant(&id).await?;
-                Ok(tenant.map(|tenant| Tenant {
-                    settings: tenant.settings,
-                    schemas: TenantSchemas::compile(&tenant.id, &tenant.schemas),
-                }))
+                let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
+                let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
+                metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
+                Ok(Some(Tenant { settings: tenant.settings, schemas }))
             }
         }))
     }

@@ -31,10 +31,7 @@ impl From<Problem> for NoAnswer {
 
 impl From<UnknownCaller> for NoAnswer {
     fn from(unknown: UnknownCaller) -> Self {
-        match unknown {
-            UnknownCaller::Registry(error) => Self::Store(error),
-            other => Problem::from(&other).into(),
-        }
+        Problem::from(&unknown).into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use kernel::problem::Problem;
 use lambda::caller::{Caller, claims};
+use lambda::http::registry_problem;
 use lambda::scope::{Scope, require};
 use lambda_http::Request;
 use store::registry::{ReadGrant, include};
@@ -29,7 +30,8 @@ impl Query {
     /// What this caller may read of the collection.
     pub(crate) async fn sight(&self, request: &Request, caller: &Caller, collection: &str) -> Result<Sight, NoAnswer> {
         require(request, &[Scope::Read])?;
-        let settings = self.settings.get(caller.tenant.as_str()).await?;
+        let settings = self.settings.get(caller.tenant.as_str()).await;
+        let settings = settings.map_err(|error| registry_problem(&error, "the tenant's settings"))?;
         // A tenant that says nothing of reading lets everybody of its own read everything.
         let Some(grants) = settings.as_ref().and_then(|settings| settings.reads.as_ref()) else {
             return Ok(Sight::All);

@@ -26,7 +26,7 @@ use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::cache::Cache;
-use lambda::caller::{Caller, Callers, UnknownCaller};
+use lambda::caller::{Caller, Callers};
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::request::{Parameters, decode, path};
 use lambda::scope::{Scope, require};
@@ -121,10 +121,7 @@ impl Query {
     }
 
     async fn caller(&self, request: &Request) -> Result<Caller, NoAnswer> {
-        let caller = self.callers.identify(request).await.map_err(|unknown| match unknown {
-            UnknownCaller::Registry(error) => NoAnswer::Store(error),
-            other => Problem::from(&other).into(),
-        })?;
+        let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         Ok(caller)
     }

@@ -16,7 +16,8 @@ impl Query {
     /// its way. Unknown, forged, foreign and long past are the same 404. So nothing final is ever taken back.
     pub(crate) async fn operation(&self, caller: &Caller, id: &str, parameters: &Parameters, now: Timestamp) -> Answer {
         parameters.expect_only(&[])?;
-        let opened = self.receipts.open(&caller.tenant, id).await.map_err(|_| cannot_be_told())?;
+        // Without keys a genuine id looks like a forged one.
+        let opened = self.receipts.open(&caller.tenant, id).await.map_err(|none| Problem::from(&none))?;
         let receipt = opened.ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
         let record = self.operations.find(&caller.tenant, receipt.command_key).await?;
@@ -32,11 +33,6 @@ impl Query {
         }
         Ok(answer)
     }
-}
-
-/// Without keys a genuine id looks like a forged one.
-fn cannot_be_told() -> Problem {
-    Problem::unavailable("this cannot be read now; try again")
 }
 
 /// Seconds until something may have changed.

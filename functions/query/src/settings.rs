@@ -23,7 +23,7 @@ impl Query {
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         Ok(Self {
             callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
-            settings: Cache::new(FRESH_FOR, move |tenant: String| {
+            settings: Cache::new("tenant", FRESH_FOR, move |tenant: String| {
                 let registry = registry.clone();
                 async move {
                     match TenantId::parse(&tenant) {

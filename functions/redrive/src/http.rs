@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::caller::UnknownCaller;
 use lambda::http::{json, problem};
 use lambda::scope::{Scope, require};
-use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request as HttpRequest, Response};
 use tokio::time::Instant;
@@ -30,13 +28,7 @@ impl Redrive {
     }
 
     async fn asked(&self, request: &HttpRequest) -> Result<Request, Problem> {
-        let operator = self.operators.identify(request).await.map_err(|unknown| match unknown {
-            UnknownCaller::Registry(error) => {
-                tracing::error!(error = chain(&error), "the registry does not answer");
-                Problem::unavailable("the registry does not answer now; try again")
-            }
-            other => Problem::from(&other),
-        })?;
+        let operator = self.operators.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
         require(request, &[Scope::Operate])?;
         if operator.tenant.is_some() {
             return Err(Problem::not_permitted("queues are shared by all tenants: this is for platform operators"));

@@ -1,4 +1,7 @@
-//! A cache that is refreshed in the background and serves what it has while its source is down.
+//! A cache that is refreshed in the background and serves what it has while its source does not answer.
+//!
+//! Only then: what the source says now and nobody can read, or what it no longer has, replaces what it said before.
+//! Every load that fails is logged here, once.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -7,7 +10,24 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use store::StoreError;
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
+
+use crate::telemetry::{chain, metric};
+
+/// Why a source gave no value.
+pub trait LoadError: Error + Send + 'static {
+    /// Whether the source did not answer, so that what it said before may still hold. Else it did, and what it has
+    /// cannot be read.
+    fn is_outage(&self) -> bool;
+}
+
+impl LoadError for StoreError {
+    fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
 
 type Loading<V, E> = Pin<Box<dyn Future<Output = Result<Option<V>, E>> + Send>>;
 
@@ -17,6 +37,8 @@ pub struct Cache<V, E> {
 }
 
 struct Shared<V, E> {
+    /// What a value is about: in logs it stands before the key.
+    what: &'static str,
     load: Box<dyn Fn(String) -> Loading<V, E> + Send + Sync>,
     fresh_for: Duration,
     entries: Mutex<HashMap<String, Entry<V>>>,
@@ -24,7 +46,10 @@ struct Shared<V, E> {
 
 struct Entry<V> {
     value: Option<Arc<V>>,
-    loaded_at: Instant,
+    /// When its source last said so.
+    read_at: Instant,
+    /// When its source was last asked in vain, or said so.
+    asked_at: Instant,
     /// When somebody began to refresh it and has not come back.
     refreshing_since: Option<Instant>,
 }
@@ -42,15 +67,16 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 /// More keys than any deployment has callers; beyond it the cache starts anew, for callers choose the keys.
 const MAX_ENTRIES: usize = 10_000;
 
-impl<V: Send + Sync + 'static, E: Error + Send + 'static> Cache<V, E> {
-    /// Values older than `fresh_for` are refreshed in the background by the next who asks.
-    pub fn new<F, L>(fresh_for: Duration, load: L) -> Self
+impl<V: Send + Sync + 'static, E: LoadError> Cache<V, E> {
+    /// Values older than `fresh_for` are refreshed in the background by the next who asks. `what` they are about, such
+    /// as "tenant", stands before the key in logs.
+    pub fn new<F, L>(what: &'static str, fresh_for: Duration, load: L) -> Self
     where
         L: Fn(String) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
         let load = Box::new(move |key| Box::pin(load(key)) as Loading<V, E>);
-        Self { shared: Arc::new(Shared { load, fresh_for, entries: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { what, load, fresh_for, entries: Mutex::default() }) }
     }
 
     /// The value as it is now at its source.
@@ -58,12 +84,13 @@ impl<V: Send + Sync + 'static, E: Error + Send + 'static> Cache<V, E> {
         self.shared.reload(key).await
     }
 
-    /// The value, at once if it was ever loaded. Fails only when it never was and cannot be now.
+    /// The value, at once if it was ever loaded. Fails when it never was and cannot be now, and when what its source has
+    /// now cannot be read.
     pub async fn get(&self, key: &str) -> Result<Option<Arc<V>>, E> {
         let cached = {
             let mut entries = self.shared.entries();
             entries.get_mut(key).map(|entry| {
-                let age = entry.loaded_at.elapsed();
+                let age = entry.asked_at.elapsed();
                 let refreshing = entry.refreshing_since.is_some_and(|since| since.elapsed() < GIVEN_UP_AFTER);
                 let due = !refreshing && age >= self.shared.fresh_for;
                 if due {
@@ -76,52 +103,75 @@ impl<V: Send + Sync + 'static, E: Error + Send + 'static> Cache<V, E> {
             // What was absent may have been registered since: whoever waits for it should not wait for a stale "no".
             None | Some((None, true, _)) => self.shared.reload(key).await,
             Some((value, false, _)) => Ok(value),
-            Some((value, true, true)) => {
-                if let Ok(Ok(fresh)) = timeout(WAIT, self.shared.reload(key)).await {
-                    return Ok(fresh);
+            Some((value, true, true)) => match timeout(WAIT, self.shared.reload(key)).await {
+                Ok(Ok(fresh)) => Ok(fresh),
+                Ok(Err(error)) if !error.is_outage() => Err(error),
+                Ok(Err(_)) => Ok(value),
+                Err(_) => {
+                    self.shared.tell_stale(key, "no answer yet");
+                    Ok(value)
                 }
-                tracing::warn!("serving an old value");
-                Ok(value)
-            }
+            },
             Some((value, true, false)) => {
                 let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
-                tokio::spawn(async move {
-                    if let Err(error) = shared.reload(&key).await {
-                        tracing::warn!(error = &error as &dyn Error, "serving a stale value");
-                    }
-                });
+                let refresh = async move {
+                    // Whether it failed is logged, and seen by the next who asks.
+                    let _ = shared.reload(&key).await;
+                };
+                tokio::spawn(refresh.instrument(Span::current()));
                 Ok(value)
             }
         }
     }
 }
 
-impl<V, E> Shared<V, E> {
+impl<V, E: LoadError> Shared<V, E> {
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry<V>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn reload(&self, key: &str) -> Result<Option<Arc<V>>, E> {
-        let loaded = (self.load)(key.to_owned()).await;
-        let mut entries = self.entries();
-        match loaded {
+        match (self.load)(key.to_owned()).await {
             Ok(value) => {
                 let value = value.map(Arc::new);
+                let now = Instant::now();
+                let entry = Entry { value: value.clone(), read_at: now, asked_at: now, refreshing_since: None };
+                let mut entries = self.entries();
                 if entries.len() >= MAX_ENTRIES && !entries.contains_key(key) {
                     entries.clear();
                 }
-                let entry = Entry { value: value.clone(), loaded_at: Instant::now(), refreshing_since: None };
                 entries.insert(key.to_owned(), entry);
                 Ok(value)
             }
             Err(error) => {
-                if let Some(entry) = entries.get_mut(key) {
-                    entry.refreshing_since = None;
-                    entry.loaded_at = Instant::now(); // not again at once
-                }
+                self.failed(key, &error);
                 Err(error)
             }
         }
+    }
+
+    fn failed(&self, key: &str, error: &E) {
+        let (what, error_chain) = (self.what, chain(error));
+        if !error.is_outage() {
+            self.entries().remove(key);
+            metrics::counter!(metric::UNREADABLE).increment(1);
+            tracing::error!(entry = format!("{what} {key}"), error = error_chain, "what is stored cannot be read");
+            return;
+        }
+        let stale = self.entries().get_mut(key).map(|entry| {
+            entry.refreshing_since = None;
+            entry.asked_at = Instant::now(); // not again at once
+        });
+        match stale {
+            Some(()) => self.tell_stale(key, &error_chain),
+            None => tracing::error!(entry = format!("{what} {key}"), error = error_chain, "cannot be looked up now"),
+        }
+    }
+
+    /// Says how old the value is that goes on to hold.
+    fn tell_stale(&self, key: &str, error: &str) {
+        let age = self.entries().get(key).map(|entry| entry.read_at.elapsed().as_secs());
+        tracing::warn!(entry = format!("{} {key}", self.what), age_seconds = age, error, "serving a stale value");
     }
 }
 
@@ -133,22 +183,28 @@ mod tests {
 
     use super::*;
 
+    #[derive(Default)]
     struct Source {
         loads: AtomicUsize,
         down: AtomicBool,
+        corrupt: AtomicBool,
+        gone: AtomicBool,
     }
 
     fn counting(fresh_for: Duration) -> (Arc<Source>, Cache<usize, StoreError>) {
-        let source = Arc::new(Source { loads: AtomicUsize::new(0), down: AtomicBool::new(false) });
+        let source = Arc::new(Source::default());
         let inner = Arc::clone(&source);
-        let cache = Cache::new(fresh_for, move |key| {
+        let cache = Cache::new("tenant", fresh_for, move |key| {
             let source = Arc::clone(&inner);
             async move {
                 if source.down.load(Ordering::Relaxed) {
                     return Err(StoreError::Unavailable { operation: "Query", source: "down".into() });
                 }
                 let nth = source.loads.fetch_add(1, Ordering::Relaxed) + 1;
-                Ok((key != "nobody").then_some(nth))
+                if source.corrupt.load(Ordering::Relaxed) {
+                    return Err(StoreError::Corrupt { what: "registry entry", source: "no JSON".into() });
+                }
+                Ok((key != "nobody" && !source.gone.load(Ordering::Relaxed)).then_some(nth))
             }
         });
         (source, cache)
@@ -196,5 +252,71 @@ mod tests {
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(value(&cache, "nobody").await, None);
         assert_eq!(source.loads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_takes_the_place_of_what_could_be() {
+        for age in [Duration::from_secs(61), Duration::from_hours(3)] {
+            let (source, cache) = counting(Duration::from_mins(1));
+            assert_eq!(value(&cache, "acme").await, Some(1));
+            source.corrupt.store(true, Ordering::Relaxed);
+            tokio::time::advance(age).await;
+            let _ = cache.get("acme").await;
+            tokio::task::yield_now().await;
+            for _ in 0..3 {
+                assert!(matches!(cache.get("acme").await, Err(StoreError::Corrupt { .. })), "after {age:?}");
+            }
+            source.down.store(true, Ordering::Relaxed);
+            let outage = cache.get("acme").await;
+            assert!(matches!(outage, Err(StoreError::Unavailable { .. })), "an outage brings nothing back: {outage:?}");
+            source.down.store(false, Ordering::Relaxed);
+            source.corrupt.store(false, Ordering::Relaxed);
+            assert!(value(&cache, "acme").await.is_some(), "a repair counts at once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frozen_environment_does_not_begin_with_what_cannot_be_read_any_more() {
+        let (source, cache) = counting(Duration::from_mins(1));
+        assert_eq!(value(&cache, "acme").await, Some(1));
+        source.corrupt.store(true, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_hours(3)).await;
+        assert!(matches!(cache.get("acme").await, Err(StoreError::Corrupt { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_is_gone_after_the_next_refresh() {
+        let (source, cache) = counting(Duration::from_mins(1));
+        assert_eq!(value(&cache, "acme").await, Some(1));
+        source.gone.store(true, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        value(&cache, "acme").await;
+        tokio::task::yield_now().await;
+        assert_eq!(value(&cache, "acme").await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_says_how_old_a_stale_value_is_and_whose() {
+        let (source, cache) = counting(Duration::from_mins(1));
+        value(&cache, "acme").await;
+        source.down.store(true, Ordering::Relaxed);
+        let log = testkit::Log::default();
+        let guard = log.begin(&["lambda"]);
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_hours(1)).await;
+            value(&cache, "acme").await;
+        }
+        source.down.store(false, Ordering::Relaxed);
+        source.corrupt.store(true, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert!(cache.get("acme").await.is_err());
+        drop(guard);
+        let lines = log.lines();
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| (line["level"].as_str(), line["entry"].as_str(), line["age_seconds"].as_u64()))
+            .collect();
+        let stale = |hours: u64| (Some("WARN"), Some("tenant acme"), Some(hours * 60 * 60));
+        assert_eq!(told, [stale(1), stale(2), stale(3), (Some("ERROR"), Some("tenant acme"), None)]);
     }
 }

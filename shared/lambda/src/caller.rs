@@ -30,7 +30,8 @@ pub enum UnknownCaller {
     BadTenantClaim { claim: String, source: InvalidId },
     #[error("the client is registered with no tenant")]
     UnregisteredClient,
-    #[error("the caller's tenant cannot be looked up now")]
+    /// Which entry it is has been logged.
+    #[error("the registry does not say who the caller is")]
     Registry(#[from] StoreError),
 }
 
@@ -47,7 +48,7 @@ impl Callers {
     /// A tenant comes from the claim that `rules` name. A client's own token may lack it: then its tenant is the one that
     /// the client is registered with.
     pub fn new(registry: Registry, rules: ClaimRules) -> Self {
-        let clients = Cache::new(FRESH_FOR, move |client: String| {
+        let clients = Cache::new("client", FRESH_FOR, move |client: String| {
             let registry = registry.clone();
             async move { registry.tenant_of_client(&client).await }
         });
@@ -111,7 +112,7 @@ impl Operators {
     /// `rules`: see [`Callers::new`].
     pub fn new(registry: Registry, rules: ClaimRules) -> Self {
         let callers = Callers::new(registry.clone(), rules);
-        let registered = Cache::new(FRESH_FOR, move |id: String| {
+        let registered = Cache::new("operator", FRESH_FOR, move |id: String| {
             let registry = registry.clone();
             async move { registry.operator(&id).await }
         });

@@ -4,8 +4,10 @@ use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
+use store::StoreError;
 
 use crate::caller::UnknownCaller;
+use crate::receipt_keys::NoKeys;
 
 /// An answer with a JSON body that no cache on the way may keep.
 pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
@@ -31,6 +33,25 @@ pub fn set(answer: &mut Response<Body>, name: lambda_http::http::HeaderName, val
     answer.headers_mut().insert(name, value.parse().expect("a valid header value"));
 }
 
+/// What a caller is told where the registry does not say `what` is asked of it. The cause has been logged.
+pub fn registry_problem(error: &StoreError, what: &str) -> Problem {
+    match error {
+        StoreError::Unavailable { .. } => Problem::unavailable(format!("{what} cannot be looked up now; try again")),
+        StoreError::Corrupt { .. } => Problem::internal(format!("{what} cannot be read; tell the operator")),
+    }
+}
+
+impl From<&NoKeys> for Problem {
+    fn from(none: &NoKeys) -> Self {
+        match none {
+            NoKeys::Unavailable(_) | NoKeys::AskedAMomentAgo => {
+                Self::unavailable("this cannot be answered now; send the same again, which repeats nothing")
+            }
+            NoKeys::Invalid(_) => Self::internal("this cannot be answered; tell the operator"),
+        }
+    }
+}
+
 impl From<&UnknownCaller> for Problem {
     fn from(unknown: &UnknownCaller) -> Self {
         match unknown {
@@ -45,7 +66,7 @@ impl From<&UnknownCaller> for Problem {
             UnknownCaller::UnregisteredClient => {
                 Self::not_permitted("this client is registered with no tenant; ask the operator to register it")
             }
-            UnknownCaller::Registry(_) => Self::unavailable("the caller's tenant cannot be looked up now; try again"),
+            UnknownCaller::Registry(error) => registry_problem(error, "the caller's tenant"),
         }
     }
 }

@@ -17,9 +17,8 @@ use kernel::timestamp::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, LoadError};
 use crate::settings::{BadSetting, Environment};
-use crate::telemetry::chain;
 
 /// How old keys may be before they are read again in the background.
 pub const FRESH_FOR: Duration = Duration::from_mins(5);
@@ -41,6 +40,12 @@ pub enum NoKeys {
     AskedAMomentAgo,
 }
 
+impl LoadError for NoKeys {
+    fn is_outage(&self) -> bool {
+        !matches!(self, Self::Invalid(_))
+    }
+}
+
 /// The secret in Secrets Manager that holds the receipt keys, as [`ReceiptKeys::parse`] reads them.
 pub struct ReceiptSecret {
     arn: String,
@@ -58,7 +63,7 @@ struct Look {
 impl ReceiptSecret {
     /// `RECEIPT_KEY_SECRET` is the secret's ARN.
     pub fn from_environment(environment: &Environment, client: Client) -> Result<Self, BadSetting> {
-        let keys = Cache::new(FRESH_FOR, move |arn: String| {
+        let keys = Cache::new("receipt keys", FRESH_FOR, move |arn: String| {
             let client = client.clone();
             async move { read(&client, arn).await.map(Some) }
         });
@@ -72,9 +77,10 @@ impl ReceiptSecret {
         let _ = self.keys().await;
     }
 
-    /// The keys, at once if they were ever read.
+    /// The keys, at once if they were ever read. A secret that holds no keys gives none, also where it held some before:
+    /// keys are taken out because somebody has seen them.
     pub async fn keys(&self) -> Result<Arc<ReceiptKeys>, NoKeys> {
-        let keys = self.keys.get(&self.arn).await.inspect_err(log)?;
+        let keys = self.keys.get(&self.arn).await?;
         Ok(keys.expect("reading gives keys or an error"))
     }
 
@@ -100,7 +106,7 @@ impl ReceiptSecret {
         }
         let at = Instant::now();
         *last_look = Some(Look { at, succeeded: false });
-        let keys = self.keys.reload(&self.arn).await.inspect_err(log)?;
+        let keys = self.keys.reload(&self.arn).await?;
         *last_look = Some(Look { at, succeeded: true });
         Ok(keys.expect("reading gives keys or an error"))
     }
@@ -115,8 +121,4 @@ async fn read(client: &Client, arn: String) -> Result<ReceiptKeys, NoKeys> {
         Some(millis) => keys.stored_at(Timestamp::from_millis(millis)),
         None => keys,
     })
-}
-
-fn log(error: &NoKeys) {
-    tracing::error!(error = chain(error), "no receipt keys");
 }

@@ -26,6 +26,8 @@ pub mod metric {
     pub const ACCEPTED: &str = "Accepted";
     /// Requests answered with a problem.
     pub const REFUSED: &str = "Refused";
+    /// Stored settings, keys and schemas that were looked up and cannot be read.
+    pub const UNREADABLE: &str = "Unreadable";
     pub const SUCCEEDED: &str = "Succeeded";
     pub const REJECTED: &str = "Rejected";
     /// Deliveries given back to their queue.

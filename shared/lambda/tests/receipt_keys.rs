@@ -191,7 +191,7 @@ async fn an_environment_that_was_frozen_for_hours_reads_the_keys_before_it_seals
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_holds_no_keys_replaces_none_and_is_not_told() {
+async fn a_value_that_holds_no_keys_leaves_none_and_is_not_told() {
     let aws = world("too short");
     let cold = environment(&aws);
     let refusal = cold.keys().await.expect_err("no keys");
@@ -199,8 +199,12 @@ async fn a_value_that_holds_no_keys_replaces_none_and_is_not_told() {
 
     aws.put_secret(&arn(), &key("a"));
     let warm = environment(&aws);
-    warm.read_ahead().await;
+    let receipt = seal(&warm, &aws).await;
     aws.put_secret(&arn(), "too short");
     advance(Duration::from_hours(1)).await;
-    seal(&warm, &aws).await;
+    assert!(matches!(warm.keys().await, Err(NoKeys::Invalid(_))), "a key that was taken out seals nothing more");
+    assert!(matches!(warm.open(&acme(), &receipt).await, Err(NoKeys::Invalid(_))));
+
+    aws.put_secret(&arn(), &key("a"));
+    assert!(opens(&warm, &receipt).await, "a repair counts at once");
 }

@@ -19,17 +19,22 @@ struct Entry {
 }
 
 impl TenantSchemas {
-    /// Compiles what can be; the rest is refused when an event names it.
+    /// Compiles what can be. An event that is to be checked by one of the rest is not taken.
     pub fn compile(tenant: &TenantId, schemas: &[TenantSchema]) -> Self {
         let compile = |schema: &TenantSchema| {
             let compiled = budget::checked(&schema.document)
                 .and_then(|checked| Schema::compile(&checked.document, checked.weight));
             if let Err(why) = &compiled {
-                tracing::warn!(%tenant, uri = schema.uri, why, "a tenant's schema cannot be used");
+                tracing::error!(%tenant, uri = schema.uri, why, "a tenant's schema cannot be used");
             }
             (schema.uri.clone(), Entry { command_type: schema.command_type.clone(), schema: compiled })
         };
         Self(schemas.iter().map(compile).collect())
+    }
+
+    /// How many cannot be used.
+    pub fn unusable(&self) -> u64 {
+        self.0.values().filter(|entry| entry.schema.is_err()).count() as u64
     }
 
     /// The schema that `uri` names, if it is for this command type.
@@ -58,7 +63,7 @@ impl TenantSchemas {
 impl Entry {
     fn usable(&self, uri: &str) -> Result<&Schema, Problem> {
         self.schema.as_ref().map_err(|why| {
-            Problem::unknown_schema(format!("the schema registered as {uri} cannot be used: {why}")).about("dataschema")
+            Problem::internal(format!("the schema registered as {uri} cannot be used: {why}")).about("dataschema")
         })
     }
 }

@@ -9,7 +9,8 @@
 
 use aws_sdk_dynamodb::Client;
 use kernel::ids::TenantId;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::StoreError;
 use crate::item::s;
@@ -60,7 +61,7 @@ pub struct Grant {
 
 impl TenantSettings {
     fn read(document: &str) -> Result<Self, StoreError> {
-        serde_json::from_str(document).map_err(StoreError::corrupt("tenant's settings"))
+        object(document).map_err(StoreError::corrupt("tenant's settings"))
     }
 }
 
@@ -72,8 +73,19 @@ pub struct Route {
     pub source: String,
     /// URL of a FIFO queue. Absent: the shared queue of the command's context, which cuts an exception out of a
     /// shorter prefix.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fifo_queue")]
     pub queue: Option<String>,
+}
+
+/// Reads the URL of a FIFO queue. Nothing else takes commands, and ingest would call it an outage.
+fn fifo_queue<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = Option::<String>::deserialize(deserializer)?;
+    let is_one = |url: &String| url.starts_with("http") && url.contains("://") && url.ends_with(".fifo");
+    if url.as_ref().is_none_or(is_one) {
+        Ok(url)
+    } else {
+        Err(D::Error::custom("a route's queue must be the URL of a FIFO queue"))
+    }
 }
 
 /// A tenant as registered.
@@ -111,12 +123,25 @@ pub struct Registry {
 #[derive(Deserialize)]
 struct Row {
     entry: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_tenant")]
     tenant: Option<TenantId>,
     #[serde(default)]
     document: Option<String>,
     #[serde(default)]
     command_type: Option<String>,
+}
+
+/// Reads a tenant's id where there is one. DynamoDB's NULL is none: an operator of no tenant would be the platform's.
+fn some_tenant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TenantId>, D::Error> {
+    TenantId::deserialize(deserializer).map(Some)
+}
+
+/// Reads a JSON object. For a struct, an array would do as well, with its members by their places.
+fn object<T: DeserializeOwned>(document: &str) -> serde_json::Result<T> {
+    if document.trim_start().starts_with('[') {
+        return Err(serde_json::Error::custom("an object is expected"));
+    }
+    serde_json::from_str(document)
 }
 
 impl Registry {
@@ -127,7 +152,8 @@ impl Registry {
     /// Whose machine client this is.
     pub async fn tenant_of_client(&self, client_id: &str) -> Result<Option<TenantId>, StoreError> {
         let rows = self.rows(&format!("client#{client_id}")).await?;
-        Ok(rows.into_iter().find(|row| row.entry == "tenant").and_then(|row| row.tenant))
+        let Some(client) = rows.into_iter().find(|row| row.entry == "tenant") else { return Ok(None) };
+        client.tenant.map(Some).ok_or_else(|| StoreError::corrupt("registry entry")("a client's names no tenant"))
     }
 
     /// The operator whom a token's client id or subject id names.

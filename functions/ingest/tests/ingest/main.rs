@@ -17,3 +17,4 @@ mod routes;
 mod samples;
 mod schemas;
 mod settings;
+mod unreadable;

@@ -68,14 +68,6 @@ async fn a_warm_environment_keeps_accepting_while_secrets_manager_is_down_and_a_
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_that_cannot_be_read_are_an_outage_and_not_a_refusal() {
-    let api = Api::without_tenants();
-    api.register_client("shop-client", "demo");
-    api.register_tenant("demo", &json!({ "grants": "all of them" }));
-    assert_unavailable(api.send(order("o")).await);
-}
-
-#[tokio::test(start_paused = true)]
 async fn while_the_queue_is_down_nothing_is_promised_and_the_same_request_later_is_the_same_command() {
     let api = Api::new();
     api.warm_up().await;

@@ -219,7 +219,7 @@ async fn a_schema_that_cannot_be_used_says_why_and_spoils_nothing_else() {
         let api = Api::new();
         api.register_schema("demo", "urn:demo:broken", "SubmitOrder", document);
         let event = with(submit_order(), &json!({ "dataschema": "urn:demo:broken" }));
-        let problem = api.send(Request::structured(&event)).await.refused("unknown-schema");
+        let problem = api.send(Request::structured(&event)).await.refused("internal");
         assert!(problem.detail.contains("urn:demo:broken cannot be used"), "{problem:#?}");
         println!("{document}: {} ({why})", problem.detail);
         api.send(Request::structured(&submit_order())).await.accepted();

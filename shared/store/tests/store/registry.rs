@@ -114,8 +114,39 @@ async fn an_operator_of_what_is_no_tenant_is_an_error_and_not_the_platforms() {
 }
 
 #[tokio::test]
+async fn an_operator_whose_tenant_is_null_is_an_error_and_not_the_platforms() {
+    for null in [AttributeValue::Null(true), AttributeValue::L(Vec::new()), AttributeValue::N("1".to_owned())] {
+        let world = world_with(&[]).await;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let put = world.aws.dynamodb().put_item().table_name(TABLES.registry);
+        let put = put.item("registry_key", text("operator#desk")).item("entry", text("operator"));
+        put.item("tenant", null.clone()).send().await.expect("a registry entry");
+        let found = world.registry.operator("desk").await;
+        assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{null:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_entry_names_no_tenant_is_an_error_and_not_an_unknown_client() {
+    let world = world_with(&[&[("registry_key", "client#abc"), ("entry", "tenant"), ("tennant", "acme")]]).await;
+    let found = world.registry.tenant_of_client("abc").await;
+    assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{found:?}");
+}
+
+#[tokio::test]
 async fn settings_that_cannot_be_read_are_an_error_and_not_no_settings() {
-    for settings in ["", "{", "null", r#"{"grant":[]}"#, r#"{"grants":[{"principals":["*"]}]}"#] {
+    for settings in [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{} and more",
+        r#"{"grant":[]}"#,
+        r#"{"grants":[],"grants":[]}"#,
+        r#"{"grants":[{"principals":["*"]}]}"#,
+        r#"{"routes":[{"source":"/shop","queue":"acme-legacy.fifo"}]}"#,
+        r#"{"routes":[{"source":"/shop","queue":"https://sqs.example/standard"}]}"#,
+    ] {
         let row: &[_] = &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", settings)];
         let world = world_with(&[row]).await;
         let found = world.registry.tenant(&tenant("acme")).await;
