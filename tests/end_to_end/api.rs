@@ -84,6 +84,11 @@ pub fn sqs() -> SqsClient {
 
 /// Invokes a function as its schedule does; gives what it returns, or its error.
 pub fn invoke(function: &str) -> Result<Value, String> {
+    invoke_with(function, "{}")
+}
+
+/// Invokes a function with that event; gives what it returns, or its error.
+pub fn invoke_with(function: &str, event: &str) -> Result<Value, String> {
     let stack = stack();
     let text = |name: &str| stack[name].as_str().unwrap_or_else(|| panic!("no {name} in the description"));
     // The local stack wants to know who asks, and does not look at the signature.
@@ -91,7 +96,7 @@ pub fn invoke(function: &str) -> Result<Value, String> {
     let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
     let url = format!("{}/2015-03-31/functions/{function}/invocations?Qualifier=live", text("endpoint"));
     let agent: Agent = Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
-    let answer = agent.post(url).header("authorization", signature).send("{}");
+    let answer = agent.post(url).header("authorization", signature).send(event);
     let mut answer = answer.map_err(|error| error.to_string())?;
     let returned = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
     if answer.headers().contains_key("x-amz-function-error") {

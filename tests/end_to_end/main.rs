@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod harm;
 mod reads;
+mod recorded_events;
 mod recovery;
 mod stories;
 mod tenants;

@@ -19,6 +19,7 @@ def main():
     options.add_argument("--scissors", required=True, help="whoever connects there cuts the functions' connections")
     options.add_argument("--output", required=True, type=pathlib.Path, help="the JSON file to write")
     given = options.parse_args()
+    os.umask(0o077)  # what is written has secrets in it
 
     cloudformation = boto3.client("cloudformation")
     stack = cloudformation.describe_stacks(StackName=given.stack_name)["Stacks"][0]

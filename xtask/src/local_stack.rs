@@ -5,13 +5,15 @@
 //! is missing is missed here already.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::processes::{self, Group, tail};
@@ -106,6 +108,8 @@ impl LocalStack {
         let folder = runs.join(port.to_string());
         let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary)?;
+        // What is written below has secrets in it.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let log = folder.join("server.log");
         let output = File::create(&log)?;
 
@@ -190,10 +194,24 @@ fn endpoint(port: impl std::fmt::Display) -> String {
 /// A free port for the server, and a relay to it.
 fn ports(wanted: Option<u16>) -> Result<(u16, Relay)> {
     // Held until the relay has its own.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted.unwrap_or(0)))
-        .with_context(|| format!("port {} is taken", wanted.unwrap_or(0)))?;
+    let listener = listen(wanted)?;
     let port = listener.local_addr()?.port();
     Ok((port, Relay::to(port)?))
+}
+
+/// Fails with the reason if no server could listen on that port. For a task to know before it begins to build.
+pub fn check_port(wanted: Option<u16>) -> Result<()> {
+    listen(wanted).map(drop)
+}
+
+/// Listens on that port of loopback, or on any free one.
+fn listen(wanted: Option<u16>) -> Result<TcpListener> {
+    let port = wanted.unwrap_or(0);
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!("port {port} is taken; name another one with --port, or leave it out"),
+        ErrorKind::PermissionDenied => anyhow!("port {port} is for root alone; name one from 1024 on with --port"),
+        _ => anyhow!("nothing can listen on port {port}: {error}"),
+    })
 }
 
 /// Removes what earlier runs left, logs included, unless their server is still there.
@@ -208,4 +226,20 @@ fn remove_ended(runs: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_told_before_anything_is_built() -> Result<()> {
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = other.local_addr()?.port();
+        let refusal = check_port(Some(port)).expect_err("it is taken").to_string();
+        assert_eq!(refusal, format!("port {port} is taken; name another one with --port, or leave it out"));
+        drop(other);
+        check_port(Some(port))?;
+        check_port(None)
+    }
 }

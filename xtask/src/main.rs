@@ -15,6 +15,7 @@ mod processes;
 mod record;
 mod relay;
 mod restore;
+mod running;
 mod sam;
 mod simulate;
 mod steps;
@@ -43,25 +44,30 @@ enum Task {
     /// Run the platform on this machine, with a demo tenant, until Ctrl-C
     Up {
         /// Port of the local stack on 127.0.0.1; any free one if not given
-        #[arg(long)]
+        #[arg(long, value_parser = port)]
         port: Option<u16>,
     },
-    /// Check everything: format, lints, tests, template, then end to end on the local stack
-    Test {
-        /// Only what needs no local stack: format, lints and all tests but the end-to-end ones
-        #[arg(long)]
-        unit: bool,
-        /// Only what needs the local stack
-        #[arg(long, conflicts_with = "unit")]
-        end_to_end: bool,
+    /// Try what `up` has started, from another shell: a command, its operation, and what it made
+    Try {
+        #[arg(value_enum, default_value = "order")]
+        attempt: running::Attempt,
     },
+    /// Show what the functions of a running local stack have logged
+    Logs(running::Logs),
+    /// Print the variables that a function has on a running local stack
+    Env {
+        /// As in `ingest` or `orders-command-handler`
+        function: String,
+    },
+    /// Check everything: format, lints, tests, template, then end to end on the local stack
+    Test(test::Part),
     /// Send commands through the whole platform, in process and on virtual time, with everything going wrong
     Simulate(simulate::Size),
     /// Lose tables of a local stack, and bring back what they held, as docs/runbooks.md tells it
     RehearseRestore,
     /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
     Costs,
-    /// Check that schemas go together with those of the release before, the template, and the rights that its roles give
+    /// Check schemas with those of the release before, the template, and the rights that its roles give
     Lint,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
     RecordRelease,
@@ -83,12 +89,22 @@ fn main() -> ExitCode {
     }
 }
 
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a port is a number from 1 to 65535".to_owned()),
+        Ok(port) => Ok(port),
+    }
+}
+
 fn run(task: &Task) -> Result<()> {
     processes::end_all_on_signal()?;
     let workspace = Workspace::find()?;
     match task {
         Task::Up { port } => up::up(&workspace, *port),
-        Task::Test { unit, end_to_end } => test::test(&workspace, !end_to_end, !unit),
+        Task::Try { attempt } => running::attempt(&workspace, *attempt),
+        Task::Logs(asked) => running::logs(&workspace, asked),
+        Task::Env { function } => running::environment(&workspace, function),
+        Task::Test(part) => test::test(&workspace, part),
         Task::Simulate(size) => simulate::simulate(&workspace, size),
         Task::RehearseRestore => {
             println!("building the functions");

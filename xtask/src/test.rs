@@ -3,31 +3,69 @@
 use std::process::Command;
 
 use anyhow::Result;
+use clap::Args;
 
 use crate::functions::Beside;
 use crate::local_stack::LocalStack;
+use crate::running::{Attempt, attempt_at};
 use crate::steps::Checks;
-use crate::workspace::{END_TO_END, Workspace, cargo};
+use crate::workspace::{END_TO_END, TESTS, Workspace, cargo};
 use crate::{browser, functions, lint, processes, restore, sam, tools};
 
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
 
+/// Tests of crates that take seconds.
+const SLOW: &str = "package(xtask)";
+
 /// From a token to a read model.
 const HAPPY_TEST: &str = "commands::a_command_goes_in_and_comes_out_as_a_read_model";
 
-pub fn test(workspace: &Workspace, by_itself: bool, on_local_stack: bool) -> Result<()> {
+/// Which part is asked for; all, if none is.
+#[derive(Args)]
+pub struct Part {
+    /// Only what needs no local stack: format, lints and all tests but the end-to-end ones
+    #[arg(long)]
+    unit: bool,
+    /// Only the crates' own tests, without format and lints: for the time between two thoughts
+    #[arg(long, conflicts_with = "unit")]
+    fast: bool,
+    /// Only what needs the local stack
+    #[arg(long, conflicts_with_all = ["unit", "fast"])]
+    end_to_end: bool,
+}
+
+pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
+    if part.fast {
+        return fast(workspace);
+    }
     let mut checks = Checks::default();
-    if by_itself {
+    if !part.unit {
+        // Missing, it would be missed after many minutes.
+        tools::check_python()?;
+    }
+    if !part.end_to_end {
         code(workspace, &mut checks);
     }
-    if on_local_stack {
+    if !part.unit {
         checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
         checks.check("template, as SAM", || lint::sam(workspace));
         checks.check("templates within AWS's limits", || lint::limits(workspace));
         end_to_end(workspace, &mut checks);
     }
     checks.summary()
+}
+
+/// Without the package whose tests go through many crates at once, or through millions of states: it takes longer to build
+/// and to run than all others together.
+fn fast(workspace: &Workspace) -> Result<()> {
+    let mut nextest = nextest(workspace)?;
+    nextest.arg(format!("not ({SLOW})")).args(["--lib", "--bins"]);
+    // Chosen by name and not by package, so that cargo builds the same as for all tests.
+    for package in workspace.packages.iter().filter(|package| package.name != TESTS) {
+        nextest.args(package.tests.iter().flat_map(|test| ["--test", test]));
+    }
+    processes::show(&mut nextest)
 }
 
 fn code(workspace: &Workspace, checks: &mut Checks) {
@@ -40,13 +78,14 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
 }
 
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
-    const TESTS: &str = "end-to-end tests";
+    const STORIES: &str = "end-to-end tests";
+    const BY_HAND: &str = "what `up` says to try";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
     const RESTORE: &str = "the way back from a backup";
     let Some(functions) = checks.check("functions", || functions::build(workspace, Beside::Tests)) else {
-        for check in [RIGHTS, TESTS, CONSOLE, HAPPY_PATH, RESTORE] {
+        for check in [RIGHTS, BY_HAND, STORIES, CONSOLE, HAPPY_PATH, RESTORE] {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -64,13 +103,14 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, TESTS, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, CONSOLE] {
             checks.skip(check, "nothing is deployed");
         }
         return;
     };
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
-    checks.check(TESTS, || {
+    checks.check(BY_HAND, || processes::show(&mut attempt_at(workspace, &stack.description, Attempt::Order)?));
+    checks.check(STORIES, || {
         let mut tests = nextest(workspace)?;
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
         with_last_words(&stack, processes::show(&mut tests))

@@ -1,7 +1,7 @@
 //! Tools that the tasks bring along, below the target folder.
 //!
 //! Python ones in several virtual environments, because what the tools pin disagrees. They come from the package
-//! index that pip is configured for, at the versions in `requirements/`. The test runner comes from cargo's.
+//! index that pip is configured for, at the versions in `requirements/`. Others come from cargo's, in the versions below.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,11 +9,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::processes;
 use crate::steps::step;
 use crate::workspace::{Workspace, cargo};
+
+/// The oldest Python that the tools run with.
+const PYTHON: (u32, u32) = (3, 11);
+
+/// Says its version, then tries what a virtual environment needs: Debian has that in a package of its own.
+const ABOUT_PYTHON: &str = "import sys; print(*sys.version_info[:2], flush=True); import venv, ensurepip";
 
 const NEXTEST: &str = "cargo-nextest@0.9.143";
 
@@ -53,23 +59,86 @@ pub fn path_to_nextest(workspace: &Workspace) -> Result<OsString> {
     if processes::keep(cargo().args(["nextest", "--version"])).is_ok() {
         return Ok(path);
     }
-    let folder = workspace.target.join("tools/nextest");
-    step("install cargo-nextest", || {
+    let folder = from_cargo(workspace, NEXTEST)?.with_file_name("");
+    Ok(env::join_paths([folder].into_iter().chain(env::split_paths(&path)))?)
+}
+
+/// The program of a package, named with its version. Built now, which takes minutes, if this version is not there.
+pub fn from_cargo(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+    let name = package.split('@').next().unwrap_or(package);
+    let folder = workspace.target.join("tools").join(name);
+    step(&format!("install {name}"), || {
         let mut install = cargo();
         // Does nothing if this version is there. Built in a folder that cargo removes, not among what is built here.
-        install.args(["install", "--quiet", "--locked", NEXTEST, "--root"]).arg(&folder).env_remove("CARGO_TARGET_DIR");
+        install.args(["install", "--quiet", "--locked", package, "--root"]).arg(&folder).env_remove("CARGO_TARGET_DIR");
         processes::keep(&mut install)
     })?;
-    Ok(env::join_paths([folder.join("bin")].into_iter().chain(env::split_paths(&path)))?)
+    Ok(folder.join("bin").join(name))
+}
+
+/// Fails with the reason if the tools cannot be installed with the `python3` on the `PATH`. For a task to know before it
+/// begins to build.
+pub fn check_python() -> Result<()> {
+    check_python_at(Path::new("python3"))
+}
+
+fn check_python_at(python: &Path) -> Result<()> {
+    let (major, minor) = PYTHON;
+    let Ok(about) = Command::new(python).args(["-c", ABOUT_PYTHON]).output() else {
+        bail!("Python {major}.{minor} or later is needed, and there is no python3 on the PATH");
+    };
+    let version = String::from_utf8_lossy(&about.stdout);
+    let mut numbers = version.split_whitespace().map_while(|number| number.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(has), Some(minors)) if (has, minors) < PYTHON => {
+            bail!("Python {major}.{minor} or later is needed, and python3 on the PATH is {has}.{minors}")
+        }
+        (Some(_), Some(_)) if about.status.success() => Ok(()),
+        (Some(_), Some(_)) => {
+            bail!("python3 lacks its module venv; install it, as by `sudo apt-get install python3-venv`")
+        }
+        _ => bail!("python3 on the PATH does not run: {}", String::from_utf8_lossy(&about.stderr).trim()),
+    }
 }
 
 fn install(folder: &Path, requirements: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    processes::keep(Command::new("python3").args(["-m", "venv"]).arg(folder))
-        .context("Python 3.11 or later is needed, with its venv module")?;
+    check_python()?;
+    processes::keep(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
     processes::keep(&mut pip).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What is said of a `python3` that is this shell script.
+    fn told_of(name: &str, script: &str) -> String {
+        let folder = env::temp_dir().join(format!("waybill-python-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let python = folder.join("python3");
+        fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("set");
+        let told = check_python_at(&python).map_or_else(|error| error.to_string(), |()| "good".to_owned());
+        fs::remove_dir_all(folder).expect("removed");
+        told
+    }
+
+    #[test]
+    fn a_python_that_is_missing_too_old_or_incomplete_is_told() {
+        let missing = check_python_at(Path::new("/nowhere/python3")).expect_err("there is none").to_string();
+        assert_eq!(missing, "Python 3.11 or later is needed, and there is no python3 on the PATH");
+        assert_eq!(told_of("old", "echo 3 9"), "Python 3.11 or later is needed, and python3 on the PATH is 3.9");
+        assert!(told_of("incomplete", "echo 3 12; exit 1").contains("lacks its module venv"));
+        assert_eq!(told_of("broken", "echo no license >&2; exit 1"), "python3 on the PATH does not run: no license");
+        for (name, version) in [("first", "3 11"), ("later", "3 20"), ("next", "4 0")] {
+            assert_eq!(told_of(name, &format!("echo {version}")), "good");
+        }
+    }
 }

@@ -1,62 +1,78 @@
 //! The platform on this machine, to try by hand.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::functions::{self, Beside};
-use crate::local_stack::LocalStack;
+use crate::local_stack::{LocalStack, check_port};
+use crate::tools::{self, Environment};
 use crate::workspace::Workspace;
 
 pub fn up(workspace: &Workspace, port: Option<u16>) -> Result<()> {
-    println!("building the functions");
+    let started = Instant::now();
+    // Whatever can be missing is told before minutes of building.
+    check_port(port)?;
+    tools::check_python()?;
+    Environment::of(workspace, "local-stack")?;
+    println!("building the functions: about two minutes the first time, and seconds from then on");
     let functions = functions::build(workspace, Beside::Nothing)?;
     let mut stack = LocalStack::start(workspace, &functions, port)?;
-    println!("{}", guide(&workspace.root, &stack.describe()?));
+    println!("{}", guide(&stack.describe()?, started.elapsed().as_secs()));
     stack.wait()
 }
 
-/// What to paste into another shell. Needs curl and Python, which the local stack needs too.
-fn guide(root: &Path, stack: &Value) -> String {
+/// What there is, and what to do with it in another shell. No secret: those are in the description of the stack, which
+/// its owner alone may read.
+fn guide(stack: &Value, seconds: u64) -> String {
     let text = |pointer: &str| stack.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     format!(
         r#"
-Waybill is up. Stop it with Ctrl-C.
+Waybill is up, after {seconds} s. Stop it with Ctrl-C.
   API      {api}
   console  {console}
-           where the demo tenant's operator signs in as {operator} with {password}
-  log      {log}
-  stack    {description}
+           where the demo tenant's operator signs in as {operator}; `cargo xtask try password` prints the password
+  files    {folder}
+           server.log, and stack.json with all secrets; nobody else may read them
 
-Paste into another shell. A token, as the demo tenant's machine client:
+In another shell:
+
+  cargo xtask try                send an order, and follow it to the read model
+  cargo xtask logs --follow      see what the functions log
+
+By hand, as the demo tenant's machine client:
 
   API='{api}'
-  TOKEN=$(curl -sS -u '{client_id}:{client_secret}' -d grant_type=client_credentials '{token_url}' |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
-
-Submit a command, and follow its operation:
-
-  OPERATION=$(curl -sS -D - -o /dev/null "$API/commands" -H "Authorization: Bearer $TOKEN" \
-    -H 'Content-Type: application/cloudevents+json' --data-binary '@{command}' |
-    tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
-  while OUTCOME=$(curl -sS "$OPERATION" -H "Authorization: Bearer $TOKEN"); echo "$OUTCOME"
-    echo "$OUTCOME" | grep -q '"status":"accepted"'; do sleep 1; done
-
-Read the order that it made, in the version that it made:
-
-  ORDER=$(echo "$OUTCOME" | python3 -c 'import json, sys; print(json.load(sys.stdin)["resource"]["href"])')
-  curl -sf --retry 8 --retry-delay 1 --retry-all-errors "$ORDER" -H "Authorization: Bearer $TOKEN"; echo
+  TOKEN=$(cargo xtask try token)
+  curl -i "$API/orders" -H "Authorization: Bearer $TOKEN"
 "#,
         api = text("/api_url"),
         console = text("/console_url"),
         operator = text("/operators/demo/username"),
-        password = text("/operators/demo/password"),
-        log = text("/server_log"),
-        description = Path::new(text("/server_log")).with_file_name("stack.json").display(),
-        client_id = text("/tenants/demo/client_id"),
-        client_secret = text("/tenants/demo/client_secret"),
-        token_url = text("/token_url"),
-        command = root.join("events/orders/submit-order.json").display(),
+        folder = Path::new(text("/server_log")).parent().unwrap_or(Path::new("")).display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_guide_has_no_secret_in_it() {
+        let stack = json!({
+            "api_url": "http://127.0.0.1:4566/api",
+            "console_url": "http://127.0.0.1:4566/api/console",
+            "server_log": "/runs/4566/server.log",
+            "receipt_key": "secret-1",
+            "operators": { "demo": { "username": "demo-operator", "password": "secret-2", "client_secret": "secret-3" } },
+            "tenants": { "demo": { "client_id": "id", "client_secret": "secret-4" } },
+        });
+        let guide = guide(&stack, 90);
+        assert!(guide.contains("as demo-operator") && guide.contains("/runs/4566\n"), "{guide}");
+        assert!(!guide.contains("secret-"), "{guide}");
+    }
 }

@@ -7,6 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// The package with the tests that no single crate is the place for.
+pub const TESTS: &str = "tests";
+
 /// Test binary whose tests need a deployed local stack.
 pub const END_TO_END: &str = "end_to_end";
 
@@ -16,6 +19,15 @@ pub struct Workspace {
     pub target: PathBuf,
     /// Packages under `functions/`. Each has one binary, of the package's name.
     pub functions: Vec<String>,
+    pub packages: Vec<Package>,
+}
+
+/// A package of this workspace.
+pub struct Package {
+    pub name: String,
+    pub folder: PathBuf,
+    /// Names of its test binaries, without those in its library and its programs.
+    pub tests: Vec<String>,
 }
 
 impl Workspace {
@@ -30,14 +42,12 @@ impl Workspace {
             path.with_context(|| format!("cargo metadata has no {field}"))
         };
         let root = path("workspace_root")?;
-        let functions = root.join("functions");
-        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let packages: Vec<Package> = elements(&metadata["packages"]).map(Package::of).collect();
+        let functions = packages.iter().filter(|package| package.folder.starts_with(root.join("functions")));
         Ok(Self {
             target: path("target_directory")?,
-            functions: packages
-                .filter(|package| Path::new(text(&package["manifest_path"])).starts_with(&functions))
-                .map(|package| text(&package["name"]).to_owned())
-                .collect(),
+            functions: functions.map(|package| package.name.clone()).collect(),
+            packages,
             root,
         })
     }
@@ -45,6 +55,18 @@ impl Workspace {
     /// Everything the local stack leaves behind.
     pub fn local_stack(&self) -> PathBuf {
         self.target.join("local-stack")
+    }
+}
+
+impl Package {
+    /// As `cargo metadata` describes it.
+    fn of(package: &Value) -> Self {
+        let is_test = |target: &&Value| elements(&target["kind"]).any(|kind| kind == "test");
+        Self {
+            name: text(&package["name"]).to_owned(),
+            folder: Path::new(text(&package["manifest_path"])).with_file_name(""),
+            tests: elements(&package["targets"]).filter(is_test).map(|test| text(&test["name"]).to_owned()).collect(),
+        }
     }
 }
 
@@ -61,6 +83,10 @@ pub fn cargo() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 fn text(value: &Value) -> &str {
