@@ -6,6 +6,7 @@ Lines that Lambda itself writes, and those that only carry metrics, are left out
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import sys
 import time
@@ -112,3 +113,6 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has. Python would tell of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -108,12 +108,12 @@ def call(method, url, expected, headers, body=None, quiet=False):
 
 
 def said(head, text):
-    """What is worth a line: where to go on, or how far it has come. No token."""
+    """What is worth a line: where to go on, how far it has come, or what is wrong. No token."""
     if head.get("Location"):
         return f"Location: {head['Location']}"
     try:
         answer = json.loads(text)
-        return answer.get("status") or answer.get("detail") or ""
+        return answer.get("detail") or answer.get("status") or ""
     except (ValueError, AttributeError):
         return ""
 

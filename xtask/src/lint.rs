@@ -1,18 +1,21 @@
-//! Checks of what is no code: schemas, and the template, of its form, as two tools see it, and of what the deployed roles
-//! may do.
+//! Checks of what is no code: schemas, dependencies, and the template, of its form, as two tools see it, and of what the
+//! deployed roles may do.
+
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
 use crate::sam::{TEMPLATES, deployed};
 use crate::steps::{Checks, step};
-use crate::tools::Environment;
+use crate::tools::{DENY, Environment, from_cargo};
 use crate::workspace::Workspace;
 use crate::{compatibility, functions, processes};
 
 pub fn lint(workspace: &Workspace) -> Result<()> {
     let mut checks = Checks::default();
     checks.check("schemas, with those of the release before", || compatibility::check(&workspace.root));
+    checks.check("dependencies", || dependencies(workspace));
     checks.check("template, as CloudFormation", || cloudformation(workspace));
     checks.check("template, as SAM", || sam(workspace));
     checks.check("templates within AWS's limits", || limits(workspace));
@@ -23,6 +26,14 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     checks
         .check("sam build, package and deploy", || deployed(workspace, &functions::placeholders(workspace)?).map(drop));
     checks.summary()
+}
+
+/// Their licences, where they come from, and that none is among them that we do without: `deny.toml`. Advisories are in a
+/// database that not everybody can reach, so they are left to those who can.
+pub fn dependencies(workspace: &Workspace) -> Result<()> {
+    let mut deny = Command::new(from_cargo(workspace, DENY)?);
+    deny.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    processes::show(deny.current_dir(&workspace.root))
 }
 
 pub fn cloudformation(workspace: &Workspace) -> Result<()> {

@@ -17,6 +17,7 @@ mod relay;
 mod restore;
 mod running;
 mod sam;
+mod sbom;
 mod simulate;
 mod steps;
 mod test;
@@ -67,8 +68,10 @@ enum Task {
     RehearseRestore,
     /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
     Costs,
-    /// Check schemas with those of the release before, the template, and the rights that its roles give
+    /// Check schemas with those of the release before, dependencies, the template, and the rights that its roles give
     Lint,
+    /// Write what each function consists of into `target/sbom`, in CycloneDX's format
+    Sbom,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
     RecordRelease,
     /// Make a bounded context that works, to be filled with your own rules
@@ -111,6 +114,7 @@ fn run(task: &Task) -> Result<()> {
             restore::rehearse(&workspace, &functions::build(&workspace, Beside::Nothing)?)
         }
         Task::Costs => costs::costs(&workspace),
+        Task::Sbom => sbom::sbom(&workspace),
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),

@@ -6,13 +6,13 @@ mod tests;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, exit};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::local_stack::in_local_aws;
-use crate::processes;
+use crate::processes::{self, Group};
 use crate::tools::Environment;
 use crate::workspace::Workspace;
 
@@ -47,7 +47,7 @@ pub struct Logs {
 }
 
 pub fn attempt(workspace: &Workspace, attempt: Attempt) -> Result<()> {
-    processes::show(&mut attempt_at(workspace, &running(workspace)?, attempt)?)
+    run(&mut attempt_at(workspace, &running(workspace)?, attempt)?)
 }
 
 /// The attempt, at the stack that is described there.
@@ -78,12 +78,19 @@ pub fn logs(workspace: &Workspace, asked: &Logs) -> Result<()> {
             python.arg(option);
         }
     }
-    processes::show(&mut python)
+    run(&mut python)
 }
 
 /// Prints the variables of a function.
 pub fn environment(workspace: &Workspace, function: &str) -> Result<()> {
-    processes::show(script(workspace, &running(workspace)?, "environment.py")?.arg(function))
+    run(script(workspace, &running(workspace)?, "environment.py")?.arg(function))
+}
+
+/// Ends this task as the script ends. It has told by itself what is wrong.
+fn run(script: &mut Command) -> Result<()> {
+    let status = Group::spawn(script)?.leader.wait()?;
+    processes::wait_if_stopping();
+    if status.success() { Ok(()) } else { exit(1) }
 }
 
 fn script(workspace: &Workspace, description: &Path, name: &str) -> Result<Command> {

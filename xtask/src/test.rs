@@ -74,6 +74,7 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))
     });
+    checks.check("dependencies", || lint::dependencies(workspace));
     checks.check("tests", || processes::show(nextest(workspace)?.arg(format!("not binary(={END_TO_END})"))));
 }
 

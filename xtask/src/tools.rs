@@ -22,6 +22,9 @@ const PYTHON: (u32, u32) = (3, 11);
 const ABOUT_PYTHON: &str = "import sys; print(*sys.version_info[:2], flush=True); import venv, ensurepip";
 
 const NEXTEST: &str = "cargo-nextest@0.9.143";
+pub const DENY: &str = "cargo-deny@0.20.2";
+pub const CYCLONEDX: &str = "cargo-cyclonedx@0.5.9";
+pub const MUTANTS: &str = "cargo-mutants@27.1.0";
 
 /// An installed environment.
 pub struct Environment {
