@@ -199,6 +199,14 @@ fn ports(wanted: Option<u16>) -> Result<(u16, Relay)> {
     Ok((port, Relay::to(port)?))
 }
 
+/// Reads a port that somebody asks for.
+pub fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a port is a number from 1 to 65535".to_owned()),
+        Ok(port) => Ok(port),
+    }
+}
+
 /// Fails with the reason if no server could listen on that port. For a task to know before it begins to build.
 pub fn check_port(wanted: Option<u16>) -> Result<()> {
     listen(wanted).map(drop)
@@ -231,6 +239,14 @@ fn remove_ended(runs: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_a_number_that_there_is() {
+        assert_eq!((port("1"), port("65535")), (Ok(1), Ok(65535)));
+        for text in ["0", "65536", "-1", "", "http", "4566x"] {
+            assert_eq!(port(text), Err("a port is a number from 1 to 65535".to_owned()), "{text}");
+        }
+    }
 
     #[test]
     fn a_port_that_is_taken_is_told_before_anything_is_built() -> Result<()> {

@@ -10,6 +10,7 @@ mod costs;
 mod functions;
 mod lint;
 mod local_stack;
+mod mutants;
 mod new_context;
 mod processes;
 mod record;
@@ -45,7 +46,7 @@ enum Task {
     /// Run the platform on this machine, with a demo tenant, until Ctrl-C
     Up {
         /// Port of the local stack on 127.0.0.1; any free one if not given
-        #[arg(long, value_parser = port)]
+        #[arg(long, value_parser = local_stack::port)]
         port: Option<u16>,
     },
     /// Try what `up` has started, from another shell: a command, its operation, and what it made
@@ -70,6 +71,8 @@ enum Task {
     Costs,
     /// Check schemas with those of the release before, dependencies, the template, and the rights that its roles give
     Lint,
+    /// Put small faults into the code, one at a time, and see which of them no test notices
+    Mutants(mutants::Asked),
     /// Write what each function consists of into `target/sbom`, in CycloneDX's format
     Sbom,
     /// Make what this build writes the samples of the release before; for a release that has just been deployed
@@ -92,13 +95,6 @@ fn main() -> ExitCode {
     }
 }
 
-fn port(text: &str) -> Result<u16, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("a port is a number from 1 to 65535".to_owned()),
-        Ok(port) => Ok(port),
-    }
-}
-
 fn run(task: &Task) -> Result<()> {
     processes::end_all_on_signal()?;
     let workspace = Workspace::find()?;
@@ -110,10 +106,12 @@ fn run(task: &Task) -> Result<()> {
         Task::Test(part) => test::test(&workspace, part),
         Task::Simulate(size) => simulate::simulate(&workspace, size),
         Task::RehearseRestore => {
+            tools::check_python()?;
             println!("building the functions");
             restore::rehearse(&workspace, &functions::build(&workspace, Beside::Nothing)?)
         }
         Task::Costs => costs::costs(&workspace),
+        Task::Mutants(asked) => mutants::mutants(&workspace, asked),
         Task::Sbom => sbom::sbom(&workspace),
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
