@@ -24,7 +24,7 @@ const MISSED: [i32; 2] = [2, 3];
 
 #[derive(Args)]
 pub struct Asked {
-    /// A source file or a folder, as in `functions/redrive/src/triage.rs`
+    /// A source file, a folder or a package, as in `functions/redrive/src/triage.rs` or `redrive`
     path: PathBuf,
     /// Only with the package's own tests
     #[arg(long)]
@@ -47,9 +47,12 @@ pub fn mutants(workspace: &Workspace, asked: &Asked) -> Result<()> {
     let own: Vec<_> = package.tests.iter().map(String::as_str).collect();
     println!("with the tests of {}", package.name);
     found.add(&run.with_tests_of(&package.name, &["--lib", "--bins"], &own, Again::All)?);
-    if !asked.own && !found.missed.is_empty() && package.name != TESTS {
+    let is_product = ["functions", "shared"].iter().any(|it| package.folder.starts_with(workspace.root.join(it)));
+    if is_product && !asked.own && !found.missed.is_empty() {
         println!("what these missed, with {} of the package {TESTS}", THROUGH_ALL.join(", "));
+        // Both are tried again.
         found.missed.clear();
+        found.timed_out.clear();
         found.add(&run.with_tests_of(TESTS, &[], &THROUGH_ALL, Again::Missed)?);
     }
     found.tell();
@@ -57,8 +60,11 @@ pub fn mutants(workspace: &Workspace, asked: &Asked) -> Result<()> {
     Ok(())
 }
 
-/// The package that the path is in, and the path within the workspace, as a pattern.
+/// The package that the path is in, and the path within the workspace, as a pattern. A package's name stands for its
+/// folder.
 fn sources<'a>(workspace: &'a Workspace, path: &Path) -> Result<(&'a Package, String)> {
+    let named = workspace.packages.iter().find(|package| Path::new(&package.name) == path);
+    let path = named.map_or(path, |package| &package.folder);
     let whole = fs::canonicalize(path).with_context(|| path.display().to_string())?;
     let package = workspace.packages.iter().find(|package| whole.starts_with(&package.folder));
     let package = package.with_context(|| format!("{} is in no package", path.display()))?;
@@ -151,5 +157,27 @@ impl Found {
                 println!("  {mutant}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_a_folder_and_a_package_are_found_in_the_workspace() -> Result<()> {
+        let workspace = Workspace::find()?;
+        let found = |path: &str| -> Result<(&str, String)> {
+            let (package, files) = sources(&workspace, Path::new(path))?;
+            Ok((package.name.as_str(), files))
+        };
+        let within = |path: &str| format!("{}/{path}", workspace.root.display());
+        let triage = "functions/redrive/src/triage.rs";
+        assert_eq!(found(&within(triage))?, ("redrive", triage.to_owned()));
+        let contexts = "shared/contexts/orders/src";
+        assert_eq!(found(&within(contexts))?, ("orders", format!("{contexts}/**")));
+        assert_eq!(found("redrive")?, ("redrive", "functions/redrive/**".to_owned()));
+        assert!(found("nowhere").is_err() && found(&within("docs")).is_err());
+        Ok(())
     }
 }
