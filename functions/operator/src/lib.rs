@@ -44,6 +44,7 @@ use serde::Serialize;
 use store::parked::Parked;
 
 pub use crate::console::SignIn;
+pub use crate::parking::ParkingId;
 use crate::refusal::{NoAnswer, nothing_here};
 
 /// Serves operators.

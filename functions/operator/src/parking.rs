@@ -17,13 +17,17 @@ use crate::refusal::{NoAnswer, conflict, nothing_here};
 /// Where a message is parked, and how often it had been resubmitted before. As text it promises nothing about what is
 /// in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ParkingId {
+pub struct ParkingId {
     pub tenant: Option<TenantId>,
     pub queue: String,
     /// Of the record: a time, and what is unique.
     pub id: String,
     pub revision: u32,
 }
+
+/// Bytes of a queue's name, and of what is unique in an id, which is a command's key or a message's id. With more, they
+/// might make a key that DynamoDB refuses, which would read as an outage.
+const LONGEST_PART: usize = 128;
 
 impl ParkingId {
     pub fn of(summary: &Summary) -> Self {
@@ -44,9 +48,11 @@ impl ParkingId {
         let (time, unique) = id.split_once('#')?;
         let named = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
         let well_formed = !queue.is_empty()
+            && queue.len() <= LONGEST_PART
             && queue.bytes().all(named)
-            && Timestamp::parse(time).is_some()
+            && Timestamp::is_written(time)
             && !unique.is_empty()
+            && unique.len() <= LONGEST_PART
             && unique.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         let read = Self {
             tenant: if tenant.is_empty() { None } else { Some(TenantId::parse(tenant).ok()?) },
@@ -171,6 +177,10 @@ mod tests {
             "3#demo#orders#2026-01-15T09:30:00.123Z#",
             "3#demo#orders#2026-01-15T09:30:00.123Z#4bf92f35#r0",
             "3#demo#orders#yesterday#4bf92f35",
+            "3#demo#orders#2026-01-15T10:30:00.123+01:00#4bf92f35",
+            &format!("3#demo#orders#2026-01-15T09:30:00.{}Z#4bf92f35", "1".repeat(2000)),
+            &format!("3#demo#orders#2026-01-15T09:30:00.123Z#{}", "f".repeat(2000)),
+            &format!("3#demo#{}#2026-01-15T09:30:00.123Z#4bf92f35", "o".repeat(2000)),
             "3#demo##2026-01-15T09:30:00.123Z#4bf92f35",
             "3#De.mo#orders#2026-01-15T09:30:00.123Z#4bf92f35",
             "3#demo#ORDERS#2026-01-15T09:30:00.123Z#4bf92f35",

@@ -14,8 +14,7 @@ use serde_json::value::RawValue;
 use store::read_models::By;
 
 use crate::grants::Sight;
-use crate::parameters;
-use crate::{Answer, Query, nothing_here};
+use crate::{Answer, Query, cursor, nothing_here, parameters};
 
 /// A client may keep a document, and must ask whether it still holds.
 const REVALIDATE: &str = "private, no-cache";
@@ -97,7 +96,7 @@ impl Query {
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
         let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
-        let next = page.next.as_deref().map(parameters::cursor);
+        let next = page.next.as_deref().map(cursor::write);
         let body = serde_json::to_string(&List { items, next: next.as_deref() }).expect("a list has string keys");
         let mut answer = json(StatusCode::OK, "application/json", body);
         if let Some(next) = next {

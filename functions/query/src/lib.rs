@@ -14,6 +14,7 @@
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
+pub mod cursor;
 mod documents;
 mod grants;
 mod history;

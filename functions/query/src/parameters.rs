@@ -1,12 +1,10 @@
 //! What query parameters mean in lists.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::context::ReadModel;
-use kernel::ids::AggregateId;
 use kernel::problem::Problem;
-use kernel::timestamp::Timestamp;
 use lambda::request::Parameters;
+
+use crate::cursor;
 
 /// Bytes of a value that documents are found by: with tenant and collection it makes a key, and DynamoDB's take 2048.
 const LONGEST_FILTER: usize = 1024;
@@ -30,23 +28,13 @@ pub(crate) fn state<'a>(parameters: &'a Parameters, read_model: &dyn ReadModel) 
     }
 }
 
-/// Where to go on, as an earlier answer gave it: a place in a list is a time and an id.
+/// Where to go on, as an earlier answer gave it.
 pub(crate) fn place(parameters: &Parameters) -> Result<Option<String>, Problem> {
-    let read = |text: &str| {
-        let place = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
-        let (time, id) = place.split_once('#')?;
-        (Timestamp::parse(time).is_some() && AggregateId::parse(id).is_ok()).then_some(place)
-    };
-    match parameters.text("cursor").map(read) {
+    match parameters.text("cursor").map(cursor::read) {
         Some(None) => Err(Problem::bad_request("the cursor is not one that was given out")),
         Some(cursor) => Ok(cursor),
         None => Ok(None),
     }
-}
-
-/// A place in a list, in a form that promises nothing about what is in it.
-pub(crate) fn cursor(place: &str) -> String {
-    BASE64.encode(place)
 }
 
 /// A value as it stands in a URL's query.

@@ -76,17 +76,18 @@ pub struct Header {
 impl Header {
     /// `None` if the message does not say whose command it is, and which.
     pub fn read(message: &str) -> Option<Self> {
-        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(message).ok()?;
-        let text = |name: &str| members.get(name)?.as_str();
-        let receipt = Receipt::read(text(extension::OPERATION)?)?;
+        // Each as its text: what is in `data` may be more than a value can hold, and is none of a header's.
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(message).ok()?;
+        let text = |name: &str| serde_json::from_str::<String>(members.get(name)?.get()).ok();
+        let receipt = Receipt::read(&text(extension::OPERATION)?)?;
         Some(Self {
-            tenant: TenantId::parse(text(extension::TENANT)?).ok()?,
+            tenant: TenantId::parse(&text(extension::TENANT)?).ok()?,
             receipt,
-            ty: text("type")?.to_owned(),
-            subject: text("subject").map_or_else(|| receipt.command_key.to_string(), str::to_owned),
-            revision: match members.get(extension::REVISION) {
-                None => 0,
-                Some(revision) => revision.as_u64()?.try_into().ok()?,
+            ty: text("type")?,
+            subject: text("subject").unwrap_or_else(|| receipt.command_key.to_string()),
+            revision: match members.get(extension::REVISION).map(|revision| revision.get()) {
+                None | Some("null") => 0,
+                Some(revision) => revision.parse::<i32>().ok()?.try_into().ok()?,
             },
         })
     }
@@ -136,8 +137,8 @@ impl Command {
         let event = CloudEvent::from_json(message)?;
         let text =
             |name: &'static str| event.extension(name).map(ToString::to_string).ok_or(NotACommand::Attribute(name));
-        let tenant =
-            TenantId::parse(&text(extension::TENANT)?).map_err(|_| NotACommand::Attribute(extension::TENANT))?;
+        let tenant = event.extension(extension::TENANT).and_then(Value::as_str).map(TenantId::parse);
+        let Some(Ok(tenant)) = tenant else { return Err(NotACommand::Attribute(extension::TENANT)) };
         let receipt =
             Receipt::read(&text(extension::OPERATION)?).ok_or(NotACommand::Attribute(extension::OPERATION))?;
         let aggregate = Self::aggregate(&event, receipt.command_key).ok_or(NotACommand::Attribute("subject"))?;
@@ -290,6 +291,28 @@ mod tests {
             assert_eq!(header.stream("probe").as_ref(), Some(&command.stream));
             assert_eq!(header, command.header());
         }
+    }
+
+    #[test]
+    fn a_message_is_a_command_of_what_its_header_says_or_of_nothing() {
+        let message = sealed(event()).to_json();
+        for member in [r#""commandrevision":null"#, r#""commandrevision":-0"#, r#""commandrevision":7"#] {
+            let strange = message.replacen('{', &format!("{{{member},"), 1);
+            let command = Command::open(strange.as_bytes(), "probe").expect("a command");
+            assert_eq!(Header::read(&strange), Some(command.header()), "{member}");
+        }
+        for data in [r#"["\ud800"]"#, "1e999", &format!("{}1{}", "[".repeat(200), "]".repeat(200))] {
+            let strange = message.replacen(r#"{ "text":  "n" }"#, data, 1);
+            let receipt = Header::read(&strange).expect("a header").receipt;
+            assert_eq!(receipt, open(&sealed(event())).receipt, "{data}");
+            if let Ok(command) = Command::open(strange.as_bytes(), "probe") {
+                assert_eq!(Header::read(&strange), Some(command.header()), "{data}");
+            }
+        }
+        let of_a_number = message.replacen(r#""tenantid":"acme""#, r#""tenantid":7"#, 1);
+        assert_eq!(Header::read(&of_a_number), None);
+        let refused = Command::open(of_a_number.as_bytes(), "probe").map(|command| command.stream);
+        assert_eq!(refused, Err(NotACommand::Attribute(extension::TENANT)));
     }
 
     #[test]

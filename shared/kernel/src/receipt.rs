@@ -65,8 +65,11 @@ impl Receipt {
         let bytes: [u8; LENGTH] = BASE64.decode(text).ok()?.try_into().ok()?;
         let mut millis = [0; 8];
         millis[2..].copy_from_slice(&bytes[1..7]);
-        (bytes[0] == LAYOUT).then(|| Self {
-            accepted_at: Timestamp::from_millis(u64::from_be_bytes(millis)),
+        let millis = u64::from_be_bytes(millis);
+        let accepted_at = Timestamp::from_millis(millis);
+        // Six bytes can say later moments than there are. Drawn back, they would make a receipt of another text.
+        (bytes[0] == LAYOUT && accepted_at.millis() == millis).then(|| Self {
+            accepted_at,
             command_key: CommandKey(slice16(&bytes, 7)),
             digest: Digest(slice16(&bytes, 23)),
             mac: slice16(&bytes, 39),
@@ -212,6 +215,21 @@ mod tests {
         #[test]
         fn a_receipt_cannot_be_guessed(text in "[A-Za-z0-9_-]{0,80}") {
             prop_assert_eq!(keys().open(&tenant("acme"), &text), None);
+        }
+    }
+
+    #[test]
+    fn what_is_read_has_the_text_that_it_was_read_from() {
+        let with = |millis: u64| {
+            let mut bytes = [0; LENGTH];
+            bytes[0] = LAYOUT;
+            bytes[1..7].copy_from_slice(&millis.to_be_bytes()[2..]);
+            BASE64.encode(bytes)
+        };
+        let last = Timestamp::from_millis(u64::MAX).millis();
+        assert_eq!(Receipt::read(&with(last)).expect("a receipt").to_string(), with(last));
+        for later in [last + 1, (1 << 48) - 1] {
+            assert_eq!(Receipt::read(&with(later)), None, "{later}");
         }
     }
 

@@ -42,6 +42,11 @@ impl Timestamp {
         Some(Self::from_millis(u64::try_from(millis(text)?).unwrap_or_default()))
     }
 
+    /// Whether the text is a timestamp as this type writes it, and no other way to say the same moment.
+    pub fn is_written(text: &str) -> bool {
+        Self::parse(text).is_some_and(|moment| moment.to_string() == text)
+    }
+
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_millis(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
@@ -123,6 +128,12 @@ mod tests {
         assert_eq!(noon.to_string(), "2026-11-22T12:00:00.250Z");
         assert_eq!(Timestamp::parse("2026-11-22T13:00:00.25+01:00"), Some(noon));
         assert_eq!(Timestamp::parse("yesterday"), None);
+        assert!(Timestamp::is_written("2026-11-22T12:00:00.250Z"));
+        for other in
+            ["2026-11-22T12:00:00.25Z", "2026-11-22T12:00:00.2500Z", "2026-11-22T13:00:00.250+01:00", "yesterday"]
+        {
+            assert!(!Timestamp::is_written(other), "{other}");
+        }
     }
 
     #[test]

@@ -97,9 +97,11 @@ impl Commit {
     pub fn events(&self) -> Result<Vec<RecordedEvent>, StoreError> {
         let stream = StreamId::parse(&self.stream_id).map_err(StoreError::corrupt("stream id"))?;
         let events: Vec<StoredEvent> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
-        let placed = (self.first_version..).zip(events);
+        let last_version = u64::try_from(events.len()).ok().and_then(|count| self.first_version.checked_add(count));
+        last_version.ok_or("its versions go on behind the last one").map_err(StoreError::corrupt("commit"))?;
+        let placed = events.into_iter().zip(self.first_version..);
         Ok(placed
-            .map(|(version, event)| RecordedEvent { stream: stream.clone(), version, time: self.committed_at(), event })
+            .map(|(event, version)| RecordedEvent { stream: stream.clone(), version, time: self.committed_at(), event })
             .collect())
     }
 

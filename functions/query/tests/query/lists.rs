@@ -184,6 +184,8 @@ async fn limits_and_cursors_that_make_no_sense_are_refused() {
         encoded("2026-01-15T09:30:00.000Z"),
         encoded("2026-01-15T09:30:00.000Z#"),
         encoded("2026-01-15T09:30:00.000Z#a b"),
+        encoded("2026-01-15T10:30:00.000+01:00#O-1"),
+        encoded(&format!("2026-01-15T09:30:00.{}Z#O-1", "0".repeat(2000))),
         encoded("~"),
         encoded(&"x".repeat(3000)),
     ];

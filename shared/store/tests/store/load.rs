@@ -5,6 +5,8 @@ use std::sync::Arc;
 use kernel::ids::StreamId;
 use orders::commands::{CancelOrder, Command as OrderCommand, Line, Money, ShipOrder, SubmitOrder};
 use proptest::prelude::*;
+use serde_json::json;
+use store::event_store::Commit;
 use store::{Loaded, StoreError};
 use testkit::TABLES;
 
@@ -45,6 +47,26 @@ async fn a_stream_of_ten_thousand_events_loads_like_one_of_ten() {
     }
     let [short, long] = bytes[..] else { panic!("two streams") };
     assert!(short.abs_diff(long) * 20 <= short, "{short} bytes for 10 events, {long} for 10,000");
+}
+
+#[test]
+fn a_commit_whose_versions_go_on_behind_the_last_one_is_corrupt() {
+    let event = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"o","correlation":"c"}"#;
+    let versions = |first_version: u64, events: usize| -> Result<Vec<u64>, StoreError> {
+        let item = json!({
+            "stream_id": "acme/orders/O-1", "commit_number": 1, "committed_at": 1, "first_version": first_version,
+            "events": format!("[{}]", vec![event; events].join(",")),
+        });
+        let commit = Commit::from_stream_image(serde_dynamo::to_item(item).expect("an item")).expect("a commit");
+        Ok(commit.events()?.iter().map(|event| event.version).collect())
+    };
+    assert_eq!(versions(7, 2).expect("two events"), [7, 8]);
+    assert_eq!(versions(u64::MAX - 1, 1).expect("an event"), [u64::MAX - 1]);
+    assert!(versions(u64::MAX, 0).expect("none").is_empty());
+    for (first_version, events) in [(u64::MAX, 1), (u64::MAX - 1, 2)] {
+        let corrupt = versions(first_version, events).expect_err("no versions");
+        assert!(matches!(corrupt, StoreError::Corrupt { what: "commit", .. }), "{corrupt:?}");
+    }
 }
 
 #[tokio::test]
