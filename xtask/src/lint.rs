@@ -1,5 +1,5 @@
-//! Checks of what is no code: schemas, dependencies, and the template, of its form, as two tools see it, and of what the
-//! deployed roles may do.
+//! Checks of what is no code: schemas, dependencies, the API's description, and the template, of its form, as two tools each
+//! see it, and of what the deployed roles may do.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::local_stack::{LocalStack, in_local_aws};
 use crate::sam::{TEMPLATES, deployed};
 use crate::steps::{Checks, step};
-use crate::tools::{DENY, Environment, from_cargo};
+use crate::tools::{DENY, Environment, NodePackages, from_cargo};
 use crate::workspace::Workspace;
 use crate::{compatibility, functions, processes};
 
@@ -16,6 +16,7 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     let mut checks = Checks::default();
     checks.check("schemas, with those of the release before", || compatibility::check(&workspace.root));
     checks.check("dependencies", || dependencies(workspace));
+    checks.check("openapi.yaml, as Redocly and Spectral", || openapi(workspace));
     checks.check("template, as CloudFormation", || cloudformation(workspace));
     checks.check("template, as SAM", || sam(workspace));
     checks.check("templates within AWS's limits", || limits(workspace));
@@ -34,6 +35,14 @@ pub fn dependencies(workspace: &Workspace) -> Result<()> {
     let mut deny = Command::new(from_cargo(workspace, DENY)?);
     deny.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
     processes::show(deny.current_dir(&workspace.root))
+}
+
+/// Each by its own rules: `redocly.yaml` and `.spectral.yaml`.
+pub fn openapi(workspace: &Workspace) -> Result<()> {
+    let node = step("install the linters", || NodePackages::of(workspace))?;
+    processes::show(node.command("redocly").args(["lint", "openapi.yaml"]).current_dir(&workspace.root))?;
+    let warnings_too = ["lint", "openapi.yaml", "--fail-severity", "hint"];
+    processes::show(node.command("spectral").args(warnings_too).current_dir(&workspace.root))
 }
 
 pub fn cloudformation(workspace: &Workspace) -> Result<()> {

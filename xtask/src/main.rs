@@ -1,10 +1,11 @@
 //! What there is to do around the code: run it here, test it, check its template.
 //!
-//! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Python tools, and cargo-nextest if it is
-//! missing, are installed on first use, in fixed versions, into the target folder; nothing is installed outside of it
-//! but a browser, where there is none and the task runs as root.
+//! `cargo xtask` is an alias of this crate (`.cargo/config.toml`). Tools from Python's and Node.js's registries, and
+//! cargo-nextest if it is missing, are installed on first use, in fixed versions, into the target folder; nothing is
+//! installed outside of it but a browser, where there is none and the task runs as root.
 
 mod browser;
+mod clients;
 mod compatibility;
 mod costs;
 mod functions;
@@ -69,7 +70,8 @@ enum Task {
     RehearseRestore,
     /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
     Costs,
-    /// Check schemas with those of the release before, dependencies, the template, and the rights that its roles give
+    /// Check schemas with those of the release before, dependencies, the API's description, the template, and the rights
+    /// that its roles give
     Lint,
     /// Put small faults into the code, one at a time, and see which of them no test notices
     Mutants(mutants::Asked),

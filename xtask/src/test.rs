@@ -10,7 +10,7 @@ use crate::local_stack::LocalStack;
 use crate::running::{Attempt, attempt_at};
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, TESTS, Workspace, cargo};
-use crate::{browser, functions, lint, processes, restore, sam, tools};
+use crate::{browser, clients, functions, lint, processes, restore, sam, tools};
 
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
@@ -48,6 +48,7 @@ pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
         code(workspace, &mut checks);
     }
     if !part.unit {
+        checks.check("openapi.yaml, as Redocly and Spectral", || lint::openapi(workspace));
         checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
         checks.check("template, as SAM", || lint::sam(workspace));
         checks.check("templates within AWS's limits", || lint::limits(workspace));
@@ -81,12 +82,14 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
 fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const STORIES: &str = "end-to-end tests";
     const BY_HAND: &str = "what `up` says to try";
+    const TYPESCRIPT: &str = "a client in TypeScript";
+    const PYTHON: &str = "a client in Python";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
     const RESTORE: &str = "the way back from a backup";
     let Some(functions) = checks.check("functions", || functions::build(workspace, Beside::Tests)) else {
-        for check in [RIGHTS, BY_HAND, STORIES, CONSOLE, HAPPY_PATH, RESTORE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, CONSOLE, HAPPY_PATH, RESTORE] {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -104,7 +107,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, CONSOLE] {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -116,6 +119,8 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
         with_last_words(&stack, processes::show(&mut tests))
     });
+    checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
+    checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
 }
 

@@ -1,7 +1,8 @@
 //! Tools that the tasks bring along, below the target folder.
 //!
-//! Python ones in several virtual environments, because what the tools pin disagrees. They come from the package
-//! index that pip is configured for, at the versions in `requirements/`. Others come from cargo's, in the versions below.
+//! Python ones in several virtual environments, because what the tools pin disagrees, and Node.js ones in one folder. They
+//! come from the registries that pip and npm are configured for, at the versions in `requirements/`. Others come from
+//! cargo's, in the versions below.
 
 use std::env;
 use std::ffi::OsString;
@@ -26,7 +27,7 @@ pub const DENY: &str = "cargo-deny@0.20.2";
 pub const CYCLONEDX: &str = "cargo-cyclonedx@0.5.9";
 pub const MUTANTS: &str = "cargo-mutants@27.1.0";
 
-/// An installed environment.
+/// An installed Python environment.
 pub struct Environment {
     bin: PathBuf,
 }
@@ -36,24 +37,60 @@ impl Environment {
     /// changed since.
     pub fn of(workspace: &Workspace, name: &str) -> Result<Self> {
         let requirements = workspace.root.join("requirements").join(name).with_extension("txt");
-        let wanted = fs::read_to_string(&requirements).with_context(|| requirements.display().to_string())?;
-        let tools = workspace.target.join("tools");
-        fs::create_dir_all(&tools)?;
-        // Held while installing: another task of this checkout may want the same.
-        let lock = File::create(tools.join(name).with_extension("lock"))?;
-        lock.lock()?;
-        let folder = tools.join(name);
-        let installed = folder.join("requirements.txt");
-        if fs::read_to_string(&installed).ok().as_deref() != Some(&wanted) {
-            install(&folder, &requirements)?;
-            fs::write(installed, wanted)?;
-        }
+        let folder = installed(workspace, name, &requirements, install_python)?;
         Ok(Self { bin: folder.join("bin") })
     }
 
     pub fn command(&self, program: &str) -> Command {
         Command::new(self.bin.join(program))
     }
+}
+
+/// The installed packages of `requirements/node`. Its lock file is made by `npm install --package-lock-only
+/// --omit-lockfile-registry-resolved`, so it says what is installed and not where from: that is npm's configuration.
+pub struct NodePackages {
+    pub modules: PathBuf,
+}
+
+impl NodePackages {
+    /// Installed now if there are none yet, or if the lock file has changed since.
+    pub fn of(workspace: &Workspace) -> Result<Self> {
+        let lock = workspace.root.join("requirements/node/package-lock.json");
+        Ok(Self { modules: installed(workspace, "node", &lock, install_node)?.join("node_modules") })
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.modules.join(".bin").join(program));
+        // Redocly would tell its makers, and ask them for news.
+        command.envs([("REDOCLY_TELEMETRY", "off"), ("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")]);
+        command
+    }
+}
+
+/// The tools' folder, in which `install` has put what the file of requirements says.
+fn installed(
+    workspace: &Workspace,
+    name: &str,
+    requirements: &Path,
+    install: impl FnOnce(&Path, &Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| requirements.display().to_string())?;
+    let tools = workspace.target.join("tools");
+    fs::create_dir_all(&tools)?;
+    // Held while installing: another task of this checkout may want the same.
+    let lock = File::create(tools.join(name).with_extension("lock"))?;
+    lock.lock()?;
+    let folder = tools.join(name);
+    // Written last, so what was left half installed is installed again.
+    let done = folder.join("requirements.txt");
+    if fs::read_to_string(&done).ok().as_deref() != Some(&wanted) {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        install(&folder, requirements)?;
+        fs::write(done, wanted)?;
+    }
+    Ok(folder)
 }
 
 /// A `PATH` on which there is `cargo nextest`: as it is, if that works already, else with one of our own in front.
@@ -104,15 +141,23 @@ fn check_python_at(python: &Path) -> Result<()> {
     }
 }
 
-fn install(folder: &Path, requirements: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
+fn install_python(folder: &Path, requirements: &Path) -> Result<()> {
     check_python()?;
     processes::keep(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
     processes::keep(&mut pip).map(drop)
+}
+
+fn install_node(folder: &Path, lock: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for file in [lock, &lock.with_file_name("package.json")] {
+        fs::copy(file, folder.join(file.file_name().context("a file has a name")?))?;
+    }
+    let mut npm = Command::new("npm");
+    // What packages would run at their installation is for other uses of them, or reports home.
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
+    processes::keep(&mut npm).context("Node.js 20.19 or later is needed, with npm").map(drop)
 }
 
 #[cfg(test)]
@@ -143,5 +188,11 @@ mod tests {
         for (name, version) in [("first", "3 11"), ("later", "3 20"), ("next", "4 0")] {
             assert_eq!(told_of(name, &format!("echo {version}")), "good");
         }
+    }
+
+    #[test]
+    fn the_lock_file_of_node_packages_names_no_registry() {
+        let lock = include_str!("../../requirements/node/package-lock.json");
+        assert!(lock.contains("\"integrity\"") && !lock.contains("\"resolved\""));
     }
 }

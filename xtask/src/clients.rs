@@ -1,0 +1,66 @@
+//! Clients of the API that the usual generators make of `openapi.yaml`, at work on a deployed local stack.
+//!
+//! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::local_stack::{LocalStack, in_local_aws};
+use crate::processes;
+use crate::steps::step;
+use crate::tools::{Environment, NodePackages};
+use crate::workspace::Workspace;
+
+/// With `openapi-typescript` and `openapi-fetch`. `description` is the variable that tells where the stack is described.
+pub fn typescript(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let node = step("install the generator", || NodePackages::of(workspace))?;
+    let folder = empty_folder(workspace, "typescript")?;
+    // Where Node.js and the compiler look for packages.
+    symlink(&node.modules, folder.join("node_modules"))?;
+    fs::write(folder.join("package.json"), r#"{ "type": "module" }"#)?;
+    for file in ["round_trip.ts", "tsconfig.json"] {
+        fs::copy(workspace.root.join("tests/clients/typescript").join(file), folder.join(file))?;
+    }
+    step("make the client", || {
+        let mut generator = node.command("openapi-typescript");
+        processes::keep(generator.arg(described(workspace)).arg("--output").arg(folder.join("api.ts")))
+    })?;
+    step("check its types", || processes::keep(node.command("tsc").arg("--project").arg(&folder)))?;
+    let mut program = Command::new("node");
+    at_work(in_local_aws(&mut program).arg(folder.join("made/round_trip.js")), stack, description)
+}
+
+/// With OpenAPI Generator.
+pub fn python(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let tools = step("install the generator", || Environment::of(workspace, "python-client"))?;
+    let folder = empty_folder(workspace, "python")?;
+    step("make the client", || {
+        let mut generator = tools.command("openapi-generator-cli");
+        generator.args(["generate", "--generator-name", "python", "--package-name", "waybill_client"]);
+        processes::keep(generator.arg("--input-spec").arg(described(workspace)).arg("--output").arg(&folder))
+    })?;
+    let mut program = tools.command("python");
+    in_local_aws(&mut program).env("PYTHONPATH", &folder);
+    at_work(program.arg(workspace.root.join("tests/clients/python/round_trip.py")), stack, description)
+}
+
+fn at_work(program: &mut Command, stack: &LocalStack, description: &str) -> Result<()> {
+    step("submit, follow, read and list", || processes::keep(program.env(description, &stack.description))).map(drop)
+}
+
+fn described(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("openapi.yaml")
+}
+
+fn empty_folder(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join("clients").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
