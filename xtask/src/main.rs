@@ -9,6 +9,7 @@ mod clients;
 mod compatibility;
 mod costs;
 mod functions;
+mod fuzz;
 mod lint;
 mod local_stack;
 mod mutants;
@@ -66,6 +67,8 @@ enum Task {
     Test(test::Part),
     /// Send commands through the whole platform, in process and on virtual time, with everything going wrong
     Simulate(simulate::Size),
+    /// Give parsers that strangers reach inputs that nobody has thought of
+    Fuzz(fuzz::Fuzzing),
     /// Lose tables of a local stack, and bring back what they held, as docs/runbooks.md tells it
     RehearseRestore,
     /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
@@ -107,6 +110,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Env { function } => running::environment(&workspace, function),
         Task::Test(part) => test::test(&workspace, part),
         Task::Simulate(size) => simulate::simulate(&workspace, size),
+        Task::Fuzz(fuzzing) => fuzz::fuzz(&workspace, fuzzing),
         Task::RehearseRestore => {
             tools::check_python()?;
             println!("building the functions");

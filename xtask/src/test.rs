@@ -10,7 +10,7 @@ use crate::local_stack::LocalStack;
 use crate::running::{Attempt, attempt_at};
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, TESTS, Workspace, cargo};
-use crate::{browser, clients, functions, lint, processes, restore, sam, tools};
+use crate::{browser, clients, functions, fuzz, lint, processes, restore, sam, tools};
 
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
@@ -47,6 +47,10 @@ pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
     if !part.end_to_end {
         code(workspace, &mut checks);
     }
+    // Its build takes longer than what is quick may.
+    if !part.end_to_end && !part.unit {
+        checks.check("fuzzing, a short run of each target", || fuzz::smoke(workspace, 5_000));
+    }
     if !part.unit {
         checks.check("openapi.yaml, as Redocly and Spectral", || lint::openapi(workspace));
         checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
@@ -70,7 +74,10 @@ fn fast(workspace: &Workspace) -> Result<()> {
 }
 
 fn code(workspace: &Workspace, checks: &mut Checks) {
-    checks.check("format", || processes::show(in_root(workspace).args(["fmt", "--all", "--check"])));
+    checks.check("format", || {
+        processes::show(in_root(workspace).args(["fmt", "--all", "--check"]))?;
+        processes::show(in_root(workspace).args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+    });
     checks.check("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))

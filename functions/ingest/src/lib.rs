@@ -129,7 +129,7 @@ fn read(request: &Request) -> Result<Submission, Problem> {
 }
 
 /// All of them, or the faults of each that cannot be taken.
-fn admit_all(
+pub fn admit_all(
     events: Vec<Result<CloudEvent, kernel::cloud_event::Invalid>>,
     admit: impl Fn(CloudEvent) -> Result<Admitted, Problem>,
 ) -> Result<Vec<Admitted>, Problem> {
