@@ -270,7 +270,7 @@ async fn whatever_happens(seed: u64) {
     let mut chance = fastrand::Rng::with_seed(seed);
     let keeping = Keeping::new();
     let mut receipts: Vec<(Receipt, Reads)> = Vec::new();
-    for _ in 0..150 {
+    for _ in 0..100 {
         match chance.u32(..10) {
             0..=1 => receipts.push((keeping.sends("note").await, ACCEPTED)),
             2 => receipts.push((keeping.sends("other").await, ACCEPTED)),
