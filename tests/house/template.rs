@@ -102,7 +102,7 @@ fn first_segments_of_the_api() -> BTreeSet<String> {
     let described = Description::read().0["paths"].as_object().expect("paths").keys().cloned();
     let [(_, template), _] = files();
     let console =
-        template.lines().filter_map(|line| Some(line.split_once("RouteKey: ")?.1.split_once(" /")?.1.to_owned()));
+        template.lines().filter_map(|line| line.split_once("{ Path: ")).map(|(_, path)| path.replace('"', ""));
     let paths = described.chain(routes().into_iter().map(|(_, path)| path)).chain(console);
     let first = |path: String| {
         let segment = path.trim_start_matches('/').split(['/', '"', ':', ' ', '}']).next();

@@ -155,7 +155,7 @@ async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> S
     let mut event = sample.clone();
     event["id"] = json!(format!("{aggregate}-{nth}"));
     event["subject"] = json!(aggregate);
-    let claims = json!({ "client_id": "shop", "sub": "shop" });
+    let claims = json!({ "client_id": "shop", "sub": "shop", "scope": "waybill/submit" });
     let mut request = gateway::event(GATEWAY_EVENT, "POST", "/commands", Some(&claims), Some(&event.to_string()));
     request["headers"] = json!({
         "host": "api.example",
