@@ -27,7 +27,7 @@ pub enum Attempt {
     Password,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Logs {
     /// A function, as in `ingest` or `orders-command-handler`; all, if none is named
     #[arg(long)]
@@ -63,7 +63,12 @@ pub fn attempt_at(workspace: &Workspace, description: &Path, attempt: Attempt) -
 }
 
 pub fn logs(workspace: &Workspace, asked: &Logs) -> Result<()> {
-    let mut python = script(workspace, &running(workspace)?, "logs.py")?;
+    run(&mut logs_of(workspace, &running(workspace)?, asked)?)
+}
+
+/// The logs of the stack that is described there.
+pub fn logs_of(workspace: &Workspace, description: &Path, asked: &Logs) -> Result<Command> {
+    let mut python = script(workspace, description, "logs.py")?;
     for function in &asked.function {
         python.args(["--function", function]);
     }
@@ -78,12 +83,19 @@ pub fn logs(workspace: &Workspace, asked: &Logs) -> Result<()> {
             python.arg(option);
         }
     }
-    run(&mut python)
+    Ok(python)
 }
 
 /// Prints the variables of a function.
 pub fn environment(workspace: &Workspace, function: &str) -> Result<()> {
-    run(script(workspace, &running(workspace)?, "environment.py")?.arg(function))
+    run(&mut environment_of(workspace, &running(workspace)?, function)?)
+}
+
+/// The variables of a function of the stack that is described there.
+pub fn environment_of(workspace: &Workspace, description: &Path, function: &str) -> Result<Command> {
+    let mut python = script(workspace, description, "environment.py")?;
+    python.arg(function);
+    Ok(python)
 }
 
 /// Ends this task as the script ends. It has told by itself what is wrong.

@@ -1,13 +1,14 @@
 //! Everything there is to check before a change is good.
 
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::functions::Beside;
 use crate::local_stack::LocalStack;
-use crate::running::{Attempt, attempt_at};
+use crate::running::{Attempt, Logs, attempt_at, environment_of, logs_of};
 use crate::steps::Checks;
 use crate::workspace::{END_TO_END, TESTS, Workspace, cargo};
 use crate::{browser, clients, functions, fuzz, lint, processes, restore, sam, tools};
@@ -120,7 +121,7 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
         return;
     };
     checks.check(RIGHTS, || lint::rights(workspace, &stack));
-    checks.check(BY_HAND, || processes::show(&mut attempt_at(workspace, &stack.description, Attempt::Order)?));
+    checks.check(BY_HAND, || with_last_words(&stack, by_hand(workspace, &stack.description)));
     checks.check(STORIES, || {
         let mut tests = nextest(workspace)?;
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
@@ -129,6 +130,16 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
     checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
+}
+
+/// `cargo xtask try`, then `logs` and `env`.
+fn by_hand(workspace: &Workspace, stack: &Path) -> Result<()> {
+    processes::show(&mut attempt_at(workspace, stack, Attempt::Order)?)?;
+    let logs = processes::keep(&mut logs_of(workspace, stack, &Logs::default())?)?;
+    ensure!(logs.contains("orders-command-handler: succeeded"), "the command is not in the logs:\n{logs}");
+    let variables = processes::keep(&mut environment_of(workspace, stack, "ingest")?)?;
+    ensure!(variables.contains("\nREGISTRY_TABLE="), "the table is not in the variables:\n{variables}");
+    Ok(())
 }
 
 fn with_last_words(stack: &LocalStack, result: Result<()>) -> Result<()> {
