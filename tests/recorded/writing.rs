@@ -191,6 +191,10 @@ fn environment() -> Environment {
         ("RECEIPT_KEY_SECRET", &receipt_secret()),
         ("REGISTRY_TABLE", TABLES.registry),
         ("PUBLIC_URL", "https://api.example"),
+        ("TENANT_COMMANDS_PER_SECOND", "1000"),
+        ("TENANT_COMMAND_BURST", "1000"),
+        ("STREAM_COMMANDS_PER_SECOND", "1000"),
+        ("STREAM_COMMAND_BURST", "1000"),
         (Queues::VARIABLE, &Aws::queue_url("")),
     ])
 }

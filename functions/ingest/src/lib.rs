@@ -1,4 +1,5 @@
-//! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own.
+//! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own but what
+//! [`limits`] counts in memory.
 //!
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
@@ -8,6 +9,7 @@
 pub mod admission;
 mod answer;
 mod grants;
+pub mod limits;
 mod preconditions;
 mod routes;
 pub mod settings;
@@ -29,6 +31,7 @@ use messaging::CommandQueue;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 
 use crate::admission::{Admission, Admitted};
+use crate::limits::{Limits, Throttled};
 use crate::tenants::{Tenant, Tenants};
 
 /// Events in one batch. A sender with more sends more batches.
@@ -38,6 +41,7 @@ pub const MAX_BATCH: usize = 100;
 pub struct Ingest {
     pub callers: Callers,
     pub tenants: Tenants,
+    pub limits: Limits,
     pub receipts: ReceiptSecret,
     pub admission: Admission,
     pub queue: CommandQueue,
@@ -64,14 +68,16 @@ impl Ingest {
         if !matches!(*request.method(), Method::POST | Method::PUT) {
             return Err(Problem::method_not_allowed("send commands by POST or PUT"));
         }
+        let (caller, tenant) = self.caller(request).await?;
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
         tracing::Span::current().record("trace_id", trace::id(&traceparent));
-        let (caller, tenant) = self.caller(request).await?;
+        self.look(&caller, &tenant, commands_at_first_sight(request), now)?;
         let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
         let admit = |event| self.admission.admit(event, &keys, &tenant, &caller, now, &traceparent);
         match read(request)? {
             Submission::Single(event) => {
                 let admitted = admit(preconditions::applied(request.headers(), event)?)?;
+                self.limit(&caller, &tenant, std::slice::from_ref(&admitted), now)?;
                 let span = admitted.span(&caller);
                 let sent = self.queue.send(admitted.outgoing).await;
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
@@ -79,7 +85,9 @@ impl Ingest {
             }
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
+                self.look(&caller, &tenant, events.len(), now)?;
                 let all = admit_all(events, admit)?;
+                self.limit(&caller, &tenant, &all, now)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(&caller), admitted.context)).collect();
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
                     all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
@@ -92,6 +100,17 @@ impl Ingest {
         }
     }
 
+    /// Refuses so many commands before anything is done for them.
+    fn look(&self, caller: &Caller, tenant: &Tenant, count: usize, now: Timestamp) -> Result<(), Problem> {
+        self.limits.look(&caller.tenant, &tenant.limits, count, now).map_err(|why| throttled(caller, why))
+    }
+
+    /// Lets all of these through, or none.
+    fn limit(&self, caller: &Caller, tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Result<(), Problem> {
+        let groups = all.iter().map(|admitted| admitted.outgoing.group.as_str());
+        self.limits.take(&caller.tenant, &tenant.limits, groups, now).map_err(|why| throttled(caller, why))
+    }
+
     async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Problem> {
         let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
         require(request, &[Scope::Submit])?;
@@ -101,6 +120,20 @@ impl Ingest {
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
     }
+}
+
+/// How many commands a request has as far as its headers say: how many a batch has shows when it is read.
+fn commands_at_first_sight(request: &Request) -> usize {
+    usize::from(Mode::of(header(request, "content-type").unwrap_or_default()) != Mode::Batch)
+}
+
+/// Counted by tenant, of which only those that are throttled show.
+fn throttled(caller: &Caller, why: Throttled) -> Problem {
+    if why != Throttled::Paused {
+        metrics::counter!(metric::THROTTLED).increment(1);
+        metrics::counter!(metric::THROTTLED, "Tenant" => caller.tenant.to_string()).increment(1);
+    }
+    why.into()
 }
 
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

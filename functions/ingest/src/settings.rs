@@ -11,6 +11,7 @@ use store::registry::Registry;
 
 use crate::Ingest;
 use crate::admission::Admission;
+use crate::limits::{Limits, Rates};
 use crate::tenants::Tenants;
 
 /// The table of tenants.
@@ -32,6 +33,7 @@ impl Ingest {
         Ok(Self {
             callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
             tenants: Tenants::new(registry),
+            limits: Limits::new(Rates::from_environment(environment)?),
             receipts,
             admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),

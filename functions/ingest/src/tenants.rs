@@ -8,11 +8,12 @@ use lambda::caller::FRESH_FOR;
 use lambda::telemetry::metric;
 use schemas::TenantSchemas;
 use store::StoreError;
-use store::registry::{Registry, TenantSettings};
+use store::registry::{Registry, TenantLimits, TenantSettings};
 
 /// A tenant, ready to admit events.
 pub struct Tenant {
     pub settings: TenantSettings,
+    pub limits: TenantLimits,
     pub schemas: TenantSchemas,
 }
 
@@ -29,7 +30,7 @@ impl Tenants {
                 let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
                 let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
                 metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
-                Ok(Some(Tenant { settings: tenant.settings, schemas }))
+                Ok(Some(Tenant { settings: tenant.settings, limits: tenant.limits, schemas }))
             }
         }))
     }

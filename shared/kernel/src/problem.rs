@@ -4,6 +4,7 @@
 //! get in here: whoever makes a problem of one writes a detail of its own and logs the cause.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct Problem {
     /// Every fault found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
+    /// Seconds until the same may be sent again, where that is known: the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 /// One of several faults.
@@ -54,6 +58,7 @@ macro_rules! kinds {
                     detail: detail.into(),
                     attribute: None,
                     errors: Vec::new(),
+                    retry_after: None,
                 }
             })*
 
@@ -97,6 +102,10 @@ kinds! {
     not_repairable: 422, "not-repairable", "This cannot be repaired";
     /// Folding it would take longer than somebody waits.
     history_too_long: 422, "history-too-long", "The history is too long for that";
+    /// More commands than the tenant may send, or than one stream may get; none was taken.
+    too_many_requests: 429, "too-many-requests", "Too many commands";
+    /// Nothing of the tenant's is taken until the operator lets it go on.
+    tenant_paused: 429, "tenant-paused", "The tenant is paused";
     /// An operator gave the command up; `detail` is their reason.
     discarded: 500, "discarded", "The command was discarded";
     /// Set aside for a person; the operation goes on once it is repaired or discarded.
@@ -122,6 +131,7 @@ impl Problem {
             detail: rejection.detail.clone(),
             attribute: None,
             errors: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -134,6 +144,13 @@ impl Problem {
     #[must_use]
     pub fn listing(mut self, errors: Vec<Fault>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Says when the same may be sent again. Parts of a second count as a whole one.
+    #[must_use]
+    pub fn to_be_tried_again_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time.as_secs() + u64::from(time.subsec_nanos() > 0));
         self
     }
 

@@ -15,15 +15,19 @@ pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Respo
     answer.body(Body::Text(body)).expect("constant headers are valid")
 }
 
+/// Seconds until an outage may be over.
+const OUTAGE: u64 = 2;
+
 /// A problem as the whole answer. One that may pass says when to come back.
 pub fn problem(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json(status, Problem::MEDIA_TYPE, problem.to_json());
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => set(&mut answer, RETRY_AFTER, "2"),
-        // RFC 9110, section 15.5.2
-        StatusCode::UNAUTHORIZED => set(&mut answer, WWW_AUTHENTICATE, "Bearer"),
-        _ => {}
+    let outage = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(OUTAGE);
+    if let Some(seconds) = problem.retry_after.or(outage) {
+        set(&mut answer, RETRY_AFTER, &seconds.to_string());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        set(&mut answer, WWW_AUTHENTICATE, "Bearer"); // RFC 9110, section 15.5.2
     }
     answer
 }

@@ -26,6 +26,8 @@ pub mod metric {
     pub const ACCEPTED: &str = "Accepted";
     /// Requests answered with a problem.
     pub const REFUSED: &str = "Refused";
+    /// Requests with more commands than may be sent: of all tenants together, and by tenant.
+    pub const THROTTLED: &str = "Throttled";
     /// Stored settings, keys and schemas that were looked up and cannot be read.
     pub const UNREADABLE: &str = "Unreadable";
     pub const SUCCEEDED: &str = "Succeeded";

@@ -5,7 +5,10 @@
 //! | `operator#<principal id>` | `operator` | `tenant`: whose parked messages they act on; absent: every tenant's |
 //! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
+//! | `tenant#<tenant>` | `limits` | `document`: [`TenantLimits`] as JSON; absent: the installation's defaults |
 //! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
+
+use std::num::NonZeroU32;
 
 use aws_sdk_dynamodb::Client;
 use kernel::ids::TenantId;
@@ -88,11 +91,30 @@ fn fifo_queue<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Strin
     }
 }
 
+/// How fast a tenant may send. What is left out is as the installation's settings say.
+///
+/// An entry of its own, so that a tenant is paused by one write that leaves its grants alone; and so that a build that
+/// does not know of limits passes over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TenantLimits {
+    /// Nothing of the tenant's is taken.
+    pub paused: bool,
+    /// Of all the tenant's commands together.
+    pub commands_per_second: Option<NonZeroU32>,
+    /// How many of them at once.
+    pub command_burst: Option<NonZeroU32>,
+    /// Of those for one stream.
+    pub stream_commands_per_second: Option<NonZeroU32>,
+    pub stream_command_burst: Option<NonZeroU32>,
+}
+
 /// A tenant as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     pub id: TenantId,
     pub settings: TenantSettings,
+    pub limits: TenantLimits,
     pub schemas: Vec<TenantSchema>,
 }
 
@@ -165,17 +187,20 @@ impl Registry {
 
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         let mut settings = None;
+        let mut limits = TenantLimits::default();
         let mut schemas = Vec::new();
         for row in self.rows(&format!("tenant#{id}")).await? {
             let document = row.document.unwrap_or_default();
             if row.entry == "settings" {
                 settings = Some(TenantSettings::read(&document)?);
+            } else if row.entry == "limits" {
+                limits = object(&document).map_err(StoreError::corrupt("tenant's limits"))?;
             } else if let Some(uri) = row.entry.strip_prefix("schema#") {
                 let command_type = row.command_type.unwrap_or_default();
                 schemas.push(TenantSchema { uri: uri.to_owned(), command_type, document });
             }
         }
-        Ok(settings.map(|settings| Tenant { id: id.clone(), settings, schemas }))
+        Ok(settings.map(|settings| Tenant { id: id.clone(), settings, limits, schemas }))
     }
 
     /// A tenant's settings alone, for its schemas may be many.

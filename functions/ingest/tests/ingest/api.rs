@@ -1,7 +1,10 @@
 //! The API under test: ingest, an AWS of its own, and tenants in its registry.
 
+use std::num::NonZeroU32;
+
 use ingest::Ingest;
 use ingest::admission::Admission;
+use ingest::limits::{Limits, Rate, Rates};
 use ingest::tenants::Tenants;
 use kernel::cloud_event::CloudEvent;
 use kernel::problem::Problem;
@@ -22,6 +25,9 @@ use crate::request::Request;
 use testkit::openapi::Description;
 
 pub const PUBLIC_URL: &str = "https://api.example";
+
+/// What no test here exceeds unless it wants to.
+const PLENTY: Rate = Rate { per_second: NonZeroU32::MAX, burst: NonZeroU32::MAX };
 
 pub struct Api {
     pub aws: Aws,
@@ -65,6 +71,11 @@ impl Api {
     pub fn restarted(self) -> Self {
         let ingest = cold(&self.aws);
         Self { ingest, ..self }
+    }
+
+    /// Another environment of the same function, over the same AWS.
+    pub fn another_environment(&self) -> Self {
+        Self { aws: self.aws.clone(), ingest: cold(&self.aws) }
     }
 
     pub fn register_client(&self, client: &str, tenant: &str) {
@@ -148,6 +159,7 @@ fn cold_with(aws: &Aws, machine_tokens: &str) -> Ingest {
     Ingest {
         callers: Callers::new(registry.clone(), ClaimRules::from_environment(&environment).expect("good rules")),
         tenants: Tenants::new(registry),
+        limits: Limits::new(Rates { tenant: PLENTY, stream: PLENTY }),
         receipts: receipts.expect("good settings"),
         admission: Admission {
             bundled: Bundled::compile(PUBLIC_URL),

@@ -7,6 +7,7 @@ mod batches;
 mod callers;
 mod commands;
 mod hostile;
+mod limits;
 mod malformed;
 mod outages;
 mod preconditions;

@@ -18,4 +18,12 @@ async fn a_setting_that_is_missing_or_wrong_is_named() {
     let key = ("RECEIPT_KEY_SECRET", "arn");
     assert!(refusal([]).contains("RECEIPT_KEY_SECRET is not set"), "{}", refusal([]));
     assert!(refusal([key]).contains("QUEUES is not set"), "{}", refusal([key]));
+    let known =
+        [key, ("QUEUES", "https://sqs.example/"), ("PUBLIC_URL", "https://api.example"), ("REGISTRY_TABLE", "r")];
+    let limit = |value| [known[0], known[1], known[2], known[3], ("TENANT_COMMANDS_PER_SECOND", value)];
+    for (value, why) in [("", "is not set"), ("0", "zero"), ("many", "invalid"), ("-1", "invalid"), ("1.5", "invalid")]
+    {
+        let refusal = refusal(limit(value));
+        assert!(refusal.contains("TENANT_COMMANDS_PER_SECOND") && refusal.contains(why), "{refusal}");
+    }
 }
