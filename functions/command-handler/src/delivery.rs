@@ -40,6 +40,7 @@ impl Delivery {
             command_key = %command.receipt.command_key,
             tenant = %command.stream.tenant,
             context,
+            stream = command.stream.pseudonym(),
             trace_id,
             receives = self.received.receives
         )

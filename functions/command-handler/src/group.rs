@@ -222,15 +222,21 @@ impl Group {
 
     /// The store does not let it go on now.
     fn stuck(&mut self, error: &StoreError) {
-        tracing::error!(stream = %self.stream, waiting = self.pending.len(), error = chain(error), "to be retried");
+        self.tell_stuck(&chain(error));
         self.error = Some(chain_in_full(error));
     }
 
     /// Nothing more can be done now, for a reason that may be logged as it is.
     pub fn retry_later(&mut self, reason: impl Into<String>) {
         let reason = reason.into();
-        tracing::error!(stream = %self.stream, waiting = self.pending.len(), reason, "to be retried");
+        self.tell_stuck(&reason);
         self.error = Some(reason);
+    }
+
+    fn tell_stuck(&self, error: &str) {
+        let StreamId { tenant, context, .. } = &self.stream;
+        let stream = self.stream.pseudonym();
+        tracing::error!(%tenant, context, stream, waiting = self.pending.len(), error, "to be retried");
     }
 
     /// What goes back to the queue, with the reason.

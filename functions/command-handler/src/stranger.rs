@@ -66,6 +66,8 @@ impl CommandHandler {
         let message_id = &received.message_id;
         let operation = message.summary.operation.as_deref();
         let tenant = message.summary.tenant.as_ref().map(display);
+        let stream =
+            header.as_ref().and_then(|header| header.stream(self.context.name)).map(|stream| stream.pseudonym());
         let error = match timeout_at(finish_by, self.park(&message, header, now)).await {
             Ok(Ok(parking)) => {
                 let metric = if parking == Parking::Parked { metric::PARKED } else { metric::DUPLICATES };
@@ -75,6 +77,7 @@ impl CommandHandler {
                     operation,
                     command_key,
                     tenant,
+                    stream,
                     %why,
                     ?parking,
                     "not a command to this build"
@@ -84,7 +87,7 @@ impl CommandHandler {
             Ok(Err(error)) => chain(&error),
             Err(_) => OUT_OF_TIME.to_owned(),
         };
-        tracing::error!(message_id, operation, command_key, tenant, error, "not parked");
+        tracing::error!(message_id, operation, command_key, tenant, stream, error, "not parked");
         Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
     }
 

@@ -36,6 +36,8 @@ pub struct Admitted {
     pub operation: Operation,
     /// Its context's name; `own` for a queue of the tenant's.
     pub context: &'static str,
+    /// The stream, as logs name it.
+    stream: String,
     traceparent: String,
 }
 
@@ -48,6 +50,7 @@ impl Admitted {
             command_key = self.outgoing.deduplication_id,
             tenant = %caller.tenant,
             context = self.context,
+            stream = self.stream,
             trace_id = trace::id(&self.traceparent),
         )
     }
@@ -106,7 +109,7 @@ impl Admission {
         }
         let outgoing =
             Outgoing { queue_url, body, group: stream.message_group(), deduplication_id: command_key.to_string() };
-        Ok(Admitted { outgoing, operation, context, traceparent })
+        Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent })
     }
 
     /// For a context of this build: its schema must accept the data. A schema of the tenant's own, where the event

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kernel::context::{ProjectError, Projected};
 use kernel::domain_event::RecordedEvent;
+use kernel::ids::StreamId;
 use lambda::telemetry::{chain, chain_in_full};
 use store::StoreError;
 use store::read_models::{Change, Key, ReadModels, Row, WriteError};
@@ -191,7 +192,9 @@ impl<'a> Progress<'a> {
     /// Leaves a document to a later delivery, or to the dead letters and whoever repairs.
     fn retry_later(&mut self, key: &Key, error: &(dyn Error + 'static)) {
         if let Some(target) = self.targets.get(key) {
-            tracing::error!(stream = %target.stream, error = chain(error), "cannot be projected");
+            let StreamId { tenant, context, .. } = &target.stream;
+            let stream = target.stream.pseudonym();
+            tracing::error!(%tenant, context, stream, error = chain(error), "cannot be projected");
             self.stuck.insert(key.clone(), chain_in_full(error));
         }
     }

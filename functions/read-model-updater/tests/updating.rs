@@ -484,3 +484,25 @@ fn neither_order_nor_repeats_matter() {
         })
         .unwrap_or_else(|error| panic!("{error}"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_names_a_stream_by_its_hash_and_not_by_an_id_that_may_be_an_address() {
+    let (aws, log, jane) = (Aws::new(), testkit::Log::default(), "jane@doe.example");
+    let events = history(&aws, jane, vec![submit(100), cancel()]).await;
+    let guard = log.begin(&["read_model_updater", "kernel", "lambda", "messaging", "store"]);
+    assert!(deliver(&aws, &events).await.is_empty());
+    let unreadable =
+        json!({ "collection_key": { "S": "acme#orders" }, "id": { "S": jane }, "version": { "S": "two" } });
+    put(&aws, "read-models", &unreadable);
+    assert_eq!(deliver(&aws, &events).await, ["m-0", "m-1"]);
+    aws.inject(|_| Fault::refuse(500, "InternalServerError"));
+    assert_eq!(deliver(&aws, &events).await, ["m-0", "m-1"]);
+    drop(guard);
+    assert!(!log.text().contains(jane), "{}", log.text());
+    let lines = log.lines();
+    for (message, place) in [("cannot be projected", "/stream"), ("projected", "/span/stream")] {
+        let line = lines.iter().find(|line| line["message"] == message);
+        let line = line.unwrap_or_else(|| panic!("{message}: {}", log.text()));
+        assert_eq!(line.pointer(place), Some(&json!(stream(jane).pseudonym())), "{line:#}");
+    }
+}

@@ -46,6 +46,7 @@ impl Redrive {
                 command_key = %header.receipt.command_key,
                 tenant = %header.tenant,
                 context = route.name,
+                stream = header.stream(&route.name).map(|stream| stream.pseudonym()),
                 reason,
                 "parked"
             );

@@ -137,6 +137,12 @@ impl StreamId {
         }
         format!("{}/{}", self.tenant, hex::encode(&hash(&[id.as_bytes()])))
     }
+
+    /// What stands for the stream in logs: the first 16 hexadecimal digits of its id's SHA-256. The id itself may be
+    /// somebody's address. `printf %s tenant/context/id | sha256sum` finds the lines of a stream.
+    pub fn pseudonym(&self) -> String {
+        hex::encode(&Sha256::digest(self.to_string())[..8])
+    }
 }
 
 impl fmt::Display for StreamId {
@@ -211,6 +217,13 @@ mod tests {
             assert!(StreamId::parse(&group).is_err(), "{group} is no other stream's");
         }
         assert_ne!(longest.message_group(), next.message_group());
+    }
+
+    #[test]
+    fn a_stream_is_found_in_logs_by_what_sha256sum_makes_of_its_id() {
+        let stream = StreamId::parse("acme/orders/jane@doe.example").expect("a stream id");
+        // printf %s acme/orders/jane@doe.example | sha256sum | cut -c -16
+        assert_eq!(stream.pseudonym(), "96ae6df8908fcc5d");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Logs as JSON lines, metrics in CloudWatch's embedded format; both go to standard output.
 //!
-//! What belongs to every line of an invocation (operation, command key, tenant, context, trace) is a field of a span.
-//! A payload is never logged, and a caller's words only where they are identifiers that were checked.
+//! What belongs to every line of an invocation (operation, command key, tenant, context, stream, trace) is a field of a
+//! span. A payload is never logged, and a caller's words only where they are identifiers that were checked. An aggregate's
+//! id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym) stands for it.
 
 use std::error::Error;
 use std::io;
@@ -150,7 +151,7 @@ pub fn event_span(event: &RecordedEvent) -> Span {
         context = stream.context,
         trace_id = cause.traceparent.as_deref().and_then(crate::trace::id),
         event = event.ty,
-        subject = %stream.aggregate,
+        stream = stream.pseudonym(),
         version,
     )
 }

@@ -10,6 +10,7 @@ mod giving_back;
 mod guards;
 mod outcomes;
 mod parking;
+mod privacy;
 mod probe;
 mod repairs;
 mod repeats;

@@ -86,3 +86,19 @@ async fn a_commit_that_cannot_be_read_fails_the_batch_rather_than_being_dropped(
     batch["Records"][0]["dynamodb"]["NewImage"]["events"] = json!({ "S": "[{]" });
     assert!(publish(&aws, &batch).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_names_a_stream_by_its_hash_and_not_by_an_id_that_may_be_an_address() {
+    let (aws, log) = (Aws::new(), testkit::Log::default());
+    let stream = "acme/orders/jane@doe.example";
+    commit(&aws, stream, 1, 1, &[10]).await;
+    let batch = aws.stream_event("events");
+    let guard = log.begin(&["publisher", "kernel", "lambda", "messaging", "store"]);
+    publish(&aws, &batch).await.expect("published");
+    aws.inject(|_| Fault::refuse(500, "InternalError"));
+    assert!(publish(&aws, &batch).await.is_err());
+    drop(guard);
+    assert!(!log.text().contains("jane"), "{}", log.text());
+    let line = log.lines().into_iter().find(|line| line["message"] == "published").expect("a line");
+    assert_eq!(line["span"]["stream"], json!(StreamId::parse(stream).expect("a stream").pseudonym()));
+}
