@@ -134,3 +134,15 @@ fn kernel_contexts_and_catalog_are_pure_through_and_through() {
         .collect();
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// Whatever else logs is held at `info`, for it may see payloads.
+#[test]
+fn the_crates_that_log_are_known_as_ours() {
+    let metadata = metadata();
+    let root = metadata.workspace_root.as_str();
+    let ships = |package: &Package| !matches!(room(package, root), Room::Testkit | Room::Outside);
+    let packages = metadata.workspace_packages();
+    let logging = packages.iter().filter(|package| ships(package) && shipped(package).any(|name| name == "tracing"));
+    let logging: BTreeSet<String> = logging.map(|package| package.name.replace('-', "_")).collect();
+    assert_eq!(logging, lambda::telemetry::OURS.iter().map(ToString::to_string).collect());
+}

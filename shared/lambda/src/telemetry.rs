@@ -1,8 +1,9 @@
 //! Logs as JSON lines, metrics in CloudWatch's embedded format; both go to standard output.
 //!
 //! What belongs to every line of an invocation (operation, command key, tenant, context, stream, trace) is a field of a
-//! span. A payload is never logged, and a caller's words only where they are identifiers that were checked. An aggregate's
-//! id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym) stands for it.
+//! span. A payload is never logged, at no level; a caller's words are only where they are identifiers that were checked.
+//! An aggregate's id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym)
+//! stands for it.
 
 use std::error::Error;
 use std::io;
@@ -12,10 +13,13 @@ use kernel::domain_event::RecordedEvent;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use tracing::Span;
+use tracing::{Level, Metadata, Span};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::settings::{BadSetting, Environment, invalid};
 
@@ -80,8 +84,8 @@ fn oldest_and_newest(times: impl Iterator<Item = Timestamp> + Clone) -> impl Ite
 
 /// Starts logs and metrics. To be called once, first.
 ///
-/// `LOG_LEVEL` is a level or a list of `tracing` directives (default `info`); `METRICS_NAMESPACE` defaults to
-/// `Waybill`.
+/// `LOG_LEVEL` is a level or a list of `tracing` directives (default `info`). Whatever it says, of crates that are not ours
+/// nothing is written that is less than `info`. `METRICS_NAMESPACE` defaults to `Waybill`.
 pub fn start(environment: &Environment) -> Result<(), BadSetting> {
     start_to(environment, io::stdout)
 }
@@ -92,19 +96,16 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let level = environment.optional("LOG_LEVEL").unwrap_or("info");
-    // The runtime logs what `run` has logged already.
-    let filter = EnvFilter::try_new(format!("{level},lambda_runtime::layers::panic=off"));
-    let filter = filter.map_err(|error| invalid("LOG_LEVEL", error))?;
-    tracing_subscriber::fmt()
+    let wanted = EnvFilter::try_new(level).map_err(|error| invalid("LOG_LEVEL", error))?;
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
         .with_span_events(FmtSpan::NONE)
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .init();
+        .with_writer(writer);
+    tracing_subscriber::registry().with(filter_fn(may_be_written)).with(wanted).with(lines).init();
     // A panic's message may quote what it panicked over; where it happened is enough for a log.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(location = panic.location().map(display), "panicked");
@@ -123,6 +124,28 @@ where
         let _ = COLLECTOR.set(collector);
     }
     Ok(())
+}
+
+/// The crates that log here and are ours. Their lines hold no payload and no secret, at any level.
+pub const OURS: [&str; 9] = [
+    "command_handler",
+    "ingest",
+    "lambda",
+    "operator",
+    "publisher",
+    "query",
+    "read_model_updater",
+    "redrive",
+    "schemas",
+];
+
+/// Whether such a line may be written, whatever `LOG_LEVEL` says. Below `info`, the SDK writes whole requests and answers,
+/// with tokens and keys, and the runtime whole events.
+fn may_be_written(line: &Metadata<'_>) -> bool {
+    let of = line.target().split("::").next().unwrap_or_default();
+    // A panic's message may quote what it panicked over, and `run` has logged where it happened.
+    let of_a_panic = line.target().starts_with("lambda_runtime::layers::panic");
+    OURS.contains(&of) || *line.level() <= Level::INFO && !of_a_panic
 }
 
 /// Writes what was counted since the last time. To be called at the end of each invocation.
