@@ -113,3 +113,24 @@ async fn what_was_stored_wrongly_shows_nothing_of_itself() {
     // Trying again would not help.
     assert_refused_discreetly(api.get("/orders/O-1").await, "internal");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_entry_cannot_be_read_any_more_reads_nothing() {
+    let (api, paths) = seeded().await;
+    api.register("shop-client", "no tenant");
+    tokio::time::advance(Duration::from_hours(1)).await;
+    for path in &paths {
+        assert_refused_discreetly(api.get(path).await, "internal");
+    }
+    api.register("shop-client", "demo");
+    api.get(&paths[0]).await.ok();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_holds_no_keys_opens_no_receipt() {
+    let (api, paths) = seeded().await;
+    let operation = paths.last().expect("an operation");
+    api.aws.put_secret(&testkit::Aws::secret_arn("receipt-key"), "too short");
+    tokio::time::advance(Duration::from_hours(1)).await;
+    assert_refused_discreetly(api.get(operation).await, "internal");
+}

@@ -43,6 +43,26 @@ async fn a_user_reads_what_is_their_tenants() {
 }
 
 #[tokio::test]
+async fn a_tenants_name_is_as_its_identity_provider_has_it() {
+    let api = Api::new();
+    let user = |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant });
+    for tenant in ["7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90", "Acme_GmbH", "org_Kx9fQ2mZ7tLwP4vB", &"T".repeat(64)] {
+        let operation = format!("/operations/{}", api.order(tenant, "O-1", "C-7", second(0)).await.receipt);
+        let paths =
+            ["/orders/O-1", "/orders?customer=C-7", "/orders/O-1/history", "/reports/orders", operation.as_str()];
+        for path in paths {
+            api.send(get(path).by(user(tenant))).await.ok();
+        }
+    }
+    api.send(get("/orders/O-1").by(user("acme_gmbh"))).await.refused("not-found");
+    for tenant in ["acme.example", "demo#orders", "demo/orders", &"x".repeat(65)] {
+        let problem = api.send(get("/orders/O-1").by(user(tenant))).await.refused("not-permitted");
+        let rule = "claim custom:tenant must be a tenant's id: 1 to 64 letters, digits, hyphens or underscores";
+        assert!(problem.detail.contains(rule), "{problem:#?}");
+    }
+}
+
+#[tokio::test]
 async fn everything_is_read_by_get_alone() {
     let api = Api::new();
     for method in ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
