@@ -90,7 +90,7 @@ async fn at_no_level_is_there_a_payload_a_token_a_key_or_an_aggregates_id_in_the
     telemetry::start_to(&environment(), log.clone()).expect("settings");
     std::panic::set_hook(hook); // a failed assertion is to be seen
     work(&world()).await;
-    tracing::trace!(target: "hyper::proto", "{TOKEN}");
+    tracing::trace!(target: "lambda_runtime::layers::api_response", "{TOKEN}");
     tracing::debug!(target: "aws_smithy_runtime::client", KEY, "sent");
     tracing::error!(target: "lambda_runtime::layers::panic", "{JANE}");
     tracing::trace_span!(target: "lambda_http", "request", TOKEN).in_scope(|| tracing::trace!(target: "query", "ours"));
