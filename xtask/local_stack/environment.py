@@ -3,6 +3,7 @@
 import argparse
 import json
 import pathlib
+import shlex
 import sys
 
 import boto3
@@ -34,7 +35,8 @@ def main():
     # No function reads it: it is there so that a parameter's change makes a new version.
     variables.pop("PARAMETERS", None)
     for name, value in sorted((variables | {name: stack[key] for name, key in OF_THE_STACK.items()}).items()):
-        print(f"{name}={value}")
+        # Shells read it, and what reads files for them, as `cargo lambda watch --env-file` does.
+        print(f"{name}={shlex.quote(value)}")
 
 
 if __name__ == "__main__":
