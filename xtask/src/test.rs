@@ -16,7 +16,7 @@ use crate::{browser, clients, functions, fuzz, lint, processes, restore, sam, to
 /// Tells the tests where the stack is described.
 const STACK_VARIABLE: &str = "WAYBILL_STACK";
 
-/// Tests of crates that take seconds.
+/// Tests that build a workspace of their own, which takes as long as many others together.
 const SLOW: &str = "package(xtask)";
 
 /// From a token to a read model.

@@ -17,7 +17,7 @@ pub fn up(workspace: &Workspace, port: Option<u16>) -> Result<()> {
     check_port(port)?;
     tools::check_python()?;
     Environment::of(workspace, "local-stack")?;
-    println!("building the functions: about two minutes the first time, and seconds from then on");
+    println!("building the functions: some minutes the first time, and seconds where nothing has changed");
     let functions = functions::build(workspace, Beside::Nothing)?;
     let mut stack = LocalStack::start(workspace, &functions, port)?;
     println!("{}", guide(&stack.describe()?, started.elapsed().as_secs()));
