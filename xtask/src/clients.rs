@@ -34,7 +34,7 @@ pub fn typescript(workspace: &Workspace, stack: &LocalStack, description: &str) 
     at_work(in_local_aws(&mut program).arg(folder.join("made/round_trip.js")), stack, description)
 }
 
-/// With OpenAPI Generator.
+/// With `openapi-generator-cli`.
 pub fn python(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
     let tools = step("install the generator", || Environment::of(workspace, "python-client"))?;
     let folder = empty_folder(workspace, "python")?;

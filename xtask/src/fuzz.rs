@@ -66,6 +66,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
         .arg(&target)
         // Named, so that build scripts and macros, which run on this machine, are not instrumented.
         .args(["--target", &host])
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", INSTRUMENTED);
     processes::keep(&mut build).context("libFuzzer is built here too, by a C++ compiler")?;
     Ok(target.join(host).join("release"))
@@ -96,11 +97,11 @@ fn run(workspace: &Workspace, built: &Path, target: &str, runs: u64) -> Result<(
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .arg(format!("-dict={}", workspace.root.join("fuzz/words.dict").display()))
         // Seconds that one input may take, and bytes that it may have.
-        .args(["-timeout=10", "-max_len=8192", "-verbosity=0", "-print_final_stats=0"])
+        .args(["-timeout=10", "-max_len=8192", "-verbosity=0"])
         .args([&found, &seeds]);
     let started = Instant::now();
     step(&format!("{target}, {runs} runs"), || processes::keep(&mut fuzzer))
         .with_context(|| format!("an input in {} breaks it", findings.display()))?;
-    println!("  {:.0} a second", f64::from(u32::try_from(runs)?) / started.elapsed().as_secs_f64());
+    println!("  {} a second", runs / started.elapsed().as_secs().max(1));
     Ok(())
 }
