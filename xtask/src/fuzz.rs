@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::processes;
 use crate::steps::{Checks, step};
 use crate::workspace::{Workspace, cargo};
 
-pub const TARGETS: [&str; 8] =
+const TARGETS: [&str; 8] =
     ["structured", "binary", "batch", "receipt", "cursor", "schema", "queue_message", "stream_record"];
 
 /// What libFuzzer wants to be told: each edge that is passed, and what is compared with what. As `cargo fuzz` asks for.
@@ -27,7 +27,8 @@ const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-covera
 
 #[derive(Args)]
 pub struct Fuzzing {
-    /// The target; all of them, if none is given
+    /// All of them, if none is named
+    #[arg(value_parser = TARGETS)]
     name: Option<String>,
     /// How many inputs each is tried with
     #[arg(long, default_value_t = 100_000)]
@@ -35,13 +36,9 @@ pub struct Fuzzing {
 }
 
 pub fn fuzz(workspace: &Workspace, Fuzzing { name, runs }: &Fuzzing) -> Result<()> {
-    let chosen: Vec<_> = TARGETS.into_iter().filter(|target| name.as_ref().is_none_or(|name| name == target)).collect();
-    if chosen.is_empty() {
-        bail!("the targets are {}", TARGETS.join(", "));
-    }
     let built = step("build the fuzz targets", || build(workspace))?;
     let mut checks = Checks::default();
-    for target in chosen {
+    for target in TARGETS.into_iter().filter(|target| name.as_ref().is_none_or(|name| name == target)) {
         checks.check(target, || run(workspace, &built, target, *runs));
     }
     checks.summary()
