@@ -47,7 +47,7 @@ pub(crate) fn check(event: &CloudEvent) -> Result<(), Problem> {
 
 /// The precondition's name and the version that it expects; `None` where the request has none.
 fn expected_by(headers: &HeaderMap) -> Result<Option<(&'static str, u64)>, Problem> {
-    match (value(headers, IF_MATCH)?, value(headers, IF_NONE_MATCH)?) {
+    match (value(headers, &IF_MATCH)?, value(headers, &IF_NONE_MATCH)?) {
         (None, None) => Ok(None),
         (Some(tag), None) => version(tag).map(|version| Some(("If-Match", version))).ok_or_else(|| {
             let detail = "If-Match takes one entity tag, as a read of the aggregate gave it in ETag, such as \"7\"";
@@ -64,8 +64,8 @@ fn version(tag: &str) -> Option<u64> {
     parse(tag.strip_prefix('"')?.strip_suffix('"')?)
 }
 
-fn value(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Problem> {
-    let mut values = headers.get_all(&name).iter();
+fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
     let value = values.next().map(|value| value.to_str().map(str::trim));
     match (value.transpose(), values.next()) {
         (Ok(value), None) => Ok(value),

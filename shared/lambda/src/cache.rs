@@ -162,9 +162,10 @@ impl<V, E: LoadError> Shared<V, E> {
             entry.refreshing_since = None;
             entry.asked_at = Instant::now(); // not again at once
         });
-        match stale {
-            Some(()) => self.tell_stale(key, &error_chain),
-            None => tracing::error!(entry = format!("{what} {key}"), error = error_chain, "cannot be looked up now"),
+        if stale.is_some() {
+            self.tell_stale(key, &error_chain);
+        } else {
+            tracing::error!(entry = format!("{what} {key}"), error = error_chain, "cannot be looked up now");
         }
     }
 

@@ -83,7 +83,7 @@ pub struct Route {
 /// Reads the URL of a FIFO queue. Nothing else takes commands, and ingest would call it an outage.
 fn fifo_queue<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let url = Option::<String>::deserialize(deserializer)?;
-    let is_one = |url: &String| url.starts_with("http") && url.contains("://") && url.ends_with(".fifo");
+    let is_one = |url: &String| url.starts_with("http") && url.contains("://") && url.strip_suffix(".fifo").is_some();
     if url.as_ref().is_none_or(is_one) {
         Ok(url)
     } else {

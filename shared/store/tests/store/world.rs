@@ -133,6 +133,7 @@ pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
         correlation: "c-1".to_owned(),
         traceparent: None,
         revision: 0,
+        expected_version: None,
         event,
     }
 }
