@@ -55,13 +55,15 @@ async fn refusals_and_failures_are_logged_without_what_was_refused() {
         post(format!("/parked/{id}/discard"), &json!({ "reason": [SECRET] })),
         post(format!("/parked/{SECRET}/discard"), &json!({ "reason": SECRET })),
         get(format!("/parked?{SECRET}={SECRET}")),
+        get(format!("/parked?queue={SECRET}")),
+        get(format!("/parked?context={SECRET}")),
         get(format!("/parked?queue=orders&cursor={SECRET}")),
     ] {
         assert!(api.send(request).await.status.is_client_error());
     }
     api.detail(&id).await;
     api.get("/parked").await.ok();
-    api.get(format!("/parked?queue={SECRET}")).await.ok();
+    api.get(format!("/parked?type={SECRET}")).await.ok();
     api.aws.inject(|attempt| match attempt.service {
         Service::Sqs => Fault::refuse(400, "InvalidMessageContents"),
         _ => Fault::None,
