@@ -50,7 +50,7 @@ pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
     }
     // Its build takes longer than what is quick may.
     if !part.end_to_end && !part.unit {
-        checks.check("fuzzing, a short run of each target", || fuzz::smoke(workspace, 5_000));
+        checks.check("fuzzing, a short run of each target", || fuzz::smoke(workspace, 100_000));
     }
     if !part.unit {
         checks.check("openapi.yaml, as Redocly and Spectral", || lint::openapi(workspace));
