@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::receipt::Receipt;
 use lambda::back_off::MAX_RECEIVES;
-use redrive::{Canary, Request};
+use redrive::{Canary, QueueReport, Request};
 use testkit::Fault;
 use tokio::time::advance;
 
@@ -228,12 +228,72 @@ async fn a_dry_run_tells_and_changes_nothing() {
     let dry = Request { dry_run: true, ..Request::default() };
     let report = world.run_alone(&dry).await;
     assert!(report.dry_run);
-    assert_eq!((report.queues[0].found, report.queues[0].redriven), (6, 6), "{report:?}");
+    let told = &report.queues[0];
+    assert_eq!(
+        (told.found, told.redriven, told.behind_canary),
+        (6, 2, 4),
+        "the first of each stream goes ahead: {report:?}"
+    );
     let after: Vec<_> = world.aws.messages(&world.dead_letters).into_iter().map(|message| message.id).collect();
     assert_eq!((before, world.aws.messages(&world.queue).len()), (after, 0));
     assert_eq!(receipts.iter().filter_map(|receipt| world.record(receipt)).count(), 0);
     // And what it looked at is there for the next run at once.
     assert_eq!(world.run(&schedule()).await.redriven, 6);
+}
+
+/// What the report says of the letters that were found: redriven, behind a canary, parked, settled, waiting, unseen.
+#[track_caller]
+fn adds_up(report: &QueueReport) -> [u64; 6] {
+    let QueueReport { redriven, behind_canary, parked, settled, waiting, unseen, .. } = *report;
+    let parts = [redriven, behind_canary, parked, settled, waiting, unseen];
+    assert_eq!(parts.iter().sum::<u64>(), report.found, "each letter is one of them: {report:?}");
+    parts
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_of_a_report_add_up_to_what_was_found() {
+    let dry = Request { dry_run: true, ..schedule() };
+    let world = World::new();
+    let receipts = outage(&world, &["A", "B", "C", "D", "E"], 2).await;
+    // Two streams more: one whose first letter is not due, and one that has used up its attempts.
+    world.bury("F", "F-01", 4).await;
+    world.bury("F", "F-02", 0).await;
+    world.bury("G", "G-01", 10).await;
+    advance(Duration::from_secs(1)).await;
+
+    let outlook = world.run_alone(&dry).await.queues.remove(0);
+    assert_eq!(adds_up(&outlook), [5, 6, 0, 0, 2, 0], "five ahead, and nobody knows yet about the others: {outlook:?}");
+    let down = world.run_alone(&schedule()).await.queues.remove(0);
+    let [redriven, _, parked, settled, ..] = adds_up(&down);
+    assert_eq!(
+        (redriven, parked, settled, down.canary),
+        (5, 0, 0, Some(Canary::OnItsWay)),
+        "as was promised: {down:?}"
+    );
+    let outlook = world.run_alone(&dry).await.queues.remove(0);
+    assert_eq!(
+        adds_up(&outlook),
+        [0, 1, 0, 0, 12, 0],
+        "five are on their way, and their streams behind them: {outlook:?}"
+    );
+
+    world.aws.heal();
+    world.drain().await;
+    let outlook = world.run_alone(&dry).await.queues.remove(0);
+    assert_eq!(adds_up(&outlook), [5, 0, 1, 5, 2, 0], "the five have their outcome, so the context is up: {outlook:?}");
+    let up = world.run(&schedule()).await;
+    assert_eq!((adds_up(&up), up.canary), ([5, 0, 1, 5, 2, 0], Some(Canary::Passed)), "{up:?}");
+    world.drain().await;
+    world.assert_all_succeeded(&receipts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_passes_is_counted_once() {
+    let world = World::new();
+    outage(&world, &["A", "B", "C", "D", "E", "F"], 2).await;
+    world.aws.heal();
+    let report = world.run(&schedule()).await;
+    assert_eq!(adds_up(&report), [12, 0, 0, 0, 0, 0], "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

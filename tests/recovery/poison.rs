@@ -171,7 +171,7 @@ async fn what_follows_a_command_that_used_up_its_attempts_goes_behind_a_canary_t
     }
     tokio::time::advance(Duration::from_secs(1)).await;
     let down = world.run_alone(&Request::default()).await.queues.remove(0);
-    assert_eq!((down.parked, down.redriven, down.waiting), (0, 1, 4), "{down:?}");
+    assert_eq!((down.parked, down.redriven, down.behind_canary, down.waiting), (0, 1, 3, 0), "{down:?}");
     world.aws.heal();
     world.for_a_while(Duration::from_mins(20)).await;
     world.run(&Request::default()).await;

@@ -27,11 +27,10 @@ def main():
 
     # CloudFormation here leaves a table's time to live out.
     dynamodb = boto3.client("dynamodb")
-    for table in ("OperationsTable", "ParkedTable"):
-        dynamodb.update_time_to_live(
-            TableName=outputs[table],
-            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
-        )
+    dynamodb.update_time_to_live(
+        TableName=outputs["OperationsTable"],
+        TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+    )
     receipt_key = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
     whole = description(given, cloudformation.meta.endpoint_url, outputs, receipt_key)
     given.output.write_text(json.dumps(whole, indent=2) + "\n")

@@ -9,9 +9,13 @@ use lambda_http::http::StatusCode;
 use schemas::command_data;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::parked::{Action, Found, ParkedMessage, Stage};
+use store::parked::{ParkedMessage, Stage, Summary, What, steps};
 
+use crate::history::History;
 use crate::list::Item;
+use crate::outcome::Outcome;
+use crate::parking::Parking;
+use crate::refusal::NoAnswer;
 use crate::{Answer, Desk, json};
 
 #[derive(Serialize)]
@@ -19,6 +23,11 @@ struct Detail<'a> {
     #[serde(flatten)]
     item: Item<'a>,
     stage: Stage,
+    /// What became of it.
+    outcome: Outcome,
+    /// Why resubmitting it as it is would end the same; absent where it may go well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<&'static str>,
     /// Whether its data can be replaced.
     repairable: bool,
     /// As it was parked, or as it was repaired since.
@@ -31,41 +40,56 @@ struct Detail<'a> {
     schema: Option<&'a RawValue>,
     /// What the schema has against the data.
     complaints: Vec<Fault>,
-    history: &'a [Action],
-    revisions: Vec<Revision<'a>>,
+    #[serde(flatten)]
+    history: History,
 }
 
-/// The message before a repair.
-#[derive(Serialize)]
-struct Revision<'a> {
-    revision: u32,
-    message: &'a str,
-}
+/// Of how many revisions the message itself tells the history.
+const LATELY: u16 = 5;
 
 impl Desk {
     pub(crate) async fn detail(&self, operator: &Operator, id: &str, parameters: &Parameters) -> Answer {
         parameters.expect_only(&[])?;
         let parking = self.parking(operator, id).await?;
-        let Found { parked, earlier } = &parking.found;
+        let parked = &parking.message;
+        let past = self.parked.past(&parked.summary, None, LATELY).await?;
+        let outcome = self.outcome(&parking).await?;
+        let summary = self.summary_then(&parking).await?;
         let event = CloudEvent::from_json(parked.message.as_bytes()).ok();
         let data = event.as_ref().and_then(CloudEvent::json);
         let schema = event
             .as_ref()
             .and_then(named_version)
             .and_then(|named| catalog::schema(named.context, named.ty, named.version));
+        let complaints = self.complaints(parked, data);
+        let waits = parking.stage() == Stage::Waiting;
+        let lately = steps(parked.summary.revision, parked.history.clone());
         let detail = Detail {
-            item: Item::of(&parked.summary, &parking.id, operator),
+            item: Item::of(&summary, &parking.id, operator),
             stage: parking.stage(),
-            repairable: parking.stage() == Stage::Waiting && self.repair_schema(parked).is_some(),
+            outcome,
+            obstacle: self.obstacle(parked, !complaints.is_empty()).filter(|_| waits),
+            repairable: waits && self.repair_schema(parked).is_some(),
             message: &parked.message,
             data: data.and_then(|data| serde_json::from_str(data).ok()),
             dataschema: event.as_ref().and_then(CloudEvent::dataschema),
             schema: schema.and_then(|schema| serde_json::from_str(schema).ok()),
-            complaints: self.complaints(parked, data),
-            history: &parked.history,
-            revisions: earlier.iter().map(|(revision, message)| Revision { revision: *revision, message }).collect(),
+            complaints,
+            history: History::of(past, lately, operator),
         };
         Ok(json(StatusCode::OK, &detail))
+    }
+
+    /// What is known of the message, with why and when it was parked in this revision.
+    async fn summary_then(&self, parking: &Parking) -> Result<Summary, NoAnswer> {
+        let mut summary = parking.message.summary.clone();
+        let steps = if parking.is_newest() { Vec::new() } else { self.steps_of(parking).await? };
+        if let Some(parked) = steps.into_iter().map(|step| step.action).find(|action| action.what == What::Parked) {
+            summary.parked_at = parked.at;
+            summary.reason = parked.reason.unwrap_or(summary.reason);
+            summary.error = parked.error.unwrap_or_default();
+        }
+        Ok(summary)
     }
 
     /// The schema that a command's data must keep to; `None` for what cannot be repaired.

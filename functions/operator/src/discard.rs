@@ -61,8 +61,8 @@ impl Desk {
     ) -> Result<Option<String>, NoAnswer> {
         let parking = self.waiting(operator, id).await?;
         let expires_at = decision.at.plus(self.retention).seconds();
-        self.parked.discard(parking.message(), decision, expires_at).await?;
-        let summary = &parking.message().summary;
+        self.parked.discard(&parking.message, decision, expires_at).await?;
+        let summary = &parking.message.summary;
         metrics::counter!(metric::DISCARDED, "Context" => parking.context()).increment(1);
         tracing::info!(
             parked = id,

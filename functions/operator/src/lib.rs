@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | `GET /parked` | [`list`]: in groups, or message by message |
 //! | `GET /parked/{id}` | [`detail`] |
+//! | `GET /parked/{id}/history`, `GET /parked/{id}/revisions/{revision}` | [`history`] |
+//! | `POST /parked/outcomes` | [`outcome`] |
 //! | `POST /parked/{id}/resubmit`, `POST /parked/resubmit` | [`resubmit`] |
 //! | `POST /parked/{id}/discard`, `POST /parked/discard` | [`discard`] |
 //! | `GET /dead-letters` | [`dead_letters`] |
@@ -21,8 +23,11 @@ mod dead_letters;
 mod detail;
 mod discard;
 mod done;
+mod history;
 mod list;
+mod outcome;
 mod parking;
+mod prospect;
 mod refusal;
 mod resubmit;
 mod settings;
@@ -41,6 +46,7 @@ use lambda_http::{Body, Request, Response};
 use messaging::{DeadLetters, SqsClient};
 use schemas::Bundled;
 use serde::Serialize;
+use store::operations::Operations;
 use store::parked::Parked;
 
 pub use crate::console::SignIn;
@@ -51,6 +57,7 @@ use crate::refusal::{NoAnswer, nothing_here};
 pub struct Desk {
     pub operators: Operators,
     pub parked: Parked,
+    pub operations: Operations,
     pub sqs: SqsClient,
     /// By a queue's name, its URL: where a message goes that is resubmitted.
     pub queues: BTreeMap<String, String>,
@@ -61,7 +68,7 @@ pub struct Desk {
     pub sign_in: Option<SignIn>,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
-    /// How long it is remembered what was done.
+    /// How long the record of a final outcome is kept.
     pub retention: Duration,
 }
 
@@ -88,12 +95,15 @@ impl Desk {
         let operator = self.operator(request).await?;
         let parameters = Parameters::of(request);
         match segments[..] {
-            ["parked"] if parameters.is_empty() => self.groups(&operator).await,
+            ["parked"] if parameters.have_only(&["atMost"]) => self.groups(&operator, &parameters).await,
             ["parked"] => self.list(&operator, &parameters).await,
             ["dead-letters"] => self.dead_letters(&operator, &parameters).await,
             ["parked", "resubmit"] => self.resubmit_all(&operator, request, now).await,
             ["parked", "discard"] => self.discard_all(&operator, request, now).await,
+            ["parked", "outcomes"] => self.outcomes(&operator, request).await,
             ["parked", id] => self.detail(&operator, id, &parameters).await,
+            ["parked", id, "history"] => self.history(&operator, id, &parameters).await,
+            ["parked", id, "revisions", revision] => self.revision(&operator, id, revision, &parameters).await,
             ["parked", id, "resubmit"] => self.resubmit(&operator, id, request, now).await,
             ["parked", id, "discard"] => self.discard(&operator, id, request, now).await,
             _ => Err(nothing_here().into()),
@@ -113,8 +123,12 @@ impl Desk {
 /// The only method there is for this path; `None` where there is no such path.
 fn method_of(segments: &[&str]) -> Option<Method> {
     match segments {
-        ["parked", "resubmit" | "discard"] | ["parked", _, "resubmit" | "discard"] => Some(Method::POST),
-        ["parked" | "dead-letters"] | ["parked", _] | ["console", ..] => Some(Method::GET),
+        ["parked", "resubmit" | "discard" | "outcomes"] | ["parked", _, "resubmit" | "discard"] => Some(Method::POST),
+        ["parked" | "dead-letters"]
+        | ["parked", _]
+        | ["parked", _, "history"]
+        | ["parked", _, "revisions", _]
+        | ["console", ..] => Some(Method::GET),
         _ => None,
     }
 }

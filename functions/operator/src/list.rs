@@ -15,6 +15,7 @@ use store::StoreError;
 use store::parked::Summary;
 
 use crate::parking::ParkingId;
+use crate::prospect::title;
 use crate::{Answer, Desk, json};
 
 /// Messages that have queue, type and reason in common.
@@ -25,14 +26,21 @@ struct Group {
     #[serde(rename = "type")]
     ty: Option<String>,
     reason: String,
+    /// What happened, in plain words.
+    title: &'static str,
     count: usize,
+    /// How many of them had been parked before.
+    again: usize,
     /// When the first of them was parked.
     oldest: Timestamp,
     newest: Timestamp,
 }
 
 /// How many messages of a queue are counted at most: as many as can be read while somebody waits for the answer.
-const MOST_COUNTED: usize = 50_000;
+const MOST_COUNTED: u64 = 50_000;
+
+/// How many are counted if nothing else is asked for. Consoles ask every half a minute, and this is one call a queue.
+const COUNTED: u64 = 1000;
 
 /// How many are read at a time.
 const PAGE: usize = 1000;
@@ -52,6 +60,8 @@ pub(crate) struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     reason: &'a str,
+    /// What happened, in plain words.
+    title: &'static str,
     error: &'a str,
     attempts: u32,
     revision: u32,
@@ -72,9 +82,8 @@ struct List<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// As this operator may see it. What broke in the platform itself may name parts of it, and is for those who run it.
+    /// As this operator may see it.
     pub fn of(summary: &'a Summary, id: &ParkingId, operator: &Operator) -> Self {
-        let of_the_platform = matches!(summary.reason.as_str(), "attempts-used-up" | "too-old" | "refused-by-store");
         Self {
             id: id.to_string(),
             tenant: summary.tenant.as_ref(),
@@ -83,10 +92,8 @@ impl<'a> Item<'a> {
             ty: summary.message_type.as_deref(),
             subject: summary.subject.as_deref(),
             reason: &summary.reason,
-            error: match &operator.tenant {
-                Some(_) if of_the_platform => "the platform could not carry it out; its operators see the error",
-                _ => &summary.error,
-            },
+            title: title(&summary.reason),
+            error: error_for(operator, &summary.reason, &summary.error),
             attempts: summary.attempts,
             revision: summary.revision,
             operation: summary.operation.as_deref(),
@@ -95,6 +102,16 @@ impl<'a> Item<'a> {
             parked_at: summary.parked_at,
         }
     }
+}
+
+/// The error as this operator may see it. What broke in the platform itself may name parts of it, and is for those who run
+/// it.
+pub(crate) fn error_for<'a>(operator: &Operator, reason: &str, error: &'a str) -> &'a str {
+    let of_the_platform = matches!(reason, "attempts-used-up" | "too-old" | "refused-by-store");
+    if operator.tenant.is_some() && of_the_platform {
+        return "the platform could not carry it out; its operators see the error";
+    }
+    error
 }
 
 /// Which messages to list. Empty text asks for those that have none.
@@ -134,8 +151,16 @@ impl<'a> Filters<'a> {
 
 impl Desk {
     /// `GET /parked`: groups, the largest first.
-    pub(crate) async fn groups(&self, operator: &Operator) -> Answer {
-        let counted = try_join_all(self.queues.keys().map(|queue| self.count(queue, operator.tenant.as_ref()))).await?;
+    pub(crate) async fn groups(&self, operator: &Operator, parameters: &Parameters) -> Answer {
+        parameters.expect_only(&["atMost"])?;
+        let at_most = match parameters.number("atMost")? {
+            None => COUNTED,
+            Some(number @ 1..=MOST_COUNTED) => number,
+            Some(_) => return Err(Problem::bad_request(format!("atMost is 1 to {MOST_COUNTED}")).into()),
+        };
+        let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
+        let tenant = operator.tenant.as_ref();
+        let counted = try_join_all(self.queues.keys().map(|queue| self.count(queue, tenant, at_most))).await?;
         let complete = counted.iter().all(|(_, complete)| *complete);
         let mut groups: Vec<Group> = counted.into_iter().flat_map(|(groups, _)| groups).collect();
         groups.sort_by_key(|group| Reverse(group.count));
@@ -143,23 +168,33 @@ impl Desk {
     }
 
     /// The groups of a queue, and whether those are all.
-    async fn count(&self, queue: &str, tenant: Option<&TenantId>) -> Result<(Vec<Group>, bool), StoreError> {
+    async fn count(
+        &self,
+        queue: &str,
+        tenant: Option<&TenantId>,
+        at_most: usize,
+    ) -> Result<(Vec<Group>, bool), StoreError> {
         let mut groups: BTreeMap<(Option<String>, Option<String>, String), Group> = BTreeMap::new();
         let mut after = None;
-        for _ in 0..MOST_COUNTED / PAGE {
-            let page = self.parked.waiting(queue, tenant, |_| true, after.as_deref(), PAGE).await?;
-            for Summary { context, message_type, reason, parked_at, .. } in page.messages {
+        let mut left = at_most;
+        while left > 0 {
+            let page = self.parked.waiting(queue, tenant, |_| true, after.as_deref(), left.min(PAGE)).await?;
+            left = left.saturating_sub(page.messages.len());
+            for Summary { context, message_type, reason, parked_at, revision, .. } in page.messages {
                 let group = groups.entry((context.clone(), message_type.clone(), reason.clone()));
                 let group = group.or_insert_with(|| Group {
                     context,
                     queue: queue.to_owned(),
                     ty: message_type,
+                    title: title(&reason),
                     reason,
                     count: 0,
+                    again: 0,
                     oldest: parked_at,
                     newest: parked_at,
                 });
                 group.count += 1;
+                group.again += usize::from(revision > 0);
                 group.oldest = group.oldest.min(parked_at);
                 group.newest = group.newest.max(parked_at);
             }

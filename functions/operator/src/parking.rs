@@ -6,10 +6,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::ids::TenantId;
-use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
-use store::parked::{Action, Found, ParkedMessage, Stage, Summary, What};
+use store::parked::{ParkedMessage, Stage, Step, Summary, What, steps};
 
 use crate::Desk;
 use crate::refusal::{NoAnswer, conflict, nothing_here};
@@ -67,6 +66,18 @@ impl ParkingId {
         ParkedMessage::key(self.tenant.as_ref(), &self.queue)
     }
 
+    /// The parking of the same message in its next revision.
+    pub fn next(&self) -> Self {
+        Self { revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    /// The key of its operation's record, if it may be a command's: then what is unique is the command's key.
+    pub fn operation_key(&self) -> Option<String> {
+        let (_, unique) = self.id.split_once('#')?;
+        let is_command_key = unique.len() == 32 && unique.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.tenant.as_ref().filter(|_| is_command_key).map(|tenant| format!("{tenant}#{unique}"))
+    }
+
     /// Its place among all that wait in its queue.
     pub fn place(&self) -> String {
         format!("{}#{}", self.tenant.as_ref().map_or("", TenantId::as_str), self.id)
@@ -83,15 +94,15 @@ impl fmt::Display for ParkingId {
 #[derive(Debug)]
 pub(crate) struct Parking {
     pub id: ParkingId,
-    pub found: Found,
+    pub message: ParkedMessage,
 }
 
 impl Desk {
     /// The parking of this id, whatever became of it; nothing where the operator may not see it.
     pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
         let id = ParkingId::read(id).filter(|id| operator.may_see(id.tenant.as_ref())).ok_or_else(nothing_here)?;
-        let found = self.parked.find(&id.parked_key(), &id.id).await?.ok_or_else(nothing_here)?;
-        let parking = Parking { id, found };
+        let message = self.parked.find(&id.parked_key(), &id.id).await?.ok_or_else(nothing_here)?;
+        let parking = Parking { id, message };
         if parking.is_yet_to_come() { Err(nothing_here().into()) } else { Ok(parking) }
     }
 
@@ -100,42 +111,52 @@ impl Desk {
         let parking = self.parking(operator, id).await?;
         match parking.stage() {
             Stage::Waiting => Ok(parking),
-            Stage::Resubmitted | Stage::Discarded => Err(parking.over().into()),
+            Stage::Resubmitted | Stage::Discarded => {
+                let steps = self.steps_of(&parking).await?;
+                let end = steps.into_iter().map(|step| step.action).find(|action| action.what != What::Parked);
+                Err(conflict(end.as_ref()).into())
+            }
         }
+    }
+
+    /// That it was parked in this revision, and what was decided then, as far as that is known.
+    pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, NoAnswer> {
+        let Parking { id, message } = parking;
+        let ParkedMessage { summary, history, .. } = message;
+        // A decision is moved with the parking that follows it.
+        let past = self.parked.past(summary, Some(id.revision.saturating_add(2)), 2).await?;
+        let lately = steps(summary.revision, history.clone());
+        let all = past.steps.into_iter().chain(lately);
+        Ok(all.filter(|step| step.revision == id.revision).collect())
     }
 }
 
 impl Parking {
-    pub fn message(&self) -> &ParkedMessage {
-        &self.found.parked
-    }
-
     /// What it is counted under.
     pub fn context(&self) -> String {
-        let summary = &self.message().summary;
+        let summary = &self.message.summary;
         summary.context.as_ref().unwrap_or(&summary.queue).clone()
     }
 
     /// A message is in its next revision while it is under way, and parked in that only if it fails again.
     fn is_yet_to_come(&self) -> bool {
-        let ParkedMessage { summary, stage, .. } = self.message();
+        let ParkedMessage { summary, stage, .. } = &self.message;
         self.id.revision > summary.revision || (self.is_latest() && *stage == Stage::Resubmitted)
     }
 
+    /// Whether the message was never parked again since, so that what its own item says is of this parking.
+    pub fn is_newest(&self) -> bool {
+        let ParkedMessage { summary, stage, .. } = &self.message;
+        let parked_in = summary.revision - u32::from(*stage == Stage::Resubmitted && summary.revision > 0);
+        self.id.revision == parked_in
+    }
+
     fn is_latest(&self) -> bool {
-        self.id.revision == self.message().summary.revision
+        self.id.revision == self.message.summary.revision
     }
 
     pub fn stage(&self) -> Stage {
-        if self.is_latest() { self.message().stage } else { Stage::Resubmitted }
-    }
-
-    /// Why nobody can act on it any more.
-    fn over(&self) -> Problem {
-        let mut ends = self.message().history.iter().filter(|action| action.what != What::Parked);
-        let nth: usize = self.id.revision.try_into().unwrap_or(usize::MAX);
-        let end: Option<&Action> = ends.clone().nth(nth).or_else(|| ends.next_back());
-        conflict(end)
+        if self.is_latest() { self.message.stage } else { Stage::Resubmitted }
     }
 }
 

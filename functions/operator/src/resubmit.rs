@@ -63,7 +63,7 @@ impl Desk {
         let decision = Decision { by: &by, reason: reason.as_deref(), at: now };
         let taken = self.take(operator, id, data.as_deref(), decision).await?;
         let operation = taken.summary.operation.clone();
-        self.send(vec![taken], now).await;
+        self.send(vec![taken]).await;
         Ok(json(StatusCode::ACCEPTED, &Done { id, stage: Stage::Resubmitted, operation }))
     }
 
@@ -83,7 +83,7 @@ impl Desk {
                 queue
             }));
         }
-        let late = self.send(taken, now).await;
+        let late = self.send(taken).await;
         // Whoever goes on with the next hundred now would send them before these.
         let sent = |queue: String| if late.contains(&queue) { Err(Problem::unavailable(LATE).into()) } else { Ok(()) };
         let outcomes = outcomes.into_iter().map(|outcome| outcome.and_then(sent)).collect();
@@ -99,7 +99,7 @@ impl Desk {
         decision: Decision<'_>,
     ) -> Result<ParkedMessage, NoAnswer> {
         let parking = self.waiting(operator, id).await?;
-        let parked = parking.message();
+        let parked = &parking.message;
         let queue = &parked.summary.queue;
         if !self.queues.contains_key(queue) {
             tracing::error!(queue, "no queue of that name is configured");
@@ -156,13 +156,12 @@ impl Desk {
 
     /// Sends what was taken, and notes it. Gives the queues that do not take it now; the scheduled redrive will find what
     /// was for them.
-    async fn send(&self, taken: Vec<ParkedMessage>, now: Timestamp) -> BTreeSet<String> {
+    async fn send(&self, taken: Vec<ParkedMessage>) -> BTreeSet<String> {
         let mut late = BTreeSet::new();
         let mut by_queue: BTreeMap<String, Vec<ParkedMessage>> = BTreeMap::new();
         for message in taken {
             by_queue.entry(message.summary.queue.clone()).or_default().push(message);
         }
-        let expires_at = now.plus(self.retention).seconds();
         for (queue, mut messages) in by_queue {
             // As they were accepted: that is their order in their streams.
             messages.sort_by(|a, b| a.summary.id.cmp(&b.summary.id));
@@ -174,7 +173,7 @@ impl Desk {
                 late.insert(queue);
                 continue;
             }
-            let noting = messages.iter().map(|message| self.parked.sent(&message.summary, expires_at)).collect();
+            let noting = messages.iter().map(|message| self.parked.sent(&message.summary)).collect();
             for error in side_by_side(noting).await.into_iter().filter_map(Result::err) {
                 tracing::warn!(queue, error = chain(&error), "sent, but not noted; the redrive will send it again");
             }

@@ -5,12 +5,14 @@ use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment, invalid};
 use messaging::{DeadLetters, Queues, SqsClient};
 use schemas::Bundled;
+use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
 
 use crate::{Desk, SignIn};
 
-/// The console's client at the identity provider, and the base of `/oauth2/authorize` and `/oauth2/token` there.
+/// The console's client at the identity provider, and the base of `/oauth2/authorize`, `/oauth2/token` and
+/// `/oauth2/revoke` there.
 /// Without them nobody can sign in there, and the API is as it is.
 const CONSOLE_CLIENT_ID: &str = "CONSOLE_CLIENT_ID";
 const CONSOLE_SIGN_IN_URL: &str = "CONSOLE_SIGN_IN_URL";
@@ -28,7 +30,8 @@ impl Desk {
         let (parked, operations) = (environment.text("PARKED_TABLE")?, environment.text("OPERATIONS_TABLE")?);
         Ok(Self {
             operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
-            parked: Parked::new(dynamodb, parked, operations),
+            parked: Parked::new(dynamodb.clone(), parked, &operations),
+            operations: Operations::new(dynamodb, operations),
             dead_letters: pairs
                 .iter()
                 .map(|pair| (pair.name.clone(), DeadLetters::new(sqs.clone(), &pair.dead_letters_url)))

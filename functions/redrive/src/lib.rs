@@ -8,16 +8,16 @@
 //! - [`triage`](mod@triage) says what is to become of each dead letter
 //! - [`run`] does it, for one queue: behind a canary, where commands are handled
 //! - [`unsent`] sends what operators resubmitted and what a crash kept from being sent
-//! - [`http`] is the operator's way to start a run
+//! - [`http`] is the operator's way to start a run, and to [look](letters) at what there is
 
 mod http;
+mod letters;
 mod parking;
 mod run;
 mod settings;
+mod tally;
 mod triage;
 mod unsent;
-
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::context::Context;
@@ -30,6 +30,7 @@ use store::operations::Operations;
 use store::parked::Parked;
 use tokio::time::Instant;
 
+pub use crate::letters::{Letters, Next, Seen};
 use crate::run::Run;
 pub use crate::triage::BackOff;
 
@@ -40,7 +41,7 @@ pub struct Redrive {
     pub operations: Operations,
     pub parked: Parked,
     pub operators: Operators,
-    /// How long records are kept of outcomes, and of what operators did.
+    /// How long records are kept of outcomes.
     pub retention: Duration,
     pub pace: Pace,
 }
@@ -89,20 +90,25 @@ pub struct Report {
     pub queues: Vec<QueueReport>,
 }
 
-/// What was done with one queue's dead letters; in a dry run, what would have been.
+/// What was done with one queue's dead letters; in a dry run, what would be. `found` is the sum of the six numbers after
+/// it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueReport {
     pub name: String,
     /// About how many there were when the run began.
     pub found: u64,
-    /// Sent back to their queue.
+    /// Sent back to their queue, the canaries among them.
     pub redriven: u64,
+    /// Due, and only sent or parked once a canary has its outcome.
+    pub behind_canary: u64,
     pub parked: u64,
     /// Dropped: they had their outcome already, or lay there twice.
     pub settled: u64,
-    /// Looked at and left: not due yet, or behind one that is not, or the context is down.
+    /// Looked at and left: not due yet, on their way since an earlier run, or behind one that is.
     pub waiting: u64,
+    /// Not looked at, for want of time, or because others hold them right now.
+    pub unseen: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// What broke the run off.
@@ -143,9 +149,20 @@ impl Redrive {
     }
 
     async fn tell(&self, route: &Route, report: &QueueReport) {
-        let QueueReport { found, redriven, parked, settled, waiting, canary, .. } = report;
+        let QueueReport { found, redriven, behind_canary, parked, settled, waiting, unseen, canary, .. } = report;
         if *found > 0 {
-            tracing::info!(queue = route.name, found, redriven, parked, settled, waiting, ?canary, "redriven");
+            tracing::info!(
+                queue = route.name,
+                found,
+                redriven,
+                behind_canary,
+                parked,
+                settled,
+                waiting,
+                unseen,
+                ?canary,
+                "redriven"
+            );
         }
         metrics::counter!(metric::REDRIVEN, "Context" => route.name.clone()).increment(*redriven);
         metrics::counter!(metric::PARKED, "Context" => route.name.clone()).increment(*parked);

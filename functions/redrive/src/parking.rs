@@ -27,7 +27,8 @@ impl Redrive {
     pub(crate) async fn park(&self, route: &Route, letter: &Letter, now: Timestamp) -> Result<bool, StoreError> {
         let reason = if letter.state == State::TooOld { "too-old" } else { "attempts-used-up" };
         let header = route.context.and_then(|_| Header::read(&letter.dead.body));
-        let message = parked(route, letter, header.as_ref(), reason, now);
+        let message =
+            ParkedMessage::new(summary(route, letter, header.as_ref(), reason, now), letter.dead.body.clone());
         let Some(header) = header else {
             self.parked.park(&message).await?;
             tracing::error!(queue = route.name, message_id = letter.dead.message_id, reason, "parked");
@@ -55,7 +56,14 @@ impl Redrive {
     }
 }
 
-fn parked(route: &Route, letter: &Letter, header: Option<&Header>, reason: &str, now: Timestamp) -> ParkedMessage {
+/// What is known of a dead letter, if it is parked now. `header` is a command's.
+pub(crate) fn summary(
+    route: &Route,
+    letter: &Letter,
+    header: Option<&Header>,
+    reason: &str,
+    now: Timestamp,
+) -> Summary {
     let Letter { dead, attempts, .. } = letter;
     let (id, about) = match header {
         Some(header) => (
@@ -69,7 +77,7 @@ fn parked(route: &Route, letter: &Letter, header: Option<&Header>, reason: &str,
     let error = dead.failure.error.clone().unwrap_or_else(|| {
         "no reason is known: the function that handled it ended without an answer; its log may tell".to_owned()
     });
-    let summary = Summary {
+    Summary {
         parked_key: ParkedMessage::key(tenant.as_ref(), &route.name),
         id,
         queue: route.name.clone(),
@@ -85,8 +93,7 @@ fn parked(route: &Route, letter: &Letter, header: Option<&Header>, reason: &str,
         first_failed_at: dead.failure.first_failed_at.unwrap_or(dead.sent_at),
         first_parked_at: now,
         parked_at: now,
-    };
-    ParkedMessage::new(summary, dead.body.clone())
+    }
 }
 
 impl About {

@@ -16,6 +16,7 @@ use messaging::dead_letters::{DeadLetter, Failure, Order, Returning, send_back};
 use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
 
+use crate::tally::{Fate, Tally};
 use crate::triage::{Letter, State, Triage, key};
 use crate::{Canary, QueueReport, Redrive, Request, Route, RunError};
 
@@ -27,7 +28,7 @@ const CANARIES: usize = 5;
 /// How many letters are looked through for canaries, when those at the front will not do.
 const MOST_SEEN: usize = 500;
 /// What a dry run looks at, for somebody waits for its answer.
-const MOST_SEEN_DRY: u64 = 1000;
+const MOST_SEEN_DRY: usize = 1000;
 /// How long a run waits for a canary's outcome; after that the next one looks.
 const CANARY_WAIT: Duration = Duration::from_secs(20);
 /// Time kept to finish what was begun.
@@ -40,7 +41,10 @@ pub(crate) struct Run<'a> {
     dry: bool,
     started: Instant,
     finish_by: Instant,
-    report: QueueReport,
+    tally: Tally,
+    canary: Option<Canary>,
+    /// Dead letters that were there when the run began, about.
+    found: u64,
     /// Dead letters received so far.
     received: u64,
     /// Looked at and left; they are given back at the end, for given back at once they would be received again.
@@ -57,16 +61,22 @@ impl<'a> Run<'a> {
             dry: request.dry_run,
             started: Instant::now(),
             finish_by,
-            report: QueueReport { name: route.name.clone(), ..QueueReport::default() },
+            tally: Tally::new(&route.name, now),
+            canary: None,
+            found: 0,
             received: 0,
             held: Vec::new(),
         }
     }
 
     pub async fn work(&mut self) -> Result<(), RunError> {
-        self.report.found = self.route.dead_letters.depth().await?.visible;
+        self.found = self.route.dead_letters.depth().await?.visible;
+        self.tally.found(self.found);
+        if self.dry {
+            return self.look_ahead().await;
+        }
         let mut follow = Vec::new();
-        if self.route.context.is_some() && !self.dry {
+        if self.route.context.is_some() {
             match self.send_ahead().await? {
                 Some(letters) => follow = letters,
                 None => return Ok(()),
@@ -80,7 +90,34 @@ impl<'a> Run<'a> {
         if let Err(error) = self.route.dead_letters.give_back(&self.held).await {
             tracing::warn!(queue = self.route.name, error = chain(&error), "they come back by themselves");
         }
-        self.report
+        QueueReport { canary: self.canary, ..self.tally.report() }
+    }
+
+    /// Says what a run would do, and does nothing. What it would do behind a canary depends on that.
+    async fn look_ahead(&mut self) -> Result<(), RunError> {
+        let letters = self.receive(MOST_SEEN_DRY).await?;
+        let up = letters.iter().any(|letter| letter.handled_since);
+        self.canary = up.then_some(Canary::Passed);
+        let commands: Vec<Letter> = letters.iter().filter(|letter| letter.is_open_command()).cloned().collect();
+        let room = CANARIES.saturating_sub(on_their_way(&commands).count());
+        let canaries: Vec<&Letter> = candidates(&commands).into_iter().take(room).collect();
+        let nobody_tells = !up && canaries.is_empty() && on_their_way(&commands).next().is_none();
+        let all_used_up = commands.iter().all(|letter| letter.state == State::Exhausted);
+        self.tally.count(Fate::Redriven, canaries);
+        for letter in &letters {
+            let behind = !up && letter.is_open_command() && !(nobody_tells && all_used_up);
+            let fate = match letter.state {
+                State::Settled | State::Repeat => Fate::Settled,
+                State::OnItsWay | State::Waiting => Fate::Waiting,
+                State::Due | State::Exhausted if behind && nobody_tells => Fate::Waiting,
+                State::Due | State::Exhausted if behind => Fate::BehindCanary,
+                State::Due => Fate::Redriven,
+                State::Exhausted | State::TooOld => Fate::Parked,
+            };
+            self.tally.count(fate, [letter]);
+        }
+        self.held.extend(letters.into_iter().map(|letter| letter.dead));
+        Ok(())
     }
 
     /// Finds out whether the context is up. Gives what was received for that and is still to be dealt with, if it is.
@@ -114,22 +151,25 @@ impl<'a> Run<'a> {
                 if seen.iter().all(|letter| letter.state == State::Exhausted) {
                     self.deal_with(seen).await?;
                 } else {
-                    self.hold(seen);
+                    self.hold(Fate::Waiting, seen);
                 }
                 return Ok(None);
             }
             // That they are on their way has to be on record before they are sent.
             let closed = self.redrive.operations.mark_retrying(self.marks(&canaries)).await?;
             self.send(&canaries).await?;
-            self.report.redriven += canaries.len() as u64;
+            self.tally.count(Fate::Redriven, &canaries);
             up = !closed.is_empty() || self.one_passes(&ahead).await?;
         }
         if !up {
-            self.report.canary = Some(Canary::OnItsWay);
-            self.hold(seen);
+            self.canary = Some(Canary::OnItsWay);
+            let (behind, rest) =
+                seen.into_iter().partition(|letter| matches!(letter.state, State::Due | State::Exhausted));
+            self.hold(Fate::BehindCanary, behind);
+            self.hold(Fate::Waiting, rest);
             return Ok(None);
         }
-        self.report.canary = Some(Canary::Passed);
+        self.canary = Some(Canary::Passed);
         // What has its outcome by now, the canary for one, is seen by looking again.
         let again = self.triage.look(seen.into_iter().map(|letter| letter.dead).collect()).await?;
         Ok(Some(self.clear(again).await?))
@@ -177,8 +217,7 @@ impl<'a> Run<'a> {
     /// The next dead letters, about as many as asked for, looked at; none when all were received, or time is up.
     async fn receive(&mut self, many: usize) -> Result<Vec<Letter>, RunError> {
         let mut dead = Vec::new();
-        let there = if self.dry { self.report.found.min(MOST_SEEN_DRY) } else { self.report.found };
-        while dead.len() < many && self.received < there && Instant::now() + RESERVE < self.finish_by {
+        while dead.len() < many && self.received < self.found && Instant::now() + RESERVE < self.finish_by {
             let hidden_for = self.finish_by.saturating_duration_since(Instant::now()) + Duration::from_secs(30);
             let batch = self.route.dead_letters.receive(hidden_for).await?;
             if batch.is_empty() {
@@ -196,13 +235,8 @@ impl<'a> Run<'a> {
         self.deal_with(old).await?;
         let (done, rest): (Vec<_>, Vec<_>) =
             letters.into_iter().partition(|letter| matches!(letter.state, State::Settled | State::Repeat));
-        if self.dry {
-            self.report.settled += done.len() as u64;
-            self.held.extend(done.into_iter().map(|letter| letter.dead));
-            return Ok(rest);
-        }
         let done = self.keep_records(done).await?;
-        self.report.settled += done.len() as u64;
+        self.tally.count(Fate::Settled, &done);
         // With a repeat goes what tells that a canary has failed, so that is put on record before.
         let failed = done.iter().filter(|letter| letter.state == State::Repeat && letter.dead.failure.attempts > 0);
         let failed = failed.filter_map(|Letter { dead, command, .. }| {
@@ -222,7 +256,9 @@ impl<'a> Run<'a> {
         for letter in letters {
             let command = letter.command.as_ref().filter(|_| expires_too_soon(letter.expires_at, until));
             match command.map(key) {
-                Some(key) if !self.redrive.operations.keep(&key, until).await? => self.hold(vec![letter]),
+                Some(key) if !self.redrive.operations.keep(&key, until).await? => {
+                    self.hold(Fate::Waiting, vec![letter]);
+                }
                 _ => known.push(letter),
             }
         }
@@ -234,13 +270,7 @@ impl<'a> Run<'a> {
         let (used_up, rest): (Vec<_>, Vec<_>) =
             letters.into_iter().partition(|letter| matches!(letter.state, State::Exhausted | State::TooOld));
         let (due, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|letter| letter.state == State::Due);
-        self.hold(rest);
-        if self.dry {
-            self.report.parked += used_up.len() as u64;
-            self.report.redriven += due.len() as u64;
-            self.held.extend(used_up.into_iter().chain(due).map(|letter| letter.dead));
-            return Ok(());
-        }
+        self.hold(Fate::Waiting, rest);
         self.park(used_up).await?;
         self.redrive(due).await
     }
@@ -250,15 +280,14 @@ impl<'a> Run<'a> {
         for letter in letters {
             match self.redrive.park(self.route, &letter, self.now()).await {
                 Ok(now_parked) => {
-                    self.report.parked += u64::from(now_parked);
-                    self.report.settled += u64::from(!now_parked);
+                    self.tally.count(if now_parked { Fate::Parked } else { Fate::Settled }, [&letter]);
                     parked.push(letter);
                 }
                 // The others can be parked for all that.
                 Err(error) => {
                     let message_id = &letter.dead.message_id;
                     tracing::error!(queue = self.route.name, message_id, error = chain(&error), "not parked");
-                    self.hold(vec![letter]);
+                    self.hold(Fate::Waiting, vec![letter]);
                 }
             }
         }
@@ -269,16 +298,16 @@ impl<'a> Run<'a> {
         let closed = self.redrive.operations.mark_retrying(self.marks(&due)).await?;
         let is_closed = |letter: &Letter| letter.command.as_ref().is_some_and(|command| closed.contains(&key(command)));
         let (settled, open): (Vec<_>, Vec<_>) = due.into_iter().partition(is_closed);
-        self.report.settled += settled.len() as u64;
+        self.tally.count(Fate::Settled, &settled);
         self.delete(&settled).await?;
         if open.is_empty() {
             return Ok(());
         }
         self.send(&open).await?;
-        self.report.redriven += open.len() as u64;
+        self.tally.count(Fate::Redriven, &open);
         self.delete(&open).await?;
         // Slow enough for the queue's consumers.
-        let so_far = u32::try_from(self.report.redriven).unwrap_or(u32::MAX);
+        let so_far = u32::try_from(self.tally.redriven()).unwrap_or(u32::MAX);
         let due_at = self.started + Duration::from_secs(1) * so_far / self.redrive.pace.rate.max(1);
         sleep_until(due_at.min(self.finish_by - RESERVE)).await;
         Ok(())
@@ -325,8 +354,8 @@ impl<'a> Run<'a> {
         Ok(self.route.dead_letters.delete(&dead).await?)
     }
 
-    fn hold(&mut self, letters: Vec<Letter>) {
-        self.report.waiting += letters.len() as u64;
+    fn hold(&mut self, fate: Fate, letters: Vec<Letter>) {
+        self.tally.count(fate, &letters);
         self.held.extend(letters.into_iter().map(|letter| letter.dead));
     }
 

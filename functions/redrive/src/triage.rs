@@ -1,7 +1,7 @@
 //! Triage: what is to become of each dead letter.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
@@ -29,6 +29,16 @@ pub(crate) struct Letter {
     pub state: State,
     /// When the record of its outcome expires, in seconds since 1970.
     pub expires_at: Option<u64>,
+    /// When it is due: the first run after that sends it back, if its context is up. Of one that is on its way, when it is
+    /// taken for lost. `None`: it is not to be sent.
+    pub due_at: Option<Timestamp>,
+}
+
+impl Letter {
+    /// Whether it is a command that a canary tells about.
+    pub fn is_open_command(&self) -> bool {
+        self.command.is_some() && !matches!(self.state, State::Settled | State::Repeat | State::TooOld)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +108,7 @@ impl Triage<'_> {
             .filter_map(|(command, dead)| Some(((key(command.as_ref()?), dead.failure.attempts), dead.sent_at)))
             .collect();
         let mut first: HashMap<Identity, usize> = HashMap::new();
-        let mut blocked: HashSet<String> = HashSet::new();
+        let mut blocked: HashMap<String, Option<Timestamp>> = HashMap::new();
         let mut looked_at: Vec<Letter> = Vec::with_capacity(letters.len());
         for (command, dead) in letters {
             let record = command.as_ref().and_then(|command| records.get(&key(command)));
@@ -108,30 +118,33 @@ impl Triage<'_> {
             let failed_again = command.as_ref().and_then(|command| returned.get(&(key(command), sent))).copied();
             let failed_again = failed_again.or(record.and_then(|record| record.failed_at));
             let attempts = if failed_again.is_some() { dead.failure.attempts.max(sent) } else { dead.failure.attempts };
-            let mut state = self.state(&dead, command.as_ref(), record, failed_again, attempts);
+            let (mut state, mut due_at) = self.state(&dead, command.as_ref(), record, failed_again, attempts);
             if let Some(command) = command.as_ref().filter(|_| state != State::Settled) {
                 match first.entry(identity(command)) {
                     Entry::Vacant(entry) => _ = entry.insert(looked_at.len()),
                     // The first one keeps its place, and learns what the last one failed on.
                     Entry::Occupied(entry) => {
-                        state = State::Repeat;
+                        (state, due_at) = (State::Repeat, None);
                         let kept = &mut looked_at[*entry.get()].dead.failure;
                         kept.error = dead.failure.error.clone().or(kept.error.take());
                     }
                 }
             }
-            if let Some(group) = &dead.group {
-                if matches!(state, State::Waiting | State::OnItsWay) {
-                    blocked.insert(group.clone());
-                } else if matches!(state, State::Due | State::Exhausted) && blocked.contains(group) {
-                    state = State::Waiting; // not before the one ahead of it
+            // Not before the one ahead of it.
+            if let Some(ahead) = dead.group.as_ref().and_then(|group| blocked.get(group)).copied() {
+                if matches!(state, State::Due | State::Exhausted) {
+                    state = State::Waiting;
                 }
+                due_at = due_at.max(ahead).filter(|_| state == State::Waiting).or(due_at);
+            }
+            if let Some(group) = dead.group.as_ref().filter(|_| matches!(state, State::Waiting | State::OnItsWay)) {
+                blocked.insert(group.clone(), due_at);
             }
             let handled_since = record.is_some_and(|record| {
                 matches!(record.outcome, Status::Succeeded | Status::Rejected) && record.recorded_at > dead.sent_at
             });
             let expires_at = record.and_then(|record| record.expires_at);
-            looked_at.push(Letter { dead, command, attempts, sent, handled_since, state, expires_at });
+            looked_at.push(Letter { dead, command, attempts, sent, handled_since, state, expires_at, due_at });
         }
         Ok(looked_at)
     }
@@ -147,34 +160,35 @@ impl Triage<'_> {
         record: Option<&OperationRecord>,
         failed_again: Option<Timestamp>,
         attempts: u32,
-    ) -> State {
+    ) -> (State, Option<Timestamp>) {
         if let (Some(command), Some(record)) = (command, record) {
             if !record.is_open_to(command) {
-                return State::Settled;
+                return (State::Settled, None);
             }
             let sent_since = record.attempt.unwrap_or_default() > dead.failure.attempts;
             if sent_since && failed_again.is_none() && self.now.since(record.recorded_at) < PATIENCE {
-                return State::OnItsWay;
+                return (State::OnItsWay, Some(record.recorded_at.plus(PATIENCE)));
             }
         }
         self.when_due(dead, attempts, failed_again)
     }
 
     /// `failed_at`: since when it has failed, as far as that is known beside the dead letter itself.
-    fn when_due(&self, dead: &DeadLetter, attempts: u32, failed_at: Option<Timestamp>) -> State {
+    fn when_due(&self, dead: &DeadLetter, attempts: u32, failed_at: Option<Timestamp>) -> (State, Option<Timestamp>) {
         if self.now.since(dead.sent_at) > TOO_OLD {
-            return State::TooOld;
+            return (State::TooOld, None);
         }
         if attempts >= self.pace.most_attempts {
-            return State::Exhausted;
+            return (State::Exhausted, None);
         }
         let last = dead.sent_at.max(failed_at.unwrap_or(dead.sent_at));
+        let due_at = last.plus(self.pace.back_off.after(attempts, &dead.body));
         // What came while this run goes on is left to the next one.
         if last > self.now || dead.failure.redriven_at.is_some_and(|time| time >= self.now) {
-            return State::Waiting;
+            return (State::Waiting, Some(due_at));
         }
-        let wait = self.pace.back_off.after(attempts, &dead.body);
-        if self.by_hand || self.now.since(last) >= wait { State::Due } else { State::Waiting }
+        let is_due = self.by_hand || self.now >= due_at;
+        (if is_due { State::Due } else { State::Waiting }, Some(due_at))
     }
 }
 
@@ -192,6 +206,8 @@ pub(crate) fn key(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]

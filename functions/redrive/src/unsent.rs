@@ -24,7 +24,7 @@ impl Redrive {
         let returning = unsent.iter().map(|message| resubmission::returning(message, &route.queue_url)).collect();
         send_back(&self.sqs, &route.queue_url, returning).await?;
         for message in unsent {
-            self.parked.sent(&message.summary, now.plus(self.retention).seconds()).await?;
+            self.parked.sent(&message.summary).await?;
             tracing::warn!(queue = route.name, id = message.summary.id, "sent what was resubmitted and left unsent");
         }
         Ok(())

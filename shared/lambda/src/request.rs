@@ -70,9 +70,9 @@ impl Parameters {
         parameters
     }
 
-    /// Whether none were given.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    /// Whether none but these were given.
+    pub fn have_only(&self, names: &[&str]) -> bool {
+        self.values.keys().all(|name| names.contains(&name.as_str()))
     }
 
     /// Refuses names that mean nothing here, so that a misspelt filter does not read as none; and a name given twice,

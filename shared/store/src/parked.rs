@@ -3,7 +3,12 @@
 //! | `parked_key` | `id` | holds |
 //! | --- | --- | --- |
 //! | `tenant#queue`, or `#queue` where no tenant is known | time, `#`, a unique part | a [`ParkedMessage`] |
+//! | the same | the message's, `#h` and a revision's number in ten digits | what was done with it up to that revision |
 //! | the same | the message's, `#r` and a revision's number | the message as it was in that revision, once repaired |
+//!
+//! The message's own item says only what was done last. Each decision moves what was done before into an item of its
+//! own, in the same transaction: so however often a message comes back, its item does not outgrow what DynamoDB takes.
+//! Nothing here expires.
 //!
 //! While a message waits for a person it stands in the index `by_waiting`, by queue and then tenant. Between an
 //! operator's decision to resubmit it and the certainty that it was sent it stands in `by_unsent`, so that whoever
@@ -11,22 +16,25 @@
 //!
 //! - `message`: what is kept
 //! - `decisions`: what operators do with it
+//! - `history`: what was done before
 //! - `transaction`: all or nothing, and who was faster
 
 mod decisions;
+mod history;
 mod message;
 mod transaction;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Select, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Select, TransactWriteItem};
 use kernel::ids::TenantId;
 
 pub use self::decisions::Decision;
+pub use self::history::{Past, Step, steps};
 pub use self::message::{Action, ParkedMessage, Stage, Summary, What};
 pub use self::transaction::ActError;
 use self::transaction::transact;
 use crate::error::StoreError;
-use crate::item::{Item, s};
+use crate::item::s;
 use crate::operations::{self, OperationRecord};
 
 /// What became of an attempt to park a command.
@@ -43,14 +51,6 @@ pub struct Page {
     pub messages: Vec<Summary>,
     /// Where to go on, if there may be more.
     pub next: Option<String>,
-}
-
-/// A message as an operator looks at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub parked: ParkedMessage,
-    /// The message before each repair, by the number of its revision.
-    pub earlier: Vec<(u32, String)>,
 }
 
 /// The parked messages.
@@ -172,32 +172,18 @@ impl Parked {
     }
 
     /// The message, in whatever stage it is.
-    pub async fn find(&self, parked_key: &str, id: &str) -> Result<Option<Found>, StoreError> {
-        let items = self
+    pub async fn find(&self, parked_key: &str, id: &str) -> Result<Option<ParkedMessage>, StoreError> {
+        let answer = self
             .client
-            .query()
+            .get_item()
             .table_name(&self.table)
-            .key_condition_expression("parked_key = :key AND begins_with(id, :id)")
-            .expression_attribute_values(":key", s(parked_key))
-            .expression_attribute_values(":id", s(id))
+            .key("parked_key", s(parked_key))
+            .key("id", s(id))
             .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let items: Vec<Item> = items.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
-        let (mut parked, mut earlier) = (None, Vec::new());
-        for item in items {
-            let its_id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-            if its_id == id {
-                parked = Some(serde_dynamo::from_item(item).map_err(StoreError::corrupt("parked message"))?);
-            } else if let Some(revision) = its_id.strip_prefix(id).and_then(|rest| rest.strip_prefix("#r"))
-                && let (Ok(revision), Some(AttributeValue::S(message))) = (revision.parse(), item.get("message"))
-            {
-                earlier.push((revision, message.clone()));
-            }
-        }
-        earlier.sort_unstable_by_key(|(revision, _)| *revision);
-        Ok(parked.map(|parked| Found { parked, earlier }))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("GetItem"))?;
+        answer.item.map(ParkedMessage::from_item).transpose().map_err(StoreError::corrupt("parked message"))
     }
 }
 

@@ -148,7 +148,7 @@ impl Bench {
     pub async fn resubmit(&self, receipt: &Receipt, data: Option<Value>) -> String {
         let key = ParkedMessage::key(TenantId::parse("acme").ok().as_ref(), self.handler.context.name);
         let id = ParkedMessage::id(receipt.accepted_at, receipt.command_key);
-        let parked = self.handler.parked.find(&key, &id).await.expect("an answer").expect("a parked command").parked;
+        let parked = self.handler.parked.find(&key, &id).await.expect("an answer").expect("a parked command");
         let event = CloudEvent::from_json(parked.message.as_bytes()).expect("a CloudEvent");
         let data = data.map(|data| kernel::RawValue::from_string(data.to_string()).expect("JSON"));
         let repaired = data.is_some();

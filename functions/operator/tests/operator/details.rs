@@ -1,5 +1,7 @@
 //! `GET /parked/{id}`: one message, with what is known of it.
 
+use std::time::Duration;
+
 use kernel::cloud_event::CloudEvent;
 use serde_json::{Value, json};
 
@@ -21,8 +23,12 @@ async fn a_command_is_shown_with_its_data_its_schema_and_what_is_wrong() {
     pointers.sort_unstable();
     assert_eq!(pointers, ["/customer", "/lines"], "{complaints:#?}");
     assert_eq!((&detail["stage"], &detail["repairable"]), (&json!("waiting"), &json!(true)));
-    assert_eq!(detail["history"], json!([{ "at": api.now(), "what": "parked", "reason": "unreadable" }]));
-    assert_eq!(detail["revisions"], json!([]));
+    let parked = json!({ "revision": 0, "at": api.now(), "what": "parked", "reason": "unreadable" });
+    assert_eq!((&detail["history"], detail.get("before")), (&json!([parked]), None));
+    assert_eq!(
+        detail["outcome"],
+        json!({ "status": "waiting", "at": api.now(), "error": api.operation(&queued).await.error })
+    );
     assert_eq!((&detail["id"], &detail["operation"]), (&json!(id), &json!(queued.operation())));
 }
 
@@ -129,18 +135,30 @@ async fn after_it_was_acted_on_the_id_says_what_became_of_it() {
         (&json!(first), &json!("resubmitted"), &json!(false))
     );
     assert_eq!(detail["revision"], 1);
-    assert_eq!(detail["revisions"], json!([{ "revision": 0, "message": queued.body }]));
+    let before = api.get(format!("/parked/{first}/revisions/0")).await.ok();
+    assert_eq!(before, json!({ "revision": 0, "message": queued.body }));
+    for none in ["1", "9", "x", "-1"] {
+        api.get(format!("/parked/{first}/revisions/{none}")).await.refused("not-found");
+    }
     assert_eq!(detail["data"], good_order());
     assert_eq!(
         detail["history"][1],
-        json!({ "at": api.now(), "what": "resubmitted", "by": "desk", "reason": "a typing error", "repaired": true })
+        json!({
+            "revision": 0, "at": api.now(), "what": "resubmitted", "by": "desk", "reason": "a typing error",
+            "repaired": true,
+        })
     );
 
     // It fails again, and is parked anew under another id.
     let again = Queued::read(api.only_queued("orders").body, "orders");
+    tokio::time::advance(Duration::from_mins(1)).await;
     let second = api.parks_because(&again, "panicked", "so it does").await;
     assert_ne!(first, second);
-    assert_eq!(api.detail(&first).await["stage"], "resubmitted");
+    let detail = api.detail(&first).await;
+    assert_eq!(detail["stage"], "resubmitted");
+    assert_eq!(detail["outcome"], json!({ "status": "parked-again", "parked": second }));
+    let then = (&detail["reason"], &detail["error"], &detail["parkedAt"]);
+    assert_eq!(then, (&json!("unreadable"), &json!("the data cannot be read"), &detail["history"][0]["at"]));
     let detail = api.detail(&second).await;
     assert_eq!(
         (&detail["stage"], &detail["reason"], &detail["repairable"]),
@@ -151,6 +169,76 @@ async fn after_it_was_acted_on_the_id_says_what_became_of_it() {
     api.discard(&second, "enough").await.ok();
     assert_eq!(api.detail(&first).await["stage"], "resubmitted");
     assert_eq!(api.detail(&second).await["stage"], "discarded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_history_is_read_part_by_part() {
+    let api = Api::new();
+    let mut queued = Queued::order("demo", "O-1", &good_order(), second(0));
+    let mut ids = Vec::new();
+    for nth in 0..50 {
+        ids.push(api.parks_because(&queued, "panicked", &format!("error {nth}")).await);
+        if nth < 49 {
+            api.resubmit(&ids[nth], json!({ "reason": format!("try {nth}") })).await.accepted();
+            queued = Queued::read(api.queued("orders").pop().expect("a message").body, "orders");
+        }
+    }
+    let detail = api.detail(&ids[49]).await;
+    let mut history = detail["history"].as_array().expect("a history").clone();
+    assert!(history.len() < 20, "not all of it: {history:#?}");
+    let mut before = detail["before"].clone();
+    while let Some(revision) = before.as_u64() {
+        let part = api.get(format!("/parked/{}/history?before={revision}", ids[49])).await.ok();
+        history.splice(..0, part["history"].as_array().expect("a part").clone());
+        before = part["before"].clone();
+    }
+    let told: Vec<_> =
+        history.iter().map(|step| (step["revision"].as_u64().expect("a revision"), &step["what"])).collect();
+    let each =
+        |revision| [(revision, &json!("parked")), (revision, &json!("resubmitted"))].map(|(r, w)| (r, w.clone()));
+    let expected: Vec<_> = (0..50).flat_map(each).take(99).collect();
+    assert_eq!(told, expected.iter().map(|(revision, what)| (*revision, what)).collect::<Vec<_>>());
+    assert_eq!((&history[2]["error"], &history[1]["reason"]), (&json!("error 1"), &json!("try 0")));
+    let whole = api.get(format!("/parked/{}/history", ids[49])).await.ok();
+    assert_eq!(
+        whole["history"].as_array().and_then(|part| part.last()),
+        history.get(96),
+        "what its own item does not say"
+    );
+    for wrong in ["x", "-1", "4294967296"] {
+        api.get(format!("/parked/{}/history?before={wrong}", ids[49])).await.refused("bad-request");
+    }
+
+    // Whoever comes late learns who decided on what they saw, however long ago.
+    for nth in [0, 7, 47, 48] {
+        let told = api.resubmit(&ids[nth], json!({})).await.refused("conflict");
+        assert!(told.detail.starts_with("it was resubmitted by desk"), "{told:#?}");
+        let detail = api.detail(&ids[nth]).await;
+        assert_eq!(detail["error"], format!("error {nth}"));
+        assert_eq!(detail["outcome"], json!({ "status": "parked-again", "parked": ids[nth + 1] }));
+    }
+}
+
+#[tokio::test]
+async fn what_would_end_the_same_is_told_before_it_is_resubmitted_as_it_is() {
+    let api = Api::new();
+    let obstacle =
+        async |id: String| api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok()["obstacle"].clone();
+    let order = |subject: &str, data: &Value| Queued::order("demo", subject, data, second(0));
+    let unreadable = api.parks(&order("O-1", &bad_order())).await;
+    assert_eq!(obstacle(unreadable.clone()).await, "its data does not match its schema");
+    api.resubmit(&unreadable, json!({})).await.accepted();
+    assert_eq!(obstacle(unreadable).await, Value::Null, "it does not wait any more");
+    let mut of_another_release = order("O-2", &good_order());
+    of_another_release.body = of_another_release.body.replacen("\"authid\"", "\"principal\"", 1);
+    assert_eq!(obstacle(api.parks(&of_another_release).await).await, "this release finds no command in it");
+    assert_eq!(obstacle(api.parks_stranger("orders", "{}").await).await, "this release finds no command in it");
+
+    assert_eq!(obstacle(api.parks(&order("O-3", &good_order())).await).await, Value::Null, "this release reads it");
+    let panicked = api.parks_because(&order("O-4", &bad_order()), "panicked", "oh").await;
+    assert_eq!(obstacle(panicked).await, Value::Null);
+    assert_eq!(obstacle(api.parks_event("demo/orders/O-7").await.0).await, Value::Null);
+    assert_eq!(obstacle(api.parks_stranger("publisher", "{}").await).await, Value::Null);
 }
 
 #[tokio::test]
@@ -167,6 +255,8 @@ async fn an_id_that_was_not_given_out_leads_nowhere() {
     let prefix = &queued.key()[..8];
     for wrong in [parking(1, &queued.key()), parking(0, prefix), parking(0, "x"), "x".to_owned(), "%00".to_owned()] {
         api.get(format!("/parked/{wrong}")).await.refused("not-found");
+        api.get(format!("/parked/{wrong}/history")).await.refused("not-found");
+        api.get(format!("/parked/{wrong}/revisions/0")).await.refused("not-found");
         api.resubmit(&wrong, json!({})).await.refused("not-found");
         api.discard(&wrong, "why not").await.refused("not-found");
     }

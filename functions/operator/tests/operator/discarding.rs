@@ -21,14 +21,14 @@ async fn the_sender_sees_the_operation_end_with_the_reason() {
     assert_eq!(problem.detail, "ordered by telephone meanwhile");
 
     let expires_at = json!(api.now().plus(RETENTION).seconds());
-    assert_eq!(api.aws.items(TABLES.parked)[0]["expires_at"], expires_at);
+    assert!(api.aws.items(TABLES.parked).iter().all(|item| item["expires_at"].is_null()), "what was decided stays");
     assert_eq!(api.aws.items(TABLES.operations)[0]["expires_at"], expires_at);
     assert!(api.queued("orders").is_empty());
     let detail = api.detail(&id).await;
     assert_eq!((&detail["stage"], &detail["repairable"]), (&json!("discarded"), &json!(false)));
-    let done =
-        json!({ "at": api.now(), "what": "discarded", "by": "desk", "reason": "ordered by telephone meanwhile" });
+    let done = json!({ "revision": 0, "at": api.now(), "what": "discarded", "by": "desk", "reason": "ordered by telephone meanwhile" });
     assert_eq!(detail["history"][1], done);
+    assert_eq!(detail["outcome"]["status"], "discarded");
     assert_eq!(api.ids("queue=orders").await, [""; 0]);
 }
 

@@ -27,18 +27,23 @@ async fn what_waits_is_grouped_by_what_may_have_one_cause() {
     assert_eq!(groups["complete"], true);
     let at = |seconds| json!(begin.plus(Duration::from_secs(seconds)));
     let order = |reason, count, oldest, newest| {
+        let title = match reason {
+            "unreadable" => "This release cannot read the command",
+            _ => "The code that decides the command failed",
+        };
         json!({
-            "context": "orders", "queue": "orders", "type": "SubmitOrder", "reason": reason,
-            "count": count, "oldest": at(oldest), "newest": at(newest),
+            "context": "orders", "queue": "orders", "type": "SubmitOrder", "reason": reason, "title": title,
+            "count": count, "again": 0, "oldest": at(oldest), "newest": at(newest),
         })
     };
     let stranger = json!({
         "context": null, "queue": "policies", "type": null, "reason": "not-a-command",
-        "count": 1, "oldest": at(4), "newest": at(4),
+        "title": "It is not a command that was accepted here", "count": 1, "again": 0, "oldest": at(4), "newest": at(4),
     });
     let event = json!({
         "context": "orders", "queue": "read_model_updater", "type": "OrderCancelled", "reason": "attempts-used-up",
-        "count": 1, "oldest": at(4), "newest": at(4),
+        "title": "It failed again and again, until its attempts were used up", "count": 1, "again": 0,
+        "oldest": at(4), "newest": at(4),
     });
     let groups = groups["groups"].as_array().expect("groups");
     assert_eq!(groups[0], order("unreadable", 3, 1, 4), "the largest first");
@@ -64,7 +69,7 @@ async fn a_list_shows_what_is_known_of_each_message() {
     let now = api.now();
     let expected = json!({ "items": [{
         "id": id, "tenant": "demo", "context": "orders", "queue": "orders", "type": "SubmitOrder", "subject": "O-1",
-        "reason": "unreadable", "error": "the data cannot be read: no lines", "attempts": 0, "revision": 0,
+        "reason": "unreadable", "title": "This release cannot read the command", "error": "the data cannot be read: no lines", "attempts": 0, "revision": 0,
         "operation": queued.operation(), "firstFailedAt": now, "firstParkedAt": now, "parkedAt": now,
     }] });
     assert_eq!(list, expected);
@@ -163,6 +168,43 @@ async fn more_than_a_page_of_the_index_is_counted_and_listed() {
     assert_eq!((&groups["groups"][0]["count"], &groups["groups"][1]["count"]), (&json!(249), &json!(1)));
     let list = api.get("/parked?reason=panicked&limit=1").await.ok();
     assert_eq!((list["items"].as_array().map(Vec::len), &list["next"]), (Some(1), &Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_parked_before_is_marked_in_groups_and_lists() {
+    let api = Api::new();
+    parks_some(&api).await;
+    let queued = Queued::order("demo", "O-9", &good_order(), second(9));
+    let first = api.parks(&queued).await;
+    api.resubmit(&first, json!({})).await.accepted();
+    let again = api.parks(&Queued::read(api.only_queued("orders").body, "orders")).await;
+    let groups = api.get("/parked").await.ok();
+    assert_eq!((&groups["groups"][0]["count"], &groups["groups"][0]["again"]), (&json!(4), &json!(1)), "{groups:#}");
+    let list = api.get("/parked?reason=unreadable").await.ok();
+    let items = list["items"].as_array().expect("items");
+    let marked: Vec<_> = items.iter().filter(|item| item["revision"] != 0).map(|item| &item["id"]).collect();
+    assert_eq!(marked, [&json!(again)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_counted_than_is_asked_for() {
+    let api = Api::new();
+    parks_some(&api).await;
+    for (at_most, count, complete) in [(1, 1, false), (3, 3, false), (4, 4, true), (50_000, 4, true)] {
+        let groups = api.get(format!("/parked?atMost={at_most}")).await.ok();
+        let counted = groups["groups"].as_array().expect("groups").iter().filter_map(|group| group["count"].as_u64());
+        assert_eq!((counted.sum::<u64>(), &groups["complete"]), (count, &json!(complete)), "{at_most}: {groups:#}");
+    }
+    api.aws.forget_calls();
+    api.get("/parked").await.ok();
+    let queues = catalog::CONTEXTS.len() + 3;
+    let calls = api.aws.calls();
+    let asked = calls.iter().filter(|call| call.operation == "Query").count();
+    assert!(asked <= queues, "a call a queue, for consoles ask all day: {asked}\n{calls}");
+    for wrong in ["0", "50001", "all", "-1"] {
+        api.get(format!("/parked?atMost={wrong}")).await.refused("bad-request");
+    }
+    api.get("/parked?queue=orders&atMost=5").await.refused("bad-request");
 }
 
 #[tokio::test(start_paused = true)]

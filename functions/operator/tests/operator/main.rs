@@ -13,6 +13,7 @@ mod hostile;
 mod isolation;
 mod lists;
 mod outages;
+mod outcomes;
 mod privacy;
 mod races;
 mod repairs;

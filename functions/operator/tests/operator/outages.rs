@@ -97,7 +97,7 @@ async fn whoever_asks_again_after_a_lost_answer_is_told_what_they_did() {
 
 #[tokio::test(start_paused = true)]
 async fn one_lost_answer_is_not_noticed() {
-    for operation in ["TransactWriteItems", "SendMessageBatch", "Query"] {
+    for operation in ["TransactWriteItems", "SendMessageBatch", "Query", "GetItem"] {
         let (api, queued, id) = api_with_one().await;
         let mut first = true;
         api.aws.inject(move |attempt| {
@@ -121,6 +121,9 @@ async fn while_dynamodb_is_down_nothing_is_done_and_nothing_is_called_absent() {
             get("/parked"),
             get("/parked?queue=orders"),
             get(format!("/parked/{id}")),
+            get(format!("/parked/{id}/history")),
+            get(format!("/parked/{id}/revisions/0")),
+            post("/parked/outcomes", &json!({ "ids": [id] })),
             post(format!("/parked/{id}/resubmit"), &json!({})),
             post(format!("/parked/{id}/discard"), &json!({ "reason": "no" })),
             get("/parked").by(client("never-seen-before")),

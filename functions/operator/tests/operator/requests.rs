@@ -10,11 +10,14 @@ fn requests(id: &str) -> Vec<Request> {
         get("/parked"),
         get("/parked?queue=orders"),
         get(format!("/parked/{id}")),
+        get(format!("/parked/{id}/history")),
+        get(format!("/parked/{id}/revisions/0")),
         get("/dead-letters"),
         post(format!("/parked/{id}/resubmit"), &json!({})),
         post(format!("/parked/{id}/discard"), &json!({ "reason": "why not" })),
         post("/parked/resubmit", &json!({ "ids": [id] })),
         post("/parked/discard", &json!({ "ids": [id], "reason": "why not" })),
+        post("/parked/outcomes", &json!({ "ids": [id] })),
     ]
 }
 

@@ -13,7 +13,7 @@ use testkit::openapi::Description;
 const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
 
 /// What the code serves, with ids where it takes any.
-const SERVED: [(&str, &str); 17] = [
+const SERVED: [(&str, &str); 21] = [
     ("post", "/commands"),
     ("put", "/commands"),
     ("get", "/operations/{id}"),
@@ -25,11 +25,15 @@ const SERVED: [(&str, &str); 17] = [
     ("get", "/schemas/{context}/{type}/{version}"),
     ("get", "/parked"),
     ("get", "/parked/{id}"),
+    ("get", "/parked/{id}/history"),
+    ("get", "/parked/{id}/revisions/{revision}"),
     ("post", "/parked/{id}/resubmit"),
     ("post", "/parked/{id}/discard"),
     ("post", "/parked/resubmit"),
     ("post", "/parked/discard"),
+    ("post", "/parked/outcomes"),
     ("get", "/dead-letters"),
+    ("get", "/dead-letters/{queue}"),
     ("post", "/redrive"),
 ];
 

@@ -1,8 +1,14 @@
-//! `POST /redrive`, for platform operators.
+//! `POST /redrive` and `GET /dead-letters/{queue}`, for platform operators.
 
 use std::time::Duration;
 
+use kernel::cloud_event::CloudEvent;
+use kernel::command::{Command, Principal, PrincipalKind};
+use kernel::ids::{CommandKey, TenantId};
+use kernel::receipt::{Digest, ReceiptKeys};
+use kernel::timestamp::Timestamp;
 use lambda::run::Incoming;
+use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
 use testkit::openapi::Description;
@@ -30,8 +36,23 @@ impl Api {
     }
 
     async fn post_to(&self, target: &str, principal: &str, scope: &str, body: &str) -> (u16, Value) {
+        self.send("POST", target, principal, scope, Some(body)).await
+    }
+
+    async fn look(&self, principal: &str, queue: &str) -> (u16, Value) {
+        self.send("GET", &format!("/dead-letters/{queue}"), principal, "waybill/operate", None).await
+    }
+
+    async fn send(
+        &self,
+        method: &'static str,
+        target: &str,
+        principal: &str,
+        scope: &str,
+        body: Option<&str>,
+    ) -> (u16, Value) {
         let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
-        let event = gateway::event(GATEWAY_EVENT, "POST", target, Some(&claims), Some(body));
+        let event = gateway::event(GATEWAY_EVENT, method, target, Some(&claims), body);
         let Incoming::<Request>::Http(request) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
@@ -39,7 +60,7 @@ impl Api {
         let answer = self.redrive.answer(*request, self.aws.now().into(), finish_by).await;
         let (parts, body) = answer.into_parts();
         let text = std::str::from_utf8(&body).expect("text");
-        Description::read().hold("POST", "/redrive", &parts, text);
+        Description::read().hold(method, target, &parts, text);
         (parts.status.as_u16(), serde_json::from_str(text).expect("JSON"))
     }
 }
@@ -88,6 +109,94 @@ async fn a_parameter_beside_the_body_or_a_token_without_the_scope_starts_no_run(
         assert_eq!((status, &problem["type"]), (403, &json!("urn:waybill:problem:not-permitted")), "{problem}");
     }
     assert_eq!(api.aws.count("ReceiveMessage"), 0);
+}
+
+// A look at the dead letters
+
+/// A queued command, sealed by ingest's rules, of an order.
+fn order(subject: &str, id: &str) -> String {
+    let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder")
+        .subject(subject)
+        .datacontenttype("application/json")
+        .data_json(&json!({}))
+        .build()
+        .expect("an event");
+    let acme = TenantId::parse("acme").expect("a tenant");
+    let keys = ReceiptKeys::parse("a-secret-of-at-least-thirty-two-characters").expect("a key");
+    let key = CommandKey::of(&acme, event.source(), event.id());
+    let receipt = keys.seal(&acme, Timestamp::from_millis(1_768_435_200_000), key, Digest::of(&event, &json!({})));
+    let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    Command::seal(event, &acme, &principal, &receipt, trace).expect("sealed").to_json()
+}
+
+impl Api {
+    async fn bury(&self, queue: &str, body: &str, group: Option<&str>, attempts: u32) {
+        let route = self.redrive.routes.iter().find(|route| route.name == queue).expect("a route");
+        let order = group
+            .map(|group| Order { group: group.to_owned(), deduplication_id: format!("{}", self.aws.calls().len()) });
+        let failure = Failure { attempts, error: Some("the store is down".to_owned()), ..Failure::default() };
+        route.dead_letters.bury(vec![Returning { body: body.to_owned(), order, failure }]).await.expect("buried");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_shown_with_their_error_and_when_they_are_due() {
+    let api = Api::new();
+    let begin: Timestamp = api.aws.now().into();
+    api.bury("orders", &order("O-1", "c1"), Some("acme/orders/O-1"), 1).await;
+    api.bury("orders", &order("O-1", "c2"), Some("acme/orders/O-1"), 0).await;
+    api.bury("orders", &order("O-2", "c3"), Some("acme/orders/O-2"), 0).await;
+    api.bury("orders", &order("O-3", "c4"), Some("acme/orders/O-3"), 10).await;
+    api.bury("orders", "no command", Some("x"), 0).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (status, told) = api.look("olga", "orders").await;
+    assert_eq!((status, &told["name"], &told["waiting"]), (200, &json!("orders"), &json!(5)), "{told:#}");
+    let letters = told["letters"].as_array().expect("letters");
+    let next: Vec<_> = letters.iter().map(|letter| letter["next"].as_str().expect("text")).collect();
+    assert_eq!(next, ["wait", "wait", "send-back", "park", "send-back"], "{told:#}");
+    let first = &letters[0];
+    assert_eq!((&first["tenant"], &first["context"]), (&json!("acme"), &json!("orders")));
+    assert_eq!((&first["type"], &first["subject"]), (&json!("SubmitOrder"), &json!("O-1")));
+    assert_eq!((&first["error"], &first["attempts"]), (&json!("the store is down"), &json!(1)));
+    assert_eq!(first["deadSince"], json!(begin));
+    // A first attempt failed, so it waits five minutes, and up to a quarter more.
+    let due = first["dueAt"].as_str().and_then(Timestamp::parse).expect("a time").since(begin);
+    assert!(due >= Duration::from_mins(5) && due <= Duration::from_secs(375), "{due:?}");
+    assert_eq!(letters[1]["dueAt"], first["dueAt"], "not before the one ahead of it");
+    assert_eq!((&letters[2]["dueAt"], letters[3].get("dueAt")), (&json!(begin), None));
+    assert_eq!((letters[4].get("tenant"), letters[4].get("operation")), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_dead_letters_takes_nothing_from_a_run() {
+    let api = Api::new();
+    for nth in 0..12 {
+        let subject = format!("O-{nth}");
+        api.bury("orders", &order(&subject, &subject), Some(&format!("acme/orders/{subject}")), 0).await;
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (_, told) = api.look("olga", "orders").await;
+    assert_eq!((told["letters"].as_array().map(Vec::len), &told["waiting"]), (Some(10), &json!(12)), "ten at most");
+    let (_, report) = api.post("olga", r#"{"context":"orders","dryRun":true}"#).await;
+    assert_eq!((&report["queues"][0]["found"], &report["queues"][0]["unseen"]), (&json!(12), &json!(0)), "{report:#}");
+    let (_, again) = api.look("olga", "orders").await;
+    assert_eq!(again, told, "and a run that is over has given back what it looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_for_platform_operators_and_of_queues_that_there_are() {
+    let api = Api::new();
+    api.aws.forget_calls();
+    for principal in ["tina", "nobody"] {
+        let (status, problem) = api.look(principal, "orders").await;
+        assert_eq!((status, &problem["type"]), (403, &json!("urn:waybill:problem:not-permitted")), "{problem}");
+    }
+    let (status, problem) = api.look("olga", "nowhere").await;
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:waybill:problem:not-found")), "{problem}");
+    assert_eq!(api.aws.count("ReceiveMessage"), 0);
+    let (status, told) = api.look("olga", "read_model_updater").await;
+    assert_eq!((status, &told["letters"]), (200, &json!([])));
 }
 
 #[test]

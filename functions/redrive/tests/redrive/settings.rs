@@ -9,11 +9,11 @@ const GOOD: [(&str, &str); 10] = [
     ("OPERATIONS_TABLE", TABLES.operations),
     ("PARKED_TABLE", TABLES.parked),
     ("REGISTRY_TABLE", TABLES.registry),
-    ("OPERATION_RETENTION_DAYS", "90"),
     ("MOST_ATTEMPTS", "10"),
     ("FIRST_BACK_OFF_SECONDS", "300"),
     ("LONGEST_BACK_OFF_SECONDS", "21600"),
     ("RATE", "100"),
+    ("OPERATION_RETENTION_DAYS", "90"),
     ("TENANT_CLAIM", "custom:tenant"),
 ];
 

@@ -1,7 +1,8 @@
-//! What operators decide: to resubmit a message, or to discard it. Each is one transaction with its operation.
+//! What operators decide: to resubmit a message, or to discard it. Each is one transaction with its operation and with
+//! what was done before.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
@@ -11,7 +12,7 @@ use super::Parked;
 use super::message::{Action, ParkedMessage, Stage, Summary, What, action};
 use super::transaction::{ActError, transact};
 use crate::error::StoreError;
-use crate::item::{Item, n, s};
+use crate::item::{n, s};
 use crate::operations::OperationRecord;
 
 /// Who does something with a parked message, and why.
@@ -20,6 +21,13 @@ pub struct Decision<'a> {
     pub by: &'a str,
     pub reason: Option<&'a str>,
     pub at: Timestamp,
+}
+
+impl Decision<'_> {
+    fn action(self, what: What, repaired: bool) -> Action {
+        let Self { by, reason, at } = self;
+        Action { at, what, by: Some(by.to_owned()), reason: reason.map(str::to_owned), error: None, repaired }
+    }
 }
 
 impl Parked {
@@ -33,15 +41,14 @@ impl Parked {
         repaired: bool,
         decision: Decision<'_>,
     ) -> Result<ParkedMessage, ActError> {
-        let Summary { parked_key, id, queue, revision, .. } = &parked.summary;
-        let Decision { by, reason, at } = decision;
-        let done =
-            Action { at, what: What::Resubmitted, by: Some(by.into()), reason: reason.map(str::to_owned), repaired };
+        let Summary { queue, revision, .. } = &parked.summary;
+        let at = decision.at;
+        let done = decision.action(What::Resubmitted, repaired);
         let update = self
             .if_waiting(&parked.summary)
             .update_expression(
                 "SET stage = :stage, message = :message, revision = :next, attempts = :zero, \
-                 unsent = :queue, unsent_since = :now, history = list_append(history, :done) \
+                 unsent = :queue, unsent_since = :now, history = :done \
                  REMOVE waiting, waiting_place",
             )
             .expression_attribute_values(":stage", s("resubmitted"))
@@ -51,16 +58,9 @@ impl Parked {
             .expression_attribute_values(":queue", s(queue))
             .expression_attribute_values(":now", s(at))
             .expression_attribute_values(":done", AttributeValue::L(vec![action(&done)]));
-        let mut actions = vec![update_action(update)];
+        let mut actions = vec![update_action(update), self.move_history(parked)];
         if repaired {
-            let earlier = Put::builder()
-                .table_name(&self.table)
-                .item("parked_key", s(parked_key))
-                .item("id", s(format!("{id}#r{revision}")))
-                .item("message", s(&parked.message))
-                .build()
-                .expect("all that is required is there");
-            actions.push(TransactWriteItem::builder().put(earlier).build());
+            actions.push(self.keep_earlier(parked));
         }
         if let Some(operation) = self.if_parked(&parked.summary) {
             let problem = Problem::retrying("an operator has resubmitted it");
@@ -81,21 +81,18 @@ impl Parked {
         resubmitted.summary.attempts = 0;
         resubmitted.message = message;
         resubmitted.stage = Stage::Resubmitted;
-        resubmitted.history.push(done);
+        resubmitted.history = vec![done];
         Ok(resubmitted)
     }
 
-    /// The resubmitted message is in its queue. Its record is kept until `expires_at` (seconds since 1970), unless it is
-    /// parked again.
-    pub async fn sent(&self, resubmitted: &Summary, expires_at: u64) -> Result<(), StoreError> {
-        self.expire_earlier(resubmitted, expires_at).await?;
+    /// The resubmitted message is in its queue.
+    pub async fn sent(&self, resubmitted: &Summary) -> Result<(), StoreError> {
         let update = self
             .of(resubmitted)
-            .update_expression("SET expires_at = :expires REMOVE unsent, unsent_since")
+            .update_expression("REMOVE unsent, unsent_since")
             .condition_expression("stage = :stage AND revision = :revision")
             .expression_attribute_values(":stage", s("resubmitted"))
-            .expression_attribute_values(":revision", n(resubmitted.revision))
-            .expression_attribute_values(":expires", n(expires_at));
+            .expression_attribute_values(":revision", n(resubmitted.revision));
         match transact(&self.client, vec![update_action(update)]).await {
             // It failed again and was parked, or even resubmitted, meanwhile.
             Ok(()) | Err(ActError::Conflict(_)) => Ok(()),
@@ -123,36 +120,31 @@ impl Parked {
             let key = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             // The index may be behind the table.
             if let Some(found) = self.find(&key("parked_key"), &key("id")).await?
-                && found.parked.stage == Stage::Resubmitted
+                && found.stage == Stage::Resubmitted
             {
-                unsent.push(found.parked);
+                unsent.push(found);
             }
         }
         Ok(unsent)
     }
 
     /// Gives a waiting message up. Its operation ends as `discarded`, with the operator's reason for the client.
-    /// `expires_at` (seconds since 1970) is when the records of both may go.
+    /// `expires_at` (seconds since 1970) is when the operation's record may go; what was decided stays.
     pub async fn discard(
         &self,
         parked: &ParkedMessage,
         decision: Decision<'_>,
         expires_at: u64,
     ) -> Result<(), ActError> {
-        let Decision { by, reason, at } = decision;
-        let reason = reason.map(str::to_owned);
-        let problem = Problem::discarded(reason.clone().unwrap_or_default());
-        let done = Action { at, what: What::Discarded, by: Some(by.into()), reason, repaired: false };
+        let at = decision.at;
+        let problem = Problem::discarded(decision.reason.unwrap_or_default());
+        let done = decision.action(What::Discarded, false);
         let update = self
             .if_waiting(&parked.summary)
-            .update_expression(
-                "SET stage = :stage, expires_at = :expires, history = list_append(history, :done) \
-                 REMOVE waiting, waiting_place",
-            )
+            .update_expression("SET stage = :stage, history = :done REMOVE waiting, waiting_place")
             .expression_attribute_values(":stage", s("discarded"))
-            .expression_attribute_values(":expires", n(expires_at))
             .expression_attribute_values(":done", AttributeValue::L(vec![action(&done)]));
-        let mut actions = vec![update_action(update)];
+        let mut actions = vec![update_action(update), self.move_history(parked)];
         if let Some(operation) = self.if_parked(&parked.summary) {
             actions.push(update_action(
                 operation
@@ -165,40 +157,7 @@ impl Parked {
                     .expression_attribute_values(":expires", n(expires_at)),
             ));
         }
-        transact(&self.client, actions).await?;
-        Ok(self.expire_earlier(&parked.summary, expires_at).await?)
-    }
-
-    /// What a message was before its repairs is kept no longer than until then. (If it is parked again and waits longer
-    /// than that, it waits without them.)
-    async fn expire_earlier(&self, message: &Summary, expires_at: u64) -> Result<(), StoreError> {
-        if message.revision == 0 {
-            return Ok(());
-        }
-        let earlier = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("parked_key = :key AND begins_with(id, :id)")
-            .projection_expression("parked_key, id")
-            .expression_attribute_values(":key", s(&message.parked_key))
-            .expression_attribute_values(":id", s(format!("{}#r", message.id)))
-            .into_paginator()
-            .items()
-            .send();
-        let earlier: Vec<Item> = earlier.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
-        for key in earlier {
-            self.client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(key))
-                .update_expression("SET expires_at = :expires")
-                .expression_attribute_values(":expires", n(expires_at))
-                .send()
-                .await
-                .map_err(StoreError::unavailable("UpdateItem"))?;
-        }
-        Ok(())
+        transact(&self.client, actions).await
     }
 
     fn of(&self, message: &Summary) -> UpdateBuilder {

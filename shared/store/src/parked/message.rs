@@ -53,7 +53,8 @@ pub struct ParkedMessage {
     /// The queue message's body: as received, or as an operator repaired it.
     pub message: String,
     pub stage: Stage,
-    /// What was done with it, oldest first.
+    /// What was done with it last, oldest first: the decision before this parking, this parking, and the decision after
+    /// it. What was done before is [past](super::Parked::past); releases that had no such items kept all of it here.
     pub history: Vec<Action>,
 }
 
@@ -80,6 +81,9 @@ pub struct Action {
     /// Why: of parking, the kebab-case reason; else the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of parking, once it is [past](super::Parked::past): the whole chain of errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Whether its data was changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repaired: bool,
@@ -93,12 +97,32 @@ pub enum What {
     Discarded,
 }
 
+impl Summary {
+    /// That it was parked.
+    fn parking(&self) -> Action {
+        let reason = Some(self.reason.clone());
+        Action { at: self.parked_at, what: What::Parked, by: None, reason, error: None, repaired: false }
+    }
+}
+
 impl ParkedMessage {
-    /// A message to be set aside.
-    pub fn new(summary: Summary, message: String) -> Self {
-        let reason = Some(summary.reason.clone());
-        let parked = Action { at: summary.parked_at, what: What::Parked, by: None, reason, repaired: false };
-        Self { summary, message, stage: Stage::Waiting, history: vec![parked] }
+    /// A message to be set aside. Its error is clipped: it must fit beside the message.
+    pub fn new(mut summary: Summary, message: String) -> Self {
+        const MAX_ERROR: usize = 8 * 1024;
+        summary.error.truncate(summary.error.floor_char_boundary(MAX_ERROR));
+        let history = vec![summary.parking()];
+        Self { summary, message, stage: Stage::Waiting, history }
+    }
+
+    /// Reads the message's own item.
+    pub(super) fn from_item(item: Item) -> Result<Self, serde_dynamo::Error> {
+        let mut read: Self = serde_dynamo::from_item(item)?;
+        // Parking it again writes no history, for whoever parks it does not read it before.
+        let is_told = read.history.last().is_some_and(|last| last.what == What::Parked);
+        if read.stage == Stage::Waiting && !is_told {
+            read.history.push(read.summary.parking());
+        }
+        Ok(read)
     }
 
     pub fn key(tenant: Option<&TenantId>, queue: &str) -> String {
@@ -109,9 +133,9 @@ impl ParkedMessage {
         format!("{time}#{unique}")
     }
 
-    /// What parking weighs beyond the message and the error, at most.
+    /// What its item weighs at most, with the decision that may be in it.
     pub(crate) fn weight(&self) -> usize {
-        self.message.len() + self.summary.error.len() + 4 * 1024
+        self.message.len() + self.summary.error.len() + 12 * 1024
     }
 
     /// Sets it aside. Parked before, it keeps its first times and its history.
@@ -125,11 +149,10 @@ impl ParkedMessage {
             .expression_attribute_values(":message", s(&self.message))
             .expression_attribute_values(":stage", s("waiting"))
             .expression_attribute_values(":place", s(place(&self.summary.parked_key, &self.summary.id)))
-            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .expression_attribute_values(":history", AttributeValue::L(history));
         let mut set = vec![
             "SET message = :message, stage = :stage, waiting = :queue, waiting_place = :place, \
-             history = list_append(if_not_exists(history, :none), :history)"
+             history = if_not_exists(history, :history)"
                 .to_owned(),
         ];
         for (name, value) in item.into_iter().filter(|(name, _)| name != "parked_key" && name != "id") {

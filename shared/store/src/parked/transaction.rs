@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-use super::message::Action;
+use super::message::{Action, ParkedMessage};
 use crate::error::StoreError;
 use crate::operations;
 
@@ -51,10 +51,8 @@ fn refusal<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Refused> {
     for reason in reasons {
         match reason.code() {
             Some("ConditionalCheckFailed") => {
-                let done = reason.item().and_then(|item| item.get("history")).and_then(|history| {
-                    let history: Vec<Action> = serde_dynamo::from_attribute_value(history.clone()).ok()?;
-                    history.into_iter().next_back().map(Box::new)
-                });
+                let message = reason.item().and_then(|item| ParkedMessage::from_item(item.clone()).ok());
+                let done = message.and_then(|message| message.history.into_iter().next_back().map(Box::new));
                 return Some(Refused::Condition(done));
             }
             Some("TransactionConflict") => busy = true,

@@ -7,7 +7,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
-use store::parked::{ActError, Action, Decision, Page, ParkedMessage, Parking, Stage, Summary, What};
+use store::parked::{ActError, Action, Decision, Page, ParkedMessage, Parking, Stage, Step, Summary, What, steps};
 use testkit::{Fault, TABLES};
 
 use crate::probe::{self, Command, Write};
@@ -78,23 +78,35 @@ fn by(who: &str, at: Timestamp) -> Decision<'_> {
     Decision { by: who, reason: Some("as agreed"), at }
 }
 
-async fn found(world: &World, message: &ParkedMessage) -> store::parked::Found {
+async fn now_parked(world: &World, message: &ParkedMessage) -> ParkedMessage {
     let Summary { parked_key, id, .. } = &message.summary;
     world.parked.find(parked_key, id).await.expect("an answer").expect("a message")
 }
 
-async fn now_parked(world: &World, message: &ParkedMessage) -> ParkedMessage {
-    found(world, message).await.parked
+/// Everything that was done with the message, with its revisions, read in parts of so many revisions.
+async fn history(world: &World, message: &ParkedMessage, revisions: u16) -> Vec<Step> {
+    let now = now_parked(world, message).await;
+    let mut history = steps(now.summary.revision, now.history);
+    let mut before = None;
+    loop {
+        let past = world.parked.past(&message.summary, before, revisions).await.expect("a part");
+        history.splice(..0, past.steps);
+        before = past.before;
+        if before.is_none() {
+            return history;
+        }
+    }
+}
+
+/// What was done, and in which revision.
+async fn done(world: &World, message: &ParkedMessage) -> Vec<(u32, What)> {
+    history(world, message, 2).await.into_iter().map(|step| (step.revision, step.action.what)).collect()
 }
 
 /// The item as it is stored.
 fn item(world: &World, message: &ParkedMessage) -> Value {
     let items = world.aws.items(TABLES.parked);
     items.into_iter().find(|item| item["id"] == message.summary.id).expect("an item")
-}
-
-fn what(message: &ParkedMessage) -> Vec<What> {
-    message.history.iter().map(|action| action.what).collect()
 }
 
 fn outcome(world: &World, record: &OperationRecord) -> Value {
@@ -113,7 +125,7 @@ async fn what_is_set_aside_is_found_as_it_was() {
     let (message, record) = waiting(&world, "a").await;
     assert_eq!(outcome(&world, &record), "parked");
     assert_eq!(now_parked(&world, &message).await, message);
-    assert_eq!(found(&world, &message).await.earlier, []);
+    assert_eq!(world.parked.before_repair(&message.summary, 0).await.expect("an answer"), None);
     assert_eq!(listed(&world).await, std::slice::from_ref(&message.summary));
     let unknown = world.parked.find(&message.summary.parked_key, "nothing").await.expect("an answer");
     assert_eq!(unknown, None);
@@ -157,7 +169,7 @@ async fn parking_again_keeps_the_first_times_and_the_history() {
     let Summary { first_failed_at, first_parked_at, parked_at, ref error, attempts, .. } = now.summary;
     assert_eq!((first_failed_at, first_parked_at), (first.summary.first_failed_at, minute(1)));
     assert_eq!((parked_at, error.as_str(), attempts), (minute(9), "still wrong", 3));
-    assert_eq!(what(&now), [What::Parked, What::Resubmitted, What::Parked]);
+    assert_eq!(done(&world, &first).await, [(0, What::Parked), (0, What::Resubmitted), (1, What::Parked)]);
     assert_eq!(now.stage, Stage::Waiting);
 }
 
@@ -306,9 +318,15 @@ async fn resubmitting_moves_the_message_and_its_operation_together() {
     let Summary { revision, attempts, .. } = resubmitted.summary;
     assert_eq!((resubmitted.stage, revision, attempts), (Stage::Resubmitted, 1, 0));
     assert_eq!(resubmitted.message, "repaired");
-    let done =
-        Action { at: minute(5), what: What::Resubmitted, by: Some("ann".to_owned()), reason: None, repaired: true };
-    assert_eq!(resubmitted.history[1..], [done]);
+    let done = Action {
+        at: minute(5),
+        what: What::Resubmitted,
+        by: Some("ann".to_owned()),
+        reason: None,
+        error: None,
+        repaired: true,
+    };
+    assert_eq!(resubmitted.history, [done]);
     assert_eq!(listed(&world).await, []);
     let recorded = world.recorded(&record).expect("a record");
     assert_eq!((&recorded["outcome"], &recorded["revision"]), (&json!("retrying"), &json!(1)));
@@ -331,14 +349,14 @@ async fn what_a_message_was_before_each_repair_is_kept() {
         assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
         message = now_parked(&world, &message).await;
     }
-    let found = found(&world, &message).await;
-    assert_eq!(found.earlier, [(0, "a in revision 0".to_owned()), (2, "first repair".to_owned())]);
-    assert_eq!((found.parked.message.as_str(), found.parked.summary.revision), ("second", 3));
+    let before = async |revision| world.parked.before_repair(&message.summary, revision).await.expect("an answer");
+    let earlier = [before(0).await, before(1).await, before(2).await, before(3).await];
+    assert_eq!(earlier, [Some("a in revision 0".to_owned()), None, Some("first repair".to_owned()), None]);
+    assert_eq!((message.message.as_str(), message.summary.revision), ("second", 3));
     assert_eq!(listed(&world).await.len(), 2, "what it was does not wait as well");
 
     world.parked.discard(&message, by("ann", minute(2)), EXPIRES).await.expect("discarded");
-    let expiring = |item: &&Value| item["expires_at"] == EXPIRES;
-    assert_eq!(world.aws.items(TABLES.parked).iter().filter(expiring).count(), 3, "with all that it was");
+    assert_eq!(before(2).await.as_deref(), Some("first repair"));
 }
 
 #[tokio::test]
@@ -386,6 +404,94 @@ async fn a_message_without_operation_is_resubmitted_alone() {
     assert_eq!(world.aws.items(TABLES.operations), [] as [Value; 0]);
 }
 
+// What was done before
+
+#[tokio::test]
+async fn a_thousand_resubmissions_and_parkings_of_a_large_message_leave_it_as_able_as_the_first() {
+    const TIMES: u32 = 1000;
+    let world = world();
+    // The longest reason there can be, in the letters that take most bytes.
+    let reason = "\u{1f4e6}".repeat(1000);
+    let (mut message, record) = troubled("a", 0, minute(0));
+    message.message = "m".repeat(250 * 1024);
+    let first = message.clone();
+    for revision in 0..=TIMES {
+        let record = OperationRecord { revision, ..record.clone() };
+        message.summary.error = format!("error {revision} {}", "e".repeat(4000));
+        message.summary.parked_at = minute(u64::from(revision));
+        assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
+        if revision == TIMES {
+            break;
+        }
+        let waiting = now_parked(&world, &message).await;
+        let decision = Decision { by: "ann", reason: Some(&reason), at: minute(u64::from(revision)) };
+        let resubmitted = world.parked.resubmit(&waiting, waiting.message.clone(), revision == 500, decision).await;
+        let ParkedMessage { summary, message: body, .. } = resubmitted.expect("resubmitted");
+        message = ParkedMessage::new(summary, body);
+    }
+
+    let item = item(&world, &first).to_string();
+    assert!(item.len() < 300 * 1024, "its item has {} bytes", item.len());
+    assert_eq!(listed(&world).await.len(), 1, "what was done before is in no list");
+    let history = history(&world, &first, 100).await;
+    assert_eq!(history.len(), 2001);
+    for (nth, step) in history.iter().enumerate() {
+        let (nth, Step { revision, action }) = (u32::try_from(nth).expect("few"), step);
+        let expected = if nth % 2 == 0 { What::Parked } else { What::Resubmitted };
+        assert_eq!((*revision, action.what, action.at), (nth / 2, expected, minute(u64::from(nth / 2))));
+        match action.what {
+            What::Parked if *revision < TIMES => {
+                assert!(action.error.as_ref().expect("why").starts_with(&format!("error {revision} ")));
+            }
+            What::Resubmitted => assert_eq!(action.reason.as_ref(), Some(&reason)),
+            _ => {}
+        }
+    }
+    let latest = now_parked(&world, &first).await;
+    world.parked.discard(&latest, by("ann", minute(2000)), EXPIRES).await.expect("discarded");
+    assert_eq!(outcome(&world, &record), "discarded");
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_kept_in_the_messages_own_item_is_read_and_moves_with_the_next_decision() {
+    let world = world();
+    let (message, _) = waiting(&world, "a").await;
+    // As releases wrote it that kept all of it there: three parkings, two decisions.
+    let parked = |at: u64| json!({ "at": minute(at), "what": "parked", "reason": "unreadable" });
+    let resubmitted =
+        |at: u64| json!({ "at": minute(at), "what": "resubmitted", "by": "ann", "reason": "r".repeat(1000) });
+    let mut item = item(&world, &message);
+    item["history"] = json!([parked(0), resubmitted(1), parked(2), resubmitted(3), parked(4)]);
+    item["revision"] = json!(2);
+    item["parked_at"] = json!(minute(4));
+    world.aws.insert(TABLES.parked, &item);
+    let mut record = world.aws.items(TABLES.operations).pop().expect("a record");
+    record["revision"] = json!(2);
+    world.aws.insert(TABLES.operations, &record);
+
+    let before =
+        [(0, What::Parked), (0, What::Resubmitted), (1, What::Parked), (1, What::Resubmitted), (2, What::Parked)];
+    assert_eq!(done(&world, &message).await, before);
+    let now = now_parked(&world, &message).await;
+    assert_eq!(now.history.len(), 5);
+    world.parked.discard(&now, by("bob", minute(5)), EXPIRES).await.expect("discarded");
+    assert_eq!(now_parked(&world, &message).await.history.len(), 1);
+    assert_eq!(done(&world, &message).await, [&before[..], &[(2, What::Discarded)]].concat());
+}
+
+#[tokio::test]
+async fn what_was_decided_does_not_expire() {
+    let world = world();
+    let (sent, _) = waiting(&world, "a").await;
+    let resubmitted = world.parked.resubmit(&sent, "repaired".to_owned(), true, by("ann", minute(1))).await;
+    world.parked.sent(&resubmitted.expect("resubmitted").summary).await.expect("said so");
+    let (given_up, _) = waiting(&world, "b").await;
+    world.parked.discard(&given_up, by("ann", minute(1)), EXPIRES).await.expect("discarded");
+    let items = world.aws.items(TABLES.parked);
+    assert_eq!(items.len(), 5, "two messages, what was done with each, and one as it was before its repair");
+    assert!(items.iter().all(|item| item["expires_at"].is_null()), "{items:#?}");
+}
+
 // Sending
 
 async fn unsent(world: &World, before: Timestamp, limit: i32) -> Vec<String> {
@@ -400,8 +506,7 @@ async fn what_is_resubmitted_is_unsent_until_it_is_sent() {
         let (message, _) = waiting(&world, id).await;
         let resubmitted = world.parked.resubmit(&message, id.to_owned(), true, by("ann", minute(at))).await;
         if id == "sent" {
-            world.parked.sent(&resubmitted.expect("resubmitted").summary, EXPIRES).await.expect("said so");
-            assert_eq!(item(&world, &message)["expires_at"], EXPIRES);
+            world.parked.sent(&resubmitted.expect("resubmitted").summary).await.expect("said so");
         }
     }
     waiting(&world, "still here").await;
@@ -409,9 +514,6 @@ async fn what_is_resubmitted_is_unsent_until_it_is_sent() {
     assert_eq!(unsent(&world, minute(9), 10).await, ["early"], "not what may be on its way right now");
     assert_eq!(unsent(&world, minute(10), 1).await, ["early"]);
     assert_eq!(world.parked.unsent("orders", minute(10), 10).await.expect("a list"), []);
-
-    let expiring = |item: &&Value| item["expires_at"] == EXPIRES;
-    assert_eq!(world.aws.items(TABLES.parked).iter().filter(expiring).count(), 2, "with what it was before");
 }
 
 #[tokio::test]
@@ -422,24 +524,24 @@ async fn what_is_parked_again_waits_again_in_its_revision() {
         let resubmitted = world.parked.resubmit(&message, "repaired".to_owned(), true, by("ann", minute(5))).await;
         let resubmitted = resubmitted.expect("resubmitted").summary;
         if confirmed_first {
-            world.parked.sent(&resubmitted, EXPIRES).await.expect("said so");
+            world.parked.sent(&resubmitted).await.expect("said so");
         }
         let (again, _) = troubled("a", 1, minute(7));
         let record = OperationRecord { revision: 1, recorded_at: minute(7), ..record };
         assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
         if !confirmed_first {
-            world.parked.sent(&resubmitted, EXPIRES).await.expect("too late, and no harm");
+            world.parked.sent(&resubmitted).await.expect("too late, and no harm");
         }
 
         let now = now_parked(&world, &message).await;
         assert_eq!((now.stage, now.summary.revision), (Stage::Waiting, 1));
         assert_eq!((now.summary.first_failed_at, now.summary.first_parked_at), (minute(0), minute(0)));
         assert_eq!(now.summary.parked_at, minute(7));
-        assert_eq!(what(&now), [What::Parked, What::Resubmitted, What::Parked]);
+        assert_eq!(done(&world, &message).await, [(0, What::Parked), (0, What::Resubmitted), (1, What::Parked)]);
         assert_eq!(listed(&world).await, std::slice::from_ref(&now.summary));
         assert_eq!(unsent(&world, minute(10), 10).await, [] as [String; 0]);
         let item = item(&world, &message);
-        assert!(item["expires_at"].is_null() && item["unsent"].is_null() && item["unsent_since"].is_null(), "{item}");
+        assert!(item["unsent"].is_null() && item["unsent_since"].is_null(), "{item}");
         assert_eq!(outcome(&world, &record), "parked");
     }
 }
@@ -456,9 +558,9 @@ async fn discarding_ends_the_operation_with_the_operators_reason() {
 
     let now = now_parked(&world, &message).await;
     assert_eq!((now.stage, now.message.as_str()), (Stage::Discarded, "a in revision 0"));
-    assert_eq!((now.history[1].what, now.history[1].reason.as_deref()), (What::Discarded, Some("ordered by mistake")));
+    assert_eq!((now.history[0].what, now.history[0].reason.as_deref()), (What::Discarded, Some("ordered by mistake")));
+    assert_eq!(done(&world, &message).await, [(0, What::Parked), (0, What::Discarded)]);
     assert_eq!(listed(&world).await, []);
-    assert_eq!(item(&world, &message)["expires_at"], EXPIRES);
     let key = command(&stream("S-1"), "a", &write()).receipt.command_key;
     let operation = world.operations.find(&tenant("acme"), key).await.expect("an answer").expect("a record");
     assert_eq!((operation.outcome, operation.recorded_at), (Status::Discarded, minute(5)));
@@ -484,13 +586,13 @@ async fn an_answer_that_is_lost_once_does_no_harm() {
     let (message, record) = waiting(&world, "a").await;
     let resubmitted = world.parked.resubmit(&message, "repaired".to_owned(), true, by("ann", minute(5))).await;
     let resubmitted = resubmitted.expect("one that was asked again is no conflict");
-    world.parked.sent(&resubmitted.summary, EXPIRES).await.expect("sent");
+    world.parked.sent(&resubmitted.summary).await.expect("sent");
     assert_eq!(now_parked(&world, &message).await, resubmitted);
-    assert_eq!(what(&resubmitted), [What::Parked, What::Resubmitted]);
+    assert_eq!(done(&world, &message).await, [(0, What::Parked), (0, What::Resubmitted)]);
 
     let (given_up, _) = waiting(&world, "b").await;
     world.parked.discard(&given_up, by("ann", minute(6)), EXPIRES).await.expect("discarded");
-    assert_eq!(what(&now_parked(&world, &given_up).await), [What::Parked, What::Discarded]);
+    assert_eq!(done(&world, &given_up).await, [(0, What::Parked), (0, What::Discarded)]);
     assert_eq!(outcome(&world, &record), "retrying");
     let lost = world.aws.calls().iter().filter(|call| call.status.is_none()).count();
     assert!(lost >= 5, "{lost} answers lost\n{}", world.aws.calls());
