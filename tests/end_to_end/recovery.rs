@@ -97,6 +97,12 @@ fn a_parked_command_is_repaired_once_and_its_client_sees_it_succeed() {
         let operation = client.get(&operation).expect(200).json();
         if operation["status"] == "succeeded" { Ok(operation) } else { Err(operation.to_string()) }
     });
+    assert_eq!(operator.get(&operation).expect(200).json()["status"], "succeeded", "its operator may follow it too");
+    let outcomes =
+        operator.send("POST", "/parked/outcomes", &[], &json!({ "ids": [id] }).to_string()).expect(200).json();
+    assert_eq!(outcomes["counts"], json!({ "succeeded": 1 }), "{outcomes:#}");
+    let before = format!("/parked/{}/revisions/0", id.as_str().expect("an id"));
+    assert!(operator.get(&before).expect(200).json()["message"].is_string());
     let resource = resource["resource"]["href"].as_str().expect("a resource").to_owned();
     assert_eq!(client.read(&resource).json()["lines"][0]["quantity"], 1);
     assert_eq!(client.history(&format!("/orders/{order}")).len(), 1);
@@ -127,6 +133,10 @@ fn an_operator_sees_their_own_tenant_and_a_platform_operator_all() {
     assert_eq!(act(&demo, &id, "discard", &reason).expect(404).problem(), "not-found");
     assert_eq!(demo.get("/dead-letters").expect(403).problem(), "not-permitted");
     assert_eq!(demo.send("POST", "/redrive", &[], "{}").expect(403).problem(), "not-permitted");
+    let of_neighbour = format!("{operation}?tenant=neighbour");
+    assert_eq!(platform.get(&of_neighbour).expect(200).json()["status"], "parked");
+    assert_eq!(demo.get(&of_neighbour).expect(404).problem(), "not-found");
+    assert_eq!(demo.get(&operation).expect(404).problem(), "not-found");
     act(&platform, &id, "discard", &reason).expect(200);
 }
 

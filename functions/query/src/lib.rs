@@ -27,7 +27,7 @@ use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::cache::Cache;
-use lambda::caller::{Caller, Callers};
+use lambda::caller::{Caller, Callers, Operators};
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::request::{Parameters, decode, path};
 use lambda::scope::{Scope, require};
@@ -44,6 +44,7 @@ use store::registry::TenantSettings;
 /// Answers reads.
 pub struct Query {
     pub callers: Callers,
+    pub operators: Operators,
     /// Of tenants, by their ids.
     pub settings: Cache<TenantSettings, StoreError>,
     pub receipts: ReceiptSecret,
@@ -100,15 +101,17 @@ impl Query {
         if request.method() != Method::GET {
             return Err(Problem::method_not_allowed("this is for reading, by GET").into());
         }
-        let caller = self.caller(request).await?;
         let parameters = Parameters::of(request);
         let path = path(request, &self.public_url);
         let segments: Vec<&str> = path.split('/').collect();
-        if let ["operations", _] | ["schemas", ..] = segments[..] {
+        if let ["operations", id] = segments[..] {
+            return self.operation(request, id, &parameters, now).await;
+        }
+        let caller = self.caller(request).await?;
+        if let ["schemas", ..] = segments[..] {
             require(request, &[Scope::Submit, Scope::Read])?;
         }
         match segments[..] {
-            ["operations", id] => self.operation(&caller, id, &parameters, now).await,
             ["schemas"] => self.schemas(&parameters),
             ["schemas", context, name, version] => schemas::schema(context, name, version, &parameters),
             ["reports", collection] => self.report(&caller, collection, &parameters, request).await,

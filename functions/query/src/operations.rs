@@ -1,26 +1,34 @@
 //! `GET /operations/{id}`: how a command is doing.
 
+use kernel::ids::TenantId;
 use kernel::operation::{LONGEST_WAY, Operation, Status};
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::caller::Caller;
 use lambda::http::{json, set};
 use lambda::request::Parameters;
+use lambda::scope::{Scope, require};
+use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::RETRY_AFTER;
 
-use crate::{Answer, Query, nothing_here};
+use crate::{Answer, NoAnswer, Query, nothing_here};
 
 impl Query {
     /// What the record tells; `accepted` for a genuine receipt of which none tells yet, as long as its command can be on
     /// its way. Unknown, forged, foreign and long past are the same 404. So nothing final is ever taken back.
-    pub(crate) async fn operation(&self, caller: &Caller, id: &str, parameters: &Parameters, now: Timestamp) -> Answer {
-        parameters.expect_only(&[])?;
+    pub(crate) async fn operation(
+        &self,
+        request: &Request,
+        id: &str,
+        parameters: &Parameters,
+        now: Timestamp,
+    ) -> Answer {
+        let tenant = self.tenant_of_operation(request, parameters).await?;
         // Without keys a genuine id looks like a forged one.
-        let opened = self.receipts.open(&caller.tenant, id).await.map_err(|none| Problem::from(&none))?;
+        let opened = self.receipts.open(&tenant, id).await.map_err(|none| Problem::from(&none))?;
         let receipt = opened.ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
-        let record = self.operations.find(&caller.tenant, receipt.command_key).await?;
+        let record = self.operations.find(&tenant, receipt.command_key).await?;
         let operation = match record.filter(|record| record.tells_of(&receipt)) {
             Some(record) => record.seen_by(&receipt, &self.public_url),
             None if receipt.accepted_at.plus(LONGEST_WAY) < now => return Err(nothing_here().into()),
@@ -32,6 +40,34 @@ impl Query {
             set(&mut answer, RETRY_AFTER, seconds);
         }
         Ok(answer)
+    }
+}
+
+impl Query {
+    /// Whose operation is asked for: the caller's own tenant's. An operator's token says nothing of reading, and lets them
+    /// follow what they are responsible for: of the tenant that they are registered with, or of any that a platform operator
+    /// names, for a receipt can only be told from a forged one by its tenant.
+    async fn tenant_of_operation(&self, request: &Request, parameters: &Parameters) -> Result<TenantId, NoAnswer> {
+        let named = parameters.text("tenant");
+        let may_read = Scope::Read.is_in(request) || Scope::Submit.is_in(request);
+        if !Scope::Operate.is_in(request) || (may_read && named.is_none()) {
+            let caller = self.caller(request).await?;
+            require(request, &[Scope::Submit, Scope::Read])?;
+            parameters.expect_only(&[])?;
+            return Ok(caller.tenant);
+        }
+        parameters.expect_only(&["tenant"])?;
+        let operator = self.operators.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
+        let named = named.map(TenantId::parse).transpose().map_err(|_| nothing_here())?;
+        let tenant = match named {
+            Some(named) if operator.may_see(Some(&named)) => named,
+            Some(_) => return Err(nothing_here().into()),
+            None => operator.tenant.ok_or_else(|| {
+                Problem::bad_request("say whose operation it is, by tenant: a platform operator is of none")
+            })?,
+        };
+        tracing::Span::current().record("tenant", tenant.as_str());
+        Ok(tenant)
     }
 }
 

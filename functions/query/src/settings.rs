@@ -3,7 +3,7 @@
 use kernel::ids::TenantId;
 use lambda::SecretsManagerClient;
 use lambda::cache::Cache;
-use lambda::caller::{Callers, FRESH_FOR};
+use lambda::caller::{Callers, FRESH_FOR, Operators};
 use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::{BadSetting, Environment};
@@ -21,8 +21,10 @@ impl Query {
         secrets_manager: SecretsManagerClient,
     ) -> Result<Self, BadSetting> {
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
+        let rules = ClaimRules::from_environment(environment)?;
         Ok(Self {
-            callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
+            callers: Callers::new(registry.clone(), rules.clone()),
+            operators: Operators::new(registry.clone(), rules),
             settings: Cache::new("tenant", FRESH_FOR, move |tenant: String| {
                 let registry = registry.clone();
                 async move {

@@ -211,3 +211,52 @@ async fn a_problem_of_an_operation_that_cannot_be_read_is_left_out() {
     api.handles(&command, Status::Rejected, None, api.now()).await;
     assert_eq!(api.get(path(&command)).await.ok().json()["status"], "rejected");
 }
+
+// Operators
+
+/// The claims of a token that says nothing of reading.
+fn operator(id: &str, scope: &str) -> Value {
+    json!({ "client_id": "the-console", "sub": id, "username": id, "scope": scope })
+}
+
+#[tokio::test]
+async fn an_operator_follows_the_operations_they_are_responsible_for_and_no_others() {
+    let api = Api::new();
+    api.aws.register(&json!({ "registry_key": "operator#desk", "entry": "operator", "tenant": "demo" }));
+    api.aws.register(&json!({ "registry_key": "operator#neighbour", "entry": "operator", "tenant": "other" }));
+    api.aws.register(&json!({ "registry_key": "operator#root", "entry": "operator" }));
+    let command = api.order("demo", "O-7", "C-7", api.now()).await;
+    let ask = async |who: &str, query: &str| {
+        let request = get(format!("{}{query}", path(&command)));
+        api.send(request.by(operator(who, "openid waybill/operate"))).await
+    };
+    for (who, query) in [("desk", ""), ("desk", "?tenant=demo"), ("root", "?tenant=demo")] {
+        assert_eq!(ask(who, query).await.ok().json()["status"], "succeeded", "{who} {query}");
+    }
+    for (who, query) in [
+        ("neighbour", ""),
+        ("neighbour", "?tenant=demo"),
+        ("desk", "?tenant=other"),
+        ("root", "?tenant=other"),
+        ("root", "?tenant=%00"),
+    ] {
+        ask(who, query).await.refused("not-found");
+    }
+    ask("root", "").await.refused("bad-request");
+    ask("root", "?tenant=demo&tenant=other").await.refused("bad-request");
+    ask("stranger", "").await.refused("not-permitted");
+    ask("stranger", "?tenant=demo").await.refused("not-permitted");
+}
+
+#[tokio::test]
+async fn who_may_read_is_a_caller_of_their_own_tenant_whatever_else_they_may() {
+    let api = Api::new();
+    api.aws.register(&json!({ "registry_key": "operator#shop-client", "entry": "operator", "tenant": "other" }));
+    let command = api.order("demo", "O-7", "C-7", api.now()).await;
+    let mut claims = client("shop-client");
+    claims["scope"] = json!("waybill/read waybill/operate");
+    api.send(get(path(&command)).by(claims.clone())).await.ok();
+    api.send(get(format!("{}?tenant=demo", path(&command))).by(claims)).await.refused("not-found");
+    // Without the operators' scope nobody names a tenant.
+    api.get(format!("{}?tenant=demo", path(&command))).await.refused("bad-request");
+}
