@@ -36,10 +36,12 @@ def main():
     stack = Stack()
     given.screenshots.mkdir(parents=True, exist_ok=True)
     stories = [
-        a_command_is_repaired_and_succeeds,
+        a_command_is_repaired_and_followed_until_it_succeeds,
+        what_comes_back_leads_to_its_new_entry,
         a_message_is_discarded_by_keyboard_alone_and_who_is_late_is_told,
         a_group_is_discarded_as_it_was_listed,
-        dead_letters_are_redriven_by_hand,
+        a_group_is_resubmitted_and_counted_by_outcome,
+        dead_letters_are_listed_and_redriven_by_hand,
         an_edit_outlives_the_sign_in,
         a_phone_shows_everything_without_scrolling_sideways,
     ]
@@ -178,7 +180,7 @@ def park(stack, command="SubmitOrder", data=None):
 # --- The stories -----------------------------------------------------------------------------------------------------
 
 
-def a_command_is_repaired_and_succeeds(console):
+def a_command_is_repaired_and_followed_until_it_succeeds(console):
     page, stack = console.page, console.stack
     console.expected_failures = {403, 422}
     order, operation = park(stack)
@@ -190,7 +192,11 @@ def a_command_is_repaired_and_succeeds(console):
     console.open_message(order)
     expect(page).to_have_title(re.compile(f"^SubmitOrder for {order}"))
 
-    # What it is, what went wrong, what the schema says: as text.
+    # What it is, what went wrong, what the schema says: as text, and first in plain words.
+    expect(page.locator(".lead")).to_have_text(
+        "This release cannot read the command: its data does not match its schema."
+    )
+    expect(page.get_by_text("Failed", exact=True).locator("xpath=following-sibling::dd")).to_have_text("once")
     editor, complaints = page.get_by_label("Data", exact=True), page.locator(".complaints")
     expect(page.get_by_label("The error")).to_contain_text("expected a nonzero u32")
     expect(page.get_by_text(operation, exact=True)).to_be_visible()
@@ -206,31 +212,64 @@ def a_command_is_repaired_and_succeeds(console):
     selected = editor.evaluate("editor => editor.value.slice(editor.selectionStart, editor.selectionEnd)")
     assert json.loads(selected) == MARKUP, selected
 
-    # No JSON, then JSON that breaks the schema.
+    # The main button is one that may work.
+    as_it_is = page.get_by_role("button", name="Resubmit as it is")
+    expect(as_it_is).not_to_have_class("primary")
+    expect(page.get_by_text("Resubmitted as it is, it would be set aside again")).to_be_visible()
+
+    # No JSON, then JSON that breaks the schema. What is said of that covers nothing, and goes with its cause.
     editor.fill('{\n  "customer": C-7\n}')
     expect(page.get_by_text("Not JSON. Line 2, column 15")).to_be_visible()
     resubmit = page.get_by_role("button", name="Resubmit with the repaired data")
     resubmit.click()
     console.expect_alert("The data is not JSON yet")
+    expect(resubmit).not_to_have_class("primary")
+    alert, scrolling = page.locator("#alert").bounding_box(), page.locator("#page").bounding_box()
+    assert alert["y"] + alert["height"] <= scrolling["y"], f"the alert {alert} covers the page {scrolling}"
     editor.fill(json.dumps(order_of(0)))
+    expect(page.locator("#alert")).to_be_empty()
+    expect(resubmit).to_have_class("primary")
     resubmit.click()
     expect(page.get_by_role("heading", name="What the schema says of your repair")).to_be_focused()
     expect(complaints.get_by_role("button", name="/lines/0/quantity")).to_be_visible()
     assert stack.get(f"/operations/{operation}")[1]["status"] == "parked"
 
     editor.fill(json.dumps(order_of(2)))
+    expect(page.locator("#alert")).to_be_empty()
     page.get_by_label("Reason, for the history").fill("a number, not markup")
     resubmit.click()
-    console.expect_status("Resubmitted with the repaired data.")
-    expect(page.locator(".stage")).to_contain_text("Resubmitted")
+    expect(page.locator(".stage")).to_have_text("Resubmitted, and it succeeded.")
     expect(page.locator(".history")).to_contain_text("with repaired data")
     expect(page.locator(".history")).to_contain_text("a number, not markup")
     stack.wait_for_operation(operation, "succeeded")
     assert stack.wait_for_order(order)["total"] == {"amount": 2500, "currency": "EUR"}
 
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_text("The message before this repair").click()
+    expect(page.get_by_role("group", name="The message before this repair")).to_contain_text("<img src=")
+
+    with page.expect_request("**/oauth2/revoke") as revoked:
+        page.get_by_role("button", name="Sign out").click()
+    assert "token=" in revoked.value.post_data, "the refresh token is not given back"
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0, "something is kept"
+
+
+def what_comes_back_leads_to_its_new_entry(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {403}
+    command = fresh("Unheard")
+    order, operation = park(stack, command)
+    console.sign_in("demo")
+    console.group(command).click()
+    console.open_message(order)
+    page.get_by_role("button", name="Resubmit as it is").click()
+    expect(page.locator(".stage")).to_contain_text("Resubmitted, and set aside again.")
+    assert stack.get(f"/operations/{operation}")[1]["status"] == "parked"
+    page.get_by_role("link", name="See where it waits now.").click()
+    expect(page.locator(".stage")).to_contain_text("Waits for a person.")
+    expect(page.get_by_text("Parked once before")).to_be_visible()
+    page.get_by_role("link", name=f"{command}, unreadable").click()
+    expect(page.get_by_text("Parked once before")).to_be_visible()
 
 
 def a_message_is_discarded_by_keyboard_alone_and_who_is_late_is_told(console):
@@ -297,13 +336,34 @@ def a_group_is_discarded_as_it_was_listed(console):
         stack.wait_for_operation(operation, "discarded")
 
 
-def dead_letters_are_redriven_by_hand(console):
+def a_group_is_resubmitted_and_counted_by_outcome(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {403}
+    command = fresh("Unheard")
+    orders = [park(stack, command)[0] for _ in range(2)]
+    console.sign_in("demo")
+    console.group(command).click()
+    page.get_by_role("button", name="Resubmit all…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Resubmit 2 messages").click()
+    expect(dialog.get_by_role("status")).to_have_text("2 resubmitted: 2 set aside again.")
+    dialog.get_by_role("link", name=orders[0]).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(orders[0])
+    expect(page.get_by_text("Parked once before")).to_be_visible()
+
+
+def dead_letters_are_listed_and_redriven_by_hand(console):
     page, stack = console.page, console.stack
     order = fresh("O")
     operation = stack.bury(order, order_of(1))
 
     console.sign_in("platform")
     expect(page.get_by_role("table", name="Depths of the dead-letter queues")).to_be_visible()
+    page.get_by_role("link", name="orders", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dead letters of orders")
+    expect(page.get_by_role("columnheader", name="What comes next")).to_be_visible()
+    expect(page.get_by_text("the store could not be reached").first).to_be_visible()
+    page.get_by_role("link", name="Parked messages").click()
     dialog = page.get_by_role("dialog")
     # After a dry run nothing has happened yet. A few rounds, for a run sends one ahead, and it may not be ours.
     for round in range(5):
@@ -349,7 +409,7 @@ def an_edit_outlives_the_sign_in(console):
     expect(page.get_by_role("heading", level=1)).to_contain_text(order)
     expect(editor).to_have_value(repaired)
     page.get_by_role("button", name="Resubmit with the repaired data").click()
-    console.expect_status("Resubmitted with the repaired data.")
+    expect(page.locator(".stage")).to_have_text("Resubmitted, and it succeeded.")
     stack.wait_for_operation(operation, "succeeded")
 
 
@@ -379,7 +439,7 @@ def a_phone_shows_everything_without_scrolling_sideways(console):
 
 def expect_no_sideways_scroll(page, what):
     excess = page.evaluate(
-        """() => [document.documentElement, ...document.querySelectorAll("dialog[open]")]
+        """() => [document.documentElement, document.getElementById("page"), ...document.querySelectorAll("dialog[open]")]
                    .map((element) => element.scrollWidth - element.clientWidth)"""
     )
     assert max(excess) <= 0, f"{what} is wider than the screen by {max(excess)} pixels"

@@ -2,7 +2,8 @@
 //
 // How it is laid out:
 //   1. the shell: signing in, routes by the URL's fragment, drawing a view and refreshing it
-//   2. views: the overview, a group, a message. Each has a `name`, a `load`, and a `draw` of what was loaded.
+//   2. views: the overview, a group, a message, a queue's dead letters. Each has a `name`, a `load`, and a `draw` of what
+//      was loaded. One that `isPending` is asked for again soon.
 //   3. the repair of a message's data, with drafts that outlive a sign-in
 //   4. dialogs: acting on a whole group, redriving
 // Beside it: page.js has the parts that views are made of, session.js signs in and calls the API, json.js knows where
@@ -11,14 +12,17 @@
 import { find, layOut, position, read } from "./json.js";
 import {
   askForReason, button, closer, code, complain, counted, facts, guarded, h, hush, note, onlyClose, openDialog, reasonIn,
-  section, table, tell, time, unfold, updateTimes,
+  section, table, tell, time, unfold, unfoldLater, updateTimes,
 } from "./page.js";
 import { Problem, SignedOut, call, clientId, isSignedIn, operator, signIn, signOut, start } from "./session.js";
 
 const REFRESH_EVERY = 30_000;
+/** What is on its way is looked at again after this; twice as long each time. */
+const SOON = 1_000;
 const PAGE = 20;
 // The most that the API takes at once.
 const CHUNK = 100;
+const COUNT_ALL = 50_000;
 
 const byId = (id) => document.getElementById(id);
 const [main, dialog] = [byId("main"), byId("dialog")];
@@ -30,7 +34,9 @@ let view = null;
 let drawn = "";
 let turn = 0;
 let lastRefresh = 0;
-let refreshFailed = false;
+/** When the view is to be asked for again, and how long that waits. */
+let again;
+let soon = SOON;
 
 async function begin() {
   byId("skip").addEventListener("click", (event) => {
@@ -38,7 +44,7 @@ async function begin() {
     event.preventDefault();
     main.focus();
   });
-  byId("refresh").addEventListener("click", guarded(async () => (await refresh()) && tell("Refreshed.")));
+  byId("refresh").addEventListener("click", guarded(refresh));
   byId("sign-out").addEventListener("click", leave);
   addEventListener("hashchange", () => arrive().then(focusHeading));
   try {
@@ -56,7 +62,9 @@ async function begin() {
 function route() {
   const [path, query] = location.hash.slice(1).split("?");
   if (path === "/group") return groupView(Object.fromEntries(new URLSearchParams(query)));
+  if (path === "/all") return everything;
   if (path.startsWith("/message/")) return messageView(decodeURIComponent(path.slice("/message/".length)));
+  if (path.startsWith("/dead-letters/")) return deadLettersView(decodeURIComponent(path.slice("/dead-letters/".length)));
   return overview;
 }
 
@@ -64,6 +72,8 @@ function route() {
 async function arrive() {
   // What was asked for before is not shown any more.
   turn += 1;
+  clearTimeout(again);
+  soon = SOON;
   byId("session").hidden = !isSignedIn();
   byId("operator").textContent = operator();
   byId("refreshed").textContent = "";
@@ -83,6 +93,7 @@ async function arrive() {
 /** Asks anew for what the view shows. Says whether it got an answer. */
 async function refresh() {
   const mine = ++turn;
+  clearTimeout(again);
   lastRefresh = Date.now();
   main.setAttribute("aria-busy", "true");
   try {
@@ -92,14 +103,18 @@ async function refresh() {
     if (text === drawn) updateTimes(main);
     else place(view.draw(loaded));
     drawn = text;
-    if (refreshFailed) hush();
-    refreshFailed = false;
+    hush("refresh");
     const now = new Date().toLocaleTimeString();
-    byId("refreshed").textContent = `As of ${now}. Refreshes itself while nothing is being edited.`;
+    const itself = view.byHandOnly ? "" : " Refreshes itself while nothing is being edited.";
+    byId("refreshed").textContent = `As of ${now}.${itself}`;
+    if (view.isPending?.(loaded)) {
+      again = setTimeout(refresh, soon);
+      soon = Math.min(soon * 2, REFRESH_EVERY);
+    }
     return true;
   } catch (error) {
     if (mine !== turn) return false;
-    refreshFailed = true;
+    error.about = "refresh";
     if (!drawn) place({ title: view.name, content: [button("Try again", refresh)] });
     complain(error);
     return false;
@@ -111,7 +126,7 @@ async function refresh() {
 function refreshGently() {
   const editing = main.querySelector("[data-edited]") || document.activeElement.matches("textarea, input");
   const due = Date.now() - lastRefresh >= REFRESH_EVERY;
-  if (due && isSignedIn() && drawn && !document.hidden && !dialog.open && !editing) refresh();
+  if (due && isSignedIn() && drawn && !view.byHandOnly && !document.hidden && !dialog.open && !editing) refresh();
 }
 
 /** Puts a view in place. Who was on something stays on it, if it is still there. */
@@ -139,11 +154,14 @@ function signInView() {
 }
 
 async function leave() {
-  signOut();
+  const revoked = signOut();
   hush();
   await arrive();
   tell("You are signed out here. The identity provider may still know you.");
   focusHeading();
+  if (!(await revoked)) {
+    tell("You are signed out here. The identity provider did not confirm that it has ended what this tab was given.");
+  }
 }
 
 // --- 2. Views --------------------------------------------------------------------------------------------------------
@@ -161,20 +179,38 @@ const overview = {
   },
 
   draw({ groups, complete, queues }) {
-    const more = complete === false && note("There are more messages than were counted.");
+    const more = complete === false && note(
+      "There are more messages than were counted. ",
+      h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
+    );
     const content = [parkedGroups(groups), more, section("Dead letters", deadLetterQueues(queues))];
     return { title: this.name, content };
   },
 };
 
-/** The queues; null for who may not see them, undefined if they cannot be had now. */
+/** Counts what is dear to count, and so does not do it again by itself. */
+const everything = {
+  name: "All parked messages",
+  byHandOnly: true,
+
+  async load() {
+    return (await call("GET", `parked?atMost=${COUNT_ALL}`)).body;
+  },
+
+  draw({ groups, complete }) {
+    const more = complete === false && note(`Of a queue, no more than ${COUNT_ALL} were counted.`);
+    return { title: this.name, trail: [HOME], content: [parkedGroups(groups), more] };
+  },
+};
+
+/** The queues; null for who may not see them, why not as text if they cannot be had now. */
 async function deadLetters() {
   if (!isPlatformOperator) return null;
   try {
     return (await call("GET", "dead-letters")).body.queues;
   } catch (error) {
     if (error instanceof SignedOut) throw error;
-    if (error.status !== 403) return void complain(error);
+    if (error.status !== 403) return `${error.title}. ${error.detail ?? ""}`;
     isPlatformOperator = false;
     return null;
   }
@@ -187,8 +223,8 @@ function parkedGroups(groups) {
     h("a", { href: groupLink(group), "data-key": groupLink(group) }, group.type ?? "(no type)"),
     group.context ?? "–",
     group.queue,
-    h("span", { class: "reason" }, group.reason),
-    h("strong", {}, group.count),
+    [group.title, " ", h("span", { class: "reason" }, group.reason)],
+    [h("strong", {}, group.count), group.again > 0 && h("span", { class: "again" }, ` ${group.again} again`)],
     time(group.oldest),
   ]);
   return table("Groups of messages that wait for a person", columns, rows);
@@ -196,9 +232,9 @@ function parkedGroups(groups) {
 
 function deadLetterQueues(queues) {
   if (queues === null) return note("Only platform operators see the dead letters.");
-  if (queues === undefined) return note("They cannot be shown now.");
+  if (typeof queues === "string") return note(`They cannot be shown now. ${queues}`);
   const rows = queues.map(({ name, waiting, inFlight, oldest }) => [
-    name,
+    h("a", { href: deadLettersLink(name), "data-key": deadLettersLink(name) }, name),
     h("strong", {}, waiting),
     inFlight,
     time(oldest),
@@ -209,6 +245,54 @@ function deadLetterQueues(queues) {
     table("Depths of the dead-letter queues", ["Queue", "Waiting", "In flight", "Oldest", "By hand"], rows),
     h("p", { class: "buttons" }, button("Redrive all queues…", () => redrive())),
   ];
+}
+
+function deadLettersLink(name) {
+  return `#/dead-letters/${encodeURIComponent(name)}`;
+}
+
+function deadLettersView(name) {
+  return {
+    name: `Dead letters of ${name}`,
+    load: async () => (await call("GET", `dead-letters/${encodeURIComponent(name)}`)).body,
+    draw({ waiting, inFlight, letters }) {
+      const hidden = inFlight > 0 && note(`${counted(inFlight, "message")} in a redrive's hands right now, and not to be seen.`);
+      const more = waiting > letters.length && letters.length > 0
+        && note(`The first ${letters.length} of about ${waiting}: no more can be seen without holding a redrive up.`);
+      const content = letters.length > 0 ? lettersTable(letters) : note("There is nothing to be seen here now.");
+      const redriving = h("p", { class: "buttons" }, button(`Redrive ${name}…`, () => redrive(name)));
+      return { title: this.name, trail: [HOME], content: [content, more, hidden, redriving] };
+    },
+  };
+}
+
+/** What the next run does with a dead letter. */
+const NEXT = {
+  "send-back": "Due: it goes back to its queue",
+  wait: "Waits until it is due",
+  "on-its-way": "On its way; taken for lost",
+  park: "It is set aside for a person",
+  drop: "Nothing is left to do: it is dropped",
+};
+
+/** Of what it is worth saying when. */
+const IN_TIME = ["wait", "on-its-way"];
+
+function lettersTable(letters) {
+  const rows = letters.map((letter) => [
+    [letter.type ?? "(no type)", letter.subject && ` for ${letter.subject}`],
+    letter.tenant ?? "–",
+    h("span", { class: "clipped" }, letter.error),
+    times(letter.attempts + 1),
+    [NEXT[letter.next] ?? letter.next, IN_TIME.includes(letter.next) && [" ", time(letter.dueAt)]],
+    time(letter.deadSince),
+  ]);
+  const columns = ["Message", "Tenant", "Last error", "Failed", "What comes next", "Dead since"];
+  return table("Dead letters, the first of each stream first", columns, rows);
+}
+
+function times(count) {
+  return count === 1 ? "once" : `${count} times`;
 }
 
 function groupLink({ queue, context, type, reason }) {
@@ -256,14 +340,23 @@ function groupActions(group) {
 function messages(items) {
   const tenants = items.some((item) => item.tenant);
   const rows = items.map((item) => [
-    h("a", { href: messageLink(item.id), "data-key": item.id }, item.subject ?? item.operation ?? item.id),
+    h("a", { href: messageLink(item.id), "data-key": item.id }, nameOf(item)),
     ...(tenants ? [item.tenant ?? "–"] : []),
-    h("span", { class: "clipped" }, item.error),
-    item.attempts,
-    time(item.parkedAt),
+    [item.title, h("small", { class: "clipped" }, item.error)],
+    times(item.attempts + 1),
+    [time(item.parkedAt), parkedBefore(item)],
   ]);
-  const columns = ["Subject", ...(tenants ? ["Tenant"] : []), "Error", "Attempts", "Parked"];
+  const columns = ["Subject", ...(tenants ? ["Tenant"] : []), "What happened", "Failed", "Parked"];
   return table("Messages, the oldest first", columns, rows);
+}
+
+function nameOf({ subject, operation, id }) {
+  return subject ?? operation ?? id;
+}
+
+/** Marks what came back although somebody had resubmitted it. */
+function parkedBefore({ operation, revision }) {
+  return operation && revision > 0 && h("span", { class: "again" }, `Parked ${times(revision)} before`);
 }
 
 function pages(group, cursor, next) {
@@ -276,10 +369,14 @@ function pages(group, cursor, next) {
 }
 
 function messageView(id) {
+  let followed = false;
   return {
     name: "Message",
+    isPending: ({ outcome }) => outcome.status === "on-its-way",
     async load() {
       const { body, text } = await call("GET", `parked/${encodeURIComponent(id)}`);
+      if (followed && !this.isPending(body)) tell(OUTCOMES[body.outcome.status]);
+      followed = this.isPending(body);
       const place = find(read(text), "/data");
       // As it is written: through JSON.parse, long numbers would become others.
       return { ...body, writtenData: "data" in body ? text.slice(place.start, place.end) : "null" };
@@ -294,47 +391,93 @@ function messageView(id) {
 
 function messageParts(message) {
   return [
-    h("p", { class: `stage ${message.stage}` }, STAGES[message.stage] ?? message.stage),
-    section("What went wrong", code(message.error, "The error"), messageFacts(message)),
+    stage(message),
+    section("What went wrong", h("p", { class: "lead" }, whatHappened(message)), errorInFull(message), messageFacts(message)),
     message.stage === "waiting" ? repair(message) : unsent(message),
-    section("History", h("ol", { class: "history" }, message.history.map(historyEntry))),
+    section("History", history(message)),
     section(
       "Everything else",
       message.schema && unfold("The schema", code(JSON.stringify(message.schema, null, 2), "The schema")),
       unfold("The message, verbatim", code(message.message, "The message, verbatim")),
-      message.revisions.map(({ revision, message }) => {
-        const title = `Revision ${revision}, verbatim`;
-        return unfold(title, code(message, title));
-      }),
     ),
   ];
 }
 
-const STAGES = {
+/** In plain words, what became of a message. */
+const OUTCOMES = {
   waiting: "Waits for a person. Nothing happens to it until somebody acts.",
-  resubmitted: "Resubmitted: it is on its way again, and nothing is left to do here.",
+  "on-its-way": "Resubmitted: it is on its way again. This page follows it.",
+  succeeded: "Resubmitted, and it succeeded.",
+  rejected: "Resubmitted, and refused by the business. Its sender is told why.",
+  "parked-again": "Resubmitted, and set aside again.",
   discarded: "Discarded: it will not be carried out.",
+  unknown: "Resubmitted. Nothing tells what became of it: it is no command, or its operation is not on record any more.",
 };
 
+function stage({ outcome: { status, parked, error } }) {
+  const link = parked && [" ", h("a", { href: messageLink(parked), "data-key": "parked" }, "See where it waits now.")];
+  const why = status === "rejected" && error && ` ${error.detail}`;
+  return h("p", { class: `stage ${status}` }, OUTCOMES[status] ?? status, why, link);
+}
+
+function whatHappened({ title, obstacle }) {
+  return obstacle ? `${title}: ${obstacle}.` : `${title}.`;
+}
+
+/** The error as it was raised: for who needs it, behind what it means. */
+function errorInFull(message) {
+  const unfolded = unfold("The error in full", code(message.error, "The error"));
+  // Where nothing says it better, it is all there is.
+  unfolded.open = message.complaints.length === 0;
+  return unfolded;
+}
+
 function messageFacts(message) {
+  const waits = message.stage === "waiting";
   return facts([
-    ["Reason", message.reason],
-    ["Attempts", message.attempts],
+    ["Reason", h("span", { class: "reason" }, message.reason)],
+    ["Failed", waits && times(message.attempts + 1)],
     ["Parked", time(message.parkedAt)],
+    ["Before", waits && parkedBefore(message)],
     ["First failed", message.firstFailedAt && time(message.firstFailedAt)],
     ["First parked", message.firstParkedAt !== message.parkedAt && time(message.firstParkedAt)],
     ["Queue", message.queue],
     ["Context", message.context],
     ["Tenant", message.tenant],
-    ["Revision", message.revision],
     ["Operation", message.operation && h("code", {}, message.operation)],
     ["Schema", message.dataschema && h("code", {}, message.dataschema)],
   ]);
 }
 
-function historyEntry({ at, what, by, reason, repaired }) {
+/** What was done with it lately; what was done before on demand. */
+function history({ id, history, before }) {
+  const at = `parked/${encodeURIComponent(id)}`;
+  const entries = (steps) => steps.map((step) => historyEntry(at, step));
+  const list = h("ol", { class: "history" }, entries(history));
+  const earlier = button("What was done before", async () => {
+    const part = (await call("GET", `${at}/history?before=${before}`)).body;
+    list.prepend(...entries(part.history));
+    before = part.before;
+    if (before === undefined) earlier.remove();
+  });
+  return [before !== undefined && h("p", { class: "buttons" }, earlier), list];
+}
+
+function historyEntry(message, { revision, at, what, by, reason, error, repaired }) {
   const words = `${what}${repaired ? " with repaired data" : ""}${by ? ` by ${by}` : ""}`;
-  return h("li", {}, h("span", {}, words), time(at), reason && h("q", {}, reason));
+  const asItWas = async () => {
+    const { body } = await call("GET", `${message}/revisions/${revision}`);
+    return code(body.message, "The message before this repair");
+  };
+  return h(
+    "li",
+    {},
+    h("span", {}, words),
+    time(at),
+    reason && h("q", {}, reason),
+    error && h("small", { class: "clipped" }, error),
+    repaired && unfoldLater("The message before this repair", asItWas),
+  );
 }
 
 // --- 3. Repair -------------------------------------------------------------------------------------------------------
@@ -357,8 +500,9 @@ function repair(message) {
   const reason = h("input", { ...REASON, input: changed });
   const fault = h("p", { id: "fault", class: "fault", "aria-live": "polite" });
   const complaints = h("div", { class: "complaints" });
-  const send = button("Resubmit as it is", resubmit, { class: "primary", "data-key": "resubmit" });
+  const send = button("Resubmit as it is", resubmit, { "data-key": "resubmit" });
   const undo = button("Undo my changes", () => edit(asParked));
+  const hopeless = note(`Resubmitted as it is, it would be set aside again: ${message.obstacle}.`);
   const hasData = message.repairable || message.data !== null;
   const isEdited = () => editor.value !== asParked;
 
@@ -374,6 +518,10 @@ function repair(message) {
     editor.setAttribute("aria-invalid", String(Boolean(wrong)));
     undo.hidden = !isEdited();
     send.textContent = isEdited() ? "Resubmit with the repaired data" : "Resubmit as it is";
+    // The main button is one that may work.
+    send.classList.toggle("primary", isEdited() ? !wrong : !message.obstacle);
+    hopeless.hidden = isEdited() || !message.obstacle;
+    hush("data");
     const kept = isEdited() || reason.value !== "";
     editor.toggleAttribute("data-edited", kept);
     keepDraft(message.id, kept && { text: editor.value, reason: reason.value });
@@ -383,7 +531,7 @@ function repair(message) {
     const wrong = isEdited() && faultOf(editor.value);
     if (wrong) {
       select(editor, wrong.offset, wrong.offset + 1);
-      throw new Problem({ title: "The data is not JSON yet", detail: faultInWords(editor.value, wrong) });
+      throw new Problem({ title: "The data is not JSON yet", detail: faultInWords(editor.value, wrong), about: "data" });
     }
     const told = reason.value.trim();
     // The editor's text itself, for its numbers.
@@ -411,11 +559,15 @@ function repair(message) {
     try {
       await call("POST", `parked/${encodeURIComponent(message.id)}/${verb}`, body);
     } catch (error) {
-      if (error.errors) show(error.errors, "What the schema says of your repair").focus();
+      if (error.errors) {
+        show(error.errors, "What the schema says of your repair").focus();
+        error.about = "data";
+      }
       if (error.status === 409 && (await refresh())) focusHeading();
       throw error;
     }
     keepDraft(message.id, null);
+    soon = SOON;
     await refresh();
     tell(done);
     focusHeading();
@@ -448,6 +600,7 @@ function repair(message) {
       complaints,
     ),
     h("p", { class: "field" }, h("label", { for: "reason" }, "Reason, for the history (optional)"), reason),
+    hopeless,
     h("p", { class: "buttons" }, send, undo, button("Discard…", discard, { class: "danger" })),
   );
 }
@@ -506,20 +659,70 @@ const DEEDS = {
 async function actOnAll(group, verb) {
   const deed = DEEDS[verb];
   const opened = openDialog(deed.title, groupName(group));
-  const ids = await idsOf(group, opened);
+  const names = await namesOf(group, opened);
   if (!opened.isOpen) return;
+  const ids = [...names.keys()];
   tell(`These are ${counted(ids.length, "message")}. What is parked from now on is not among them.`);
   const reason = await reasonIn(opened, { ...deed, label: `${deed.label} ${counted(ids.length, "message")}` });
   if (reason === null) return;
 
   const failures = [];
+  let asked = 0;
+  whenClosed(opened, refresh);
   try {
-    await inChunks(ids, verb, reason, failures, opened);
+    asked = await inChunks(ids, verb, reason, failures, opened);
   } finally {
     opened.body.replaceChildren(...failureList(failures));
     if (opened.isOpen) onlyClose(opened, "Close");
-    whenClosed(opened, refresh);
   }
+  const failed = new Set(failures.map(({ id }) => id));
+  if (verb !== "resubmit") return;
+  ids.slice(asked).concat([...failed]).forEach((id) => names.delete(id));
+  await follow(names, failures, opened);
+}
+
+/** Tells what becomes of messages that were resubmitted, until all have an outcome or the dialog is closed. */
+async function follow(names, failures, opened) {
+  const outcomes = new Map();
+  const ids = [...names.keys()];
+  for (let pause = SOON; opened.isOpen && ids.length > 0; pause = Math.min(pause * 2, REFRESH_EVERY)) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const pending = ids.filter((id) => (outcomes.get(id) ?? ON_ITS_WAY).status === ON_ITS_WAY.status);
+    for (let from = 0; from < pending.length && opened.isOpen; from += CHUNK) {
+      const body = JSON.stringify({ ids: pending.slice(from, from + CHUNK) });
+      const { results } = (await call("POST", "parked/outcomes", body)).body;
+      results.forEach(({ id, outcome }) => outcomes.set(id, outcome ?? { status: "unknown" }));
+    }
+    if (!opened.isOpen) return;
+    const counts = Map.groupBy(outcomes.values(), ({ status }) => status);
+    const told = COUNTED_OUTCOMES.filter(([status]) => counts.has(status));
+    const words = told.map(([status, word]) => `${counts.get(status).length} ${word}`).join(", ");
+    tell(`${ids.length} resubmitted: ${words}.`);
+    const back = [...outcomes].filter(([, { parked }]) => parked).map(([id, { parked }]) => [names.get(id), parked]);
+    opened.body.replaceChildren(...failureList(failures), ...backAgain(back));
+    if (!counts.has(ON_ITS_WAY.status)) return;
+  }
+}
+
+const ON_ITS_WAY = { status: "on-its-way" };
+
+/** How outcomes are counted, the good ones first. */
+const COUNTED_OUTCOMES = [
+  ["succeeded", "succeeded"],
+  ["rejected", "refused by the business"],
+  ["parked-again", "set aside again"],
+  ["discarded", "discarded"],
+  ["on-its-way", "on their way"],
+  ["unknown", "of which nothing tells"],
+];
+
+/** Most links to messages that came back: the others are in the list. */
+const MOST_LINKS = 20;
+
+function backAgain(messages) {
+  if (messages.length === 0) return [];
+  const entry = ([name, parked]) => h("li", {}, h("a", { href: messageLink(parked) }, name));
+  return [h("p", {}, "These were set aside again:"), h("ul", { class: "failures" }, messages.slice(0, MOST_LINKS).map(entry))];
 }
 
 function whenClosed(opened, work) {
@@ -527,18 +730,20 @@ function whenClosed(opened, work) {
   else work();
 }
 
-async function idsOf(group, opened) {
-  const ids = new Set();
+/** What the messages of a group are called, by their ids. */
+async function namesOf(group, opened) {
+  const names = new Map();
   let cursor;
   do {
     const page = await pageOf(group, CHUNK, cursor);
-    page.items.forEach((item) => ids.add(item.id));
+    page.items.forEach((item) => names.set(item.id, nameOf(item)));
     cursor = page.next;
-    if (opened.isOpen) tell(`Counting: ${ids.size} so far.`);
+    if (opened.isOpen) tell(`Counting: ${names.size} so far.`);
   } while (cursor && opened.isOpen);
-  return [...ids];
+  return names;
 }
 
+/** Says how many were asked for: not all, if the dialog was closed or a queue does not answer. */
 async function inChunks(ids, verb, reason, failures, opened) {
   const bar = h("progress", { max: ids.length, value: 0, "aria-label": "Progress" });
   opened.body.replaceChildren(bar);
@@ -554,8 +759,9 @@ async function inChunks(ids, verb, reason, failures, opened) {
     const failed = failures.length > 0 ? `, ${failures.length} not` : "";
     tell(`${asked - failures.length} of ${ids.length} ${DEEDS[verb].done}${failed}.`);
     // What was taken and not sent would come after those that are taken next.
-    if (results.some((result) => result.status === 503)) return;
+    if (results.some((result) => result.status === 503)) break;
   }
+  return asked;
 }
 
 function failureList(failures) {
@@ -594,25 +800,44 @@ async function redrive(name) {
 
 function summary(queues, verb) {
   const total = (count) => queues.reduce((sum, queue) => sum + (queue[count] ?? 0), 0);
+  const behind = total("behindCanary");
+  const then = behind > 0 ? `, ${behind} more once one of those has its outcome` : "";
   const found = counted(total("found"), "message");
-  return `${found} found; ${total("redriven")} ${verb} sent back, ${total("parked")} parked.`;
+  return `${found} found; ${total("redriven")} ${verb} sent back${then}, ${total("parked")} parked.`;
 }
+
+/** Numbers that add up to what was found. */
+const REPORTED = [
+  ["redriven", "Sent back"],
+  ["behindCanary", "To follow", "due, and sent once one of those sent ahead has its outcome"],
+  ["parked", "Parked", "has used up its attempts"],
+  ["settled", "Settled", "was done already"],
+  ["waiting", "Left", "not due yet, or behind one that is not"],
+  ["unseen", "Not seen", "there was no time for it"],
+];
 
 function report(queues) {
   const canary = queues.some((queue) => queue.canary);
   const errors = queues.some((queue) => queue.error);
+  // What is nothing anywhere adds nothing.
+  const told = REPORTED.filter(([number]) => number === "redriven" || queues.some((queue) => queue[number] > 0));
   const rows = queues.map((queue) => [
-    ...[queue.name, queue.found, queue.redriven, queue.parked, queue.settled, queue.waiting],
-    ...(canary ? [queue.canary ?? "–"] : []),
+    queue.name,
+    queue.found,
+    ...told.map(([number]) => queue[number]),
+    ...(canary ? [CANARIES[queue.canary] ?? "–"] : []),
     ...(errors ? [queue.error ?? "–"] : []),
   ]);
-  const columns = ["Queue", "Found", "Sent back", "Parked", "Settled", "Left"];
+  const columns = ["Queue", "Found", ...told.map(([, heading]) => heading)];
   return h(
     "div",
     {},
-    table("By queue", [...columns, ...(canary ? ["First one"] : []), ...(errors ? ["Error"] : [])], rows),
-    note("Parked: has used up its attempts. Settled: was done already. Left: waits for the next run."),
+    table("By queue", [...columns, ...(canary ? ["Sent ahead"] : []), ...(errors ? ["Error"] : [])], rows),
+    note(told.map(([, heading, meaning]) => meaning && `${heading}: ${meaning}. `)),
   );
 }
+
+/** What became of the commands that were sent ahead. */
+const CANARIES = { passed: "one has its outcome", "on-its-way": "no outcome yet" };
 
 begin();

@@ -76,6 +76,20 @@ export function unfold(summary, ...content) {
   return h("details", {}, h("summary", { "data-key": summary }, summary), content);
 }
 
+/** The same; its content is only asked for when somebody unfolds it. */
+export function unfoldLater(summary, load) {
+  const place = h("div", {}, note("Loading…"));
+  const details = unfold(summary, place);
+  details.addEventListener("toggle", async () => {
+    try {
+      place.replaceChildren(await load());
+    } catch (error) {
+      place.replaceChildren(note(`It cannot be shown now: ${error.title ?? error}.`));
+    }
+  }, { once: true });
+  return details;
+}
+
 /** Code. Focusable, so that the keyboard can scroll it. */
 export function code(text, label) {
   return h("pre", { tabindex: "0", role: "group", "aria-label": label }, text);
@@ -128,12 +142,14 @@ export function tell(text) {
   region("status").textContent = text;
 }
 
+/** Shows an error until the next action, or until what it is about is put right: see {@link hush}. */
 export function complain(error) {
   let { title, detail } = error;
   if (!(error instanceof Problem)) {
     [title, detail] = ["Something is wrong in this page", String(error)];
     console.error(error);
   }
+  region("alert").dataset.about = error.about ?? "";
   region("alert").replaceChildren(h("strong", {}, title), detail ? `: ${detail}` : "");
   if (error instanceof SignedOut) {
     const again = h("button", { type: "button", click: signIn }, "Sign in again");
@@ -141,9 +157,11 @@ export function complain(error) {
   }
 }
 
-export function hush() {
-  region("alert").replaceChildren();
-  region("status").replaceChildren();
+/** Takes all notices away; or only an alert, if it is about this. */
+export function hush(about) {
+  const alert = region("alert");
+  if (about === undefined || alert.dataset.about === about) alert.replaceChildren();
+  if (about === undefined) region("status").replaceChildren();
 }
 
 // --- The dialog ------------------------------------------------------------------------------------------------------

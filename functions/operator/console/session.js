@@ -5,9 +5,9 @@
 
 /** An error to be shown: the API's problem (RFC 9457), or one made up here in the same shape. */
 export class Problem extends Error {
-  constructor({ title, detail, status, errors }) {
+  constructor({ title, detail, status, errors, about }) {
     super(title);
-    Object.assign(this, { title, detail, status, errors });
+    Object.assign(this, { title, detail, status, errors, about });
   }
 }
 
@@ -75,10 +75,21 @@ export async function signIn() {
   location.assign(url);
 }
 
-/** Forgets everything, what was being edited as well. */
-export function signOut() {
+/**
+ * Forgets everything, what was being edited as well, and has the identity provider take the refresh token back
+ * (RFC 7009). Says whether it did: until then, who has a copy of the token could go on.
+ */
+export async function signOut() {
+  const token = load(TOKENS)?.refresh;
   for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith("waybill."))) {
     sessionStorage.removeItem(key);
+  }
+  if (!token) return true;
+  const body = new URLSearchParams({ client_id: config.clientId, token, token_type_hint: "refresh_token" });
+  try {
+    return (await reach(config.revokeUrl, { method: "POST", body, keepalive: true })).ok;
+  } catch {
+    return false;
   }
 }
 

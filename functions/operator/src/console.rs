@@ -36,7 +36,7 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     pub client_id: String,
-    /// Base of `/oauth2/authorize` and `/oauth2/token`, without a slash at its end.
+    /// Base of `/oauth2/authorize`, `/oauth2/token` and `/oauth2/revoke`, without a slash at its end.
     url: String,
 }
 
@@ -73,6 +73,7 @@ impl Desk {
         let config = serde_json::json!({
             "authorizeUrl": format!("{url}/oauth2/authorize"),
             "tokenUrl": format!("{url}/oauth2/token"),
+            "revokeUrl": format!("{url}/oauth2/revoke"),
             "clientId": client_id,
             "scope": "openid waybill/operate",
         });

@@ -85,6 +85,7 @@ async fn the_page_is_told_where_to_sign_in() {
     let expected = json!({
         "authorizeUrl": "https://auth.example/oauth2/authorize",
         "tokenUrl": "https://auth.example/oauth2/token",
+        "revokeUrl": "https://auth.example/oauth2/revoke",
         "clientId": "the-console",
         "scope": "openid waybill/operate",
     });
