@@ -93,9 +93,9 @@ fn a_parked_command_is_repaired_once_and_its_client_sees_it_succeed() {
     act(&operator, &id, "resubmit", &repair).expect(202);
     assert_eq!(act(&operator, &id, "resubmit", &repair).expect(409).problem(), "conflict");
     assert_eq!(act(&operator, &id, "discard", &json!({ "reason": "late" })).expect(409).problem(), "conflict");
-    let resource = wait_for("the repaired command", || {
-        let operation = client.get(&operation).expect(200).json();
-        if operation["status"] == "succeeded" { Ok(operation) } else { Err(operation.to_string()) }
+    let ended = wait_for("the repaired command", || {
+        let seen = client.get(&operation).expect(200).json();
+        if seen["status"] == "succeeded" { Ok(seen) } else { Err(seen.to_string()) }
     });
     assert_eq!(operator.get(&operation).expect(200).json()["status"], "succeeded", "its operator may follow it too");
     let outcomes =
@@ -103,9 +103,13 @@ fn a_parked_command_is_repaired_once_and_its_client_sees_it_succeed() {
     assert_eq!(outcomes["counts"], json!({ "succeeded": 1 }), "{outcomes:#}");
     let before = format!("/parked/{}/revisions/0", id.as_str().expect("an id"));
     assert!(operator.get(&before).expect(200).json()["message"].is_string());
-    let resource = resource["resource"]["href"].as_str().expect("a resource").to_owned();
+    assert_eq!((&ended["revision"], &ended["repaired"]), (&json!(1), &json!(true)), "{ended:#}");
+    let resource = ended["resource"]["href"].as_str().expect("a resource").to_owned();
     assert_eq!(client.read(&resource).json()["lines"][0]["quantity"], 1);
-    assert_eq!(client.history(&format!("/orders/{order}")).len(), 1);
+    let history = client.history(&format!("/orders/{order}"));
+    let [submitted] = &history[..] else { panic!("one event, not {history:#?}") };
+    let by = submitted["repairedby"].as_str().expect("who repaired it");
+    assert!(by.starts_with("client:") && submitted["commandrevision"] == 1, "{submitted:#}");
 }
 
 #[test]

@@ -55,6 +55,10 @@ fn a_user_of_the_pool_acts_for_the_tenant_that_their_token_names() {
     let operation = user.submit(&submit_order(&order, &customer));
     let resource = user.succeeded(&operation);
     assert_eq!(user.read(&resource).json()["customer"], customer.as_str());
+    let principal = user.get(&operation).expect(200).json()["principal"].clone();
+    assert_eq!(principal["type"], "user");
+    let submitted = &user.history(&format!("/orders/{order}"))[0];
+    assert_eq!((&submitted["authid"], &submitted["authtype"]), (&principal["id"], &principal["type"]));
 
     Client::of("demo").get(&operation).expect(200);
     for stranger in [Client::user_of("neighbour"), Client::of("neighbour")] {

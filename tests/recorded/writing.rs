@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ingest::Ingest;
-use kernel::command::Command;
+use kernel::command::{Command, Principal, Repair};
 use kernel::context::Context;
 use lambda::settings::Environment;
 use messaging::Queues;
@@ -141,7 +141,9 @@ async fn record_outcomes(recording: &mut Recording) {
 pub fn repaired(damaged: &Command) -> String {
     let data = damaged.event.json().expect("data").replacen(DAMAGE.1, DAMAGE.0, 1);
     let data = RawValue::from_string(data).expect("JSON");
-    Command::revised(damaged.event.clone(), damaged.revision + 1, Some(data)).expect("a command").to_json()
+    let operator = Principal::read("user:an-operator");
+    let repair = Repair { data, by: &operator };
+    Command::revised(damaged.event.clone(), damaged.revision + 1, Some(repair)).expect("a command").to_json()
 }
 
 /// Sends a sample to ingest, for this aggregate, and gives what is queued of it.

@@ -1,7 +1,7 @@
 //! Parked commands that go on: repaired, resubmitted, sent late. The original never runs beside them.
 
 use kernel::cloud_event::CloudEvent;
-use kernel::command::Command;
+use kernel::command::{Command, Principal, Repair};
 use kernel::operation::Status;
 use kernel::receipt::Receipt;
 use messaging::dead_letters::send_back;
@@ -32,8 +32,9 @@ async fn find(world: &World, receipt: &Receipt) -> ParkedMessage {
 /// Takes it for resubmission with other data, as an operator does. It is not sent yet.
 async fn repair(world: &World, message: &ParkedMessage) -> ParkedMessage {
     let event = CloudEvent::from_json(message.message.as_bytes()).expect("an event");
-    let data = to_raw_value(&json!({ "text": "repaired" })).expect("JSON");
-    let revised = Command::revised(event, message.summary.revision + 1, Some(data)).expect("an event").to_json();
+    let olga = Principal::read("user:olga");
+    let repair = Repair { data: to_raw_value(&json!({ "text": "repaired" })).expect("JSON"), by: &olga };
+    let revised = Command::revised(event, message.summary.revision + 1, Some(repair)).expect("an event").to_json();
     let decision = Decision { by: "olga", reason: Some("a misspelt member"), at: world.now() };
     world.redrive.parked.resubmit(message, revised, true, decision).await.expect("resubmitted")
 }
@@ -118,8 +119,9 @@ async fn a_repair_that_does_not_help_is_parked_again_with_its_history() {
     let world = World::new();
     let (receipt, _, message) = parked(&world, "A", "A-01").await;
     let event = CloudEvent::from_json(message.message.as_bytes()).expect("an event");
-    let data = to_raw_value(&json!({ "still": "wrong" })).expect("JSON");
-    let revised = Command::revised(event, 1, Some(data)).expect("an event").to_json();
+    let olga = Principal::read("user:olga");
+    let in_vain = Repair { data: to_raw_value(&json!({ "still": "wrong" })).expect("JSON"), by: &olga };
+    let revised = Command::revised(event, 1, Some(in_vain)).expect("an event").to_json();
     let decision = Decision { by: "olga", reason: None, at: world.now() };
     let resubmitted = world.redrive.parked.resubmit(&message, revised, true, decision).await.expect("resubmitted");
     send(&world, &resubmitted).await;

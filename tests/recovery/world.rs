@@ -289,6 +289,7 @@ pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
         operations: Operations::new(aws.dynamodb(), TABLES.operations),
         parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
         operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), ClaimRules::default()),
+        retention: RETENTION,
         pace: Pace {
             most_attempts: 10,
             back_off: BackOff { first: Duration::from_mins(5), longest: Duration::from_hours(6) },

@@ -192,10 +192,10 @@ impl World {
             );
             let client = format!("client#{tenant}-shop");
             self.aws.register(&json!({ "registry_key": client, "entry": "tenant", "tenant": tenant }));
-            let desk = format!("operator#{tenant}-desk");
+            let desk = format!("operator#client:{tenant}-desk");
             self.aws.register(&json!({ "registry_key": desk, "entry": "operator", "tenant": tenant }));
         }
-        self.aws.register(&json!({ "registry_key": "operator#platform", "entry": "operator" }));
+        self.aws.register(&json!({ "registry_key": "operator#client:platform", "entry": "operator" }));
     }
 
     // Chance

@@ -69,6 +69,9 @@ class Outcome:
     receipt: bytes
     version: int
     committed_at: int
+    # Who sent it, and its last revision. Events of releases before do not say.
+    who: dict
+    revision: int
 
     @property
     def key(self):
@@ -78,6 +81,10 @@ class Outcome:
     @property
     def digest(self):
         return self.receipt[23:39].hex()
+
+
+def principal(of):
+    return {"M": {"id": {"S": of["id"]}, "type": {"S": of["type"]}}}
 
 
 class Checking:
@@ -111,7 +118,15 @@ class Checking:
             version = int(item["first_version"]["N"]) - 1
             for event in events:
                 version += 1
-                outcome = Outcome(stream, receipt(event["operation"]), version, int(item["committed_at"]["N"]))
+                who = {name: principal(event[name]) for name in ("principal", "repaired_by") if name in event}
+                outcome = Outcome(
+                    stream,
+                    receipt(event["operation"]),
+                    version,
+                    int(item["committed_at"]["N"]),
+                    who,
+                    event.get("revision", 0),
+                )
                 outcomes[outcome.key] = outcome
             extents.append((stream, Extent(1, len(events), number, version)))
         self.outcomes(outcomes)
@@ -140,8 +155,9 @@ class Checking:
         _, context, aggregate = outcome.stream.split("/")
         record = {
             "command_type": {"S": "unknown"},
-            "revision": {"N": "0"},
             **record,
+            **outcome.who,
+            "revision": {"N": str(outcome.revision)},
             "operation_key": {"S": outcome.key},
             "outcome": {"S": "succeeded"},
             "digest": {"S": outcome.digest},

@@ -39,6 +39,7 @@ impl Delivery {
             operation = %command.receipt,
             command_key = %command.receipt.command_key,
             tenant = %command.stream.tenant,
+            principal = %command.principal,
             context,
             stream = command.stream.pseudonym(),
             trace_id,

@@ -49,6 +49,7 @@ impl Admitted {
             operation = self.operation.id,
             command_key = self.outgoing.deduplication_id,
             tenant = %caller.tenant,
+            principal = %caller.principal,
             context = self.context,
             stream = self.stream,
             trace_id = trace::id(&self.traceparent),
@@ -68,9 +69,9 @@ impl Admission {
         traceparent: &str,
     ) -> Result<Admitted, Problem> {
         let Caller { tenant: tenant_id, principal } = caller;
-        if !grants::permit(&tenant.settings.grants, &principal.id, event.ty(), event.source()) {
+        if !grants::permit(&tenant.settings.grants, principal, event.ty(), event.source()) {
             return Err(Problem::not_permitted(format!(
-                "no grant lets this principal send {} from {}",
+                "no grant lets {principal} send {} from {}",
                 event.ty(),
                 event.source()
             )));
@@ -98,6 +99,7 @@ impl Admission {
         let mut operation = Operation::accepted(receipt.to_string(), now);
         operation.ty = Some(event.ty().to_owned());
         operation.subject = Some(aggregate.to_string());
+        operation.principal = Some(principal.clone());
         let context = if own_queue.is_some() { OWN } else { context.map_or(OWN, |context| context.name) };
         let stream = StreamId { tenant: tenant_id.clone(), context: context.to_owned(), aggregate };
         let traceparent = trace_of(&event).unwrap_or(traceparent).to_owned();

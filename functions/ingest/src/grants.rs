@@ -1,9 +1,10 @@
 //! Grants: which principal may send which command types from which sources.
 
+use kernel::principal::Principal;
 use store::registry::{Grant, include};
 
 /// Whether any grant lets `principal` send the command.
-pub(crate) fn permit(grants: &[Grant], principal: &str, command: &str, source: &str) -> bool {
+pub(crate) fn permit(grants: &[Grant], principal: &Principal, command: &str, source: &str) -> bool {
     grants.iter().any(|grant| {
         include(&grant.principals, principal)
             && grant.types.iter().any(|pattern| type_matches(pattern, command))
@@ -41,19 +42,34 @@ mod tests {
             grant(&["shop"], &["Submit*", "CancelOrder"], &["https://shop.example/"]),
             grant(&["ops"], &["*"], &["/ops"]),
         ];
-        let permitted = |principal, command, source| permit(&grants, principal, command, source);
+        let permitted = |principal, command, source| permit(&grants, &Principal::read(principal), command, source);
         assert!(permitted("shop", "SubmitOrder", "https://shop.example/checkout"));
         assert!(permitted("shop", "CancelOrder", "https://shop.example/"));
         assert!(permitted("ops", "Anything", "/ops/desk"));
         assert!(!permitted("shop", "CancelOrders", "https://shop.example/"));
         assert!(!permitted("shop", "SubmitOrder", "/ops"), "parts of two grants do not add up");
         assert!(!permitted("stranger", "SubmitOrder", "https://shop.example/checkout"));
-        assert!(!permit(&[], "shop", "SubmitOrder", "https://shop.example/"));
+        assert!(!permit(&[], &Principal::read("shop"), "SubmitOrder", "https://shop.example/"));
+    }
+
+    #[test]
+    fn a_grant_to_a_client_is_none_to_a_user_of_that_id() {
+        let permitted =
+            |granted, principal| permit(&[grant(&[granted], &["*"], &["/s"])], &Principal::read(principal), "Do", "/s");
+        for granted in ["shop", "client:shop"] {
+            assert!(permitted(granted, "client:shop") && !permitted(granted, "user:shop"), "{granted}");
+        }
+        assert!(permitted("user:shop", "user:shop") && !permitted("user:shop", "client:shop"));
+        for called_like_a_user in ["client:user:shop", "client:client:shop"] {
+            assert!(permitted(called_like_a_user, called_like_a_user));
+            assert!(!permitted("user:shop", called_like_a_user) && !permitted("client:shop", called_like_a_user));
+        }
+        assert!(!permitted("user:*", "user:shop"), "a star stands alone");
     }
 
     #[test]
     fn a_star_stands_for_every_principal() {
-        assert!(permit(&[grant(&["*"], &["*"], &["/s"])], "anyone", "Do", "/s"));
+        assert!(permit(&[grant(&["*"], &["*"], &["/s"])], &Principal::read("user:anyone"), "Do", "/s"));
     }
 
     #[test]

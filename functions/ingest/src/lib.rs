@@ -49,7 +49,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
-    #[tracing::instrument(name = "ingest", skip_all, fields(tenant, trace_id))]
+    #[tracing::instrument(name = "ingest", skip_all, fields(tenant, principal, trace_id))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
         match self.accept(&request, now).await {
             Ok(response) => response,
@@ -69,6 +69,7 @@ impl Ingest {
             return Err(Problem::method_not_allowed("send commands by POST or PUT"));
         }
         let (caller, tenant) = self.caller(request).await?;
+        tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
         let traceparent = trace::parent_or_new(header(request, "traceparent"));
         tracing::Span::current().record("trace_id", trace::id(&traceparent));
         self.look(&caller, &tenant, commands_at_first_sight(request), now)?;

@@ -48,6 +48,7 @@ use schemas::Bundled;
 use serde::Serialize;
 use store::operations::Operations;
 use store::parked::Parked;
+use tracing::field::display;
 
 pub use crate::console::SignIn;
 pub use crate::parking::ParkingId;
@@ -114,7 +115,7 @@ impl Desk {
         let operator = self.operators.identify(request).await?;
         require(request, &[Scope::Operate])?;
         let span = tracing::Span::current();
-        span.record("operator", operator.principal.id.as_str());
+        span.record("operator", display(&operator.principal));
         span.record("tenant", operator.tenant.as_ref().map(TenantId::as_str));
         Ok(operator)
     }

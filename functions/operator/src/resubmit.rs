@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::cloud_event::Invalid;
-use kernel::command::{Command, Header};
+use kernel::command::{Command, Header, Repair};
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -105,8 +105,10 @@ impl Desk {
             tracing::error!(queue, "no queue of that name is configured");
             return Err(Problem::unavailable(format!("there is no queue called {queue} now")).into());
         }
+        let repair = repair.map(|data| Repair { data: data.to_owned(), by: &operator.principal });
+        let repaired = repair.is_some();
         let message = self.next_revision(parked, repair)?;
-        let taken = self.parked.resubmit(parked, message, repair.is_some(), decision).await?;
+        let taken = self.parked.resubmit(parked, message, repaired, decision).await?;
         let summary = &taken.summary;
         metrics::counter!(metric::RESUBMITTED, "Context" => parking.context()).increment(1);
         tracing::info!(
@@ -115,7 +117,7 @@ impl Desk {
             message_tenant = summary.tenant.as_ref().map(TenantId::as_str),
             queue = summary.queue,
             revision = summary.revision,
-            repaired = repair.is_some(),
+            repaired,
             "resubmitted"
         );
         Ok(taken)
@@ -123,17 +125,17 @@ impl Desk {
 
     /// The message to be sent: a command in its next revision, whether this build can read it or not, for the record of
     /// its operation is open to that revision alone; anything else as it is.
-    fn next_revision(&self, parked: &ParkedMessage, repair: Option<&RawValue>) -> Result<String, Problem> {
+    fn next_revision(&self, parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<String, Problem> {
         let revision = parked.summary.revision + 1;
         let message = match (resubmission::command(parked), repair) {
-            (Some(command), _) => {
-                if let Some(data) = repair {
+            (Some(command), repair) => {
+                if let Some(Repair { data, .. }) = &repair {
                     let schema = self.repair_schema(parked).ok_or_else(|| {
                         Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
                     })?;
                     schema.check(&command_data(data.get())?)?;
                 }
-                let revised = Command::revised(command.event, revision, repair.map(ToOwned::to_owned));
+                let revised = Command::revised(command.event, revision, repair);
                 revised.map_err(|invalid| malformed(&invalid))?.to_json()
             }
             (None, Some(_)) => {

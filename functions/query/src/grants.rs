@@ -51,7 +51,7 @@ fn sight(
 ) -> Option<Sight> {
     let mut owners = Vec::new();
     for grant in grants.iter().filter(|grant| {
-        include(&grant.principals, &caller.principal.id)
+        include(&grant.principals, &caller.principal)
             && grant.collections.iter().any(|name| name == "*" || name == collection)
     }) {
         match &grant.own {

@@ -4,6 +4,7 @@ use kernel::decider::Envelope;
 use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
 use kernel::ids::{AggregateId, StreamId, TenantId};
 use kernel::message::Message;
+use kernel::principal::Principal;
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use orders::commands::{CancelOrder, Command, Line, Money, SubmitOrder};
@@ -52,12 +53,12 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
         let envelope = Envelope {
             aggregate: AggregateId::parse(order).expect("an id"),
             accepted_at: Timestamp::from_millis(1_764_000_000_000),
-            principal: "shop".into(),
+            principal: Principal::read("client:shop"),
         };
         let state = serde_json::from_str(loaded.aggregate.snapshot().state.get()).expect("a state");
         let decision =
             <orders::Orders as kernel::decider::Decider>::decide(&state, command, &envelope).expect("events");
-        let cause = Cause { operation: "op".into(), correlation: "co".into(), traceparent: None };
+        let cause = Cause { operation: "op".into(), correlation: "co".into(), ..Cause::default() };
         let stored: Vec<_> = decision
             .events
             .iter()
@@ -79,10 +80,12 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
             context: "orders".into(),
             command_type: "x".into(),
             subject: order.into(),
+            principal: None,
             resource: None,
             version: None,
             problem: None,
             revision: 0,
+            repaired_by: None,
             attempt: None,
             failed_at: None,
             accepted_at: None,

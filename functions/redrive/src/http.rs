@@ -71,7 +71,7 @@ impl Redrive {
             return Err(Problem::bad_request(format!("no queue is called {shown}; known: {}", known.join(", "))));
         }
         tracing::info!(
-            operator = operator.principal.id,
+            operator = %operator.principal,
             context = asked.context,
             dry_run = asked.dry_run,
             "redrive by hand"

@@ -19,6 +19,8 @@ mod tally;
 mod triage;
 mod unsent;
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;

@@ -10,6 +10,7 @@ use crate::domain_event::{Cause, extension};
 use crate::expected_version::expected_version;
 use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use crate::message::raw;
+pub use crate::principal::{Principal, PrincipalKind};
 use crate::receipt::Receipt;
 
 /// A command as it lies in a queue: the client's CloudEvent with Waybill's extensions, whole.
@@ -18,37 +19,23 @@ pub struct Command {
     pub event: CloudEvent,
     pub stream: StreamId,
     pub receipt: Receipt,
-    pub principal: String,
+    /// Who sent it.
+    pub principal: Principal,
     pub correlation: String,
     pub traceparent: Option<String>,
     /// How often an operator has resubmitted it. Only the newest revision can run.
     pub revision: u32,
     /// The only version of its aggregate that it may change; 0: one that is not there yet.
     pub expected_version: Option<u64>,
+    /// The operator who replaced its data, the last one if several did. `None`: the data is as it was sent.
+    pub repaired_by: Option<Principal>,
 }
 
-/// Who sent a command, as the identity provider names them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    pub id: String,
-    pub kind: PrincipalKind,
-}
-
-/// The `authtype` of the CloudEvents authentication context extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrincipalKind {
-    User,
-    /// A machine client.
-    ServiceAccount,
-}
-
-impl PrincipalKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::ServiceAccount => "service_account",
-        }
-    }
+/// What an operator replaces a command's data with.
+#[derive(Debug, Clone)]
+pub struct Repair<'a> {
+    pub data: Box<RawValue>,
+    pub by: &'a Principal,
 }
 
 /// Why a queue message is not a command that ingest sent.
@@ -70,7 +57,10 @@ pub struct Header {
     pub ty: String,
     /// The aggregate's id.
     pub subject: String,
+    /// Who sent it, as far as the message says so.
+    pub principal: Option<Principal>,
     pub revision: u32,
+    pub repaired_by: Option<Principal>,
 }
 
 impl Header {
@@ -85,6 +75,9 @@ impl Header {
             receipt,
             ty: text("type")?,
             subject: text("subject").unwrap_or_else(|| receipt.command_key.to_string()),
+            principal: text(extension::PRINCIPAL)
+                .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
+            repaired_by: text(extension::REPAIRED_BY).map(|operator| Principal::read(&operator)),
             revision: match members.get(extension::REVISION).map(|revision| revision.get()) {
                 None | Some("null") => 0,
                 Some(revision) => revision.parse::<i32>().ok()?.try_into().ok()?,
@@ -126,6 +119,7 @@ impl Command {
         if sealed.extension(extension::REVISION).is_some() {
             sealed = sealed.with_extension(extension::REVISION, 0)?;
         }
+        sealed.remove_extension(extension::REPAIRED_BY);
         if sealed.extension(extension::CORRELATION).is_none() {
             sealed = sealed.with_extension(extension::CORRELATION, receipt.command_key.to_string())?;
         }
@@ -135,8 +129,8 @@ impl Command {
     /// Reads what [`seal`](Self::seal) made, in the queue of `context`.
     pub fn open(message: &[u8], context: &str) -> Result<Self, NotACommand> {
         let event = CloudEvent::from_json(message)?;
-        let text =
-            |name: &'static str| event.extension(name).map(ToString::to_string).ok_or(NotACommand::Attribute(name));
+        let optional = |name: &str| event.extension(name).map(ToString::to_string);
+        let text = |name: &'static str| optional(name).ok_or(NotACommand::Attribute(name));
         let tenant = event.extension(extension::TENANT).and_then(Value::as_str).map(TenantId::parse);
         let Some(Ok(tenant)) = tenant else { return Err(NotACommand::Attribute(extension::TENANT)) };
         let receipt =
@@ -145,21 +139,24 @@ impl Command {
         Ok(Self {
             stream: StreamId { tenant, context: context.to_owned(), aggregate },
             receipt,
-            principal: text(extension::PRINCIPAL)?,
+            principal: Principal::recorded(text(extension::PRINCIPAL)?, optional(extension::PRINCIPAL_TYPE).as_deref()),
             correlation: text(extension::CORRELATION)?,
-            traceparent: text(extension::TRACEPARENT).ok(),
+            traceparent: optional(extension::TRACEPARENT),
             revision: revision(&event)?,
             expected_version: expected_version(&event)
                 .map_err(|_| NotACommand::Attribute(extension::EXPECTED_VERSION))?,
+            repaired_by: optional(extension::REPAIRED_BY).map(|operator| Principal::read(&operator)),
             event,
         })
     }
 
     /// A queued command as an operator resubmits it: the same, but for its revision and, where it is repaired, its
-    /// data.
-    pub fn revised(event: CloudEvent, revision: u32, data: Option<Box<RawValue>>) -> Result<CloudEvent, Invalid> {
-        let event = match data {
-            Some(data) => event.into_builder().data_raw(data).build()?,
+    /// data, which then says by whom. As it is, it goes on saying who repaired it before.
+    pub fn revised(event: CloudEvent, revision: u32, repair: Option<Repair<'_>>) -> Result<CloudEvent, Invalid> {
+        let event = match repair {
+            Some(Repair { data, by }) => {
+                event.into_builder().data_raw(data).extension(extension::REPAIRED_BY, by.to_string()).build()?
+            }
             None => event,
         };
         event.with_extension(extension::REVISION, i32::try_from(revision).unwrap_or(i32::MAX))
@@ -181,7 +178,9 @@ impl Command {
             receipt: self.receipt,
             ty: self.event.ty().to_owned(),
             subject: self.stream.aggregate.to_string(),
+            principal: Some(self.principal.clone()),
             revision: self.revision,
+            repaired_by: self.repaired_by.clone(),
         }
     }
 
@@ -203,6 +202,9 @@ impl Command {
             operation: self.receipt.to_string(),
             correlation: self.correlation.clone(),
             traceparent: self.traceparent.clone(),
+            principal: Some(self.principal.clone()),
+            revision: self.revision,
+            repaired_by: self.repaired_by.clone(),
         }
     }
 }
@@ -232,6 +234,10 @@ mod tests {
         RawValue::from_string(json.to_owned()).expect("JSON")
     }
 
+    fn repair<'a>(json: &str, by: &'a Principal) -> Repair<'a> {
+        Repair { data: data(json), by }
+    }
+
     fn sealed(event: crate::cloud_event::Builder) -> CloudEvent {
         let event = event.build().expect("a CloudEvent");
         let tenant = TenantId::parse("acme").expect("a tenant");
@@ -259,17 +265,53 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_client_claims_of_who_acts_is_overwritten() {
+        let claims = [extension::PRINCIPAL, extension::PRINCIPAL_TYPE, extension::REPAIRED_BY];
+        let sealed = sealed(claims.iter().fold(event(), |event, name| event.extension(*name, "system")));
+        let command = open(&sealed);
+        let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
+        assert_eq!((&command.principal, &command.repaired_by), (&principal, &None));
+        assert_eq!(command.cause().principal, Some(principal));
+        assert_eq!(Header::read(&sealed.to_json()).expect("a header").repaired_by, None);
+    }
+
+    #[test]
+    fn a_command_that_names_no_kind_of_principal_is_read() {
+        let mut event = sealed(event());
+        event.remove_extension(extension::PRINCIPAL_TYPE);
+        assert_eq!(open(&event).principal.kind, PrincipalKind::Unknown);
+        let later = event.with_extension(extension::PRINCIPAL_TYPE, "api_key").expect("a CloudEvent");
+        assert_eq!(open(&later).principal, Principal { id: "shop".to_owned(), kind: PrincipalKind::Unknown });
+    }
+
+    #[test]
+    fn a_repair_is_told_from_a_resubmission_and_names_the_last_who_repaired() {
+        let [ann, bob] = ["ann", "bob"].map(|id| Principal { id: id.to_owned(), kind: PrincipalKind::User });
+        let resubmitted = Command::revised(sealed(event()), 1, None).expect("a command");
+        assert_eq!((open(&resubmitted).revision, open(&resubmitted).repaired_by), (1, None));
+        let repaired = Command::revised(resubmitted, 2, Some(repair("1", &ann))).expect("a command");
+        assert_eq!(open(&repaired).repaired_by, Some(ann.clone()));
+        let again = Command::revised(repaired, 3, None).expect("a command");
+        assert_eq!((open(&again).revision, open(&again).repaired_by), (3, Some(ann)), "its data is still the repaired");
+        let by_another = Command::revised(again, 4, Some(repair("2", &bob))).expect("a command");
+        let cause = open(&by_another).cause();
+        assert_eq!((cause.revision, cause.repaired_by), (4, Some(bob)));
+    }
+
+    #[test]
     fn a_revised_command_is_the_same_but_for_its_revision_and_its_data() {
         let original = sealed(event().extension("correlationid", "checkout-7"));
-        let repaired = Command::revised(original.clone(), 1, Some(data("[ 1.0 ]"))).expect("a command");
+        let ann = Principal { id: "ann".to_owned(), kind: PrincipalKind::User };
+        let repaired = Command::revised(original.clone(), 1, Some(repair("[ 1.0 ]", &ann))).expect("a command");
         let again = Command::revised(repaired.clone(), 2, None).expect("a command");
         assert_eq!((repaired.json(), again.json()), (Some("[ 1.0 ]"), Some("[ 1.0 ]")), "byte for byte");
         for (revised, revision) in [(&repaired, 1), (&again, 2)] {
             let (before, after) = (open(&original), open(revised));
             assert_eq!((after.revision, after.receipt, &after.stream), (revision, before.receipt, &before.stream));
-            let back = Command::revised(revised.clone(), 0, Some(data(original.json().expect("data"))));
+            let back = Command::revised(revised.clone(), 0, Some(repair(original.json().expect("data"), &ann)));
             let mut back = back.expect("a command");
             back.remove_extension(extension::REVISION);
+            back.remove_extension(extension::REPAIRED_BY);
             assert_eq!(back.to_json(), original.to_json(), "all else stays");
         }
     }

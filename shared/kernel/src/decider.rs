@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ids::AggregateId;
 use crate::message::Message;
+use crate::principal::Principal;
 use crate::timestamp::Timestamp;
 
 /// One kind of aggregate. `decide` says what happens, `evolve` remembers that it did; neither asks the world.
@@ -37,8 +38,8 @@ pub struct Envelope {
     pub aggregate: AggregateId,
     /// When ingest accepted the command: the only "now" there is in a decision.
     pub accepted_at: Timestamp,
-    /// Who sent it, as the identity provider names them.
-    pub principal: String,
+    /// Who sent it.
+    pub principal: Principal,
 }
 
 /// What a command causes. No events: there was nothing left to do, and the command has succeeded.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cloud_event::{CloudEvent, Invalid};
+use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::ids::StreamId;
+use crate::principal::Principal;
 use crate::timestamp::Timestamp;
 
 /// A domain event in a commit: what cannot be told from the stream and the version.
@@ -20,7 +21,7 @@ pub struct StoredEvent {
 }
 
 /// What made an event happen; travels on with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The operation of the command that caused it.
     pub operation: String,
@@ -29,6 +30,15 @@ pub struct Cause {
     /// W3C Trace Context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Who sent the command. Events of releases before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// How often an operator had resubmitted the command.
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
+    pub revision: u32,
+    /// The operator who replaced the command's data. `None`: it ran as it was sent, resubmitted or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_by: Option<Principal>,
 }
 
 /// An event with its place and time.
@@ -58,7 +68,9 @@ pub enum Unpublishable {
 pub mod extension {
     pub const TENANT: &str = "tenantid";
     pub const OPERATION: &str = "operationid";
+    /// Who sent the command: CloudEvents' extension "Auth Context".
     pub const PRINCIPAL: &str = "authid";
+    /// `user`, `service_account` or `system`, by the same extension.
     pub const PRINCIPAL_TYPE: &str = "authtype";
     pub const CORRELATION: &str = "correlationid";
     pub const CAUSATION: &str = "causationid";
@@ -69,6 +81,9 @@ pub mod extension {
     /// The version that a command expects its aggregate to be at. The caller's own: see
     /// [`expected_version`](crate::expected_version).
     pub const EXPECTED_VERSION: &str = "expectedversion";
+    /// The operator who replaced the command's data, as a [`Principal`](crate::principal::Principal)'s text; absent,
+    /// nobody did.
+    pub const REPAIRED_BY: &str = "repairedby";
 }
 
 impl RecordedEvent {
@@ -104,6 +119,17 @@ impl RecordedEvent {
         if let Some(traceparent) = &cause.traceparent {
             event = event.extension(extension::TRACEPARENT, traceparent.as_str());
         }
+        if let Some(principal) = &cause.principal {
+            event = event
+                .extension(extension::PRINCIPAL, principal.id.as_str())
+                .extension(extension::PRINCIPAL_TYPE, principal.kind.as_str());
+        }
+        if cause.revision > 0 {
+            event = event.extension(extension::REVISION, i32::try_from(cause.revision).unwrap_or(i32::MAX));
+        }
+        if let Some(operator) = &cause.repaired_by {
+            event = event.extension(extension::REPAIRED_BY, operator.to_string());
+        }
         event.build()
     }
 
@@ -123,6 +149,13 @@ impl RecordedEvent {
                     operation: text(extension::CAUSATION)?,
                     correlation: text(extension::CORRELATION)?,
                     traceparent: text(extension::TRACEPARENT),
+                    principal: text(extension::PRINCIPAL)
+                        .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
+                    revision: match event.extension(extension::REVISION) {
+                        Some(Value::Integer(revision)) => u32::try_from(*revision).unwrap_or_default(),
+                        _ => 0,
+                    },
+                    repaired_by: text(extension::REPAIRED_BY).map(|operator| Principal::read(&operator)),
                 },
             },
         })
@@ -132,10 +165,10 @@ impl RecordedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principal::PrincipalKind;
 
-    #[test]
-    fn an_event_reads_back_from_what_was_published() {
-        let recorded = RecordedEvent {
+    fn recorded(cause: Cause) -> RecordedEvent {
+        RecordedEvent {
             stream: StreamId::parse("acme/orders/O-1").expect("a stream"),
             version: 7,
             time: Timestamp::from_millis(1_764_000_000_123),
@@ -143,9 +176,25 @@ mod tests {
                 ty: "OrderCancelled".into(),
                 schema: 1,
                 data: RawValue::from_string(r#"{"reason" : "late"}"#.into()).expect("JSON"),
-                cause: Cause { operation: "op".into(), correlation: "co".into(), traceparent: None },
+                cause,
             },
-        };
+        }
+    }
+
+    fn cause() -> Cause {
+        Cause {
+            operation: "op".into(),
+            correlation: "co".into(),
+            traceparent: None,
+            principal: Some(Principal { id: "1d2d88f8".into(), kind: PrincipalKind::User }),
+            revision: 2,
+            repaired_by: Some(Principal { id: "desk".into(), kind: PrincipalKind::ServiceAccount }),
+        }
+    }
+
+    #[test]
+    fn an_event_reads_back_from_what_was_published() {
+        let recorded = recorded(cause());
         let published = recorded.to_cloud_event("https://api.example/schemas");
         assert_eq!(published.id(), "acme/orders/O-1/7");
         assert_eq!(published.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
@@ -154,5 +203,42 @@ mod tests {
         assert_eq!(back.event.data.get(), recorded.event.data.get());
         assert_eq!((back.stream, back.version, back.time), (recorded.stream, recorded.version, recorded.time));
         assert_eq!(back.event.cause, recorded.event.cause);
+    }
+
+    #[test]
+    fn a_published_event_says_who_sent_its_command_and_who_repaired_it() {
+        let published = recorded(cause()).to_cloud_event("https://api.example/schemas");
+        let text = |name| published.extension(name).map(ToString::to_string);
+        assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("1d2d88f8"), Some("user")));
+        assert_eq!(published.extension("commandrevision"), Some(&Value::Integer(2)));
+        assert_eq!(text("repairedby").as_deref(), Some("client:desk"));
+
+        let resubmitted =
+            recorded(Cause { repaired_by: None, ..cause() }).to_cloud_event("https://api.example/schemas");
+        assert_eq!(resubmitted.extension("commandrevision"), Some(&Value::Integer(2)));
+        assert_eq!(resubmitted.extension("repairedby"), None, "it ran as it was sent");
+    }
+
+    #[test]
+    fn an_event_of_a_release_before_is_read_and_published_without_what_it_does_not_say() {
+        let before = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co"}"#;
+        let stored: StoredEvent = serde_json::from_str(before).expect("an event");
+        let old = Cause { principal: None, revision: 0, repaired_by: None, ..cause() };
+        assert_eq!(stored.cause, old);
+        assert_eq!(serde_json::to_string(&stored).expect("JSON"), before, "nothing is added");
+        let published = recorded(old.clone()).to_cloud_event("https://api.example/schemas");
+        for name in ["authid", "authtype", "commandrevision", "repairedby"] {
+            assert_eq!(published.extension(name), None, "{name}");
+        }
+        assert_eq!(RecordedEvent::from_cloud_event(&published).expect("one of ours").event.cause, old);
+    }
+
+    #[test]
+    fn an_event_of_a_later_release_is_read_whatever_else_it_says() {
+        let later = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co","weather":"fine",
+            "principal":{"id":"k-1","type":"api_key","issuer":"x"},"revision":1}"#;
+        let stored: StoredEvent = serde_json::from_str(later).expect("an event");
+        let principal = Principal { id: "k-1".into(), kind: PrincipalKind::Unknown };
+        assert_eq!((stored.cause.principal, stored.cause.revision), (Some(principal), 1));
     }
 }

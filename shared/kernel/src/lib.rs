@@ -13,10 +13,18 @@ mod hex;
 pub mod ids;
 pub mod message;
 pub mod operation;
+pub mod principal;
 pub mod problem;
 pub mod projection;
 pub mod receipt;
 pub mod spec;
+pub mod text;
 pub mod timestamp;
 
 pub use serde_json::value::RawValue;
+
+/// For `skip_serializing_if`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

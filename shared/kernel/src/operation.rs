@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::principal::Principal;
 use crate::problem::Problem;
 use crate::timestamp::Timestamp;
 
@@ -62,6 +63,15 @@ pub struct Operation {
     pub ty: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Who sent the command; known once it was handled or right when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// How often an operator has resubmitted the command.
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
+    pub revision: u32,
+    /// Whether an operator has replaced the command's data. Who did is not for its sender.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repaired: bool,
     /// What the command changed, once it has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Resource>,
@@ -91,6 +101,9 @@ impl Operation {
             finished_at: None,
             ty: None,
             subject: None,
+            principal: None,
+            revision: 0,
+            repaired: false,
             resource: None,
             attempt: None,
             error: None,

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::decider::{Decider, Decision, Envelope};
 use crate::ids::AggregateId;
 use crate::message::{Message, MessageType};
+use crate::principal::{Principal, PrincipalKind};
 use crate::timestamp::Timestamp;
 
 /// The environment variable that makes [`assert_schemas_match`] write the schema files instead of comparing them.
@@ -39,7 +40,7 @@ fn envelope() -> Envelope {
     Envelope {
         aggregate: AggregateId::parse("A-1").expect("a valid id"),
         accepted_at: Timestamp::parse("2026-01-01T00:00:00Z").expect("a valid time"),
-        principal: "somebody".to_owned(),
+        principal: Principal { id: "somebody".to_owned(), kind: PrincipalKind::User },
     }
 }
 

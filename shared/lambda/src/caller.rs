@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use kernel::command::{Principal, PrincipalKind};
 use kernel::ids::{InvalidId, TenantId};
+use kernel::principal::{Principal, PrincipalKind};
+use kernel::text;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt as _};
 use store::StoreError;
@@ -24,12 +25,16 @@ pub struct Caller {
 pub enum UnknownCaller {
     #[error("the request carries no verified claims")]
     NoClaims,
+    #[error("the token's subject is no id that can be recorded")]
+    BadSubject(#[source] InvalidId),
     #[error("the token has no claim {claim}, and is no client's own")]
     NoTenantClaim { claim: String },
     #[error("the token's claim {claim} is no tenant's id")]
     BadTenantClaim { claim: String, source: InvalidId },
     #[error("the client is registered with no tenant")]
     UnregisteredClient,
+    #[error("no operator is registered as {0}")]
+    NoOperator(Principal),
     /// Which entry it is has been logged.
     #[error("the registry does not say who the caller is")]
     Registry(#[from] StoreError),
@@ -61,19 +66,17 @@ impl Callers {
     }
 
     async fn of_claims(&self, claims: &Claims) -> Result<Caller, UnknownCaller> {
-        let principal = self.rules.principal(claims).ok_or(UnknownCaller::NoClaims)?;
+        let principal = principal(&self.rules, claims)?;
         let tenant_claim = &self.rules.tenant;
         let tenant = match (claim(claims, tenant_claim), principal.kind) {
             (Some(tenant), _) => TenantId::parse(tenant)
                 .map_err(|source| UnknownCaller::BadTenantClaim { claim: tenant_claim.clone(), source })?,
-            // The client's tenant is not that of whoever signs in through it.
-            (None, PrincipalKind::User) => {
-                return Err(UnknownCaller::NoTenantClaim { claim: tenant_claim.clone() });
-            }
             (None, PrincipalKind::ServiceAccount) => {
                 let registered = self.clients.get(&principal.id).await?;
                 registered.as_deref().cloned().ok_or(UnknownCaller::UnregisteredClient)?
             }
+            // The client's tenant is not that of whoever signs in through it.
+            (None, _) => return Err(UnknownCaller::NoTenantClaim { claim: tenant_claim.clone() }),
         };
         Ok(Caller { tenant, principal })
     }
@@ -90,10 +93,12 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Who did something, for those who read it later.
+    /// Who did something, for those who read it later: who they are, which was verified, and then what they are called,
+    /// which they may have chosen.
     pub fn signature(&self) -> String {
-        let id = &self.principal.id;
-        self.name.as_ref().filter(|name| *name != id).map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
+        let Self { principal, name, .. } = self;
+        let name = name.as_ref().filter(|name| **name != principal.id);
+        name.map_or_else(|| principal.to_string(), |name| format!("{principal} ({name})"))
     }
 
     /// Whether they see what is this tenant's. What names no tenant is for platform operators.
@@ -104,34 +109,41 @@ impl Operator {
 
 /// Finds out who is an operator of what.
 pub struct Operators {
-    callers: Callers,
+    rules: ClaimRules,
     registered: Cache<registry::Operator, StoreError>,
 }
 
 impl Operators {
     /// `rules`: see [`Callers::new`].
     pub fn new(registry: Registry, rules: ClaimRules) -> Self {
-        let callers = Callers::new(registry.clone(), rules);
-        let registered = Cache::new("operator", FRESH_FOR, move |id: String| {
+        let registered = Cache::new("operator", FRESH_FOR, move |principal: String| {
             let registry = registry.clone();
-            async move { registry.operator(&id).await }
+            async move { registry.operator(&Principal::read(&principal)).await }
         });
-        Self { callers, registered }
+        Self { rules, registered }
     }
 
-    /// An operator as registered; whoever is not, an operator of their own tenant. What they may do is the scope's
-    /// business ([`crate::scope`]).
+    /// An operator as registered. Whoever is not operates nothing, whatever their token says. What an operator may do is
+    /// the scope's business ([`crate::scope`]).
     pub async fn identify(&self, request: &Request) -> Result<Operator, UnknownCaller> {
         let claims = claims(request).ok_or(UnknownCaller::NoClaims)?;
-        let principal = self.callers.rules.principal(&claims).ok_or(UnknownCaller::NoClaims)?;
-        let name = ["username", "preferred_username", "email"].into_iter().find_map(|name| claim(&claims, name));
-        let name = name.map(str::to_owned);
-        if let Some(registered) = self.registered.get(&principal.id).await? {
-            return Ok(Operator { principal, name, tenant: registered.tenant.clone() });
+        let principal = principal(&self.rules, &claims)?;
+        match self.registered.get(&principal.to_string()).await? {
+            Some(registered) => Ok(Operator { name: name(&claims), principal, tenant: registered.tenant.clone() }),
+            None => Err(UnknownCaller::NoOperator(principal)),
         }
-        let Caller { tenant, principal } = self.callers.of_claims(&claims).await?;
-        Ok(Operator { principal, name, tenant: Some(tenant) })
     }
+}
+
+fn principal(rules: &ClaimRules, claims: &Claims) -> Result<Principal, UnknownCaller> {
+    rules.principal(claims).map_err(UnknownCaller::BadSubject)?.ok_or(UnknownCaller::NoClaims)
+}
+
+/// What people call somebody, where their token says so. Whoever signs in may have chosen it.
+fn name(claims: &Claims) -> Option<String> {
+    const MOST_CHARACTERS: usize = 64;
+    let names = ["username", "preferred_username", "email"].into_iter().filter_map(|name| claim(claims, name));
+    names.map(|name| text::visible(name, MOST_CHARACTERS)).find(|name| !name.is_empty())
 }
 
 /// The claims that the authorizer has verified; `None` where it has not been asked.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use kernel::command::{Principal, PrincipalKind};
+use kernel::ids::InvalidId;
+use kernel::principal::{Principal, PrincipalKind};
 
 use crate::settings::{BadSetting, Environment, invalid};
 
@@ -29,13 +30,13 @@ impl ClaimRules {
         Ok(rules)
     }
 
-    /// Who calls: the client in its own token, else the user whom `sub` names.
-    pub(crate) fn principal(&self, claims: &Claims) -> Option<Principal> {
-        if let Some(client) = self.machine_tokens.client(claims) {
-            return Some(Principal { id: client.to_owned(), kind: PrincipalKind::ServiceAccount });
-        }
-        let sub = claim(claims, "sub")?;
-        Some(Principal { id: sub.to_owned(), kind: PrincipalKind::User })
+    /// Who calls: the client in its own token, else the user whom `sub` names. `None`: the token names neither.
+    pub(crate) fn principal(&self, claims: &Claims) -> Result<Option<Principal>, InvalidId> {
+        let named = match self.machine_tokens.client(claims) {
+            Some(client) => Some((client, PrincipalKind::ServiceAccount)),
+            None => claim(claims, "sub").map(|sub| (sub, PrincipalKind::User)),
+        };
+        named.map(|(id, kind)| Principal::new(id, kind)).transpose()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers: JSON, and problems as RFC 9457 wants them.
 
+use kernel::ids::InvalidId;
 use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -60,6 +61,12 @@ impl From<&UnknownCaller> for Problem {
     fn from(unknown: &UnknownCaller) -> Self {
         match unknown {
             UnknownCaller::NoClaims => Self::unauthenticated("send a valid access token"),
+            UnknownCaller::BadSubject(InvalidId { rule, .. }) => {
+                Self::not_permitted(format!("the id that the token names its caller by must be {rule}"))
+            }
+            UnknownCaller::NoOperator(principal) => Self::not_permitted(format!(
+                "no operator is registered as {principal}; ask those who run this installation to register it"
+            )),
             UnknownCaller::NoTenantClaim { claim } => Self::not_permitted(format!(
                 "the token names no tenant: a user's token does so in its claim {claim}, and as a client's own token this \
                  one is not recognised"

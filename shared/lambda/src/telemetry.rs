@@ -171,6 +171,7 @@ pub fn event_span(event: &RecordedEvent) -> Span {
         operation = cause.operation,
         command_key = Receipt::read(&cause.operation).map(|receipt| display(receipt.command_key)),
         tenant = %stream.tenant,
+        principal = cause.principal.as_ref().map(display),
         context = stream.context,
         trace_id = cause.traceparent.as_deref().and_then(crate::trace::id),
         event = event.ty,

@@ -21,12 +21,26 @@ pub(crate) fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// What `DynamoDB` counts against its limits: names and values. Numbers count at most 21 bytes.
+/// What `DynamoDB` counts against its limits: names and values. Numbers count at most 21 bytes, a map three and one for
+/// each member.
 pub(crate) fn weight(item: &Item) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => text.len(),
         AttributeValue::N(_) => 21,
+        AttributeValue::M(members) => 3 + members.len() + weight(members),
         _ => 1,
     };
     item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_weighs_as_much_as_what_is_in_it() {
+        let principal = Item::from([("id".to_owned(), s("x".repeat(255))), ("type".to_owned(), s("user"))]);
+        let item = Item::from([("principal".to_owned(), AttributeValue::M(principal)), ("revision".to_owned(), n(1))]);
+        assert_eq!(weight(&item), 9 + 3 + 2 + (2 + 255) + (4 + 4) + 8 + 21);
+    }
 }

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use kernel::command::{Command, Header};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::operation::{LONGEST_WAY, Operation, Resource, Status};
+use kernel::principal::Principal;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -31,6 +32,9 @@ pub struct OperationRecord {
     pub context: String,
     pub command_type: String,
     pub subject: String,
+    /// Who sent the command. Records of releases before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
     /// Path and version of what the command changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
@@ -42,6 +46,9 @@ pub struct OperationRecord {
     /// How often an operator had resubmitted the command.
     #[serde(default)]
     pub revision: u32,
+    /// The operator who replaced its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_by: Option<Principal>,
     /// While it is retried: how often it was sent back to its queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -71,7 +78,7 @@ impl OperationRecord {
 
     /// The same, of a command that may be no more than its header to this build.
     pub fn headed(header: Header, context: &str, now: Timestamp) -> Self {
-        let Header { tenant, receipt, ty, subject, revision } = header;
+        let Header { tenant, receipt, ty, subject, principal, revision, repaired_by } = header;
         Self {
             operation_key: Self::key(&tenant, receipt.command_key),
             outcome: Status::Retrying,
@@ -79,10 +86,12 @@ impl OperationRecord {
             context: context.to_owned(),
             command_type: ty,
             subject,
+            principal,
             resource: None,
             version: None,
             problem: None,
             revision,
+            repaired_by,
             attempt: None,
             failed_at: None,
             accepted_at: Some(receipt.accepted_at),
@@ -128,6 +137,9 @@ impl OperationRecord {
         operation.status = self.outcome;
         operation.ty = Some(self.command_type.clone());
         operation.subject = Some(self.subject.clone());
+        operation.principal = self.principal.clone();
+        operation.revision = self.revision;
+        operation.repaired = self.repaired_by.is_some();
         operation.resource = self
             .resource
             .as_ref()

@@ -2,16 +2,20 @@
 //!
 //! | `registry_key` | `entry` | holds |
 //! | --- | --- | --- |
-//! | `operator#<principal id>` | `operator` | `tenant`: whose parked messages they act on; absent: every tenant's |
+//! | `operator#<principal>` | `operator` | `tenant`: whose parked messages they act on; absent: every tenant's |
 //! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
 //! | `tenant#<tenant>` | `limits` | `document`: [`TenantLimits`] as JSON; absent: the installation's defaults |
 //! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
+//!
+//! A principal is written as a [`Principal`]'s text: `user:SUB` or `client:CLIENT_ID`. Without a prefix, as releases
+//! before had it, it is a client's.
 
 use std::num::NonZeroU32;
 
 use aws_sdk_dynamodb::Client;
 use kernel::ids::TenantId;
+use kernel::principal::Principal;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -46,15 +50,15 @@ pub struct ReadGrant {
 }
 
 /// Whether a grant's principals include this one.
-pub fn include(principals: &[String], principal: &str) -> bool {
-    principals.iter().any(|granted| granted == "*" || granted == principal)
+pub fn include(principals: &[String], principal: &Principal) -> bool {
+    principals.iter().any(|granted| granted == "*" || Principal::read(granted) == *principal)
 }
 
 /// Lets principals send command types from sources. A list that is left out grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// Client ids or users' subject ids; `*` is every principal of the tenant.
+    /// [`Principal`]s; `*` is every one of the tenant.
     pub principals: Vec<String>,
     /// Command types; a trailing `*` stands for any rest.
     pub types: Vec<String>,
@@ -178,11 +182,17 @@ impl Registry {
         client.tenant.map(Some).ok_or_else(|| StoreError::corrupt("registry entry")("a client's names no tenant"))
     }
 
-    /// The operator whom a token's client id or subject id names.
-    pub async fn operator(&self, principal_id: &str) -> Result<Option<Operator>, StoreError> {
-        let rows = self.rows(&format!("operator#{principal_id}")).await?;
-        let operator = rows.into_iter().find(|row| row.entry == "operator");
-        Ok(operator.map(|row| Operator { tenant: row.tenant }))
+    /// What this principal operates, if anything. An entry without a prefix counts for the client that it names.
+    pub async fn operator(&self, principal: &Principal) -> Result<Option<Operator>, StoreError> {
+        let mut names = vec![principal.to_string()];
+        names.extend(Some(&principal.id).filter(|id| Principal::read(id) == *principal).cloned());
+        for name in names {
+            let rows = self.rows(&format!("operator#{name}")).await?;
+            if let Some(row) = rows.into_iter().find(|row| row.entry == "operator") {
+                return Ok(Some(Operator { tenant: row.tenant }));
+            }
+        }
+        Ok(None)
     }
 
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsEvent;
 use command_handler::{CommandHandler, Deciding};
 use kernel::cloud_event::{Builder, CloudEvent};
-use kernel::command::{Command, Principal, PrincipalKind};
+use kernel::command::{Command, Principal, PrincipalKind, Repair};
 use kernel::context::Context;
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::message::Message as Payload;
@@ -15,6 +15,7 @@ use lambda::batch::GivingBack;
 use lambda::settings::Environment;
 use messaging::DeadLetters;
 use serde_json::Value;
+use store::event_store::Commit;
 use store::parked::{Decision, Parked, ParkedMessage};
 use store::{EventStore, Tables};
 use testkit::{Aws, Message, TABLES};
@@ -150,9 +151,11 @@ impl Bench {
         let id = ParkedMessage::id(receipt.accepted_at, receipt.command_key);
         let parked = self.handler.parked.find(&key, &id).await.expect("an answer").expect("a parked command");
         let event = CloudEvent::from_json(parked.message.as_bytes()).expect("a CloudEvent");
+        let ann = Principal::read("user:ann");
         let data = data.map(|data| kernel::RawValue::from_string(data.to_string()).expect("JSON"));
-        let repaired = data.is_some();
-        let revised = Command::revised(event, parked.summary.revision + 1, data).expect("a command").to_json();
+        let repair = data.map(|data| Repair { data, by: &ann });
+        let repaired = repair.is_some();
+        let revised = Command::revised(event, parked.summary.revision + 1, repair).expect("a command").to_json();
         let decision = Decision { by: "ann", reason: None, at: self.aws.now().into() };
         let resubmitted = self.handler.parked.resubmit(&parked, revised, repaired, decision).await;
         resubmitted.expect("resubmitted").message
@@ -259,6 +262,16 @@ impl Bench {
             all.extend(events.iter().map(|event| (text(&event["type"]), text(&event["operation"]))));
         }
         all
+    }
+
+    /// The aggregate's only event: as it is stored, and as it is published.
+    pub fn only_event(&self, aggregate: &str) -> (Value, CloudEvent) {
+        let commits = self.commits(aggregate);
+        let [commit] = &commits[..] else { panic!("one commit, not {commits:#?}") };
+        let stored: Value = serde_json::from_str(&text(&commit["events"])).expect("events");
+        let recorded = serde_json::from_value::<Commit>(commit.clone()).expect("a commit").events().expect("events");
+        let [event] = &recorded[..] else { panic!("one event, not {recorded:#?}") };
+        (stored[0].clone(), event.to_cloud_event("https://api.example/schemas"))
     }
 
     /// The operation of each event of the aggregate, in order.

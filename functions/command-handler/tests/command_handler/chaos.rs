@@ -7,6 +7,7 @@ use fastrand::Rng;
 use kernel::decider::{Decider as _, Envelope};
 use kernel::ids::{AggregateId, CommandKey};
 use kernel::message::Message as _;
+use kernel::principal::Principal;
 use kernel::receipt::Receipt;
 use orders::Orders;
 use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
@@ -141,7 +142,7 @@ fn assert_as_if_nothing_had_been(bench: &Bench, sent: &[Sent]) {
         let envelope = Envelope {
             aggregate: AggregateId::parse(aggregate).expect("an id"),
             accepted_at: receipt.accepted_at,
-            principal: "shop".to_owned(),
+            principal: Principal::read("client:shop"),
         };
         let state = states.entry(aggregate).or_default();
         let outcome = match Orders::decide(state, payload, &envelope) {

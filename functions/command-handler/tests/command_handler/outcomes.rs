@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
 use serde_json::json;
-use testkit::TABLES;
+use testkit::{Log, TABLES};
 
 use crate::bench::{Bench, RETENTION, strings, text};
 use crate::probe::{self, Note};
@@ -51,6 +51,7 @@ async fn a_command_succeeds_with_two_calls() {
             "context": "orders",
             "command_type": "SubmitOrder",
             "subject": "O-1",
+            "principal": { "id": "shop", "type": "service_account" },
             "resource": "/orders/O-1",
             "version": 1,
             "revision": 0,
@@ -212,4 +213,33 @@ fn clients() -> (store::Client, messaging::SqsClient) {
         let aws = testkit::Aws::new();
         (aws.dynamodb(), aws.sqs())
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sent_a_command_is_in_its_record_its_events_and_its_log_lines() {
+    let (bench, log) = (Bench::orders(), Log::default());
+    let receipt = bench.send("O-1", "1", submit()).await;
+    let guard = log.begin(&["command_handler"]);
+    bench.deliver().await;
+    drop(guard);
+    let shop = json!({ "id": "shop", "type": "service_account" });
+    assert_eq!(bench.record(&receipt).expect("a record")["principal"], shop);
+    let (stored, published) = bench.only_event("O-1");
+    assert_eq!(stored["principal"], shop);
+    let text = |name: &str| published.extension(name).map(ToString::to_string);
+    assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("shop"), Some("service_account")));
+    let line = log.lines().into_iter().find(|line| line["message"] == "succeeded").expect("a line");
+    assert_eq!(line["span"]["principal"], "client:shop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_of_the_clients_own_stays_with_the_command() {
+    let bench = Bench::probe();
+    let note = bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" }));
+    bench.send_event(note.extension("correlationid", "cart-7").extension("loyalty", "gold")).await;
+    bench.deliver().await;
+    let (stored, published) = bench.only_event("A");
+    assert_eq!(published.extension("correlationid").map(ToString::to_string).as_deref(), Some("cart-7"));
+    assert_eq!(published.extension("loyalty"), None);
+    assert!(!stored.to_string().contains("gold"), "{stored}");
 }

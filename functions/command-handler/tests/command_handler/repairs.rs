@@ -55,6 +55,28 @@ async fn a_repaired_command_runs_once_and_the_original_receipt_sees_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repaired_commands_event_and_record_say_so_and_by_whom() {
+    let bench = Bench::probe();
+    let (receipt, _) = parked(&bench).await;
+    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let record = bench.record(&receipt).expect("a record");
+    let ann = json!({ "id": "ann", "type": "user" });
+    assert_eq!((&record["outcome"], &record["repaired_by"]), (&json!("retrying"), &ann), "before it has run");
+    bench.queue_again(&repaired).await;
+    bench.deliver().await;
+
+    let record = bench.record(&receipt).expect("a record");
+    let shop = json!({ "id": "shop", "type": "service_account" });
+    assert_eq!((&record["outcome"], &record["repaired_by"]), (&json!("succeeded"), &ann));
+    assert_eq!(record["principal"], shop, "its sender is who sent it");
+    let (stored, published) = bench.only_event("A");
+    assert_eq!((&stored["revision"], &stored["repaired_by"], &stored["principal"]), (&json!(1), &ann, &shop));
+    let text = |name: &str| published.extension(name).map(ToString::to_string);
+    assert_eq!((text("commandrevision").as_deref(), text("repairedby").as_deref()), (Some("1"), Some("user:ann")));
+    assert_eq!(text("authid").as_deref(), Some("shop"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_original_of_a_repaired_command_is_dropped_before_it_and_after_it() {
     let bench = Bench::probe();
     let (receipt, original) = parked(&bench).await;
@@ -146,7 +168,11 @@ async fn what_is_resubmitted_as_it_was_succeeds_once_a_build_can_read_it() {
         let record = later.record(&receipt).expect("a record");
         assert_eq!((&record["outcome"], &record["version"]), (&json!("succeeded"), &json!(1)));
         assert!(record["expires_at"].is_u64() && record["problem"].is_null(), "{record}");
+        assert_eq!((&record["revision"], &record["repaired_by"]), (&json!(1), &Value::Null), "as it was");
         assert_eq!(later.events("A"), noted(&receipt));
+        let (stored, published) = later.only_event("A");
+        assert_eq!((&stored["revision"], &stored["repaired_by"]), (&json!(1), &Value::Null));
+        assert_eq!(published.extension("repairedby"), None);
     }
     // And the earlier build cannot undo it.
     assert_eq!(bench.handle(&messages).await, NOTHING);

@@ -157,6 +157,33 @@ async fn principal_type_and_source_must_all_be_granted() {
 }
 
 #[tokio::test]
+async fn a_user_who_is_called_like_a_client_has_none_of_its_grants() {
+    let shop = "https://shop.example/";
+    for granted in ["shop-client", "client:shop-client"] {
+        let api = granting(&[granted], &["*"], &[shop]);
+        api.send(order()).await.accepted();
+        let problem = api.send(order().by(user("shop-client", Some("demo")))).await.refused("not-permitted");
+        assert!(problem.detail.contains("user:shop-client"), "it says who was refused: {problem:#?}");
+    }
+    let api = granting(&["user:shop-client"], &["*"], &[shop]);
+    api.send(order().by(user("shop-client", Some("demo")))).await.accepted();
+    api.send(order()).await.refused("not-permitted");
+}
+
+#[tokio::test]
+async fn a_caller_is_known_by_an_id_that_can_be_written_down() {
+    let api = Api::new();
+    for sub in ["\u{202e}toor", "alice\n", "alice\u{200b}", "\u{fffe}", &"x".repeat(256), &"x".repeat(5000)] {
+        let problem = api.send(order().by(user(sub, Some("demo")))).await.refused("not-permitted");
+        assert!(problem.detail.contains("1 to 255 bytes") && !problem.detail.contains(sub), "{problem:#?}");
+    }
+    api.assert_nothing_queued();
+    for sub in [&"x".repeat(255), "jane@acme.example", "auth0|123456", "J\u{fc}rgen"] {
+        api.send(order().by(user(sub, Some("demo")))).await.accepted();
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_does_not_tell_which_types_there_are() {
     let api = granting(&["*"], &["SubmitOrder"], &["https://shop.example/"]);
     for ty in ["CancelOrder", "LaunchRocket"] {

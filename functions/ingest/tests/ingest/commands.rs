@@ -1,7 +1,7 @@
 //! One command: what is queued, and what the client is told.
 
 use kernel::cloud_event::CloudEvent;
-use kernel::command::Command;
+use kernel::command::{Command, Principal};
 use kernel::operation::{Operation, Status};
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ async fn the_queued_command_opens_as_the_handler_opens_it() {
 
     assert_eq!(Some(command.stream.to_string()), message.group);
     assert_eq!(command.receipt.to_string(), answer.operation());
-    assert_eq!(command.principal, "shop-client");
+    assert_eq!(command.principal, Principal::read("client:shop-client"));
     assert_eq!(command.schema_version(), Some(1));
     assert_eq!(Some(command.correlation), message.deduplication_id, "without a correlation id, the command key");
     assert_eq!(event.dataschema(), Some("https://api.example/schemas/orders/SubmitOrder/1"));
@@ -106,7 +106,8 @@ async fn the_queued_command_opens_as_the_handler_opens_it() {
 
 #[tokio::test]
 async fn what_the_caller_claims_of_itself_is_overwritten() {
-    let forged = json!({ "tenantid": "victim", "operationid": "mine", "authid": "root", "authtype": "app_user" });
+    let forged = json!({ "tenantid": "victim", "operationid": "mine", "authid": "root", "authtype": "app_user",
+                         "commandrevision": 7, "repairedby": "user:root" });
     let event = with(submit_order(), &forged);
     for request in [Request::structured(&event), Request::binary(&event)] {
         let api = Api::new();
@@ -115,11 +116,14 @@ async fn what_the_caller_claims_of_itself_is_overwritten() {
         let text = |name: &str| event.extension(name).map(ToString::to_string).unwrap_or_default();
         let set = ["tenantid", "operationid", "authid", "authtype"].map(text);
         assert_eq!(set, ["demo", answer.operation(), "alice", "user"]);
+        assert_eq!(answer.body["principal"], json!({ "id": "alice", "type": "user" }));
+        let opened = Command::open(event.to_json().as_bytes(), "orders").expect("a command");
+        assert_eq!((opened.revision, opened.repaired_by), (0, None));
     }
 }
 
 #[tokio::test]
-async fn extensions_and_attributes_of_the_client_travel_on() {
+async fn extensions_and_attributes_of_the_client_stay_with_the_command() {
     let api = Api::new();
     let event = with(submit_order(), &json!({ "correlationid": "cart-7", "priority": 3, "urgent": true }));
     api.send(Request::structured(&event)).await.accepted();

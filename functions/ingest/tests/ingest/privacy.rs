@@ -33,6 +33,7 @@ async fn an_accepted_command_leaves_its_identifiers_in_the_log_and_nothing_of_it
     let lines = log.lines();
     let line = lines.iter().find(|line| line["message"] == "accepted").unwrap_or_else(|| panic!("{lines:#?}"));
     assert_eq!(line["span"]["tenant"], "demo");
+    assert_eq!(line["span"]["principal"], "client:shop-client");
     assert_eq!(line["span"]["operation"], answer.operation());
     assert_eq!(line["span"]["context"], "orders");
     assert_eq!(line["span"]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -75,7 +76,11 @@ async fn refusals_and_failures_are_logged_without_what_was_refused() {
 
     let text = log.text();
     assert!(!text.contains(SECRET) && !text.contains(&SECRET.to_ascii_lowercase()), "{text}");
-    let refused = log.lines().iter().filter(|line| line["message"] == "refused").count();
+    let lines = log.lines();
+    let refused = lines.iter().filter(|line| line["message"] == "refused");
+    let by_the_shop = refused.clone().filter(|line| line["span"]["principal"] == "client:shop-client").count();
+    assert_eq!(by_the_shop, count + 1, "all but one who belongs to no tenant: {text}");
+    let refused = refused.count();
     assert_eq!(refused, count + 2, "{text}");
     assert_eq!(log.lines().iter().filter(|line| line["level"] == "ERROR").count(), 2, "{text}");
 }

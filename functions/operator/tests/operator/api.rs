@@ -221,9 +221,10 @@ impl Api {
         let parked = Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations);
         let operations = Operations::new(aws.dynamodb(), TABLES.operations);
         let api = Self { aws, desk, parked, operations };
-        api.aws.register(&json!({ "registry_key": "operator#desk", "entry": "operator", "tenant": "demo" }));
-        api.aws.register(&json!({ "registry_key": "operator#neighbour", "entry": "operator", "tenant": "other" }));
-        api.aws.register(&json!({ "registry_key": "operator#root", "entry": "operator" }));
+        api.aws.register(&json!({ "registry_key": "operator#client:desk", "entry": "operator", "tenant": "demo" }));
+        api.aws
+            .register(&json!({ "registry_key": "operator#client:neighbour", "entry": "operator", "tenant": "other" }));
+        api.aws.register(&json!({ "registry_key": "operator#client:root", "entry": "operator" }));
         api
     }
 
@@ -412,7 +413,7 @@ pub fn dead_letters(name: &str) -> String {
 /// A domain event as subscribers get it.
 fn domain_event(stream: &str, time: Timestamp) -> String {
     let data = RawValue::from_string(json!({ "reason": "Ordered twice" }).to_string()).expect("JSON");
-    let cause = Cause { operation: "A".repeat(74), correlation: "cart-7".to_owned(), traceparent: None };
+    let cause = Cause { operation: "A".repeat(74), correlation: "cart-7".to_owned(), ..Cause::default() };
     let event = StoredEvent { ty: "OrderCancelled".to_owned(), schema: 1, data, cause };
     let stream = StreamId::parse(stream).expect("a stream");
     let recorded = RecordedEvent { stream, version: 2, time, event };

@@ -55,7 +55,7 @@ async fn looking_takes_nothing_out_and_holds_nothing_back() {
 #[tokio::test]
 async fn they_are_for_platform_operators() {
     let api = Api::new();
-    for claims in [client("desk"), user("alice", Some("demo"))] {
+    for claims in [client("desk"), user("alice", Some("demo")), client("a-stranger")] {
         api.send(get("/dead-letters").by(claims)).await.refused("not-permitted");
     }
     assert_eq!(api.aws.count("GetQueueAttributes"), 0);

@@ -144,7 +144,7 @@ async fn after_it_was_acted_on_the_id_says_what_became_of_it() {
     assert_eq!(
         detail["history"][1],
         json!({
-            "revision": 0, "at": api.now(), "what": "resubmitted", "by": "desk", "reason": "a typing error",
+            "revision": 0, "at": api.now(), "what": "resubmitted", "by": "client:desk", "reason": "a typing error",
             "repaired": true,
         })
     );

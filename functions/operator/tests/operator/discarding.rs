@@ -26,7 +26,7 @@ async fn the_sender_sees_the_operation_end_with_the_reason() {
     assert!(api.queued("orders").is_empty());
     let detail = api.detail(&id).await;
     assert_eq!((&detail["stage"], &detail["repairable"]), (&json!("discarded"), &json!(false)));
-    let done = json!({ "revision": 0, "at": api.now(), "what": "discarded", "by": "desk", "reason": "ordered by telephone meanwhile" });
+    let done = json!({ "revision": 0, "at": api.now(), "what": "discarded", "by": "client:desk", "reason": "ordered by telephone meanwhile" });
     assert_eq!(detail["history"][1], done);
     assert_eq!(detail["outcome"]["status"], "discarded");
     assert_eq!(api.ids("queue=orders").await, [""; 0]);
@@ -78,7 +78,7 @@ async fn what_was_given_up_stays_so() {
     for problem in
         [api.discard(&id, "hopeless").await.refused("conflict"), api.resubmit(&id, json!({})).await.refused("conflict")]
     {
-        assert!(problem.detail.starts_with("it was discarded by desk at "), "{problem:#?}");
+        assert!(problem.detail.starts_with("it was discarded by client:desk at "), "{problem:#?}");
     }
     assert_eq!(api.everything(), before);
 }

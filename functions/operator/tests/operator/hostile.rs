@@ -97,8 +97,44 @@ async fn an_operator_with_a_strange_id_is_written_down_as_they_are() {
     let api = Api::new();
     let id = api.parks(&Queued::order("demo", "O-1", &bad_order(), second(0))).await;
     let sub = "idp|\"<script>\"|ü";
+    api.aws.register(&json!({ "registry_key": format!("operator#user:{sub}"), "entry": "operator", "tenant": "demo" }));
     let request = post(format!("/parked/{id}/discard"), &json!({ "reason": "\"}],<b>" }));
-    api.send(request.by(crate::api::user(sub, Some("demo")))).await.ok();
-    let detail = api.detail(&id).await;
-    assert_eq!((&detail["history"][1]["by"], &detail["history"][1]["reason"]), (&json!(sub), &json!("\"}],<b>")));
+    api.send(request.by(crate::api::user(sub, None))).await.ok();
+    let done = &api.detail(&id).await["history"][1];
+    assert_eq!((&done["by"], &done["reason"]), (&json!(format!("user:{sub}")), &json!("\"}],<b>")));
+}
+
+#[tokio::test]
+async fn a_name_stands_behind_the_id_and_shows_nothing_that_is_not_in_it() {
+    let api = Api::new();
+    api.aws.register(&json!({ "registry_key": "operator#user:jane", "entry": "operator", "tenant": "demo" }));
+    let (long, clipped) = ("x".repeat(5000), format!("user:jane ({})", "x".repeat(64)));
+    for (nth, (name, shown)) in [
+        ("\u{202e}toor\u{202c}", "user:jane (toor)"),
+        ("Jane\r\n2026-01-01 client:root\u{0}\u{7f}\u{fffe}", "user:jane (Jane2026-01-01 client:root)"),
+        ("\u{200b}\u{2066}\u{feff} ", "user:jane"),
+        ("jane", "user:jane"),
+        (long.as_str(), clipped.as_str()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = api.parks(&Queued::order("demo", &format!("O-{nth}"), &bad_order(), second(0))).await;
+        let mut claims = crate::api::user("jane", None);
+        claims["username"] = json!(name);
+        let discard = post(format!("/parked/{id}/discard"), &json!({ "reason": "of no use" }));
+        api.send(discard.by(claims)).await.ok();
+        assert_eq!(api.detail(&id).await["history"][1]["by"], json!(shown), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_would_be_shown_as_another_operates_nothing() {
+    let api = Api::new();
+    for sub in ["\u{202e}toor", "root\u{200b}", "root\n", &"x".repeat(256), &"x".repeat(5000)] {
+        let claims = crate::api::user(sub, Some("demo"));
+        let problem = api.send(get("/parked").by(claims)).await.refused("not-permitted");
+        assert!(problem.detail.contains("1 to 255 bytes") && !problem.detail.contains(sub), "{problem:#?}");
+    }
+    assert_eq!(api.aws.count("Query"), 0, "nobody asked the registry");
 }

@@ -29,15 +29,14 @@ async fn seen(api: &Api, claims: &Value) -> Vec<String> {
 async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all() {
     let api = Api::new();
     let Parked { demo, other, nobody } = parked(&api).await;
-    api.aws.register(&json!({ "registry_key": "client#shop-client", "entry": "tenant", "tenant": "demo" }));
-    let of_demo = [client("desk"), client("shop-client"), user("alice", Some("demo"))];
+    api.aws.register(&json!({ "registry_key": "operator#user:alice", "entry": "operator", "tenant": "demo" }));
+    let of_demo = [client("desk"), user("alice", None), user("alice", Some("other"))];
     for claims in of_demo {
         assert_eq!(seen(&api, &claims).await, [demo.as_str()], "{claims}");
         let groups = api.send(get("/parked").by(claims)).await.ok();
         assert_eq!((groups["groups"].as_array().map(Vec::len), &groups["groups"][0]["count"]), (Some(1), &json!(1)));
     }
     assert_eq!(seen(&api, &client("neighbour")).await, [other.as_str()]);
-    assert_eq!(seen(&api, &user("bob", Some("nobodys"))).await, [""; 0]);
     let mut all = seen(&api, &client("root")).await;
     all.sort_unstable();
     let mut expected = [demo, other, nobody];
@@ -48,12 +47,29 @@ async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all
 #[tokio::test]
 async fn what_is_registered_counts_and_not_what_the_token_claims() {
     let api = Api::new();
-    let Parked { demo, other, .. } = parked(&api).await;
-    api.aws.register(&json!({ "registry_key": "operator#alice", "entry": "operator", "tenant": "other" }));
+    let Parked { other, .. } = parked(&api).await;
+    api.aws.register(&json!({ "registry_key": "operator#user:alice", "entry": "operator", "tenant": "other" }));
     assert_eq!(seen(&api, &user("alice", Some("demo"))).await, [other.as_str()]);
     // The console's client is not its users.
-    api.aws.register(&json!({ "registry_key": "operator#the-console", "entry": "operator" }));
-    assert_eq!(seen(&api, &user("bob", Some("demo"))).await, [demo.as_str()]);
+    api.aws.register(&json!({ "registry_key": "operator#client:the-console", "entry": "operator" }));
+    api.send(get("/parked").by(user("bob", Some("demo")))).await.refused("not-permitted");
+}
+
+#[tokio::test]
+async fn a_user_who_is_called_like_an_operating_client_operates_nothing() {
+    let api = Api::new();
+    let Parked { demo, .. } = parked(&api).await;
+    // As releases before registered them.
+    api.aws.register(&json!({ "registry_key": "operator#till", "entry": "operator", "tenant": "demo" }));
+    assert_eq!(seen(&api, &client("till")).await, [demo.as_str()]);
+    for called_like_a_client in ["till", "desk", "root"] {
+        api.send(get("/parked").by(user(called_like_a_client, Some("demo")))).await.refused("not-permitted");
+    }
+    // Nor does a client that is called like a user.
+    api.aws.register(&json!({ "registry_key": "operator#user:alice", "entry": "operator" }));
+    for called_like_a_user in ["alice", "user:alice"] {
+        api.send(get("/parked").by(client(called_like_a_user))).await.refused("not-permitted");
+    }
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn whoever_asks_again_after_a_lost_answer_is_told_what_they_did() {
     if answer.status != 202 {
         answer.refused("unavailable");
         let problem = api.resubmit(&id, json!({})).await.refused("conflict");
-        assert!(problem.detail.starts_with("it was resubmitted by desk at "), "{problem:#?}");
+        assert!(problem.detail.starts_with("it was resubmitted by client:desk at "), "{problem:#?}");
     }
     assert_eq!(unsent(&api).await.len() + api.queued("orders").len(), 1, "it is sent, or will be");
 }

@@ -34,7 +34,7 @@ async fn an_action_is_logged_with_who_and_what_and_not_with_what_was_said() {
     for (message, id, queued) in [("resubmitted", &ids[0], first), ("discarded", &ids[1], second)] {
         let line = line(&log, message);
         assert_eq!((&line["parked"], &line["operation"]), (&json!(id), &json!(queued.operation())));
-        assert_eq!((&line["span"]["operator"], &line["span"]["tenant"]), (&json!("desk"), &json!("demo")));
+        assert_eq!((&line["span"]["operator"], &line["span"]["tenant"]), (&json!("client:desk"), &json!("demo")));
         assert_eq!((&line["message_tenant"], &line["queue"]), (&json!("demo"), &json!("orders")));
     }
     assert_eq!(line(&log, "resubmitted")["repaired"], true);

@@ -39,7 +39,7 @@ async fn of_two_who_resubmit_at_once_one_does() {
         let (one, other) = tokio::join!(api.send(repair("C-1", "desk")), second);
         assert_eq!(statuses(&one, &other), [202, 409], "{one:#?} {other:#?}");
         let (winner, loser) = if one.status == 202 { ("C-1", other) } else { ("C-2", one) };
-        let by = if winner == "C-1" { "desk" } else { "root" };
+        let by = if winner == "C-1" { "client:desk" } else { "client:root" };
         let problem = loser.refused("conflict");
         assert!(problem.detail.starts_with(&format!("it was resubmitted by {by} at ")), "{problem:#?}");
         assert!(api.only_queued("orders").body.contains(winner), "what was queued is the winner's");

@@ -30,7 +30,38 @@ async fn nothing_changes_but_the_data_and_the_revision() {
     let before = queued.command.event.clone();
     as_before = as_before.data_json(&bad_order());
     let as_before = as_before.build().expect("an event");
-    assert_eq!(as_before, before.with_extension("commandrevision", 1).expect("a revision"));
+    let expected = before.with_extension("commandrevision", 1).expect("a revision");
+    assert_eq!(as_before, expected.with_extension("repairedby", "client:desk").expect("an operator"));
+}
+
+#[tokio::test]
+async fn the_sender_learns_that_the_data_was_repaired_and_not_by_whom() {
+    let (api, queued, id) = api_with_a_bad_order().await;
+    api.resubmit(&id, json!({ "data": good_order() })).await.accepted();
+    let operation = api.operation(&queued).await;
+    assert_eq!((operation.revision, operation.repaired), (1, true));
+    assert!(!json!(operation).to_string().contains("desk"), "{operation:#?}");
+}
+
+#[tokio::test]
+async fn resubmitting_as_it_is_repairs_nothing_and_undoes_no_repair() {
+    let (api, queued, id) = api_with_a_bad_order().await;
+    api.resubmit(&id, json!({})).await.accepted();
+    let operation = api.operation(&queued).await;
+    assert_eq!((operation.revision, operation.repaired), (1, false));
+    let sent = Queued::read(api.only_queued("orders").body, "orders");
+    assert_eq!(sent.command.repaired_by, None);
+
+    // It fails again and is repaired; that fails for a passing reason, and is resubmitted as it is.
+    let second = api.parks(&sent).await;
+    api.resubmit(&second, json!({ "data": good_order() })).await.accepted();
+    let repaired = Queued::read(api.queued("orders").pop().expect("a message").body, "orders");
+    let third = api.parks(&repaired).await;
+    api.send(post(format!("/parked/{third}/resubmit"), &json!({})).by(client("root"))).await.accepted();
+    let again = Queued::read(api.queued("orders").pop().expect("a message").body, "orders").command;
+    assert_eq!(again.repaired_by.map(|operator| operator.to_string()).as_deref(), Some("client:desk"));
+    let operation = api.operation(&queued).await;
+    assert_eq!((operation.revision, operation.repaired), (3, true));
 }
 
 #[tokio::test]

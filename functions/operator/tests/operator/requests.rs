@@ -65,13 +65,22 @@ async fn a_parameter_beside_a_body_is_refused_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn who_belongs_to_no_tenant_and_is_no_operator_gets_nothing() {
+async fn who_is_not_registered_as_an_operator_gets_nothing_whatever_tenant_is_theirs() {
     let (api, id) = api_with_one().await;
+    api.aws.register(&json!({ "registry_key": "client#shop-client", "entry": "tenant", "tenant": "demo" }));
     let before = api.everything();
+    let strangers = [
+        (client("a-stranger"), "client:a-stranger"),
+        (client("shop-client"), "client:shop-client"),
+        (user("alice", None), "user:alice"),
+        (user("alice", Some("demo")), "user:alice"),
+        (user("alice", Some("NOT ONE")), "user:alice"),
+    ];
     for request in requests(&id) {
-        api.send(request.clone().by(client("a-stranger"))).await.refused("not-permitted");
-        api.send(request.clone().by(user("alice", None))).await.refused("not-permitted");
-        api.send(request.by(user("alice", Some("NOT ONE")))).await.refused("not-permitted");
+        for (claims, who) in &strangers {
+            let problem = api.send(request.clone().by(claims.clone())).await.refused("not-permitted");
+            assert!(problem.detail.starts_with(&format!("no operator is registered as {who};")), "{problem:#?}");
+        }
     }
     assert_eq!(api.everything(), before);
 }

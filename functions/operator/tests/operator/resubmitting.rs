@@ -112,7 +112,7 @@ async fn the_second_time_is_a_conflict_that_says_who_was_first() {
         api.discard(&id, "too late").await.refused("conflict"),
         api.send(post(format!("/parked/{id}/resubmit"), &json!({})).by(client("root"))).await.refused("conflict"),
     ] {
-        let at = problem.detail.strip_prefix("it was resubmitted by desk at ").and_then(Timestamp::parse);
+        let at = problem.detail.strip_prefix("it was resubmitted by client:desk at ").and_then(Timestamp::parse);
         assert!(at.is_some_and(|at| at >= before), "{problem:#?}");
     }
     assert_eq!(api.everything(), changed);
@@ -127,7 +127,7 @@ async fn whoever_saw_an_earlier_parking_cannot_act_on_a_later_one() {
     let later = api.parks(&Queued::read(api.only_queued("orders").body, "orders")).await;
     let before = api.everything();
     let problem = api.discard(&earlier, "what I saw was hopeless").await.refused("conflict");
-    assert!(problem.detail.starts_with("it was resubmitted by desk"), "{problem:#?}");
+    assert!(problem.detail.starts_with("it was resubmitted by client:desk at"), "{problem:#?}");
     api.resubmit(&earlier, json!({})).await.refused("conflict");
     assert_eq!(api.everything(), before);
     api.discard(&later, "still hopeless").await.ok();

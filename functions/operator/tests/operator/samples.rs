@@ -22,6 +22,7 @@ async fn the_recorded_request_resubmits_the_first_of_the_recorded_commands() {
     assert_eq!(event["pathParameters"]["id"], id);
     assert_eq!(event["rawPath"], format!("/parked/{id}/resubmit"));
     let operator = event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"].as_str().expect("a subject");
+    let operator = format!("user:{operator}");
     let key = format!("operator#{operator}");
     api.aws.register(&serde_json::json!({ "registry_key": key, "entry": "operator", "tenant": "demo" }));
     let now = event["requestContext"]["timeEpoch"].as_u64().map(Timestamp::from_millis).expect("a time");
@@ -33,6 +34,6 @@ async fn the_recorded_request_resubmits_the_first_of_the_recorded_commands() {
     let detail = api.detail(&id).await;
     assert_eq!(
         (detail["history"][1]["by"].as_str(), &detail["history"][1]["at"]),
-        (Some(operator), &serde_json::json!(now))
+        (Some(operator.as_str()), &serde_json::json!(now))
     );
 }

@@ -43,6 +43,7 @@ async fn commit(aws: &Aws, stream: &str, number: u64, first_version: u64, sizes:
             operation: "op".into(),
             correlation: "co".into(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            ..Cause::default()
         },
     };
     let events: Vec<_> = sizes.iter().map(event).collect();

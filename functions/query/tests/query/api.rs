@@ -8,6 +8,7 @@ use kernel::command::Command;
 use kernel::domain_event::{Cause, StoredEvent};
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::operation::Status;
+use kernel::principal::Principal;
 use kernel::problem::Problem;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
@@ -247,6 +248,13 @@ impl Api {
         self.commit(&stream, record, &[], at).await;
     }
 
+    /// A command handler gave this command its outcome: success, with what `record` makes of it.
+    pub async fn handles_as(&self, command: &Accepted, record: impl FnOnce(OperationRecord) -> OperationRecord) {
+        let stream = format!("{}/orders/O-1001", command.tenant);
+        let record = record(self::record(command, Status::Succeeded, self.now()));
+        self.commit(&stream, record, &[], self.now()).await;
+    }
+
     /// This command was sent back to its queue so often.
     pub async fn retries(&self, command: &Accepted, attempt: u32, problem: Problem, at: Timestamp) {
         let record = OperationRecord {
@@ -260,12 +268,24 @@ impl Api {
 
     /// A command made these events happen.
     pub async fn happens(&self, stream: &str, events: &[(&str, Value)], at: Timestamp) -> Accepted {
+        self.happens_by(None, stream, events, at).await
+    }
+
+    /// The same, of a command that this principal sent.
+    pub async fn happens_by(
+        &self,
+        principal: Option<Principal>,
+        stream: &str,
+        events: &[(&str, Value)],
+        at: Timestamp,
+    ) -> Accepted {
         let tenant = stream.split('/').next().unwrap_or_default();
         let id = format!("{stream} at {at}, after {}", self.aws.calls().len());
         let command = self.accepts(tenant, &id, &Value::Null, at);
         let mut record = record(&command, Status::Succeeded, at);
         let parsed = StreamId::parse(stream).expect("a stream");
         let loaded = self.events.load(context(&parsed), &parsed).await.expect("a stream");
+        record.principal = principal;
         record.context = parsed.context.clone();
         record.subject = parsed.aggregate.to_string();
         record.resource = Some(format!("/{}/{}", parsed.context, parsed.aggregate));
@@ -281,6 +301,9 @@ impl Api {
             operation: self.accepts("demo", "cause", &Value::Null, at).receipt.to_string(),
             correlation: "cart-7".to_owned(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            principal: operation.principal.clone(),
+            revision: operation.revision,
+            repaired_by: operation.repaired_by.clone(),
         };
         let stored = |(ty, data): &(&str, Value)| StoredEvent {
             ty: (*ty).to_owned(),
@@ -368,10 +391,12 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         context: "orders".to_owned(),
         command_type: "SubmitOrder".to_owned(),
         subject: "O-1001".to_owned(),
+        principal: None,
         resource: None,
         version: None,
         problem: None,
         revision: 0,
+        repaired_by: None,
         attempt: None,
         failed_at: None,
         accepted_at: Some(receipt.accepted_at),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel::operation::{Operation, Resource, Status};
+use kernel::principal::{Principal, PrincipalKind};
 use kernel::problem::{Fault, Problem};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -221,11 +222,21 @@ fn operations_and_problems_are_described_as_they_are_serialised() {
     let resource = Resource { href: "https://api.example/orders/O-1?version=1".into(), version: 1 };
     assert_describes("Resource", &resource, &resource);
 
+    let principal = Principal::read("user:alice");
+    assert_describes("Principal", &principal, &principal);
+    for kind in [PrincipalKind::User, PrincipalKind::ServiceAccount, PrincipalKind::System, PrincipalKind::Unknown] {
+        let principal = Principal { kind, ..principal.clone() };
+        Description::read().hold_value(schema("Principal"), &json!(principal), &|| principal.to_string());
+    }
+
     let bare = Operation::accepted("A".repeat(74), second(0));
     let mut operation = bare.clone();
     operation.finished_at = Some(second(1));
     operation.ty = Some("SubmitOrder".into());
     operation.subject = Some("O-1".into());
+    operation.principal = Some(principal.clone());
+    operation.revision = 2;
+    operation.repaired = true;
     operation.resource = Some(resource);
     operation.attempt = Some(1);
     operation.error = Some(problem);

@@ -1,6 +1,7 @@
 //! `GET /{collection}/{id}/history`.
 
 use kernel::cloud_event::{CloudEvent, Submission, from_http};
+use kernel::principal::Principal;
 use serde_json::json;
 
 use crate::api::{Answer, Api, client, get, second, submitted};
@@ -47,6 +48,18 @@ async fn what_happened_comes_as_a_batch_of_cloud_events_oldest_first() {
     assert_eq!(text("tenantid"), "demo");
     assert_eq!(text("correlationid"), "cart-7");
     assert_eq!(answer.next(), None);
+}
+
+#[tokio::test]
+async fn history_says_who_did_it() {
+    let api = cancelled_order().await;
+    let reason = json!({ "reason": "again" });
+    api.happens_by(Some(Principal::read("user:alice")), STREAM, &[("OrderCancelled", reason)], second(20)).await;
+    let events = events(&api.get(HISTORY).await.ok());
+    let [.., before, last] = &events[..] else { panic!("{events:#?}") };
+    let text = |event: &CloudEvent, name: &str| event.extension(name).map(ToString::to_string);
+    assert_eq!((text(last, "authid").as_deref(), text(last, "authtype").as_deref()), (Some("alice"), Some("user")));
+    assert_eq!((text(before, "authid"), text(before, "authtype")), (None, None), "a release before stored it");
 }
 
 #[tokio::test]

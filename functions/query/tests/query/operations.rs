@@ -1,8 +1,10 @@
 //! `GET /operations/{id}`: from the receipt to the outcome.
 
 use kernel::operation::{LONGEST_WAY, Status};
+use kernel::principal::Principal;
 use kernel::problem::Problem;
 use serde_json::{Value, json};
+use store::operations::OperationRecord;
 
 use crate::api::{Accepted, Api, client, get};
 
@@ -97,19 +99,44 @@ async fn a_retried_operation_says_how_often() {
 }
 
 #[tokio::test]
+async fn an_operation_says_who_sent_its_command_and_that_its_data_was_repaired() {
+    let api = Api::new();
+    let command = api.accepts("demo", "c1", &json!(1), api.now());
+    api.handles_as(&command, |record| record).await;
+    let operation = api.get(path(&command)).await.ok().json();
+    for unknown in ["principal", "revision", "repaired"] {
+        assert!(operation.get(unknown).is_none(), "a release before wrote it: {operation:#}");
+    }
+    let alice = Some(Principal::read("user:alice"));
+    for (revision, repaired_by) in [(0, None), (1, None), (2, Some(Principal::read("user:olga")))] {
+        let command = api.accepts("demo", &format!("c-{revision}"), &json!(1), api.now());
+        let repaired = repaired_by.is_some();
+        let record = |record| OperationRecord { principal: alice.clone(), revision, repaired_by, ..record };
+        api.handles_as(&command, record).await;
+        let answer = api.get(path(&command)).await.ok();
+        let operation = answer.json();
+        assert_eq!(operation["principal"], json!({ "id": "alice", "type": "user" }));
+        assert_eq!(operation.get("revision"), Some(&json!(revision)).filter(|_| revision > 0), "{operation:#}");
+        assert_eq!(operation.get("repaired"), Some(&json!(true)).filter(|_| repaired), "{operation:#}");
+        assert!(!answer.text.contains("olga"), "who repaired it is not for its sender: {operation:#}");
+    }
+}
+
+#[tokio::test]
 async fn other_content_under_the_same_id_is_rejected_and_the_first_outcome_stays() {
     let api = Api::new();
     let first = api.accepts("demo", "c1", &json!({ "amount": 1 }), api.now());
     let other = api.accepts("demo", "c1", &json!({ "amount": 2 }), api.now());
     for outcome in [Status::Retrying, Status::Succeeded] {
-        api.handles(&first, outcome, None, api.now()).await;
+        let principal = Some(Principal::read("user:alice"));
+        api.handles_as(&first, |record| OperationRecord { outcome, principal, ..record }).await;
         assert_eq!(api.get(path(&first)).await.ok().json()["status"], outcome.as_str());
         let answer = api.get(path(&other)).await.ok();
         let operation = answer.json();
         assert_eq!(operation["status"], "rejected", "{operation:#}");
         assert_eq!(operation["error"]["type"], "urn:waybill:problem:id-reused");
         assert_eq!(operation["id"], other.receipt.to_string());
-        for of_the_first in ["type", "subject", "resource"] {
+        for of_the_first in ["type", "subject", "resource", "principal", "revision", "repaired"] {
             assert!(operation.get(of_the_first).is_none(), "{operation:#}");
         }
     }

@@ -37,7 +37,7 @@ impl ReadModel for Fragile {
 fn target(order: &str) -> (Key, Target) {
     let stream = StreamId::parse(&format!("acme/orders/{order}")).expect("a stream");
     let (tenant, id) = (stream.tenant.clone(), stream.aggregate.clone());
-    let cause = Cause { operation: "op".into(), correlation: "co".into(), traceparent: None };
+    let cause = Cause { operation: "op".into(), correlation: "co".into(), ..Cause::default() };
     let data = RawValue::from_string("{}".into()).expect("JSON");
     let event = StoredEvent { ty: "Happened".into(), schema: 1, data, cause };
     let event = RecordedEvent { stream: stream.clone(), version: 1, time: Timestamp::from_millis(0), event };

@@ -26,8 +26,8 @@ impl Api {
     fn new() -> Self {
         let aws = Aws::new();
         let api = Self { redrive: crate::settings::redrive(&aws), aws };
-        api.aws.register(&json!({ "registry_key": "operator#olga", "entry": "operator" }));
-        api.aws.register(&json!({ "registry_key": "operator#tina", "entry": "operator", "tenant": "acme" }));
+        api.aws.register(&json!({ "registry_key": "operator#user:olga", "entry": "operator" }));
+        api.aws.register(&json!({ "registry_key": "operator#user:tina", "entry": "operator", "tenant": "acme" }));
         api
     }
 

@@ -11,5 +11,5 @@ pub(crate) fn decide(state: &State, command: &Command, envelope: &Envelope) -> D
     if state.latest_run.as_ref() == Some(run) {
         return Decision::nothing();
     }
-    Decision::of(CheckRecorded { run: run.clone(), recorded_by: envelope.principal.clone() })
+    Decision::of(CheckRecorded { run: run.clone(), recorded_by: envelope.principal.id.clone() })
 }

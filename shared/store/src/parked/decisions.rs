@@ -3,7 +3,9 @@
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use kernel::command::Header;
 use kernel::operation::Status;
+use kernel::principal::Principal;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -63,17 +65,7 @@ impl Parked {
             actions.push(self.keep_earlier(parked));
         }
         if let Some(operation) = self.if_parked(&parked.summary) {
-            let problem = Problem::retrying("an operator has resubmitted it");
-            actions.push(update_action(
-                operation
-                    .update_expression(
-                        "SET outcome = :retrying, revision = :next, problem = :problem, recorded_at = :now REMOVE attempt",
-                    )
-                    .expression_attribute_values(":retrying", s(Status::Retrying.as_str()))
-                    .expression_attribute_values(":next", n(revision + 1))
-                    .expression_attribute_values(":problem", s(problem.to_json()))
-                    .expression_attribute_values(":now", s(at)),
-            ));
+            actions.push(update_action(reopened(operation, revision + 1, &message, at)));
         }
         transact(&self.client, actions).await?;
         let mut resubmitted = parked.clone();
@@ -188,6 +180,27 @@ impl Parked {
             .expression_attribute_values(":revision", n(message.revision));
         Some(update)
     }
+}
+
+/// An update of a command's operation: it is retried in this revision, whose message this is.
+fn reopened(operation: UpdateBuilder, revision: u32, message: &str, at: Timestamp) -> UpdateBuilder {
+    let problem = Problem::retrying("an operator has resubmitted it");
+    let reopened = operation
+        .expression_attribute_values(":retrying", s(Status::Retrying.as_str()))
+        .expression_attribute_values(":next", n(revision))
+        .expression_attribute_values(":problem", s(problem.to_json()))
+        .expression_attribute_values(":now", s(at));
+    let set = "SET outcome = :retrying, revision = :next, problem = :problem, recorded_at = :now";
+    match Header::read(message).and_then(|header| header.repaired_by) {
+        Some(operator) => reopened
+            .update_expression(format!("{set}, repaired_by = :operator REMOVE attempt"))
+            .expression_attribute_values(":operator", attribute(&operator)),
+        None => reopened.update_expression(format!("{set} REMOVE attempt")),
+    }
+}
+
+fn attribute(operator: &Principal) -> AttributeValue {
+    serde_dynamo::to_attribute_value(operator).expect("a principal has string keys and plain values")
 }
 
 fn update_action(update: UpdateBuilder) -> TransactWriteItem {

@@ -1,6 +1,7 @@
 //! The registry: tenants, their clients, settings and schemas.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::principal::Principal;
 use store::StoreError;
 use store::registry::{Grant, Operator, ReadGrant, Route, TenantSchema};
 use testkit::{Fault, TABLES};
@@ -90,25 +91,49 @@ async fn a_machine_client_belongs_to_a_tenant() {
 #[tokio::test]
 async fn an_operator_is_a_tenants_or_the_platforms() {
     let world = world_with(&[
-        &[("registry_key", "operator#desk"), ("entry", "operator"), ("tenant", "acme")],
-        &[("registry_key", "operator#root"), ("entry", "operator")],
-        &[("registry_key", "operator#clerk"), ("entry", "note")],
+        &[("registry_key", "operator#client:desk"), ("entry", "operator"), ("tenant", "acme")],
+        &[("registry_key", "operator#user:root"), ("entry", "operator")],
+        &[("registry_key", "operator#client:clerk"), ("entry", "note")],
         &[("registry_key", "client#shop"), ("entry", "tenant"), ("tenant", "acme")],
     ])
     .await;
-    let operator = async |id| world.registry.operator(id).await.expect("read");
-    assert_eq!(operator("desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
-    assert_eq!(operator("root").await, Some(Operator { tenant: None }));
-    for nobody in ["clerk", "shop", "", "Desk"] {
+    let operator = async |principal| world.registry.operator(&Principal::read(principal)).await.expect("read");
+    assert_eq!(operator("client:desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
+    assert_eq!(operator("user:root").await, Some(Operator { tenant: None }));
+    for nobody in ["client:clerk", "client:shop", "client:", "client:Desk", "user:desk", "client:root", "system:root"] {
         assert_eq!(operator(nobody).await, None, "{nobody}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_without_a_prefix_is_a_client() {
+    let world = world_with(&[
+        &[("registry_key", "operator#desk"), ("entry", "operator"), ("tenant", "acme")],
+        &[("registry_key", "operator#user:jane"), ("entry", "operator")],
+    ])
+    .await;
+    let operator = async |principal| world.registry.operator(&Principal::read(principal)).await.expect("read");
+    assert_eq!(operator("client:desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
+    assert_eq!(operator("user:desk").await, None);
+    assert_eq!(operator("client:user:jane").await, None, "a client that is called like a user's entry");
+}
+
+#[tokio::test]
+async fn an_entry_with_a_prefix_counts_before_one_without() {
+    let world = world_with(&[
+        &[("registry_key", "operator#desk"), ("entry", "operator")],
+        &[("registry_key", "operator#client:desk"), ("entry", "operator"), ("tenant", "acme")],
+    ])
+    .await;
+    let found = world.registry.operator(&Principal::read("client:desk")).await.expect("read");
+    assert_eq!(found, Some(Operator { tenant: Some(tenant("acme")) }));
 }
 
 #[tokio::test]
 async fn an_operator_of_what_is_no_tenant_is_an_error_and_not_the_platforms() {
     for wrong in ["No Tenant", ""] {
         let world = world_with(&[&[("registry_key", "operator#desk"), ("entry", "operator"), ("tenant", wrong)]]).await;
-        let found = world.registry.operator("desk").await;
+        let found = world.registry.operator(&Principal::read("client:desk")).await;
         assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{wrong}: {found:?}");
     }
 }
@@ -121,7 +146,7 @@ async fn an_operator_whose_tenant_is_null_is_an_error_and_not_the_platforms() {
         let put = world.aws.dynamodb().put_item().table_name(TABLES.registry);
         let put = put.item("registry_key", text("operator#desk")).item("entry", text("operator"));
         put.item("tenant", null.clone()).send().await.expect("a registry entry");
-        let found = world.registry.operator("desk").await;
+        let found = world.registry.operator(&Principal::read("client:desk")).await;
         assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{null:?}: {found:?}");
     }
 }

@@ -9,6 +9,7 @@ use kernel::context::{Aggregate, Context, Decided};
 use kernel::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use kernel::message::Message;
 use kernel::operation::Status;
+use kernel::principal::Principal;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
@@ -129,11 +130,12 @@ pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
     Command {
         stream: stream.clone(),
         receipt: receipt(id, &event),
-        principal: "somebody".to_owned(),
+        principal: Principal::read("user:somebody"),
         correlation: "c-1".to_owned(),
         traceparent: None,
         revision: 0,
         expected_version: None,
+        repaired_by: None,
         event,
     }
 }

@@ -17,5 +17,5 @@ pub(crate) fn decide(state: State, command: &Command, envelope: &Envelope) -> Re
 }
 
 fn open(command: &Open__Name__, envelope: &Envelope) -> Decision<Event> {
-    Decision::of(__Name__Opened { title: command.title.clone(), opened_by: envelope.principal.clone() })
+    Decision::of(__Name__Opened { title: command.title.clone(), opened_by: envelope.principal.id.clone() })
 }
