@@ -15,7 +15,7 @@ pub const MEMORY_OF_A_CORE: f64 = 1769.0;
 pub const LAMBDA_LOG_BYTES: f64 = 550.0;
 
 /// Bytes of a request's line in the API's access log.
-pub const ACCESS_LOG_BYTES: f64 = 420.0;
+pub const ACCESS_LOG_BYTES: f64 = 540.0;
 
 /// What CloudWatch adds to each line that it takes in.
 pub const LINE_OVERHEAD_BYTES: f64 = 26.0;

@@ -20,7 +20,7 @@ def main():
     parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
     stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
 
-    checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users)
+    checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users, not_by_password_alone)
     findings = [finding for check in checks for finding in check(stack)]
     for finding in findings:
         print(finding)
@@ -132,6 +132,15 @@ def not_by_users(stack):
             yield f"{name} lets users write their own tenant"
         if client["GenerateSecret"] and client.get("ExplicitAuthFlows") != ["ALLOW_REFRESH_TOKEN_AUTH"]:
             yield f"{name} is a machine's, and lets users sign in"
+
+
+def not_by_password_alone(stack):
+    """In production users have a second factor, an authenticator app: the pool may send no text messages."""
+    if stack.values["Stage"] != "production":
+        return
+    for name, pool in stack.of_type("AWS::Cognito::UserPool").items():
+        if (pool.get("MfaConfiguration"), pool.get("EnabledMfas")) != ("ON", ["SOFTWARE_TOKEN_MFA"]):
+            yield f"{name} lets users in by their password alone"
 
 
 if __name__ == "__main__":
