@@ -65,7 +65,7 @@ impl PrincipalKind {
 }
 
 impl Principal {
-    /// Most bytes of an id. OpenID Connect Core, section 2, allows `sub` 255 ASCII characters.
+    /// Most bytes of an id. The core of OIDC, section 2, allows `sub` 255 ASCII characters.
     pub const MAX_ID: usize = 255;
 
     /// A principal whom a token names. The id is recorded and shown wherever they act, so it is short, and each of its
