@@ -137,7 +137,7 @@ impl OperationRecord {
         operation.status = self.outcome;
         operation.ty = Some(self.command_type.clone());
         operation.subject = Some(self.subject.clone());
-        operation.principal = self.principal.clone();
+        operation.principal.clone_from(&self.principal);
         operation.revision = self.revision;
         operation.repaired = self.repaired_by.is_some();
         operation.resource = self
