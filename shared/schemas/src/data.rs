@@ -1,15 +1,22 @@
 //! What holds for every command's data, before any schema.
 
-use kernel::cloud_event::strict_json;
-use kernel::problem::Problem;
+use kernel::cloud_event::{first_inexact_number, strict_json};
+use kernel::problem::{Fault, Problem};
 use serde_json::Value;
 
-/// Reads a command's data: JSON with one meaning, not nested too deeply, and fit for every queue on its way.
+/// Reads a command's data: JSON with one meaning, not nested too deeply, fit for every queue on its way, and without numbers
+/// that would be read as others.
 pub fn command_data(json: &str) -> Result<Value, Problem> {
     let malformed = |detail: String| Problem::malformed_event(detail).about("data");
     let data = strict_json(json).map_err(|invalid| malformed(invalid.to_string()))?;
     if !can_be_sent(&data) {
         return Err(malformed("data must not hold the noncharacters U+FFFE and U+FFFF".to_owned()));
+    }
+    if let Some(pointer) = first_inexact_number(json) {
+        let detail = "the number cannot be read exactly: send a whole number of at most 64 bits, a fraction of at most 17 \
+                      significant digits that a double has as well, or a string";
+        let fault = Fault { pointer: Some(pointer), index: None, ty: None, attribute: None, detail: detail.to_owned() };
+        return Err(Problem::invalid_data(detail).about("data").listing(vec![fault]));
     }
     Ok(data)
 }

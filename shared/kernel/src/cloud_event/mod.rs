@@ -5,7 +5,8 @@
 //! - `rules`, `media_type`, `payload`: those rules, for attributes, for `datacontenttype` and for `data`
 //! - `json_format`: structured mode's JSON text, one event or a batch
 //! - `http`, `headers`: the content modes, and binary mode's headers
-//! - `strict_json`, `canonical`: `data` as a value, and that value as the one text a digest is taken of
+//! - `strict_json`, `numbers`, `canonical`: `data` as a value, which of its numbers would not be read as sent, and that
+//!   value as the one text a digest is taken of
 //!
 //! Not here: JSON Schema, routing, limits on size. A caller states those.
 
@@ -18,6 +19,7 @@ mod invalid;
 mod json_format;
 mod json_text;
 mod media_type;
+mod numbers;
 mod payload;
 mod rules;
 mod strict_json;
@@ -32,6 +34,7 @@ pub use canonical::canonical;
 pub use http::{HttpError, Mode, Submission, from_http};
 pub use invalid::Invalid;
 pub use json_format::batch_to_json;
+pub use numbers::first_inexact_number;
 pub use strict_json::{MAX_DEPTH, strict_json};
 pub use value::{Data, Value};
 
