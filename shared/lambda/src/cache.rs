@@ -41,6 +41,8 @@ struct Shared<V, E> {
     what: &'static str,
     load: Box<dyn Fn(String) -> Loading<V, E> + Send + Sync>,
     fresh_for: Duration,
+    /// What a value takes, in bytes, besides what is the same for all.
+    weigh: fn(&V) -> usize,
     entries: Mutex<HashMap<String, Entry<V>>>,
 }
 
@@ -67,6 +69,9 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 /// More keys than any deployment has callers; beyond it the cache starts anew, for callers choose the keys.
 const MAX_ENTRIES: usize = 10_000;
 
+/// Bytes of all values, beyond which it starts anew as well: a quarter of what the smallest function has.
+const MAX_WEIGHT: usize = 64 * 1024 * 1024;
+
 impl<V: Send + Sync + 'static, E: LoadError> Cache<V, E> {
     /// Values older than `fresh_for` are refreshed in the background by the next who asks. `what` they are about, such
     /// as "tenant", stands before the key in logs.
@@ -75,8 +80,17 @@ impl<V: Send + Sync + 'static, E: LoadError> Cache<V, E> {
         L: Fn(String) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
+        Self::weighing(what, fresh_for, |_| 0, load)
+    }
+
+    /// The same, of values that may be heavy: `weigh` says how many bytes one takes.
+    pub fn weighing<F, L>(what: &'static str, fresh_for: Duration, weigh: fn(&V) -> usize, load: L) -> Self
+    where
+        L: Fn(String) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
+    {
         let load = Box::new(move |key| Box::pin(load(key)) as Loading<V, E>);
-        Self { shared: Arc::new(Shared { what, load, fresh_for, entries: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { what, load, fresh_for, weigh, entries: Mutex::default() }) }
     }
 
     /// The value as it is now at its source.
@@ -137,7 +151,10 @@ impl<V, E: LoadError> Shared<V, E> {
                 let now = Instant::now();
                 let entry = Entry { value: value.clone(), read_at: now, asked_at: now, refreshing_since: None };
                 let mut entries = self.entries();
-                if entries.len() >= MAX_ENTRIES && !entries.contains_key(key) {
+                entries.remove(key);
+                let values = entries.values().filter_map(|entry| entry.value.as_ref()).chain(&value);
+                let weight: usize = values.map(|value| (self.weigh)(value)).sum();
+                if entries.len() >= MAX_ENTRIES || weight > MAX_WEIGHT {
                     entries.clear();
                 }
                 entries.insert(key.to_owned(), entry);
@@ -242,6 +259,17 @@ mod tests {
         value(&cache, "acme").await;
         tokio::task::yield_now().await;
         assert_eq!(value(&cache, "acme").await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_heavy_together_is_not_kept() {
+        let load = |_| async { Ok::<_, StoreError>(Some(MAX_WEIGHT / 3)) };
+        let cache = Cache::weighing(Duration::from_mins(1), |weight| *weight, load);
+        let kept = || cache.shared.entries().len();
+        for (key, expected) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("d", 1), ("e", 2)] {
+            assert!(cache.get(key).await.expect("a value").is_some());
+            assert_eq!(kept(), expected, "{key}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,11 +3,14 @@
 use kernel::ids::InvalidId;
 use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use lambda_http::{Body, Response};
 use store::StoreError;
 
 use crate::caller::UnknownCaller;
+use crate::content;
 use crate::receipt_keys::NoKeys;
 
 /// An answer with a JSON body that no cache on the way may keep.
@@ -27,8 +30,14 @@ pub fn problem(problem: &Problem) -> Response<Body> {
     if let Some(seconds) = problem.retry_after.or(outage) {
         set(&mut answer, RETRY_AFTER, &seconds.to_string());
     }
-    if status == StatusCode::UNAUTHORIZED {
-        set(&mut answer, WWW_AUTHENTICATE, "Bearer"); // RFC 9110, section 15.5.2
+    match status {
+        // RFC 9110, section 15.5.2
+        StatusCode::UNAUTHORIZED => set(&mut answer, WWW_AUTHENTICATE, "Bearer"),
+        // RFC 9110, section 12.5.3: of a 415 for the coding, and of no other.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if problem.attribute.as_deref() == Some(CONTENT_ENCODING.as_str()) => {
+            set(&mut answer, ACCEPT_ENCODING, content::ACCEPTED);
+        }
+        _ => {}
     }
     answer
 }

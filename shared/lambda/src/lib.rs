@@ -1,4 +1,4 @@
-//! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, requests,
+//! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, requests, bodies,
 //! problems, partial batches, a client of other HTTP APIs.
 
 pub mod aws;
@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cache;
 pub mod caller;
 pub mod claims;
+pub mod content;
 pub mod http;
 pub mod receipt_keys;
 pub mod request;

@@ -9,6 +9,8 @@ use lambda_http::http::header::IF_NONE_MATCH;
 use lambda_http::{Request, RequestExt as _};
 use serde::de::DeserializeOwned;
 
+use crate::content;
+
 /// The path below the API's own address, without slashes at its ends. Behind a domain's base path, the gateway leaves
 /// that in front.
 pub fn path(request: &Request, public_url: &str) -> String {
@@ -33,12 +35,15 @@ pub fn has_already(request: &Request, etag: &str) -> bool {
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
+/// The longest body that [`object`] reads, in bytes: a command's data, which has 256 KiB at most, and some words about it.
+const MAX_OBJECT: usize = 320 * 1024;
+
 /// Reads the body as a JSON object, whatever the content type says. No body at all is an object without members.
 ///
 /// Whoever asks by a body does so by that alone: a query parameter is refused, for what it says would not be done.
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     Parameters::of(request).expect_only(&[])?;
-    let body: &[u8] = request.body().as_ref();
+    let body = content::decoded(request, MAX_OBJECT).map_err(|bad| bad.into_problem(Problem::bad_request))?;
     let body = body.trim_ascii();
     let body = if body.is_empty() { b"{}" } else { body };
     // A sequence would do for a struct.
