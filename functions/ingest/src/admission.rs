@@ -14,7 +14,7 @@ use lambda::caller::Caller;
 use lambda::trace;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use messaging::{Outgoing, Queues};
-use schemas::{Bundled, command_data};
+use schemas::{Budget, Bundled, command_data};
 use serde_json::Value;
 use tracing::Span;
 
@@ -57,18 +57,25 @@ impl Admitted {
     }
 }
 
+/// Who sends a request's events, for whom, and as part of which trace.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    pub caller: &'a Caller,
+    pub tenant: &'a Tenant,
+    pub traceparent: &'a str,
+}
+
 impl Admission {
-    /// Checks grant, route, data and subject, and seals the message.
+    /// Checks grant, route, data and subject, and seals the message. `budget` is what is left of the request's.
     pub fn admit(
         &self,
         event: CloudEvent,
         keys: &ReceiptKeys,
-        tenant: &Tenant,
-        caller: &Caller,
+        sender: Sender<'_>,
         now: Timestamp,
-        traceparent: &str,
+        budget: &mut Budget,
     ) -> Result<Admitted, Problem> {
-        let Caller { tenant: tenant_id, principal } = caller;
+        let Sender { caller: Caller { tenant: tenant_id, principal }, tenant, traceparent } = sender;
         if !grants::permit(&tenant.settings.grants, principal, event.ty(), event.source()) {
             return Err(Problem::not_permitted(format!(
                 "no grant lets {principal} send {} from {}",
@@ -83,12 +90,12 @@ impl Admission {
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
         let (queue_url, event) = if let Some(queue) = own_queue {
-            (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant)?)
+            (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant, budget)?)
         } else {
             let context = context.ok_or_else(|| {
                 Problem::unknown_type(format!("no context here takes a command called {}", event.ty())).about("type")
             })?;
-            (self.queues.commands(context.name), self.checked_for_context(event, &data, context, tenant)?)
+            (self.queues.commands(context.name), self.checked_for_context(event, &data, context, tenant, budget)?)
         };
         let command_key = CommandKey::of(tenant_id, event.source(), event.id());
         let aggregate = Command::aggregate(&event, command_key).ok_or_else(|| {
@@ -114,21 +121,26 @@ impl Admission {
         Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent })
     }
 
-    /// For a context of this build: its schema must accept the data. A schema of the tenant's own, where the event
-    /// names one, must as well; it narrows what the context takes and never widens it.
+    /// For a context of this build: its schema must accept the data, and so must what the tenant has registered for the
+    /// type: the schema that the event names, or, where it names none of those, each of them. They narrow what the context
+    /// takes and never widen it.
     fn checked_for_context(
         &self,
         mut event: CloudEvent,
         data: &Value,
         context: &Context,
         tenant: &Tenant,
+        budget: &mut Budget,
     ) -> Result<CloudEvent, Problem> {
         let version = event.dataschema().and_then(|uri| self.bundled.version_in(uri, context, event.ty()));
-        if let (None, Some(uri)) = (version, event.dataschema()) {
-            tenant.schemas.named(uri, event.ty())?.check(data)?;
-        }
+        let own = event.dataschema().filter(|_| version.is_none());
+        let own = own.map(|uri| tenant.schemas.named(uri, event.ty())).transpose()?;
         let (version, schema) = self.bundled.of_command(event.ty(), version).ok_or_else(|| unknown_schema(&event))?;
-        schema.check(data)?;
+        schema.check(data, budget)?;
+        match own {
+            Some(named) => named.check(data, budget)?,
+            None => tenant.schemas.check_by_all(event.ty(), data, budget)?,
+        }
         let uri = self.bundled.uri(context, event.ty(), version);
         event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
         Ok(event)
@@ -141,18 +153,19 @@ impl Admission {
         data: &Value,
         context: Option<&'static Context>,
         tenant: &Tenant,
+        budget: &mut Budget,
     ) -> Result<CloudEvent, Problem> {
         if let Some(context) = context {
             let named = event.dataschema();
             if named.is_none_or(|uri| self.bundled.version_in(uri, context, event.ty()).is_some()) {
-                return self.checked_for_context(event, data, context, tenant);
+                return self.checked_for_context(event, data, context, tenant, budget);
             }
         }
         let (uri, schema) = match event.dataschema() {
             Some(uri) => (uri.to_owned(), tenant.schemas.named(uri, event.ty())?),
             None => tenant.schemas.only_one_for(event.ty())?,
         };
-        schema.check(data)?;
+        schema.check(data, budget)?;
         event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
         Ok(event)
     }

@@ -15,12 +15,14 @@ mod routes;
 pub mod settings;
 pub mod tenants;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
+use lambda::content::{self, BadContent};
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
@@ -29,13 +31,20 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use messaging::CommandQueue;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
+use schemas::Budget;
 
-use crate::admission::{Admission, Admitted};
+use crate::admission::{Admission, Admitted, Sender};
 use crate::limits::{Limits, Throttled};
 use crate::tenants::{Tenant, Tenants};
 
 /// Events in one batch. A sender with more sends more batches.
 pub const MAX_BATCH: usize = 100;
+
+/// Bytes of a batch, uncompressed: what Lambda takes as one request.
+pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
+
+/// Faults of a batch that are listed beside the first one of each event.
+const MOST_FAULTS: usize = 100;
 
 /// Takes commands in.
 pub struct Ingest {
@@ -74,8 +83,11 @@ impl Ingest {
         tracing::Span::current().record("trace_id", trace::id(&traceparent));
         self.look(&caller, &tenant, commands_at_first_sight(request), now)?;
         let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
-        let admit = |event| self.admission.admit(event, &keys, &tenant, &caller, now, &traceparent);
-        match read(request)? {
+        let sender = Sender { caller: &caller, tenant: &tenant, traceparent: &traceparent };
+        let mut budget = Budget::for_request();
+        let mut admit = |event| self.admission.admit(event, &keys, sender, now, &mut budget);
+        let body = body(request)?;
+        match read(request, &body)? {
             Submission::Single(event) => {
                 let admitted = admit(preconditions::applied(request.headers(), event)?)?;
                 self.limit(&caller, &tenant, std::slice::from_ref(&admitted), now)?;
@@ -87,7 +99,7 @@ impl Ingest {
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
                 self.look(&caller, &tenant, events.len(), now)?;
-                let all = admit_all(events, admit)?;
+                let all = admit_all(&events, &mut admit)?;
                 self.limit(&caller, &tenant, &all, now)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(&caller), admitted.context)).collect();
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
@@ -141,43 +153,58 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-fn read(request: &Request) -> Result<Submission, Problem> {
+fn mode(request: &Request) -> Mode {
+    Mode::of(header(request, "content-type").unwrap_or_default())
+}
+
+/// The body, uncompressed, if it is of a size that is taken.
+fn body(request: &Request) -> Result<Cow<'_, [u8]>, Problem> {
+    let is_batch = mode(request) == Mode::Batch;
+    let most = if is_batch { MAX_BATCH_BYTES } else { MAX_MESSAGE_BYTES };
+    content::decoded(request, most).map_err(|bad| match bad {
+        BadContent::TooLarge(_) if !is_batch => too_large(),
+        bad => bad.into_problem(Problem::malformed_event),
+    })
+}
+
+fn read<'a>(request: &Request, body: &'a [u8]) -> Result<Submission<'a>, Problem> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let body: &[u8] = request.body().as_ref();
-    let mode = Mode::of(header(request, "content-type").unwrap_or_default());
-    if mode != Mode::Batch && body.len() > MAX_MESSAGE_BYTES {
-        return Err(too_large());
-    }
-    let submission = from_http(headers, body).map_err(|error| match error {
+    from_http(headers, body, MAX_BATCH).map_err(|error| match error {
         HttpError::UnsupportedMediaType { .. } => {
             Problem::unsupported_media_type(error.to_string()).about("content-type")
         }
+        HttpError::TooManyEvents { .. } => Problem::too_large(error.to_string()),
         HttpError::Malformed(invalid) => malformed(&invalid),
-    })?;
-    match &submission {
-        Submission::Batch(events) if events.len() > MAX_BATCH => {
-            Err(Problem::too_large(format!("a batch takes at most {MAX_BATCH} events; send several")))
-        }
-        _ => Ok(submission),
-    }
+    })
 }
 
-/// All of them, or the faults of each that cannot be taken.
+/// All of them, or the faults of each that cannot be taken. Sizes come first: nothing is read where one is too large.
 pub fn admit_all(
-    events: Vec<Result<CloudEvent, kernel::cloud_event::Invalid>>,
-    admit: impl Fn(CloudEvent) -> Result<Admitted, Problem>,
+    events: &[&str],
+    mut admit: impl FnMut(CloudEvent) -> Result<Admitted, Problem>,
 ) -> Result<Vec<Admitted>, Problem> {
-    let mut all = Vec::with_capacity(events.len());
+    let within = |event: &&str| if event.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(()) };
+    all_of(events, within)?;
+    // One after the other: of each, only what is to be queued stays in memory.
+    all_of(events, |event| {
+        CloudEvent::from_json(event.as_bytes()).map_err(|invalid| malformed(&invalid)).and_then(&mut admit)
+    })
+}
+
+/// What becomes of each event, or the faults of those that nothing does.
+fn all_of<T>(events: &[&str], mut each: impl FnMut(&&str) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+    let mut all = Vec::new();
     let mut faults = Vec::new();
     let mut at_fault = 0;
-    for (index, event) in events.into_iter().enumerate() {
-        match event.map_err(|invalid| malformed(&invalid)).and_then(&admit) {
-            Ok(admitted) => all.push(admitted),
+    for (index, event) in events.iter().enumerate() {
+        match each(event) {
+            Ok(done) => all.push(done),
             // Not the batch's fault.
             Err(problem) if problem.status >= 500 => return Err(problem),
             Err(problem) => {
                 at_fault += 1;
-                faults.extend(faults_at(index, problem));
+                let listed = if faults.len() < MOST_FAULTS { usize::MAX } else { 1 };
+                faults.extend(faults_at(index, problem).into_iter().take(listed));
             }
         }
     }

@@ -23,16 +23,21 @@ pub struct Tenants(Cache<Tenant, StoreError>);
 
 impl Tenants {
     pub fn new(registry: Registry) -> Self {
-        Self(Cache::new("tenant", FRESH_FOR, move |id: String| {
-            let registry = registry.clone();
-            async move {
-                let Ok(id) = TenantId::parse(&id) else { return Ok(None) };
-                let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
-                let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
-                metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
-                Ok(Some(Tenant { settings: tenant.settings, limits: tenant.limits, schemas }))
-            }
-        }))
+        Self(Cache::weighing(
+            "tenant",
+            FRESH_FOR,
+            |tenant: &Tenant| tenant.schemas.bytes(),
+            move |id: String| {
+                let registry = registry.clone();
+                async move {
+                    let Ok(id) = TenantId::parse(&id) else { return Ok(None) };
+                    let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
+                    let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
+                    metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
+                    Ok(Some(Tenant { settings: tenant.settings, limits: tenant.limits, schemas }))
+                }
+            },
+        ))
     }
 
     pub async fn get(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {

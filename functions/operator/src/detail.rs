@@ -1,20 +1,23 @@
 //! `GET /parked/{id}`: a message with all that is known of it.
 
 use kernel::cloud_event::CloudEvent;
-use kernel::problem::Fault;
+use kernel::command::Command;
+use kernel::problem::{Fault, Problem};
 use lambda::caller::Operator;
 use lambda::request::Parameters;
 use lambda::resubmission;
 use lambda_http::http::StatusCode;
-use schemas::command_data;
+use schemas::{Budget, Schema, TenantSchemas, command_data, complaints};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use store::StoreError;
 use store::parked::{ParkedMessage, Stage, Summary, What, steps};
 
 use crate::history::History;
 use crate::list::Item;
 use crate::outcome::Outcome;
 use crate::parking::Parking;
+use crate::prospect::obstacle;
 use crate::refusal::NoAnswer;
 use crate::{Answer, Desk, json};
 
@@ -38,7 +41,7 @@ struct Detail<'a> {
     dataschema: Option<&'a str>,
     /// What `dataschema` names.
     schema: Option<&'a RawValue>,
-    /// What the schema has against the data.
+    /// What its schemas have against the data: that one, and those of the tenant's own.
     complaints: Vec<Fault>,
     #[serde(flatten)]
     history: History,
@@ -61,15 +64,17 @@ impl Desk {
             .as_ref()
             .and_then(named_version)
             .and_then(|named| catalog::schema(named.context, named.ty, named.version));
-        let complaints = self.complaints(parked, data);
+        let repair = self.repair_schemas(parked).await?;
+        let complaints =
+            repair.as_ref().map_or_else(Vec::new, |schemas| complaints(schemas.check(data.unwrap_or("null"))));
         let waits = parking.stage() == Stage::Waiting;
         let lately = steps(parked.summary.revision, parked.history.clone());
         let detail = Detail {
             item: Item::of(&summary, &parking.id, operator),
             stage: parking.stage(),
             outcome,
-            obstacle: self.obstacle(parked, !complaints.is_empty()).filter(|_| waits),
-            repairable: waits && self.repair_schema(parked).is_some(),
+            obstacle: obstacle(parked, repair.is_some(), !complaints.is_empty()).filter(|_| waits),
+            repairable: waits && repair.is_some(),
             message: &parked.message,
             data: data.and_then(|data| serde_json::from_str(data).ok()),
             dataschema: event.as_ref().and_then(CloudEvent::dataschema),
@@ -92,22 +97,38 @@ impl Desk {
         Ok(summary)
     }
 
-    /// The schema that a command's data must keep to; `None` for what cannot be repaired.
-    pub(crate) fn repair_schema(&self, parked: &ParkedMessage) -> Option<&schemas::Schema> {
-        let command = resubmission::command(parked)?;
+    /// The schemas that a command's data must keep to; `None` for what cannot be repaired.
+    pub(crate) async fn repair_schemas(&self, parked: &ParkedMessage) -> Result<Option<RepairSchemas<'_>>, StoreError> {
+        let Some(command) = resubmission::command(parked) else { return Ok(None) };
+        let Some(bundled) = self.bundled_schema(parked, &command) else { return Ok(None) };
+        let tenant = &command.stream.tenant;
+        let command_type = command.event.ty();
+        let own = self.registry.schemas(tenant, command_type).await?;
+        let own = TenantSchemas::compile(tenant, &own);
+        Ok(Some(RepairSchemas { bundled, own, command_type: command_type.to_owned() }))
+    }
+
+    fn bundled_schema(&self, parked: &ParkedMessage, command: &Command) -> Option<&Schema> {
         let named = named_version(&command.event).filter(|named| named.context == parked.summary.queue)?;
         catalog::context(named.context)?.command(named.ty)?;
         self.bundled.of_command(named.ty, Some(named.version)).map(|(_, schema)| schema)
     }
+}
 
-    fn complaints(&self, parked: &ParkedMessage, data: Option<&str>) -> Vec<Fault> {
-        let Some(schema) = self.repair_schema(parked) else { return Vec::new() };
-        match command_data(data.unwrap_or("null")) {
-            Ok(data) => schema.complaints(&data),
-            Err(problem) => {
-                vec![Fault { pointer: None, index: None, ty: None, attribute: None, detail: problem.detail }]
-            }
-        }
+/// What a repaired command's data is checked by: the schema of its version, and all that its tenant has registered for its
+/// type. Which of those its sender named, no command says once it is accepted.
+pub(crate) struct RepairSchemas<'a> {
+    bundled: &'a Schema,
+    own: TenantSchemas,
+    command_type: String,
+}
+
+impl RepairSchemas<'_> {
+    pub fn check(&self, data: &str) -> Result<(), Problem> {
+        let data = command_data(data)?;
+        let mut budget = Budget::for_request();
+        self.bundled.check(&data, &mut budget)?;
+        self.own.check_by_all(&self.command_type, &data, &mut budget)
     }
 }
 

@@ -48,6 +48,7 @@ use schemas::Bundled;
 use serde::Serialize;
 use store::operations::Operations;
 use store::parked::Parked;
+use store::registry::Registry;
 use tracing::field::display;
 
 pub use crate::console::SignIn;
@@ -57,6 +58,8 @@ use crate::refusal::{NoAnswer, nothing_here};
 /// Serves operators.
 pub struct Desk {
     pub operators: Operators,
+    /// What tenants have registered for their commands' data.
+    pub registry: Registry,
     pub parked: Parked,
     pub operations: Operations,
     pub sqs: SqsClient,

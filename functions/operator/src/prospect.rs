@@ -5,8 +5,6 @@ use kernel::command::Command;
 use lambda::resubmission;
 use store::parked::ParkedMessage;
 
-use crate::Desk;
-
 /// What happened, by the reason that it was parked for.
 pub(crate) fn title(reason: &str) -> &'static str {
     match reason {
@@ -23,22 +21,21 @@ pub(crate) fn title(reason: &str) -> &'static str {
     }
 }
 
-impl Desk {
-    /// Why this release would park it again if it were resubmitted as it is. `None`: it may go well.
-    pub(crate) fn obstacle(&self, parked: &ParkedMessage, has_complaints: bool) -> Option<&'static str> {
-        let ParkedMessage { summary, message, .. } = parked;
-        if summary.operation.is_none() {
-            let is_command = Command::open(message.as_bytes(), &summary.queue).is_ok();
-            let stays = catalog::context(&summary.queue).is_some() && !is_command;
-            return stays.then_some("this release finds no command in it");
-        }
-        if resubmission::command(parked).is_none() {
-            return Some("this release finds no command in it");
-        }
-        match (summary.reason.as_str(), self.repair_schema(parked)) {
-            ("unreadable", None) => Some("this release has no such command, or not this version of it"),
-            ("unreadable", Some(_)) if has_complaints => Some("its data does not match its schema"),
-            _ => None,
-        }
+/// Why this release would park it again if it were resubmitted as it is. `None`: it may go well. `repairable`: this release
+/// has a schema for its data.
+pub(crate) fn obstacle(parked: &ParkedMessage, repairable: bool, has_complaints: bool) -> Option<&'static str> {
+    let ParkedMessage { summary, message, .. } = parked;
+    if summary.operation.is_none() {
+        let is_command = Command::open(message.as_bytes(), &summary.queue).is_ok();
+        let stays = catalog::context(&summary.queue).is_some() && !is_command;
+        return stays.then_some("this release finds no command in it");
+    }
+    if resubmission::command(parked).is_none() {
+        return Some("this release finds no command in it");
+    }
+    match (summary.reason.as_str(), repairable) {
+        ("unreadable", false) => Some("this release has no such command, or not this version of it"),
+        ("unreadable", true) if has_complaints => Some("its data does not match its schema"),
+        _ => None,
     }
 }

@@ -19,7 +19,6 @@ use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use messaging::dead_letters::send_back;
-use schemas::command_data;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use store::parked::{Decision, ParkedMessage, Stage};
@@ -105,9 +104,12 @@ impl Desk {
             tracing::error!(queue, "no queue of that name is configured");
             return Err(Problem::unavailable(format!("there is no queue called {queue} now")).into());
         }
+        if let Some(data) = repair {
+            self.check_repair(parked, data.get()).await?;
+        }
         let repair = repair.map(|data| Repair { data: data.to_owned(), by: &operator.principal });
         let repaired = repair.is_some();
-        let message = self.next_revision(parked, repair)?;
+        let message = next_revision(parked, repair)?;
         let taken = self.parked.resubmit(parked, message, repaired, decision).await?;
         let summary = &taken.summary;
         metrics::counter!(metric::RESUBMITTED, "Context" => parking.context()).increment(1);
@@ -123,37 +125,21 @@ impl Desk {
         Ok(taken)
     }
 
-    /// The message to be sent: a command in its next revision, whether this build can read it or not, for the record of
-    /// its operation is open to that revision alone; anything else as it is.
-    fn next_revision(&self, parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<String, Problem> {
-        let revision = parked.summary.revision + 1;
-        let message = match (resubmission::command(parked), repair) {
-            (Some(command), repair) => {
-                if let Some(Repair { data, .. }) = &repair {
-                    let schema = self.repair_schema(parked).ok_or_else(|| {
-                        Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
-                    })?;
-                    schema.check(&command_data(data.get())?)?;
-                }
-                let revised = Command::revised(command.event, revision, repair);
-                revised.map_err(|invalid| malformed(&invalid))?.to_json()
-            }
-            (None, Some(_)) => {
-                return Err(Problem::not_repairable(
-                    "this build reads no command in it, so there is no data to replace; resubmit it as it is, or discard it",
-                ));
-            }
-            (None, None) => {
-                let revised = resubmission::header(parked).and_then(|_| Header::revised(&parked.message, revision));
-                revised.unwrap_or_else(|| parked.message.clone())
-            }
-        };
-        if message.len() > MAX_MESSAGE_BYTES {
-            return Err(
-                Problem::too_large("a command takes at most 256 KiB, with what Waybill adds to it").about("data")
-            );
+    /// Whether the command may have this data: its size is looked at before anything else is.
+    async fn check_repair(&self, parked: &ParkedMessage, data: &str) -> Result<(), NoAnswer> {
+        if data.len() > MAX_MESSAGE_BYTES {
+            return Err(too_large().into());
         }
-        Ok(message)
+        if resubmission::command(parked).is_none() {
+            return Err(Problem::not_repairable(
+                "this build reads no command in it, so there is no data to replace; resubmit it as it is, or discard it",
+            )
+            .into());
+        }
+        let schemas = self.repair_schemas(parked).await?.ok_or_else(|| {
+            Problem::not_repairable("this build has no schema to check the data by; resubmit it as it is")
+        })?;
+        Ok(schemas.check(data)?)
     }
 
     /// Sends what was taken, and notes it. Gives the queues that do not take it now; the scheduled redrive will find what
@@ -182,6 +168,24 @@ impl Desk {
         }
         late
     }
+}
+
+/// The message to be sent: a command in its next revision, whether this build can read it or not, for the record of its
+/// operation is open to that revision alone; anything else as it is.
+fn next_revision(parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<String, Problem> {
+    let revision = parked.summary.revision + 1;
+    let message = if let Some(command) = resubmission::command(parked) {
+        let revised = Command::revised(command.event, revision, repair);
+        revised.map_err(|invalid| malformed(&invalid))?.to_json()
+    } else {
+        let revised = resubmission::header(parked).and_then(|_| Header::revised(&parked.message, revision));
+        revised.unwrap_or_else(|| parked.message.clone())
+    };
+    if message.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(message) }
+}
+
+fn too_large() -> Problem {
+    Problem::too_large("a command takes at most 256 KiB, with what Waybill adds to it").about("data")
 }
 
 fn malformed(invalid: &Invalid) -> Problem {

@@ -29,7 +29,8 @@ impl Desk {
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         let (parked, operations) = (environment.text("PARKED_TABLE")?, environment.text("OPERATIONS_TABLE")?);
         Ok(Self {
-            operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
+            operators: Operators::new(registry.clone(), ClaimRules::from_environment(environment)?),
+            registry,
             parked: Parked::new(dynamodb.clone(), parked, &operations),
             operations: Operations::new(dynamodb, operations),
             dead_letters: pairs

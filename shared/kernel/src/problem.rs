@@ -46,6 +46,17 @@ pub struct Fault {
     pub detail: String,
 }
 
+/// A detail longer than this, in bytes, is cut: much of what it may repeat comes from outside, and a batch has a hundred.
+const LONGEST_DETAIL: usize = 4096;
+
+fn bounded(mut detail: String) -> String {
+    if detail.len() > LONGEST_DETAIL {
+        detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
+        detail.push('…');
+    }
+    detail
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $status:literal, $slug:literal, $title:literal;)*) => {
         impl Problem {
@@ -55,7 +66,7 @@ macro_rules! kinds {
                     ty: Cow::Borrowed(concat!("urn:waybill:problem:", $slug)),
                     title: Cow::Borrowed($title),
                     status: $status,
-                    detail: detail.into(),
+                    detail: bounded(detail.into()),
                     attribute: None,
                     errors: Vec::new(),
                     retry_after: None,
@@ -175,6 +186,13 @@ mod tests {
             problem.to_json(),
             r#"{"type":"urn:waybill:problem:malformed-event","title":"The event is not a valid CloudEvent","status":400,"detail":"id must not be empty","attribute":"id"}"#
         );
+    }
+
+    #[test]
+    fn a_detail_is_as_long_as_a_page_at_most() {
+        let detail = |text: &str| Problem::unknown_type(text).detail;
+        assert_eq!(detail(&"é".repeat(2048)), "é".repeat(2048));
+        assert_eq!(detail(&format!("a{}", "é".repeat(100_000))), format!("a{}…", "é".repeat(2047)));
     }
 
     #[test]

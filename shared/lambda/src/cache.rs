@@ -264,7 +264,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_too_heavy_together_is_not_kept() {
         let load = |_| async { Ok::<_, StoreError>(Some(MAX_WEIGHT / 3)) };
-        let cache = Cache::weighing(Duration::from_mins(1), |weight| *weight, load);
+        let cache = Cache::weighing("weight", Duration::from_mins(1), |weight| *weight, load);
         let kept = || cache.shared.entries().len();
         for (key, expected) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("d", 1), ("e", 2)] {
             assert!(cache.get(key).await.expect("a value").is_some());

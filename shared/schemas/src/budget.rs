@@ -1,248 +1,263 @@
-//! What a tenant's schema may cost: bounds on compiling it, and on what it and the data come to together.
+//! What one request may spend on having its data checked.
 //!
-//! A few lines of schema can ask for endless work: a definition that refers to another twice, which refers to a third
-//! twice, and so on doubles with each line, and one that refers to itself twice doubles with each level of the data.
-//! So references are followed here, once, as a validator would, and counted.
+//! A check is walked through before it is made, without asking whether anything is valid: each keyword that would be looked
+//! at is a step. What comes to more steps than are left is not checked at all. So the worst schema and the worst data cost
+//! as much as the budget, whoever wrote them; and so do all events of a batch together.
 
-use std::collections::HashMap;
+use serde_json::{Number, Value};
 
-use kernel::cloud_event::strict_json;
-use serde_json::Value;
+use crate::outline::{BYTES_PER_STEP, Node, Outline, Reading, powers_of_ten, steps_to_compare};
+use crate::patterns::Weight;
 
-/// Bytes of a schema's text.
-const MAX_BYTES: usize = 64 * 1024;
+/// Steps of a request's checks, and as many again to find what is wrong. Most take a few nanoseconds and the worst some forty,
+/// so that all of them are a tenth of a second.
+const STEPS: usize = 3_000_000;
 
-/// Values in a schema, those behind references counted once for each reference.
-const MAX_EXPANDED: usize = 10_000;
+/// Bytes that may be taken by faults, of which all are found before the first is listed.
+const FAULTS: usize = 16 * 1024 * 1024;
 
-/// How deep it nests, references followed: compiling it and checking by it recurse as deep.
-const MAX_DEPTH: usize = 64;
+/// What a fault takes at most, besides its path and what it was compared with.
+const FAULT: usize = 512;
+const VALUE: usize = 64;
 
-/// Keywords that have the schemas beside them evaluated once more, to see what those left over; and by how much a schema
-/// that has one counts for it. Nested in one another they multiply: threefold a level, as measured.
-const EVALUATED_AGAIN: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
-const TIMES: usize = 4;
+/// How much a schema counts whose keywords are evaluated again, nested in one another: threefold a level, as measured.
+const AGAIN: usize = 4;
 
-/// Regular expressions in a schema, counted as its values are. Each may weigh what [`super::PATTERN_BUDGET`] says.
-const MAX_PATTERNS: usize = 100;
+/// Bytes of text times bytes of a pattern that are gone through in one step: any pattern is linear, and the worst one goes
+/// through all its states for each byte.
+const PATTERN_PER_STEP: usize = 256;
 
-/// Values of a schema times values of the data: what a check may come to at the worst, well under a second.
-const MAX_WORK: usize = 20_000_000;
+/// Bytes of text, squared, that are tried as a regular expression in one step.
+const REGEX_PER_STEP: usize = 16;
 
-/// Patterns of a schema times bytes of the data's text. Any pattern is linear; the worst one goes through a thousand
-/// states for each byte.
-const MAX_MATCHING: usize = 500_000;
+/// What a division takes in steps, and powers of ten between two numbers that make it one step longer.
+const DIVISION: usize = 8;
+const POWERS_PER_STEP: usize = 2;
 
-/// A schema that may be compiled.
+/// Items of an array are compared with each other, or hashed.
+const UNIQUE: usize = 8;
+
+/// Levels of schemas within schemas that are walked through: enough for any that ends.
+const MAX_LEVELS: usize = 256;
+
+/// What is left for a request.
 #[derive(Debug)]
-pub(crate) struct Checked {
-    pub document: Value,
-    pub weight: Weight,
+pub struct Budget {
+    steps: usize,
+    listing_steps: usize,
+    faults: usize,
 }
 
-/// What checking by a schema may cost for each value and each byte of the data.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Weight {
-    values: usize,
-    patterns: usize,
-}
+impl Budget {
+    pub fn for_request() -> Self {
+        Self { steps: STEPS, listing_steps: STEPS, faults: FAULTS }
+    }
 
-impl Weight {
-    pub fn allows(self, data: &Value) -> bool {
-        let size = Size::of(data);
-        self.values.saturating_mul(size.values) <= MAX_WORK && self.patterns.saturating_mul(size.bytes) <= MAX_MATCHING
+    /// Takes what a check comes to; false where that is more than there is.
+    pub(crate) fn allows_check(&mut self, outline: &Outline, data: &Value) -> bool {
+        let mut walk = Walk { outline, steps: &mut self.steps, faults: None };
+        walk.apply(0, data, Place::ROOT).is_some()
+    }
+
+    /// Takes what finding all faults comes to; false where that is more than there is.
+    pub(crate) fn allows_listing(&mut self, outline: &Outline, data: &Value) -> bool {
+        let mut walk = Walk { outline, steps: &mut self.listing_steps, faults: Some(&mut self.faults) };
+        walk.apply(0, data, Place::ROOT).is_some()
     }
 }
 
-/// How many values there are in the data, and how much text.
-#[derive(Default)]
-struct Size {
-    values: usize,
-    bytes: usize,
+struct Walk<'a> {
+    outline: &'a Outline,
+    steps: &'a mut usize,
+    /// Where faults are to be listed.
+    faults: Option<&'a mut usize>,
 }
 
-impl Size {
-    fn of(data: &Value) -> Self {
-        let mut size = Self::default();
-        size.add(data);
-        size
-    }
-
-    /// Recurses as deep as the data nests, which is not deep.
-    fn add(&mut self, data: &Value) {
-        self.values += 1;
-        match data {
-            Value::String(text) => self.bytes += text.len(),
-            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
-            Value::Object(members) => {
-                for (name, member) in members {
-                    self.bytes += name.len();
-                    self.add(member);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-}
-
-/// The parsed schema, or why it asks for too much.
-pub(crate) fn checked(text: &str) -> Result<Checked, String> {
-    if text.len() > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
-    }
-    let document = strict_json(text).map_err(|invalid| invalid.to_string())?;
-    let extent = Expansion { document: &document, known: HashMap::new(), open: Vec::new() }.extent(&document, 1)?;
-    let Extent { values, patterns, .. } = extent;
-    Ok(Checked { weight: Weight { values, patterns }, document })
-}
-
-struct Expansion<'a> {
-    document: &'a Value,
-    known: HashMap<&'a str, Extent>,
-    open: Vec<&'a str>,
-}
-
-/// What a value comes to, with everything that it refers to.
+/// Where in schema and data.
 #[derive(Clone, Copy)]
-struct Extent {
-    values: usize,
-    depth: usize,
-    patterns: usize,
+struct Place {
+    /// How often it is looked at.
+    times: usize,
+    levels: usize,
+    /// Bytes of the path into the data.
+    path: usize,
 }
 
-impl Extent {
-    fn add(&mut self, inner: Self) {
-        self.values += inner.values;
-        self.depth = self.depth.max(inner.depth + 1);
-        self.patterns += inner.patterns;
+impl Place {
+    const ROOT: Self = Self { times: 1, levels: 0, path: 0 };
+
+    fn below(self, name: usize) -> Self {
+        Self { path: self.path + 1 + name, ..self }
     }
 }
 
-impl<'a> Expansion<'a> {
-    /// `level` is how deep the value stands, from 1.
-    fn extent(&mut self, value: &'a Value, level: usize) -> Result<Extent, String> {
-        let mut extent = Extent { values: 1, depth: 1, patterns: 0 };
-        within_depth(level, extent)?;
+/// `None` as soon as nothing is left.
+impl Walk<'_> {
+    fn apply(&mut self, node: usize, value: &Value, place: Place) -> Option<()> {
+        let outline = self.outline;
+        let node = &outline.nodes[node];
+        let times = place.times.saturating_mul(AGAIN.saturating_pow(node.evaluated_again));
+        // What is tried is looked at once more where its faults are listed.
+        let times = times + usize::from(node.tries && self.faults.is_some());
+        let place = Place { times, levels: place.levels + 1, ..place };
+        if place.levels > MAX_LEVELS {
+            return None;
+        }
+        self.take(times, 1 + node.assertions + node.compared)?;
+        if let Some(faults) = &mut self.faults {
+            let found = (1 + node.assertions) * (FAULT + place.path) + node.compared * VALUE;
+            **faults = faults.checked_sub(found.saturating_mul(times))?;
+        }
+        for schema in &node.in_place {
+            self.apply(*schema, value, place)?;
+        }
         match value {
+            Value::String(text) => self.text(node, text, place),
+            Value::Array(items) => self.items(node, value, items, place),
             Value::Object(members) => {
-                for (name, member) in members {
-                    extent.add(match (name.as_str(), member) {
-                        ("$ref", Value::String(target)) => self.target(target, level + 1)?,
-                        ("$dynamicRef" | "$recursiveRef", _) => return Err(format!("it uses {name}")),
-                        // Below the root it would give the references around it another meaning than here.
-                        ("$id", _) if !std::ptr::eq(value, self.document) => {
-                            return Err("it uses $id within".to_owned());
-                        }
-                        _ => self.extent(member, level + 1)?,
-                    });
-                    extent.patterns += match (name.as_str(), member) {
-                        ("pattern", Value::String(_)) => 1,
-                        ("patternProperties", Value::Object(patterns)) => patterns.len(),
-                        _ => 0,
-                    };
-                }
-                for _ in EVALUATED_AGAIN.iter().filter(|keyword| members.contains_key(**keyword)) {
-                    extent.values *= TIMES;
-                }
+                members.iter().try_for_each(|(name, member)| self.member(node, name, member, place))
             }
-            Value::Array(items) => {
-                for item in items {
-                    extent.add(self.extent(item, level + 1)?);
-                }
-            }
-            _ => {}
-        }
-        if extent.values > MAX_EXPANDED {
-            Err(format!("it is larger than {MAX_EXPANDED} values, references followed"))
-        } else if extent.patterns > MAX_PATTERNS {
-            Err(format!("it has more than {MAX_PATTERNS} patterns, references followed"))
-        } else {
-            Ok(extent)
+            Value::Number(number) => self.number(node, number, place),
+            Value::Null | Value::Bool(_) => Some(()),
         }
     }
 
-    fn target(&mut self, target: &'a str, level: usize) -> Result<Extent, String> {
-        if let Some(extent) = self.known.get(target) {
-            return within_depth(level, *extent).map(|()| *extent);
-        }
-        if self.open.contains(&target) {
-            return Err(format!("{target} refers to itself"));
-        }
-        let pointer = target.strip_prefix('#').filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
-        // The validator undoes percent-encoding and would follow another reference than the one that is counted here.
-        let pointer = pointer.filter(|pointer| !pointer.contains('%')).ok_or_else(|| {
-            format!("it refers to {target}; a reference must be a JSON Pointer within it, without percent-encoding")
-        })?;
-        let value = self.document.pointer(pointer).ok_or_else(|| format!("{target} is not in it"))?;
-        self.open.push(target);
-        let extent = self.extent(value, level)?;
-        self.open.pop();
-        self.known.insert(target, extent);
-        Ok(extent)
+    /// The validator divides exactly, with as many digits as that takes.
+    fn number(&mut self, node: &Node, number: &Number, place: Place) -> Option<()> {
+        let Some(multiple) = node.multiple else { return Some(()) };
+        self.take(place.times, DIVISION + (multiple + powers_of_ten(number)) / POWERS_PER_STEP)
     }
-}
 
-fn within_depth(level: usize, extent: Extent) -> Result<(), String> {
-    if level + extent.depth - 1 > MAX_DEPTH {
-        return Err(format!("it nests deeper than {MAX_DEPTH} levels, references followed"));
+    fn text(&mut self, node: &Node, text: &str, place: Place) -> Option<()> {
+        let length = text.len();
+        let steps = match node.text {
+            Reading::None => 0,
+            Reading::Once => length / BYTES_PER_STEP,
+            Reading::AsPattern => length.saturating_mul(length) / REGEX_PER_STEP,
+        };
+        self.take(place.times, steps)?;
+        node.patterns.iter().try_for_each(|weight| self.matching(*weight, text, place))
     }
-    Ok(())
+
+    fn items(&mut self, node: &Node, array: &Value, items: &[Value], place: Place) -> Option<()> {
+        self.take(place.times, items.len())?;
+        if node.unique_items {
+            self.take(place.times, steps_to_compare(array).saturating_mul(UNIQUE))?;
+        }
+        for (index, item) in items.iter().enumerate() {
+            let first = node.first_items.get(index);
+            let others = if first.is_some() { &[][..] } else { &node.other_items };
+            for schema in first.into_iter().chain(others).chain(&node.every_item) {
+                self.apply(*schema, item, place.below(8))?;
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a pattern takes the member is not known here, so all do, and what is for the others as well.
+    fn member(&mut self, node: &Node, name: &str, member: &Value, place: Place) -> Option<()> {
+        self.take(place.times, 1 + name.len() / BYTES_PER_STEP)?;
+        if let Some(faults) = &mut self.faults {
+            // Where it is one too many, its name is repeated.
+            **faults = faults.checked_sub(name.len().saturating_mul(place.times))?;
+        }
+        for (weight, _) in &node.pattern_properties {
+            self.matching(*weight, name, place)?;
+        }
+        let below = place.below(name.len());
+        let named = node.properties.get(name);
+        let others = if named.is_some() { &[][..] } else { &node.other_members };
+        let by_pattern = node.pattern_properties.iter().map(|(_, schema)| schema);
+        for schema in named.into_iter().chain(others).chain(&node.every_member).chain(by_pattern) {
+            self.apply(*schema, member, below)?;
+        }
+        if !node.names.is_empty() {
+            let name = Value::String(name.to_owned());
+            node.names.iter().try_for_each(|schema| self.apply(*schema, &name, below))?;
+        }
+        Some(())
+    }
+
+    fn matching(&mut self, weight: Weight, text: &str, place: Place) -> Option<()> {
+        self.take(place.times, 1 + weight.matching.saturating_mul(text.len()) / PATTERN_PER_STEP)
+    }
+
+    fn take(&mut self, times: usize, steps: usize) -> Option<()> {
+        *self.steps = self.steps.checked_sub(steps.saturating_mul(times))?;
+        Some(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn refusal(text: &str) -> String {
-        checked(text).expect_err("too much")
+    /// The steps that checking the data takes; `None` where they are too many.
+    fn steps(schema: &Value, data: &Value) -> Option<usize> {
+        let outline = Outline::of(schema, &mut |_| Ok(Weight { memory: 4096, matching: 1024 })).expect("a schema");
+        let mut budget = Budget::for_request();
+        budget.allows_check(&outline, data).then(|| STEPS - budget.steps)
     }
 
     #[test]
-    fn an_ordinary_schema_is_within_bounds() {
-        let text =
-            r##"{"$defs":{"a":{"type":"string"}},"properties":{"x":{"$ref":"#/$defs/a"},"y":{"$ref":"#/$defs/a"}}}"##;
-        assert!(checked(text).is_ok());
+    fn each_keyword_that_meets_a_value_is_a_step() {
+        let order = json!({
+            "type": "object",
+            "required": ["lines"],
+            "properties": { "lines": { "items": { "properties": { "quantity": { "type": "integer", "minimum": 1 } } } } },
+        });
+        let lines = |count: usize| json!({ "lines": vec![json!({ "quantity": 1 }); count] });
+        let [none, one, thousand] = [0, 1, 1000].map(|count| steps(&order, &lines(count)).expect("few steps"));
+        assert!(none < one && one < 40, "{none}, {one}");
+        assert_eq!(thousand, none + 1000 * (one - none));
+        assert_eq!(steps(&order, &json!({ "other": vec![1; 1000] })), steps(&order, &json!({ "other": 1 })));
     }
 
     #[test]
-    fn references_that_double_are_refused_at_once() {
-        let line = |i: usize| {
-            format!(r##""d{i}":{{"allOf":[{{"$ref":"#/$defs/d{n}"}},{{"$ref":"#/$defs/d{n}"}}]}}"##, n = i + 1)
-        };
-        let lines: Vec<_> = (0..15).map(line).collect();
-        let text = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d15":true}}}}"##, lines.join(","));
-        assert!(refusal(&text).contains("larger than"), "{}", refusal(&text));
+    fn text_is_weighed_by_its_length_and_by_what_is_done_with_it() {
+        let long = json!("x".repeat(16_000));
+        let of = |schema: Value| steps(&schema, &long).expect("few enough");
+        assert!(of(json!({ "type": "string" })) < 10);
+        assert!((1000..1010).contains(&of(json!({ "maxLength": 9 }))));
+        assert!((64_000..64_010).contains(&of(json!({ "pattern": "x" }))), "a pattern's weight for each byte");
+        assert_eq!(steps(&json!({ "format": "regex" }), &long), None, "squared");
+        let names = json!({ "x".repeat(16_000): 1 });
+        assert!(steps(&json!({ "patternProperties": { "x": true } }), &names).is_some_and(|steps| steps > 64_000));
     }
 
     #[test]
-    fn recursion_and_references_to_elsewhere_are_refused() {
-        assert_eq!(refusal(r##"{"properties":{"x":{"$ref":"#"}}}"##), "# refers to itself");
-        assert!(refusal(r#"{"$ref":"https://evil.example/schema"}"#).contains("https://evil.example/schema"));
-        assert!(refusal(r#"{"$ref":"file:///etc/passwd"}"#).contains("file:///etc/passwd"));
-        assert!(refusal(r##"{"$dynamicRef":"#x"}"##).contains("$dynamicRef"));
-        assert!(refusal(r##"{"$ref":"#/$defs/%61"}"##).contains("percent-encoding"));
-        assert!(refusal(&format!("\"{}\"", "x".repeat(70_000))).contains("bytes"));
+    fn what_is_compared_or_looked_at_again_is_counted() {
+        let numbers = json!(vec![1; 1000]);
+        let of = |schema: Value| steps(&schema, &numbers).expect("few enough");
+        let plain = of(json!({ "items": true }));
+        assert!(of(json!({ "items": { "enum": vec![2; 100] } })) > plain + 100 * 1000);
+        assert!(of(json!({ "items": { "const": "x".repeat(1600) } })) > plain + 100 * 1000);
+        assert!(of(json!({ "items": { "multipleOf": 1e-300 } })) > plain + 150 * 1000);
+        assert!(of(json!({ "items": { "multipleOf": 0.01 } })) < plain + 20 * 1000);
+        assert!(of(json!({ "items": true, "uniqueItems": true })) > plain + UNIQUE * 1000);
+        assert!(of(json!({ "items": true, "unevaluatedItems": true })) > AGAIN * plain);
+        let nested = (0..4).fold(json!(true), |inner, _| json!({ "allOf": [inner], "unevaluatedItems": true }));
+        assert!(of(nested) > AGAIN.pow(4) * 1000);
     }
 
     #[test]
-    fn a_chain_of_references_is_as_deep_as_it_is_long() {
-        let chain = |links: usize| {
-            let link = |i: usize| format!(r##""d{i}":{{"$ref":"#/$defs/d{}"}}"##, i + 1);
-            let links: Vec<_> = (0..links).map(link).collect();
-            format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d{}":true}}}}"##, links.join(","), links.len())
-        };
-        assert!(checked(&chain(60)).is_ok());
-        assert!(refusal(&chain(70)).contains("deeper than 64"), "{}", refusal(&chain(70)));
-        assert!(refusal(&chain(2000)).contains("deeper than 64"));
+    fn all_checks_of_a_request_come_out_of_one_budget() {
+        let outline =
+            Outline::of(&json!({ "items": { "minimum": 0 } }), &mut |_| Ok(Weight::default())).expect("a schema");
+        let data = json!(vec![1; 100_000]);
+        let mut budget = Budget::for_request();
+        let allowed = (0..100).filter(|_| budget.allows_check(&outline, &data)).count();
+        assert!((5..=12).contains(&allowed), "{allowed}");
+        assert!(Budget::for_request().allows_check(&outline, &data), "and the next request has its own");
     }
 
     #[test]
-    fn patterns_are_counted_wherever_they_are() {
-        let property = |i: usize| format!(r#""p{i}":{{"pattern":"a","patternProperties":{{"b":true}}}}"#);
-        let schema = |count: usize| {
-            format!(r#"{{"properties":{{{}}}}}"#, (0..count).map(property).collect::<Vec<_>>().join(","))
-        };
-        assert!(checked(&schema(50)).is_ok());
-        assert!(refusal(&schema(51)).contains("100 patterns"), "{}", refusal(&schema(51)));
+    fn a_schema_that_refers_to_itself_is_walked_through_as_far_as_the_data_goes() {
+        let tree = json!({ "properties": { "child": { "$ref": "#" } } });
+        let deep = (0..60).fold(json!({}), |child, _| json!({ "child": child }));
+        assert!(steps(&tree, &deep).is_some());
+        assert_eq!(steps(&json!({ "allOf": [{ "$ref": "#" }] }), &json!(1)), None, "and not without end");
     }
 }

@@ -6,7 +6,6 @@ use kernel::context::Context;
 use serde_json::Value;
 
 use crate::Schema;
-use crate::budget::Weight;
 
 /// The schemas of every command in the catalog, and the addresses they have.
 pub struct Bundled {
@@ -30,7 +29,7 @@ impl Bundled {
             for command in context.commands {
                 let compiled = command.versions.iter().map(|version| {
                     let document: Value = serde_json::from_str(version.schema).expect("a bundled schema is JSON");
-                    (version.number, Schema::compile(&document, Weight::default()).expect("a bundled schema compiles"))
+                    (version.number, Schema::ours(&document).expect("a bundled schema compiles"))
                 });
                 commands.insert(command.name, Versions { current: command.written, by_version: compiled.collect() });
             }

@@ -170,6 +170,14 @@ fn object<T: DeserializeOwned>(document: &str) -> serde_json::Result<T> {
     serde_json::from_str(document)
 }
 
+impl Row {
+    fn into_schema(self) -> Option<TenantSchema> {
+        let uri = self.entry.strip_prefix("schema#")?.to_owned();
+        let command_type = self.command_type.unwrap_or_default();
+        Some(TenantSchema { uri, command_type, document: self.document.unwrap_or_default() })
+    }
+}
+
 impl Registry {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
@@ -200,14 +208,13 @@ impl Registry {
         let mut limits = TenantLimits::default();
         let mut schemas = Vec::new();
         for row in self.rows(&format!("tenant#{id}")).await? {
-            let document = row.document.unwrap_or_default();
             if row.entry == "settings" {
-                settings = Some(TenantSettings::read(&document)?);
+                settings = Some(TenantSettings::read(&row.document.unwrap_or_default())?);
             } else if row.entry == "limits" {
+                let document = row.document.unwrap_or_default();
                 limits = object(&document).map_err(StoreError::corrupt("tenant's limits"))?;
-            } else if let Some(uri) = row.entry.strip_prefix("schema#") {
-                let command_type = row.command_type.unwrap_or_default();
-                schemas.push(TenantSchema { uri: uri.to_owned(), command_type, document });
+            } else {
+                schemas.extend(row.into_schema());
             }
         }
         Ok(settings.map(|settings| Tenant { id: id.clone(), settings, limits, schemas }))
@@ -229,6 +236,13 @@ impl Registry {
             .map_err(StoreError::corrupt("registry entry"))?;
         let documents = rows.into_iter().map(|row| row.document.unwrap_or_default());
         documents.map(|document| TenantSettings::read(&document)).next().transpose()
+    }
+
+    /// The tenant's own schemas for this command type, whatever else is registered for the tenant.
+    pub async fn schemas(&self, tenant: &TenantId, command_type: &str) -> Result<Vec<TenantSchema>, StoreError> {
+        let rows = self.rows(&format!("tenant#{tenant}")).await?;
+        let schemas = rows.into_iter().filter_map(Row::into_schema);
+        Ok(schemas.filter(|schema| schema.command_type == command_type).collect())
     }
 
     async fn rows(&self, key: &str) -> Result<Vec<Row>, StoreError> {

@@ -143,6 +143,42 @@ async fn an_event_too_large_for_its_way_is_named_by_its_index() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_batch_is_read_where_one_event_is_too_large() {
+    let api = Api::new();
+    let events = ["no event".to_owned(), padded(&submit_order(), 262_145)].map(|text| text.replace("no event", "1"));
+    let request = Request::of_type("application/cloudevents-batch+json", format!("[{}]", events.join(",")));
+    let problem = api.send(request).await.refused("invalid-batch");
+    let [fault] = &problem.errors[..] else { panic!("{problem:#?}") };
+    assert_eq!((fault.index, fault.ty.as_deref()), (Some(1), Some("urn:waybill:problem:too-large")));
+}
+
+#[tokio::test]
+async fn of_a_batch_full_of_faults_each_event_is_listed_and_not_every_fault() {
+    let api = Api::new();
+    let line = json!({ "sku": "", "quantity": 0 });
+    let events: Vec<_> = (0..100)
+        .map(|index| with(submit_order(), &json!({ "id": format!("n{index}"), "data": { "lines": vec![&line; 50] } })))
+        .collect();
+    let problem = api.send(Request::batch(&events)).await.refused("invalid-batch");
+    let mut listed: Vec<_> = problem.errors.iter().filter_map(|fault| fault.index).collect();
+    assert!((195..=220).contains(&listed.len()), "{}", listed.len());
+    listed.dedup();
+    assert_eq!(listed, (0..100).collect::<Vec<_>>());
+}
+
+/// What a refusal repeats of what was sent would add up to more than Lambda lets a function answer.
+#[tokio::test]
+async fn a_batch_of_long_names_is_refused_at_no_length() {
+    let api = Api::new();
+    let long = "x".repeat(60_000);
+    let of_strange_type = |index: usize| with(submit_order(), &json!({ "id": format!("n{index}"), "type": long }));
+    let events: Vec<_> = (0..100).map(of_strange_type).collect();
+    let problem = api.send(Request::batch(&events)).await.refused("invalid-batch");
+    assert_eq!(problem.errors.len(), 100);
+    assert!(problem.to_json().len() < 1_000_000, "{}", problem.to_json().len());
+}
+
+#[tokio::test]
 async fn two_identical_events_are_one_command() {
     let api = Api::new();
     let answer = api.send(Request::batch(&[submit_order(), submit_order()])).await.accepted();

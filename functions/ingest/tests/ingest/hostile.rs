@@ -247,7 +247,7 @@ async fn a_schema_and_data_that_are_each_within_bounds_are_so_together() {
     let wide = json!({ "items": { "allOf": vec![json!({ "minimum": 0 }); 3000] } });
     let problem = checked_by(&wide, json!(vec![1; 100_000])).await.refused("too-large");
     assert_eq!(problem.attribute.as_deref(), Some("data"), "{problem:#?}");
-    checked_by(&wide, json!(vec![1; 1000])).await.accepted();
+    checked_by(&wide, json!(vec![1; 300])).await.accepted();
 }
 
 #[tokio::test]

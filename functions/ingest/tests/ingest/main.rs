@@ -6,6 +6,7 @@ mod api;
 mod batches;
 mod callers;
 mod commands;
+mod compressed;
 mod hostile;
 mod limits;
 mod malformed;
@@ -19,3 +20,7 @@ mod samples;
 mod schemas;
 mod settings;
 mod unreadable;
+mod worst;
+
+#[global_allocator]
+static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;

@@ -157,6 +157,37 @@ async fn data_with_two_meanings_is_refused() {
     }
 }
 
+/// `1e-400` would be a price of 0, and `1.0000000000000000001` a quantity of 1.
+#[tokio::test]
+async fn a_number_that_would_be_read_as_another_is_refused_with_a_pointer_to_it() {
+    let api = Api::new();
+    for (from, to, pointer) in [
+        (r#""quantity":2"#, r#""quantity":1.0000000000000000001"#, "/lines/0/quantity"),
+        (r#""amount":450"#, r#""amount":1e-400"#, "/lines/0/unitPrice/amount"),
+        (r#""amount":450"#, r#""amount":18446744073709551617"#, "/lines/0/unitPrice/amount"),
+    ] {
+        let event = submit_order().to_string();
+        let inexact = event.replacen(from, to, 1);
+        assert_ne!(inexact, event, "{from}");
+        let problem = api.send(Request::structured(&inexact)).await.refused("invalid-data");
+        let pointers: Vec<_> = problem.errors.iter().map(|fault| fault.pointer.as_deref()).collect();
+        assert_eq!(pointers, [Some(pointer)], "{problem:#?}");
+        assert!(problem.detail.contains("cannot be read exactly"), "{problem:#?}");
+    }
+    api.assert_nothing_queued();
+}
+
+#[tokio::test]
+async fn numbers_may_be_written_in_any_way_that_is_read_exactly() {
+    let api = Api::new();
+    for (nth, quantity) in ["2.0", "2e0", "20e-1", "0.2E+1"].into_iter().enumerate() {
+        let event = with(submit_order(), &json!({ "id": format!("n{nth}") })).to_string();
+        api.send(Request::structured(&event.replacen(r#""quantity":2"#, &format!(r#""quantity":{quantity}"#), 1)))
+            .await
+            .accepted();
+    }
+}
+
 /// SQS refuses them, and would refuse them again at every retry of the client's.
 #[tokio::test]
 async fn text_that_no_queue_can_carry_is_refused_and_not_called_an_outage() {
@@ -207,21 +238,92 @@ async fn a_tenants_own_schema_is_for_its_type_and_its_tenant() {
     api.assert_nothing_queued();
 }
 
+/// Orders that the context takes: of two lines, and of one.
+fn two_orders() -> [Value; 2] {
+    let mut one_line = with(submit_order(), &json!({ "id": "one line" }));
+    one_line["data"]["lines"].as_array_mut().expect("lines").truncate(1);
+    [submit_order(), one_line]
+}
+
 #[tokio::test]
-async fn a_schema_that_cannot_be_used_says_why_and_spoils_nothing_else() {
+async fn what_a_tenant_has_registered_is_checked_whoever_names_it() {
+    let bundled = format!("{PUBLIC_URL}/schemas/orders/SubmitOrder/1");
+    for named in [json!({}), json!({ "dataschema": bundled }), json!({ "dataschema": SMALL_ORDERS })] {
+        let api = Api::new();
+        api.register_schema("demo", SMALL_ORDERS, "SubmitOrder", AT_MOST_ONE_LINE);
+        let [two_lines, one_line] = two_orders().map(|event| with(event, &named));
+        for request in [Request::structured(&two_lines), Request::binary(&two_lines)] {
+            let problem = api.send(request).await.refused("invalid-data");
+            assert_eq!(problem.errors[0].pointer.as_deref(), Some("/lines"), "{named}: {problem:#?}");
+        }
+        api.send(Request::batch(&[two_lines, one_line.clone()])).await.refused("invalid-batch");
+        api.assert_nothing_queued();
+        api.send(Request::structured(&one_line)).await.accepted();
+    }
+}
+
+#[tokio::test]
+async fn of_several_schemas_the_one_that_is_named_counts_or_else_all() {
+    const LARGE_ORDERS: &str = "urn:demo:large-order";
+    let api = Api::new();
+    api.register_schema("demo", SMALL_ORDERS, "SubmitOrder", AT_MOST_ONE_LINE);
+    api.register_schema("demo", LARGE_ORDERS, "SubmitOrder", r#"{ "properties": { "lines": { "minItems": 2 } } }"#);
+    api.register_schema("demo", "urn:demo:cancel", "CancelOrder", "false");
+    let [two_lines, one_line] = two_orders();
+    for event in [&two_lines, &one_line] {
+        api.send(Request::structured(event)).await.refused("invalid-data");
+    }
+    let named = |event: Value, uri: &str| Request::structured(&with(event, &json!({ "dataschema": uri })));
+    api.send(named(two_lines.clone(), SMALL_ORDERS)).await.refused("invalid-data");
+    api.send(named(one_line.clone(), LARGE_ORDERS)).await.refused("invalid-data");
+    api.send(named(two_lines, LARGE_ORDERS)).await.accepted();
+    api.send(named(one_line, SMALL_ORDERS)).await.accepted();
+}
+
+#[tokio::test]
+async fn what_a_tenant_has_registered_narrows_and_never_widens() {
+    let api = Api::new();
+    api.register_schema("demo", SMALL_ORDERS, "SubmitOrder", "true");
+    let nonsense = with(submit_order(), &json!({ "data": { "lines": [], "unheard": "of" } }));
+    for event in [nonsense.clone(), with(nonsense, &json!({ "dataschema": SMALL_ORDERS }))] {
+        api.send(Request::structured(&event)).await.refused("invalid-data");
+    }
+    api.send(Request::structured(&submit_order())).await.accepted();
+}
+
+/// What it would forbid, nobody knows.
+#[tokio::test]
+async fn a_schema_that_cannot_be_used_says_why_refuses_its_type_and_spoils_no_other() {
     for (document, why) in [
         (r#"{ "type": "text" }"#, "text"),
         (r#"{ "pattern": "(" }"#, "("),
-        (r#"{ "pattern": "(?=look)ahead" }"#, "pattern"),
+        (r#"{ "pattern": "(?=look)ahead" }"#, "look-around"),
+        (r#"{ "items": [{ "type": "string" }] }"#, "JSON Schema 2020-12"),
+        (r#"{ "$schema": "http://json-schema.org/draft-07/schema#" }"#, "JSON Schema 2020-12"),
+        (r#"{ "properties": { "a": { "exclusiveMinimum": true } } }"#, "JSON Schema 2020-12"),
         ("{", "JSON"),
         (r#"{ "type": "object", "type": "array" }"#, "twice"),
     ] {
         let api = Api::new();
         api.register_schema("demo", "urn:demo:broken", "SubmitOrder", document);
-        let event = with(submit_order(), &json!({ "dataschema": "urn:demo:broken" }));
-        let problem = api.send(Request::structured(&event)).await.refused("internal");
-        assert!(problem.detail.contains("urn:demo:broken cannot be used"), "{problem:#?}");
-        println!("{document}: {} ({why})", problem.detail);
+        for event in [with(submit_order(), &json!({ "dataschema": "urn:demo:broken" })), submit_order()] {
+            let problem = api.send(Request::structured(&event)).await.refused("internal");
+            assert!(problem.detail.contains("urn:demo:broken cannot be used"), "{problem:#?}");
+            assert!(problem.detail.contains(why), "{problem:#?}");
+        }
+        api.send(Request::structured(&crate::api::bind_policy())).await.accepted();
+    }
+}
+
+#[tokio::test]
+async fn names_and_data_in_a_schema_are_no_keywords_of_it() {
+    for document in [
+        r#"{ "type": "object", "properties": { "$id": { "type": "string" }, "$ref": { "type": "string" } } }"#,
+        r#"{ "not": { "const": { "$ref": "a" } } }"#,
+        r#"{ "default": { "$id": "a" }, "examples": [{ "$dynamicRef": "a" }], "not": { "enum": [{ "$id": "a" }] } }"#,
+    ] {
+        let api = Api::new();
+        api.register_schema("demo", SMALL_ORDERS, "SubmitOrder", document);
         api.send(Request::structured(&submit_order())).await.accepted();
     }
 }

@@ -243,6 +243,14 @@ impl Api {
         Desk::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("good settings")
     }
 
+    /// A schema of the tenant's own.
+    pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {
+        let (key, entry) = (format!("tenant#{tenant}"), format!("schema#{uri}"));
+        self.aws.register(
+            &json!({ "registry_key": key, "entry": entry, "document": document, "command_type": command_type }),
+        );
+    }
+
     pub fn now(&self) -> Timestamp {
         self.aws.now().into()
     }

@@ -21,3 +21,7 @@ mod requests;
 mod resubmitting;
 mod samples;
 mod settings;
+mod worst;
+
+#[global_allocator]
+static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;

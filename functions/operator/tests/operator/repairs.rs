@@ -115,6 +115,65 @@ async fn data_with_two_meanings_or_that_no_queue_carries_is_refused() {
 }
 
 #[tokio::test]
+async fn a_number_that_would_be_read_as_another_is_refused() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    let before = api.everything();
+    let order = good_order().to_string();
+    let problem = repair(&api, &id, &order.replacen("450", "1e-400", 1)).await.refused("invalid-data");
+    assert_eq!(problem.errors[0].pointer.as_deref(), Some("/lines/0/unitPrice/amount"), "{problem:#?}");
+    assert_eq!(api.everything(), before);
+}
+
+/// It is not read at all: what is so long costs far more as values than as text.
+#[tokio::test]
+async fn a_repair_of_a_megabyte_is_refused_unread() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    let before = api.everything();
+    let long = format!("[{}1]", "1,".repeat(450_000));
+    repair(&api, &id, &long).await.refused("too-large");
+    let just_beyond = format!("[{}1]", "1,".repeat(131_072));
+    assert_eq!(repair(&api, &id, &just_beyond).await.refused("too-large").attribute.as_deref(), Some("data"));
+    assert_eq!(api.everything(), before);
+}
+
+/// Orders of one line only.
+const AT_MOST_ONE_LINE: &str = r#"{ "properties": { "lines": { "maxItems": 1 } } }"#;
+
+#[tokio::test]
+async fn a_repair_keeps_to_what_the_tenant_has_registered() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    api.register_schema("demo", "urn:demo:small-order", "SubmitOrder", AT_MOST_ONE_LINE);
+    api.register_schema("demo", "urn:demo:cancel", "CancelOrder", "false");
+    api.register_schema("other", "urn:other:order", "SubmitOrder", "false");
+    let before = api.everything();
+    let problem = repair(&api, &id, &good_order().to_string()).await.refused("invalid-data");
+    assert_eq!(problem.errors[0].pointer.as_deref(), Some("/lines"), "{problem:#?}");
+    assert_eq!(api.everything(), before);
+    let mut one_line = good_order();
+    one_line["lines"].as_array_mut().expect("lines").truncate(1);
+    repair(&api, &id, &one_line.to_string()).await.accepted();
+}
+
+#[tokio::test]
+async fn what_the_tenants_schema_has_against_the_data_is_shown_beside_it() {
+    let api = Api::new();
+    let id = api.parks(&Queued::order("demo", "O-1", &good_order(), second(0))).await;
+    assert_eq!(api.detail(&id).await["complaints"], json!([]));
+    api.register_schema("demo", "urn:demo:small-order", "SubmitOrder", AT_MOST_ONE_LINE);
+    assert_eq!(api.detail(&id).await["complaints"][0]["pointer"], "/lines");
+    api.resubmit(&id, json!({})).await.accepted();
+}
+
+#[tokio::test]
+async fn a_tenants_schema_that_cannot_be_used_lets_no_repair_through_and_says_why() {
+    let (api, _, id) = api_with_a_bad_order().await;
+    api.register_schema("demo", "urn:demo:broken", "SubmitOrder", r#"{ "items": [true] }"#);
+    let problem = repair(&api, &id, &good_order().to_string()).await.refused("unknown-schema");
+    assert!(problem.detail.contains("urn:demo:broken cannot be used"), "{problem:#?}");
+    api.resubmit(&id, json!({})).await.accepted();
+}
+
+#[tokio::test]
 async fn data_that_makes_the_command_too_large_is_refused() {
     let api = Api::new();
     let event = kernel::cloud_event::CloudEvent::builder("c1", "https://shop.example/desk", "CancelOrder")

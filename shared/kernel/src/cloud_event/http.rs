@@ -34,10 +34,11 @@ impl Mode {
 
 /// What was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Submission {
+pub enum Submission<'a> {
     Single(CloudEvent),
-    /// Every event read on its own, in the order sent; there may be none.
-    Batch(Vec<Result<CloudEvent, Invalid>>),
+    /// The text of each event, in the order sent; there may be none. Whether it is an event, only
+    /// [`CloudEvent::from_json`] tells: so a batch is in memory once, and its events are, one after the other, twice.
+    Batch(Vec<&'a str>),
 }
 
 /// Why a request holds no event at all.
@@ -46,6 +47,8 @@ pub enum HttpError {
     /// Structured or batched, in a format or charset that is not spoken here.
     #[error("the content type {content_type} is not supported: {detail}")]
     UnsupportedMediaType { content_type: String, detail: &'static str },
+    #[error("a batch takes at most {most} events; send several")]
+    TooManyEvents { most: usize },
     #[error(transparent)]
     Malformed(#[from] Invalid),
 }
@@ -58,7 +61,13 @@ pub enum HttpError {
 /// - A value is unquoted where all of it is one quoted string; any other double quote is taken literally.
 /// - An empty body is no data.
 /// - A body without `Content-Type` must be JSON.
-pub fn from_http<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, body: &[u8]) -> Result<Submission, HttpError> {
+///
+/// A batch of more than `most` events is refused as soon as the first one beyond is found.
+pub fn from_http<'h, 'b>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    body: &'b [u8],
+    most: usize,
+) -> Result<Submission<'b>, HttpError> {
     let mut content_type = None;
     let mut binary = BinaryHeaders::default();
     for (name, value) in headers {
@@ -79,7 +88,7 @@ pub fn from_http<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, body: &
         }
         Mode::Batch => {
             expect_format(content_type, "application/cloudevents-batch+json")?;
-            Ok(Submission::Batch(json_format::batch(body)?))
+            Ok(Submission::Batch(json_format::batch(body, most)?))
         }
         Mode::Binary => {
             let attributes = binary.attributes(content_type)?;

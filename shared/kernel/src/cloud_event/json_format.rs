@@ -5,13 +5,13 @@ use std::fmt::{self, Write as _};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::attributes::{self, Attributes};
 use super::json_text::push_string;
 use super::payload::Payload;
-use super::{CloudEvent, Data, Invalid, Value, rules};
+use super::{CloudEvent, Data, HttpError, Invalid, Value, rules};
 
 impl CloudEvent {
     /// Reads one event in the JSON format.
@@ -44,12 +44,16 @@ pub fn batch_to_json<'a>(events: impl Iterator<Item = &'a CloudEvent>) -> String
     out
 }
 
-/// Reads the JSON batch format, each event on its own.
-pub(super) fn batch(bytes: &[u8]) -> Result<Vec<Result<CloudEvent, Invalid>>, Invalid> {
-    let text = utf8(bytes)?;
-    let elements =
-        serde_json::from_str::<Vec<&RawValue>>(text).map_err(|error| syntax(&error, "must come in a JSON array"))?;
-    Ok(elements.into_iter().map(|element| event(element.get())).collect())
+/// Finds the elements of the JSON batch format and reads none of them. Stops at the first one beyond `most`.
+pub(super) fn batch(bytes: &[u8], most: usize) -> Result<Vec<&str>, HttpError> {
+    let mut deserializer = serde_json::Deserializer::from_str(utf8(bytes)?);
+    let mut elements = Elements { most, found: Vec::new() };
+    let read = deserializer.deserialize_seq(&mut elements).and_then(|()| deserializer.end());
+    if elements.found.len() > most {
+        return Err(HttpError::TooManyEvents { most });
+    }
+    read.map_err(|error| syntax(&error, "must come in a JSON array"))?;
+    Ok(elements.found)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Invalid> {
@@ -185,5 +189,28 @@ impl<'de> Deserialize<'de> for Members<'de> {
         }
 
         deserializer.deserialize_map(Collect)
+    }
+}
+
+/// An array's elements, each as its text: all of them, or one more than `most`.
+struct Elements<'a> {
+    most: usize,
+    found: Vec<&'a str>,
+}
+
+impl<'de> Visitor<'de> for &mut Elements<'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        while self.found.len() <= self.most
+            && let Some(element) = array.next_element::<&RawValue>()?
+        {
+            self.found.push(element.get());
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::super::{HttpError, Invalid, Submission, from_http};
+use super::super::{CloudEvent, HttpError, Invalid, Submission, from_http};
+use super::MOST;
 
 const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/malformed.json"));
 
@@ -23,9 +24,9 @@ struct Case {
 }
 
 impl Case {
-    fn received(&self) -> Result<Submission, HttpError> {
+    fn received(&self) -> Result<Submission<'_>, HttpError> {
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        from_http(headers, self.body.as_bytes())
+        from_http(headers, self.body.as_bytes(), MOST)
     }
 
     /// The fault, and its index in a batch; the one of a content type has no attribute.
@@ -34,11 +35,14 @@ impl Case {
         match self.received() {
             Err(HttpError::UnsupportedMediaType { .. }) => (415, None, None),
             Err(HttpError::Malformed(invalid)) => (400, named(&invalid), None),
+            Err(error @ HttpError::TooManyEvents { .. }) => panic!("{}: {error}", self.name),
             Ok(Submission::Single(event)) => panic!("{}: accepted as {event:?}", self.name),
             Ok(Submission::Batch(events)) => {
-                let faults: Vec<_> = events.iter().enumerate().filter(|(_, event)| event.is_err()).collect();
-                let [(index, Err(invalid))] = faults[..] else { panic!("{}: not one fault: {faults:?}", self.name) };
-                (400, named(invalid), Some(index))
+                let fault =
+                    |(index, event): (usize, &str)| Some((index, CloudEvent::from_json(event.as_bytes()).err()?));
+                let faults: Vec<_> = events.into_iter().enumerate().filter_map(fault).collect();
+                let [(index, invalid)] = &faults[..] else { panic!("{}: not one fault: {faults:?}", self.name) };
+                (400, named(invalid), Some(*index))
             }
         }
     }
@@ -61,7 +65,8 @@ fn each_refusal_reads_as_a_sentence_of_bounded_length() {
         let sentence = match case.received() {
             Err(error) => error.to_string(),
             Ok(Submission::Batch(events)) => {
-                events.into_iter().find_map(Result::err).map(|invalid| invalid.to_string()).unwrap_or_default()
+                let mut read = events.into_iter().map(|event| CloudEvent::from_json(event.as_bytes()));
+                read.find_map(Result::err).map(|invalid| invalid.to_string()).unwrap_or_default()
             }
             Ok(Submission::Single(_)) => String::new(),
         };
@@ -79,13 +84,13 @@ fn the_cases_have_names_of_their_own() {
 #[test]
 fn a_body_that_is_not_utf_8_is_refused() {
     let header = [("content-type", &b"application/cloudevents+json"[..])];
-    let refusal = from_http(header.into_iter(), b"{\"specversion\":\"1.0\xff\"}");
+    let refusal = from_http(header.into_iter(), b"{\"specversion\":\"1.0\xff\"}", MOST);
     assert!(matches!(refusal, Err(HttpError::Malformed(invalid)) if invalid.to_string().contains("UTF-8")));
 }
 
 #[test]
 fn a_header_that_is_not_utf_8_is_refused() {
-    let refused = |name| match from_http([(name, &b"a\xff"[..])].into_iter(), b"{}") {
+    let refused = |name| match from_http([(name, &b"a\xff"[..])].into_iter(), b"{}", MOST) {
         Err(HttpError::Malformed(invalid)) => invalid.attribute().map(str::to_owned),
         other => panic!("{other:?}"),
     };

@@ -9,8 +9,11 @@ use super::{CloudEvent, HttpError, Invalid, Submission, from_http};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
-fn received(headers: Headers<'_>, body: &[u8]) -> Result<Submission, HttpError> {
-    from_http(headers.iter().map(|(name, value)| (*name, value.as_bytes())), body)
+/// Events in a batch here.
+const MOST: usize = 100;
+
+fn received<'a>(headers: Headers<'_>, body: &'a [u8]) -> Result<Submission<'a>, HttpError> {
+    from_http(headers.iter().map(|(name, value)| (*name, value.as_bytes())), body, MOST)
 }
 
 fn single(headers: Headers<'_>, body: &[u8]) -> CloudEvent {
@@ -20,9 +23,13 @@ fn single(headers: Headers<'_>, body: &[u8]) -> CloudEvent {
     }
 }
 
+const BATCH: Headers<'_> = &[("content-type", "application/cloudevents-batch+json")];
+
 fn batch(body: &[u8]) -> Vec<Result<CloudEvent, Invalid>> {
-    match received(&[("content-type", "application/cloudevents-batch+json")], body) {
-        Ok(Submission::Batch(events)) => events,
+    match received(BATCH, body) {
+        Ok(Submission::Batch(events)) => {
+            events.into_iter().map(|event| CloudEvent::from_json(event.as_bytes())).collect()
+        }
         other => panic!("not a batch: {other:?}"),
     }
 }

@@ -97,11 +97,11 @@ fn set<T>(builder: Builder, value: Option<T>, setter: impl FnOnce(Builder, T) ->
     }
 }
 
-fn read_back(event: &CloudEvent, edit: impl Fn(String) -> String) -> Submission {
+fn read_back(event: &CloudEvent, edit: impl Fn(String) -> String) -> Submission<'_> {
     let headers: BTreeMap<_, _> =
         event.to_http_headers().into_iter().map(|(name, value)| (edit(name), value)).collect();
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    from_http(headers, event.data().map_or(b"", Data::as_bytes)).expect("valid")
+    from_http(headers, event.data().map_or(b"", Data::as_bytes), 1).expect("valid")
 }
 
 proptest! {
