@@ -14,13 +14,16 @@ kernel::messages! {
     }
 }
 
+/// Most lines of one order: the schema's bound, and the rule's.
+pub const MAX_LINES: usize = 500;
+
 /// A customer orders these lines at these prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitOrder {
     /// Who orders: the customer's id.
     pub customer: AggregateId,
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1, max = MAX_LINES))]
     pub lines: Vec<Line>,
 }
 

@@ -5,12 +5,9 @@
 
 use kernel::decider::{Decision, Envelope, Rejection};
 
-use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use crate::commands::{CancelOrder, Command, Line, MAX_LINES, Money, ShipOrder, SubmitOrder};
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::state::State;
-
-/// Most lines of one order: more are several parcels.
-pub const MAX_LINES: usize = 100;
 
 /// Most that one order may cost, in minor units. Nine million such orders still add up within 64 bits in the reports.
 pub const MAX_TOTAL: i64 = 1_000_000_000_000;

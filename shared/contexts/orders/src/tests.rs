@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use schemars::schema_for;
 use serde_json::Value;
 
+use crate::commands::MAX_LINES;
 use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
-use crate::decide::{MAX_LINES, MAX_TOTAL};
+use crate::decide::MAX_TOTAL;
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
 use crate::{CONTEXT, Orders};
