@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use kernel::cloud_event::why_not;
 use kernel::problem::Problem;
 use lambda_http::http::header::IF_NONE_MATCH;
 use lambda_http::{Request, RequestExt as _};
@@ -44,6 +45,9 @@ const MAX_OBJECT: usize = 320 * 1024;
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     Parameters::of(request).expect_only(&[])?;
     let body = content::decoded(request, MAX_OBJECT).map_err(|bad| bad.into_problem(Problem::bad_request))?;
+    if body.starts_with("\u{feff}".as_bytes()) {
+        return Err(Problem::bad_request("the body begins with a byte order mark (RFC 8259, section 8.1)"));
+    }
     let body = body.trim_ascii();
     let body = if body.is_empty() { b"{}" } else { body };
     // A sequence would do for a struct.
@@ -51,7 +55,7 @@ pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return Err(Problem::bad_request("the body is a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        let mut why = error.to_string();
+        let mut why = why_not(&error);
         why.truncate(why.floor_char_boundary(200));
         Problem::bad_request(format!("the body cannot be read: {why}"))
     })

@@ -106,6 +106,7 @@ impl Builder {
         for (name, value) in &self.extensions {
             rules::extension(name, value)?;
         }
+        let tidied = media_type.as_ref().and_then(|media_type| media_type.tidied().map(str::to_owned));
         let data = self.payload.settle(media_type.as_ref())?;
 
         Ok(CloudEvent {
@@ -115,7 +116,7 @@ impl Builder {
             subject: self.subject,
             time: self.time,
             dataschema: self.dataschema,
-            datacontenttype: self.datacontenttype,
+            datacontenttype: tidied.or(self.datacontenttype),
             extensions: self.extensions,
             data,
         })

@@ -35,8 +35,9 @@ impl CloudEvent {
     }
 }
 
-/// What must be encoded in a header's value, besides everything that is not ASCII.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
+/// What must be encoded in a header's value, besides everything that is not ASCII; and the comma, by which headers of
+/// one name are joined.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b',');
 
 /// The `ce-` headers of a request, not looked at yet.
 #[derive(Default)]
@@ -72,6 +73,11 @@ impl<'a> BinaryHeaders<'a> {
                 }
                 _ => {}
             }
+            if name != LIST && is_list(value) {
+                return invalid(
+                    "must not be there twice, nor hold a bare comma, which is how two become one: write it %2C",
+                );
+            }
             let Ok(value) = decoded(value) else {
                 return invalid("must be in UTF-8 once percent-decoded");
             };
@@ -87,13 +93,26 @@ impl<'a> BinaryHeaders<'a> {
     }
 }
 
+/// The only attribute whose header is a list (W3C Trace Context, section 3.3).
+const LIST: &str = "tracestate";
+
+/// Whether there is a comma in it that no quotes are around.
+fn is_list(value: &[u8]) -> bool {
+    value.contains(&b',') && text(value).is_ok_and(|value| unquoted(value).is_none())
+}
+
 /// The same fault under the names of the headers.
 pub(super) fn in_header_terms(invalid: Invalid) -> Invalid {
-    invalid.renamed(|attribute| match attribute.as_str() {
-        "data" => attribute,
+    invalid.renamed(|attribute| header_of(&attribute))
+}
+
+/// The header that an attribute comes in, in binary mode. `data` is the body, and has none.
+pub fn header_of(attribute: &str) -> String {
+    match attribute {
+        "data" => attribute.to_owned(),
         "datacontenttype" => "content-type".to_owned(),
         _ => format!("ce-{attribute}"),
-    })
+    }
 }
 
 /// A header's value without the white space around it.
@@ -151,6 +170,16 @@ mod tests {
             ("€", "€"),
         ] {
             assert_eq!(decoded(value.as_bytes()).as_deref(), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn headers_that_were_joined_on_the_way_are_not_one_value() {
+        for joined in ["one,two", "one, two", ",", r#""one","two""#, r#""a" , b"#, r#"a,"b""#] {
+            assert!(is_list(joined.as_bytes()), "{joined}");
+        }
+        for one in ["one", "one%2Ctwo", r#""one,two""#, r#" "a\",b" "#, ""] {
+            assert!(!is_list(one.as_bytes()), "{one}");
         }
     }
 

@@ -57,6 +57,8 @@ pub enum HttpError {
 /// `Content-Type` count in binary mode only.
 ///
 /// Binary mode's choices, where the specification leaves one:
+/// - A comma stands in quotes or as `%2C`, but in `ce-tracestate`, which is a list: on the way to a receiver, a header that
+///   is there twice may become one, joined by a comma (RFC 9110, section 5.3).
 /// - A malformed percent escape is taken literally (`100%` is `100%`): most senders do not encode a bare `%`.
 /// - A value is unquoted where all of it is one quoted string; any other double quote is taken literally.
 /// - An empty body is no data.
@@ -104,9 +106,9 @@ fn expect_format(content_type: Option<&str>, expected: &'static str) -> Result<(
         Some(media_type) if media_type.essence() != expected => {
             "events are read as application/cloudevents+json and application/cloudevents-batch+json"
         }
-        Some(media_type) if !media_type.is_utf8() => "JSON is read in utf-8 only",
+        Some(media_type) if !media_type.is_utf8() => "JSON is read as charset=utf-8, which need not be said",
         Some(_) => return Ok(()),
-        None => "it is not a media type (RFC 2045)",
+        None => "it is not a media type (RFC 9110, section 8.3.1)",
     };
     Err(HttpError::UnsupportedMediaType { content_type: clipped(content_type), detail })
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::attributes::{self, Attributes};
 use super::json_text::push_string;
 use super::payload::Payload;
+use super::strict_json::why_not;
 use super::{CloudEvent, Data, HttpError, Invalid, Value, rules};
 
 impl CloudEvent {
@@ -57,11 +58,21 @@ pub(super) fn batch(bytes: &[u8], most: usize) -> Result<Vec<&str>, HttpError> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Invalid> {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(Invalid::event("must not begin with a byte order mark (RFC 8259, section 8.1)"));
+    }
     std::str::from_utf8(bytes).map_err(|_| Invalid::event("must be in UTF-8"))
 }
 
+/// U+FEFF in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn syntax(error: &serde_json::Error, expected: &'static str) -> Invalid {
-    if error.is_data() { Invalid::event(expected) } else { Invalid::event(format!("must be valid JSON: {error}")) }
+    if error.is_data() {
+        Invalid::event(expected)
+    } else {
+        Invalid::event(format!("must be valid JSON: {}", why_not(error)))
+    }
 }
 
 fn event(text: &str) -> Result<CloudEvent, Invalid> {

@@ -1,4 +1,5 @@
-//! A media type by RFC 2045, section 5.1, and no more lenient than it.
+//! A media type as HTTP writes it (RFC 9110, sections 5.6.6 and 8.3.1): RFC 2045's, section 5.1, where a semicolon too many
+//! does no harm.
 
 /// As much of a media type as events need: is it JSON, and in which charset?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,10 +8,12 @@ pub(super) struct MediaType {
     essence: String,
     /// In lower case.
     charset: Option<String>,
+    /// All of it without semicolons too many, where there are any.
+    tidied: Option<String>,
 }
 
 impl MediaType {
-    /// `None` for whatever breaks the grammar: a media range (`*/*`), a repeated parameter, or a trailing semicolon too.
+    /// `None` for whatever breaks the grammar: a media range (`*/*`), a repeated parameter, white space around `=` too.
     /// White space around a semicolon is fine.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (ty, rest) = token(text)?;
@@ -21,10 +24,19 @@ impl MediaType {
 
         let mut names = Vec::new();
         let mut charset = None;
+        let mut tidy = format!("{ty}/{subtype}");
+        let mut stray = false;
         while !rest.is_empty() {
             let parameter = rest.trim_start_matches(BLANK).strip_prefix(';')?.trim_start_matches(BLANK);
+            if parameter.is_empty() || parameter.starts_with(';') {
+                stray = true;
+                rest = parameter;
+                continue;
+            }
             let (name, after) = token(parameter)?;
             let (value, after) = value(after.strip_prefix('=')?)?;
+            tidy.push_str("; ");
+            tidy.push_str(&parameter[..parameter.len() - after.len()]);
             let name = name.to_ascii_lowercase();
             if names.contains(&name) {
                 return None;
@@ -35,7 +47,13 @@ impl MediaType {
             names.push(name);
             rest = after;
         }
-        Some(Self { essence: format!("{ty}/{subtype}").to_ascii_lowercase(), charset })
+        let essence = format!("{ty}/{subtype}").to_ascii_lowercase();
+        Some(Self { essence, charset, tidied: stray.then_some(tidy) })
+    }
+
+    /// How to write it where there are semicolons too many, which RFC 2045 does not have; `None`: as it was.
+    pub(super) fn tidied(&self) -> Option<&str> {
+        self.tidied.as_deref()
     }
 
     pub(super) fn essence(&self) -> &str {
@@ -84,7 +102,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 }
 
 fn is_quotable(character: char) -> bool {
-    matches!(character, ' '..='~')
+    matches!(character, '\t' | ' '..='~')
 }
 
 #[cfg(test)]
@@ -92,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_media_type_is_what_rfc_2045_says() {
+    fn a_media_type_is_what_rfc_2045_says_with_semicolons_as_http_has_them() {
         for valid in [
             "text/plain",
             "application/vnd.example.v1+xml",
@@ -100,6 +118,10 @@ mod tests {
             "text/plain;charset=utf-8 ; format=flowed",
             r#"multipart/mixed; boundary="a b;\"c\"""#,
             "x-a/x.b",
+            "application/json;",
+            "application/json ; ",
+            "application/json;;charset=utf-8",
+            "application/json; ;\tCharset=\"utf-8\" ;",
         ] {
             assert!(MediaType::parse(valid).is_some(), "{valid}");
         }
@@ -111,7 +133,6 @@ mod tests {
             "application/json ",
             " application/json",
             "application /json",
-            "application/json;",
             "application/json; charset",
             "application/json; charset=",
             "application/json; charset =utf-8",
@@ -126,6 +147,14 @@ mod tests {
         ] {
             assert!(MediaType::parse(invalid).is_none(), "{invalid}");
         }
+    }
+
+    #[test]
+    fn semicolons_too_many_are_left_out_and_nothing_else_is() {
+        let tidied = |text| MediaType::parse(text).and_then(|media_type| media_type.tidied().map(str::to_owned));
+        assert_eq!(tidied("Application/JSON;").as_deref(), Some("Application/JSON"));
+        assert_eq!(tidied("a/b;; x=1 ;Y=\"; ;\";").as_deref(), Some("a/b; x=1; Y=\"; ;\""));
+        assert_eq!(tidied("a/b;x=1 ;  y=2"), None);
     }
 
     #[test]

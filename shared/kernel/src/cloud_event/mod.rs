@@ -31,11 +31,12 @@ use std::collections::BTreeMap;
 
 pub use builder::Builder;
 pub use canonical::canonical;
+pub use headers::header_of;
 pub use http::{HttpError, Mode, Submission, from_http};
 pub use invalid::Invalid;
 pub use json_format::batch_to_json;
 pub use numbers::first_inexact_number;
-pub use strict_json::{MAX_DEPTH, strict_json};
+pub use strict_json::{MAX_DEPTH, strict_json, why_not};
 pub use value::{Data, Value};
 
 /// A valid `CloudEvent`.
@@ -95,7 +96,7 @@ impl CloudEvent {
         self.dataschema.as_deref()
     }
 
-    /// A media type (RFC 2045), exactly as given.
+    /// A media type (RFC 2045), as given, but for semicolons too many.
     pub fn datacontenttype(&self) -> Option<&str> {
         self.datacontenttype.as_deref()
     }

@@ -2,7 +2,9 @@
 
 use serde_json::value::RawValue;
 
+use super::json_format::BYTE_ORDER_MARK;
 use super::media_type::MediaType;
+use super::strict_json::why_not;
 use super::{Data, Invalid, MAX_DEPTH};
 
 /// Data before its media type was looked at.
@@ -72,9 +74,12 @@ fn encoded_text(json: &RawValue, media_type: Option<&MediaType>) -> Result<Data,
 
 fn json_text(bytes: Vec<u8>, media_type: Option<&MediaType>) -> Result<Box<RawValue>, Invalid> {
     let why = match String::from_utf8(bytes) {
+        Ok(text) if text.as_bytes().starts_with(BYTE_ORDER_MARK) => {
+            "it begins with a byte order mark (RFC 8259, section 8.1)".to_owned()
+        }
         Ok(text) => match RawValue::from_string(text) {
             Ok(json) => return Ok(json),
-            Err(error) => error.to_string(),
+            Err(error) => why_not(&error),
         },
         Err(_) => "it is not UTF-8".to_owned(),
     };

@@ -61,7 +61,7 @@ pub(super) fn datacontenttype(value: &str) -> Result<MediaType, Invalid> {
         ));
     };
     if media_type.is_json() && !media_type.is_utf8() {
-        return Err(Invalid::attributed("datacontenttype", "must not name a charset other than utf-8 for JSON"));
+        return Err(Invalid::attributed("datacontenttype", "must name no charset but charset=utf-8 for JSON"));
     }
     Ok(media_type)
 }

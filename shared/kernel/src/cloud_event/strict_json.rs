@@ -20,7 +20,14 @@ pub fn strict_json(text: &str) -> Result<Value, Invalid> {
     Strict { depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| Invalid::attributed("data", format!("is not JSON that can be taken: {error}")))
+        .map_err(|error| Invalid::attributed("data", format!("is not JSON that can be taken: {}", why_not(&error))))
+}
+
+/// What a text is no JSON for, in words for its writer: of half a surrogate pair, `serde_json` says other things.
+pub fn why_not(error: &serde_json::Error) -> String {
+    ["unexpected end of hex escape", "lone leading surrogate in hex escape"]
+        .into_iter()
+        .fold(error.to_string(), |said, theirs| said.replace(theirs, "half of a surrogate pair"))
 }
 
 /// `serde_json` gives names that begin so a meaning of their own when it reads a `Value`: JSON text hidden in such a
@@ -158,6 +165,21 @@ mod tests {
             "\u{feff}1",
         ] {
             assert!(strict_json(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_called_so() {
+        for text in [
+            r#""\ud800""#,
+            r#""\ud800x""#,
+            r#""\udc00""#,
+            r#""\ud800\ud800""#,
+            r#"{"a\ud83d":1}"#,
+            r#"["\ude00\ud83d"]"#,
+        ] {
+            let refusal = strict_json(text).expect_err(text);
+            assert!(refusal.detail().contains("half of a surrogate pair at line 1"), "{text}: {refusal}");
         }
     }
 
