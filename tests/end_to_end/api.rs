@@ -196,6 +196,10 @@ impl Client {
         Self { agent, url: text(&stack, "api_url").to_owned(), token: Some(token) }
     }
 
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("a token")
+    }
+
     pub fn without_token(mut self) -> Self {
         self.token = None;
         self
@@ -222,7 +226,7 @@ impl Client {
     /// Posts one event and goes away before the answer.
     pub fn post_and_leave(&self, event: &Value) {
         let (host, path) = self.url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("host and path");
-        let (token, body) = (self.token.as_deref().expect("a token"), event.to_string());
+        let (token, body) = (self.token(), event.to_string());
         let request = format!(
             "POST /{path}/commands HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
              content-type: application/cloudevents+json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -247,7 +251,7 @@ impl Client {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let answer = match method {
-            "GET" => self.agent.run(request.body(()).expect("a request")),
+            "GET" | "HEAD" | "OPTIONS" => self.agent.run(request.body(()).expect("a request")),
             _ => self.agent.run(request.body(body.to_owned()).expect("a request")),
         };
         let mut answer: Response<ureq::Body> = answer.map_err(|error| error.to_string())?;

@@ -5,6 +5,7 @@ mod chaos;
 mod checks;
 mod commands;
 mod crashes;
+mod doors;
 mod harm;
 mod reads;
 mod recorded_events;

@@ -11,15 +11,16 @@ use kernel::problem::Problem;
 use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
-use lambda::trace;
+use lambda::trace::{self, Trace};
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use messaging::{Outgoing, Queues};
 use schemas::{Budget, Bundled, command_data};
 use serde_json::Value;
 use tracing::Span;
 
+use crate::sources::Source;
 use crate::tenants::Tenant;
-use crate::{grants, malformed, preconditions, routes, too_large};
+use crate::{malformed, preconditions, too_large};
 
 /// What is the same for every event.
 pub struct Admission {
@@ -62,7 +63,7 @@ impl Admitted {
 pub struct Sender<'a> {
     pub caller: &'a Caller,
     pub tenant: &'a Tenant,
-    pub traceparent: &'a str,
+    pub trace: &'a Trace,
 }
 
 impl Admission {
@@ -75,8 +76,10 @@ impl Admission {
         now: Timestamp,
         budget: &mut Budget,
     ) -> Result<Admitted, Problem> {
-        let Sender { caller: Caller { tenant: tenant_id, principal }, tenant, traceparent } = sender;
-        if !grants::permit(&tenant.settings.grants, principal, event.ty(), event.source()) {
+        let Sender { caller: Caller { tenant: tenant_id, principal }, tenant, trace } = sender;
+        let source = Source::of(event.source())
+            .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))?;
+        if !tenant.grants.permit(principal, event.ty(), &source) {
             return Err(Problem::not_permitted(format!(
                 "no grant lets {principal} send {} from {}",
                 event.ty(),
@@ -84,12 +87,12 @@ impl Admission {
             )));
         }
         let context = catalog::context_of_command(event.ty());
-        let own_queue = routes::own_queue(&tenant.settings.routes, event.source());
+        let own_queue = tenant.routes.own_queue(&source);
         check_correlation(&event)?;
         preconditions::check(&event)?;
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
-        let (queue_url, event) = if let Some(queue) = own_queue {
+        let (queue_url, mut event) = if let Some(queue) = own_queue {
             (queue.to_owned(), self.checked_by_any_schema(event, &data, context, tenant, budget)?)
         } else {
             let context = context.ok_or_else(|| {
@@ -98,9 +101,11 @@ impl Admission {
             (self.queues.commands(context.name), self.checked_for_context(event, &data, context, tenant, budget)?)
         };
         let command_key = CommandKey::of(tenant_id, event.source(), event.id());
-        let aggregate = Command::aggregate(&event, command_key).ok_or_else(|| {
-            Problem::invalid_subject("the subject names the aggregate: 1 to 64 letters, digits or any of . _ ~ : @ -")
-                .about("subject")
+        let aggregate = Command::aggregate(&event, command_key).filter(|id| !id.is_dot_segment()).ok_or_else(|| {
+            Problem::invalid_subject(
+                "the subject names the aggregate: 1 to 64 letters, digits or any of . _ ~ : @ -, and neither . nor ..",
+            )
+            .about("subject")
         })?;
         let receipt = keys.seal(tenant_id, now, command_key, digest);
         let mut operation = Operation::accepted(receipt.to_string(), now);
@@ -109,8 +114,9 @@ impl Admission {
         operation.principal = Some(principal.clone());
         let context = if own_queue.is_some() { OWN } else { context.map_or(OWN, |context| context.name) };
         let stream = StreamId { tenant: tenant_id.clone(), context: context.to_owned(), aggregate };
-        let traceparent = trace_of(&event).unwrap_or(traceparent).to_owned();
-        let body = Command::seal(event, tenant_id, principal, &receipt, &traceparent)
+        let trace = trace_of(&event).unwrap_or_else(|| trace.clone());
+        set_state(&mut event, trace.state)?;
+        let body = Command::seal(event, tenant_id, principal, &receipt, &trace.parent)
             .map_err(|invalid| malformed(&invalid))?
             .to_json();
         if body.len() > MAX_MESSAGE_BYTES {
@@ -118,7 +124,7 @@ impl Admission {
         }
         let outgoing =
             Outgoing { queue_url, body, group: stream.message_group(), deduplication_id: command_key.to_string() };
-        Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent })
+        Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent: trace.parent })
     }
 
     /// For a context of this build: its schema must accept the data, and so must what the tenant has registered for the
@@ -193,10 +199,17 @@ fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
     }
 }
 
-/// The event's own trace, if it is one.
-fn trace_of(event: &CloudEvent) -> Option<&str> {
-    let traceparent = event.extension(extension::TRACEPARENT)?.as_str()?;
-    trace::id(traceparent).map(|_| traceparent)
+/// The event's own trace, if it is one. The state belongs to it, and to no other.
+fn trace_of(event: &CloudEvent) -> Option<Trace> {
+    let text = |name| event.extension(name)?.as_str();
+    Trace::read(text(extension::TRACEPARENT), text(extension::TRACESTATE))
+}
+
+fn set_state(event: &mut CloudEvent, state: Option<String>) -> Result<(), Problem> {
+    event.remove_extension(extension::TRACESTATE);
+    state
+        .map_or(Ok(()), |state| event.set_extension(extension::TRACESTATE, state))
+        .map_err(|invalid| malformed(&invalid))
 }
 
 fn unknown_schema(event: &CloudEvent) -> Problem {

@@ -11,22 +11,27 @@ mod answer;
 mod grants;
 pub mod limits;
 mod preconditions;
+mod preferences;
 mod routes;
 pub mod settings;
+mod sources;
 pub mod tenants;
+pub mod webhooks;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http};
+use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http, header_of};
 use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
 use lambda::content::{self, BadContent};
+use lambda::methods::Methods;
 use lambda::receipt_keys::ReceiptSecret;
+use lambda::request::{Parameters, path};
 use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
-use lambda::trace;
+use lambda::trace::{self, Trace};
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use messaging::CommandQueue;
@@ -35,7 +40,9 @@ use schemas::Budget;
 
 use crate::admission::{Admission, Admitted, Sender};
 use crate::limits::{Limits, Throttled};
+use crate::preferences::prefers_minimal;
 use crate::tenants::{Tenant, Tenants};
+use crate::webhooks::Webhooks;
 
 /// Events in one batch. A sender with more sends more batches.
 pub const MAX_BATCH: usize = 100;
@@ -54,47 +61,53 @@ pub struct Ingest {
     pub receipts: ReceiptSecret,
     pub admission: Admission,
     pub queue: CommandQueue,
+    pub webhooks: Webhooks,
 }
 
 impl Ingest {
     /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
     #[tracing::instrument(name = "ingest", skip_all, fields(tenant, principal, trace_id))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
+        if path(&request, &self.admission.public_url) != "commands" {
+            return refused(&Problem::not_found("commands go to /commands"));
+        }
+        match *request.method() {
+            Method::OPTIONS => return self.webhooks.answer(&request),
+            Method::POST | Method::PUT => {}
+            _ => {
+                metrics::counter!(metric::REFUSED).increment(1);
+                return Methods::HAND_IN.refusal();
+            }
+        }
         match self.accept(&request, now).await {
             Ok(response) => response,
-            Err(problem) => {
-                metrics::counter!(metric::REFUSED).increment(1);
-                tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-                answer::refused(&problem)
-            }
+            Err(problem) => refused(&problem),
         }
     }
 
     async fn accept(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, Problem> {
-        if !request.uri().path().ends_with("/commands") {
-            return Err(Problem::not_found("commands go to /commands"));
-        }
-        if !matches!(*request.method(), Method::POST | Method::PUT) {
-            return Err(Problem::method_not_allowed("send commands by POST or PUT"));
-        }
         let (caller, tenant) = self.caller(request).await?;
         tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
-        let traceparent = trace::parent_or_new(header(request, "traceparent"));
-        tracing::Span::current().record("trace_id", trace::id(&traceparent));
+        Parameters::of(request).expect_only(&[])?;
+        let trace = Trace::read(header(request, "traceparent"), header(request, "tracestate"));
+        let trace = trace.unwrap_or_else(Trace::begin);
+        tracing::Span::current().record("trace_id", trace::id(&trace.parent));
         self.look(&caller, &tenant, commands_at_first_sight(request), now)?;
         let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
-        let sender = Sender { caller: &caller, tenant: &tenant, traceparent: &traceparent };
+        let sender = Sender { caller: &caller, tenant: &tenant, trace: &trace };
         let mut budget = Budget::for_request();
         let mut admit = |event| self.admission.admit(event, &keys, sender, now, &mut budget);
+        let minimal = prefers_minimal(request.headers());
         let body = body(request)?;
         match read(request, &body)? {
             Submission::Single(event) => {
-                let admitted = admit(preconditions::applied(request.headers(), event)?)?;
+                let event = preconditions::applied(request.headers(), event)?;
+                let admitted = admit(event).map_err(|problem| in_terms_of(mode(request), problem))?;
                 self.limit(&caller, &tenant, std::slice::from_ref(&admitted), now)?;
                 let span = admitted.span(&caller);
                 let sent = self.queue.send(admitted.outgoing).await;
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
-                Ok(answer::accepted(&admitted.operation, &self.admission.public_url))
+                Ok(answer::accepted(&admitted.operation, &self.admission.public_url, minimal))
             }
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
@@ -108,7 +121,7 @@ impl Ingest {
                 for (span, context) in spans {
                     span.in_scope(|| accepted(context));
                 }
-                Ok(answer::accepted_all(&operations))
+                Ok(answer::accepted_all(&operations, minimal))
             }
         }
     }
@@ -155,6 +168,17 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 
 fn mode(request: &Request) -> Mode {
     Mode::of(header(request, "content-type").unwrap_or_default())
+}
+
+/// In binary mode a problem names the header that the attribute came in.
+fn in_terms_of(mode: Mode, problem: Problem) -> Problem {
+    match (mode, &problem.attribute) {
+        (Mode::Binary, Some(attribute)) => {
+            let header = header_of(attribute);
+            problem.about(header)
+        }
+        _ => problem,
+    }
 }
 
 /// The body, uncompressed, if it is of a size that is taken.
@@ -240,6 +264,12 @@ fn malformed(invalid: &kernel::cloud_event::Invalid) -> Problem {
 
 pub(crate) fn too_large() -> Problem {
     Problem::too_large("an event takes at most 256 KiB; put large content elsewhere and send where it is")
+}
+
+fn refused(problem: &Problem) -> Response<Body> {
+    metrics::counter!(metric::REFUSED).increment(1);
+    tracing::info!(problem = %problem.ty, status = problem.status, "refused");
+    lambda::http::problem(problem)
 }
 
 fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Problem> {

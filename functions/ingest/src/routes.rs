@@ -2,13 +2,23 @@
 
 use store::registry::Route;
 
-use crate::grants::source_begins_with;
+use crate::sources::{Prefix, Source};
 
-/// The tenant's own queue for what comes from `source`; `None` for the shared queue of the command's context.
-/// The longest prefix wins.
-pub(crate) fn own_queue<'a>(routes: &'a [Route], source: &str) -> Option<&'a str> {
-    let covering = routes.iter().filter(|route| source_begins_with(source, &route.source));
-    covering.max_by_key(|route| route.source.len())?.queue.as_deref()
+/// A tenant's routes, ready to be asked.
+pub struct Routes(Vec<(Prefix, Option<String>)>);
+
+impl Routes {
+    pub fn of(routes: &[Route]) -> Self {
+        let route = |route: &Route| Some((Prefix::of(&route.source)?, route.queue.clone()));
+        Self(routes.iter().filter_map(route).collect())
+    }
+
+    /// The tenant's own queue for what comes from `source`; `None` for the shared queue of the command's context.
+    /// The longest prefix wins.
+    pub(crate) fn own_queue(&self, source: &Source) -> Option<&str> {
+        let covering = self.0.iter().filter(|(prefix, _)| source.begins_with(prefix));
+        covering.max_by_key(|(prefix, _)| prefix.len())?.1.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -23,9 +33,12 @@ mod tests {
             route("https://a.example/b/", Some("narrow")),
             route("https://a.example/b/c/", None),
         ];
-        assert_eq!(own_queue(&routes, "https://a.example/x"), Some("wide"));
-        assert_eq!(own_queue(&routes, "https://a.example/b/x"), Some("narrow"));
-        assert_eq!(own_queue(&routes, "https://a.example/b/c/x"), None, "an exception leads back to the shared queue");
-        assert_eq!(own_queue(&routes, "https://b.example/"), None);
+        let routes = Routes::of(&routes);
+        let own_queue = |source: &str| routes.own_queue(&Source::of(source).expect("a source"));
+        assert_eq!(own_queue("https://a.example/x"), Some("wide"));
+        assert_eq!(own_queue("https://a.example/b/x"), Some("narrow"));
+        assert_eq!(own_queue("https://a.example/b/c/x"), None, "an exception leads back to the shared queue");
+        assert_eq!(own_queue("https://b.example/"), None);
+        assert_eq!(own_queue("HTTPS://A.example:443/x/../b/%78"), Some("narrow"), "whatever the spelling");
     }
 }

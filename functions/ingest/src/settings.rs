@@ -13,6 +13,7 @@ use crate::Ingest;
 use crate::admission::Admission;
 use crate::limits::{Limits, Rates};
 use crate::tenants::Tenants;
+use crate::webhooks::Webhooks;
 
 /// The table of tenants.
 const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
@@ -37,6 +38,7 @@ impl Ingest {
             receipts,
             admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),
+            webhooks: Webhooks::from_environment(environment)?,
         })
     }
 }

@@ -10,10 +10,15 @@ use schemas::TenantSchemas;
 use store::StoreError;
 use store::registry::{Registry, TenantLimits, TenantSettings};
 
+use crate::grants::Grants;
+use crate::routes::Routes;
+
 /// A tenant, ready to admit events.
 pub struct Tenant {
     pub settings: TenantSettings,
     pub limits: TenantLimits,
+    pub grants: Grants,
+    pub routes: Routes,
     pub schemas: TenantSchemas,
 }
 
@@ -34,7 +39,13 @@ impl Tenants {
                     let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
                     let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
                     metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
-                    Ok(Some(Tenant { settings: tenant.settings, limits: tenant.limits, schemas }))
+                    Ok(Some(Tenant {
+                        grants: Grants::of(&tenant.settings.grants),
+                        routes: Routes::of(&tenant.settings.routes),
+                        settings: tenant.settings,
+                        limits: tenant.limits,
+                        schemas,
+                    }))
                 }
             },
         ))

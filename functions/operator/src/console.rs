@@ -1,16 +1,10 @@
 //! `GET /console`: a page for operators, with its parts. It holds no data and needs no token: it asks the API for all
 //! that it shows, with the token of whoever signs in.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use lambda::http::{json, set};
-use lambda::request::has_already;
-use lambda_http::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use lambda_http::http::{HeaderValue, StatusCode};
+use lambda::http::{asset, json, set};
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use lambda_http::{Body, Request, Response};
-use sha2::{Digest as _, Sha256};
 
 use crate::refusal::nothing_here;
 use crate::{Answer, Desk};
@@ -84,18 +78,7 @@ impl Desk {
 
     fn part(&self, name: &str, request: &Request) -> Answer {
         let (media_type, text) = part(name).ok_or_else(nothing_here)?;
-        let etag = etag(text);
-        let mut answer = if has_already(request, &etag) {
-            let mut unchanged = Response::new(Body::Empty);
-            *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
-            unchanged
-        } else {
-            let mut whole = Response::new(Body::Text(text.to_owned()));
-            set(&mut whole, CONTENT_TYPE, media_type);
-            whole
-        };
-        set(&mut answer, ETAG, &etag);
-        set(&mut answer, CACHE_CONTROL, "no-cache");
+        let mut answer = asset(request, media_type, text.to_owned());
         self.protect(&mut answer);
         Ok(answer)
     }
@@ -108,14 +91,8 @@ impl Desk {
              img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
         set(answer, CONTENT_SECURITY_POLICY, &policy);
-        let headers = answer.headers_mut();
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        set(answer, REFERRER_POLICY, "no-referrer");
     }
-}
-
-fn etag(text: &str) -> String {
-    format!("\"{}\"", BASE64.encode(&Sha256::digest(text)[..12]))
 }
 
 #[cfg(test)]

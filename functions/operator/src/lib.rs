@@ -39,9 +39,10 @@ use futures_util::stream::{StreamExt as _, iter};
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Operator, Operators};
+use lambda::methods::Methods;
 use lambda::request::{Parameters, path};
 use lambda::scope::{Scope, require};
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use messaging::{DeadLetters, SqsClient};
 use schemas::Bundled;
@@ -89,15 +90,18 @@ impl Desk {
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
         let path = path(request, &self.public_url);
         let segments: Vec<&str> = path.split('/').collect();
-        let method = method_of(&segments).ok_or_else(nothing_here)?;
-        if request.method() != method {
-            return Err(NoAnswer::MethodNotAllowed { allowed: method });
+        let methods = methods_of(&segments).ok_or_else(nothing_here)?;
+        if !methods.include(request.method()) {
+            return Err(NoAnswer::MethodNotAllowed(methods));
         }
         if let ["console", parts @ ..] = &segments[..] {
             return self.console(parts, request);
         }
         let operator = self.operator(request).await?;
         let parameters = Parameters::of(request);
+        if methods == Methods::ACT {
+            parameters.expect_only(&[])?;
+        }
         match segments[..] {
             ["parked"] if parameters.have_only(&["atMost"]) => self.groups(&operator, &parameters).await,
             ["parked"] => self.list(&operator, &parameters).await,
@@ -124,15 +128,15 @@ impl Desk {
     }
 }
 
-/// The only method there is for this path; `None` where there is no such path.
-fn method_of(segments: &[&str]) -> Option<Method> {
+/// The methods of a path; `None` where there is no such path.
+fn methods_of(segments: &[&str]) -> Option<Methods> {
     match segments {
-        ["parked", "resubmit" | "discard" | "outcomes"] | ["parked", _, "resubmit" | "discard"] => Some(Method::POST),
+        ["parked", "resubmit" | "discard" | "outcomes"] | ["parked", _, "resubmit" | "discard"] => Some(Methods::ACT),
         ["parked" | "dead-letters"]
         | ["parked", _]
         | ["parked", _, "history"]
         | ["parked", _, "revisions", _]
-        | ["console", ..] => Some(Method::GET),
+        | ["console", ..] => Some(Methods::READ),
         _ => None,
     }
 }

@@ -67,6 +67,7 @@ impl ParkingId {
     }
 
     /// The parking of the same message in its next revision.
+    #[must_use]
     pub fn next(&self) -> Self {
         Self { revision: self.revision.saturating_add(1), ..self.clone() }
     }

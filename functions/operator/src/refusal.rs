@@ -3,9 +3,8 @@
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::UnknownCaller;
+use lambda::methods::Methods;
 use lambda::telemetry::{chain, metric};
-use lambda_http::http::Method;
-use lambda_http::http::header::ALLOW;
 use lambda_http::{Body, Response};
 use messaging::SendError;
 use store::StoreError;
@@ -15,8 +14,8 @@ use store::parked::{ActError, Action, What};
 pub(crate) enum NoAnswer {
     #[error("a problem of the caller's")]
     Problem(Box<Problem>),
-    #[error("the method is not allowed")]
-    MethodNotAllowed { allowed: Method },
+    #[error("the path has other methods")]
+    MethodNotAllowed(Methods),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -46,22 +45,20 @@ impl From<ActError> for NoAnswer {
 
 impl NoAnswer {
     pub fn into_response(self) -> Response<Body> {
-        let allowed = if let Self::MethodNotAllowed { allowed } = &self { Some(allowed.clone()) } else { None };
-        let problem = self.into_problem();
         metrics::counter!(metric::REFUSED).increment(1);
-        tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-        let mut answer = lambda::http::problem(&problem);
-        if let Some(allowed) = allowed {
-            lambda::http::set(&mut answer, ALLOW, allowed.as_str());
+        if let Self::MethodNotAllowed(methods) = self {
+            return methods.refusal();
         }
-        answer
+        let problem = self.into_problem();
+        tracing::info!(problem = %problem.ty, status = problem.status, "refused");
+        lambda::http::problem(&problem)
     }
 
     /// What the caller is told. What they are not told is logged.
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Problem(problem) => *problem,
-            Self::MethodNotAllowed { allowed } => Problem::method_not_allowed(format!("this takes {allowed} alone")),
+            Self::MethodNotAllowed(methods) => methods.problem(),
             Self::Store(error @ StoreError::Unavailable { .. }) => {
                 tracing::error!(error = chain(&error), "what is parked cannot be reached");
                 Problem::unavailable("what is parked cannot be reached now; try again, and look first what was done")

@@ -6,6 +6,9 @@
 //! | `/{collection}`, `/{collection}/{id}`, `/reports/{collection}` | [`documents`] |
 //! | `/{collection}/{id}/history` | [`history`] |
 //! | `/schemas`, `/schemas/{context}/{type}/{version}` | [`schemas`] |
+//! | `/openapi.yaml`, `/health`, without a token | [`open`] |
+//!
+//! The API sends what it has no other route for here as well, so this is where an unknown path is 404.
 //!
 //! The scope `waybill/submit` lets follow operations and fetch schemas, `waybill/read` everything; what of the documents is
 //! a matter of the tenant's read grants ([`grants`]).
@@ -18,6 +21,7 @@ pub mod cursor;
 mod documents;
 mod grants;
 mod history;
+mod open;
 mod operations;
 mod parameters;
 mod schemas;
@@ -28,12 +32,11 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::cache::Cache;
 use lambda::caller::{Caller, Callers, Operators};
+use lambda::methods::Methods;
 use lambda::receipt_keys::ReceiptSecret;
 use lambda::request::{Parameters, decode, path};
 use lambda::scope::{Scope, require};
 use lambda::telemetry::{chain, metric};
-use lambda_http::http::Method;
-use lambda_http::http::header::ALLOW;
 use lambda_http::{Body, Request, Response};
 use store::StoreError;
 use store::event_store::Streams;
@@ -60,6 +63,8 @@ pub struct Query {
 pub(crate) enum NoAnswer {
     #[error("a problem of the caller's")]
     Problem(Box<Problem>),
+    #[error("the path has other methods")]
+    MethodNotAllowed(Methods),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,6 +85,10 @@ impl Query {
         let problem = match self.answer(&request, now).await {
             Ok(answer) => return answer,
             Err(NoAnswer::Problem(problem)) => *problem,
+            Err(NoAnswer::MethodNotAllowed(methods)) => {
+                metrics::counter!(metric::REFUSED).increment(1);
+                return methods.refusal();
+            }
             Err(NoAnswer::Store(error)) => {
                 tracing::error!(error = chain(&error), "cannot be read");
                 match error {
@@ -90,20 +99,22 @@ impl Query {
         };
         metrics::counter!(metric::REFUSED).increment(1);
         tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-        let mut answer = lambda::http::problem(&problem);
-        if problem.status == 405 {
-            lambda::http::set(&mut answer, ALLOW, "GET");
-        }
-        answer
+        lambda::http::problem(&problem)
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
-        if request.method() != Method::GET {
-            return Err(Problem::method_not_allowed("this is for reading, by GET").into());
-        }
-        let parameters = Parameters::of(request);
         let path = path(request, &self.public_url);
         let segments: Vec<&str> = path.split('/').collect();
+        let methods = methods_of(&segments).ok_or_else(nothing_here)?;
+        if !methods.include(request.method()) {
+            return Err(NoAnswer::MethodNotAllowed(methods));
+        }
+        let parameters = Parameters::of(request);
+        match segments[..] {
+            ["openapi.yaml"] => return self.description(&parameters, request),
+            ["health"] => return open::health(&parameters),
+            _ => {}
+        }
         if let ["operations", id] = segments[..] {
             return self.operation(request, id, &parameters, now).await;
         }
@@ -128,6 +139,17 @@ impl Query {
         let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         Ok(caller)
+    }
+}
+
+/// The methods of a path; `None` where there is no such path.
+fn methods_of(segments: &[&str]) -> Option<Methods> {
+    match segments {
+        ["operations", _] | ["schemas" | "openapi.yaml" | "health"] | ["schemas", _, _, _] => Some(Methods::READ),
+        ["reports", collection] | [collection] | [collection, _] | [collection, _, "history"] => {
+            catalog::read_model(collection).map(|_| Methods::READ)
+        }
+        _ => None,
     }
 }
 

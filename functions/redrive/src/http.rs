@@ -6,10 +6,11 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
 use lambda::http::{json, problem};
+use lambda::methods::Methods;
 use lambda::request::Parameters;
 use lambda::scope::{Scope, require};
 use lambda::telemetry::chain;
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request as HttpRequest, RequestExt as _, Response};
 use tokio::time::Instant;
 
@@ -20,7 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Redrive {
     pub async fn answer(&self, request: HttpRequest, now: Timestamp, finish_by: Instant) -> Response<Body> {
-        if request.method() == Method::GET {
+        let looked_at = request.raw_http_path().contains("/dead-letters/");
+        let methods = if looked_at { Methods::READ } else { Methods::ACT };
+        if !methods.include(request.method()) {
+            return methods.refusal();
+        }
+        if looked_at {
             return self.show(&request, now).await.unwrap_or_else(|refusal| problem(&refusal));
         }
         self.run_by_hand(request, now, finish_by).await

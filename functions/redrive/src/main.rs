@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use lambda::aws::{Aws, IN_THE_BACKGROUND};
 use lambda::run::{self, Incoming};
 use lambda::settings::Environment;
-use lambda::telemetry;
+use lambda::{gateway, telemetry};
 use redrive::Redrive;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 }
                 serde_json::to_value(report)?
             }
-            Incoming::Http(request) => run::http_answer(&redrive.answer(*request, now, finish_by).await),
+            Incoming::Http(event) => {
+                gateway::serve(event.get(), |request| redrive.answer(request, now, finish_by)).await
+            }
         })
     })
     .await

@@ -197,6 +197,11 @@ impl Command {
         }
     }
 
+    fn tracestate(&self) -> Option<String> {
+        let state = self.event.extension(extension::TRACESTATE)?.to_string();
+        (self.traceparent.is_some() && state.len() <= MAX_TRACESTATE).then_some(state)
+    }
+
     pub fn cause(&self) -> Cause {
         Cause {
             operation: self.receipt.to_string(),
@@ -205,9 +210,13 @@ impl Command {
             principal: Some(self.principal.clone()),
             revision: self.revision,
             repaired_by: self.repaired_by.clone(),
+            tracestate: self.tracestate(),
         }
     }
 }
+
+/// Most characters of a `tracestate` that go into every event. Ingest lets no more through; it once let anything.
+const MAX_TRACESTATE: usize = 512;
 
 /// A command's revision, 0 where it does not say.
 fn revision(event: &CloudEvent) -> Result<u32, NotACommand> {
@@ -247,6 +256,14 @@ mod tests {
         let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
         Command::seal(event, &tenant, &principal, &receipt, "00-0-0-01").expect("a command")
+    }
+
+    #[test]
+    fn a_trace_goes_on_into_what_the_command_causes() {
+        let with = |state: &str| open(&sealed(event().extension("tracestate", state))).cause();
+        assert_eq!(with("rojo=1").tracestate.as_deref(), Some("rojo=1"));
+        assert_eq!(with(&"x".repeat(513)).tracestate, None, "as it may be queued since before there was a bound");
+        assert_eq!(open(&sealed(event())).cause().tracestate, None);
     }
 
     fn open(event: &CloudEvent) -> Command {

@@ -30,6 +30,9 @@ pub struct Cause {
     /// W3C Trace Context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What the systems on the way have added to it, at most 512 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
     /// Who sent the command. Events of releases before do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal>,
@@ -76,6 +79,7 @@ pub mod extension {
     pub const CAUSATION: &str = "causationid";
     pub const SEQUENCE: &str = "sequence";
     pub const TRACEPARENT: &str = "traceparent";
+    pub const TRACESTATE: &str = "tracestate";
     /// How often an operator has resubmitted the command; absent, never.
     pub const REVISION: &str = "commandrevision";
     /// The version that a command expects its aggregate to be at. The caller's own: see
@@ -119,6 +123,9 @@ impl RecordedEvent {
         if let Some(traceparent) = &cause.traceparent {
             event = event.extension(extension::TRACEPARENT, traceparent.as_str());
         }
+        if let Some(tracestate) = &cause.tracestate {
+            event = event.extension(extension::TRACESTATE, tracestate.as_str());
+        }
         if let Some(principal) = &cause.principal {
             event = event
                 .extension(extension::PRINCIPAL, principal.id.as_str())
@@ -149,6 +156,7 @@ impl RecordedEvent {
                     operation: text(extension::CAUSATION)?,
                     correlation: text(extension::CORRELATION)?,
                     traceparent: text(extension::TRACEPARENT),
+                    tracestate: text(extension::TRACESTATE),
                     principal: text(extension::PRINCIPAL)
                         .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
                     revision: match event.extension(extension::REVISION) {
@@ -185,7 +193,8 @@ mod tests {
         Cause {
             operation: "op".into(),
             correlation: "co".into(),
-            traceparent: None,
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            tracestate: Some("rojo=00f067aa0ba902b7".into()),
             principal: Some(Principal { id: "1d2d88f8".into(), kind: PrincipalKind::User }),
             revision: 2,
             repaired_by: Some(Principal { id: "desk".into(), kind: PrincipalKind::ServiceAccount }),
@@ -223,7 +232,8 @@ mod tests {
     fn an_event_of_a_release_before_is_read_and_published_without_what_it_does_not_say() {
         let before = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co"}"#;
         let stored: StoredEvent = serde_json::from_str(before).expect("an event");
-        let old = Cause { principal: None, revision: 0, repaired_by: None, ..cause() };
+        let old =
+            Cause { traceparent: None, tracestate: None, principal: None, revision: 0, repaired_by: None, ..cause() };
         assert_eq!(stored.cause, old);
         assert_eq!(serde_json::to_string(&stored).expect("JSON"), before, "nothing is added");
         let published = recorded(old.clone()).to_cloud_event("https://api.example/schemas");
@@ -240,5 +250,14 @@ mod tests {
         let stored: StoredEvent = serde_json::from_str(later).expect("an event");
         let principal = Principal { id: "k-1".into(), kind: PrincipalKind::Unknown };
         assert_eq!((stored.cause.principal, stored.cause.revision), (Some(principal), 1));
+    }
+
+    #[test]
+    fn an_event_that_was_stored_without_what_came_later_can_be_read() {
+        let stored = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co"}"#;
+        let event: StoredEvent = serde_json::from_str(stored).expect("a stored event");
+        assert_eq!((&event.cause.traceparent, &event.cause.tracestate), (&None, &None));
+        let again: serde_json::Value = serde_json::to_value(&event).expect("JSON");
+        assert!(again.get("tracestate").is_none(), "{again}");
     }
 }

@@ -97,6 +97,14 @@ text_id! {
     |b| b.is_ascii_alphanumeric() || b"._~:@-".contains(&b)
 }
 
+impl AggregateId {
+    /// Whether it is `.` or `..`, which clients take out of a URL's path (RFC 3986, section 5.2.4), so that its link
+    /// would lead elsewhere. No command is accepted for such an aggregate; one that is stored can be read.
+    pub fn is_dot_segment(&self) -> bool {
+        matches!(self.as_str(), "." | "..")
+    }
+}
+
 /// Most characters of a message group id in SQS.
 const MAX_MESSAGE_GROUP: usize = 128;
 

@@ -1,22 +1,43 @@
 //! Answers: JSON, and problems as RFC 9457 wants them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::ids::InvalidId;
 use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use lambda_http::{Body, Response};
+use lambda_http::{Body, Request, Response};
+use sha2::{Digest as _, Sha256};
 use store::StoreError;
 
 use crate::caller::UnknownCaller;
 use crate::content;
 use crate::receipt_keys::NoKeys;
+use crate::request::has_already;
 
 /// An answer with a JSON body that no cache on the way may keep.
 pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
     let answer = Response::builder().status(status).header(CONTENT_TYPE, media_type).header(CACHE_CONTROL, "no-store");
     answer.body(Body::Text(body)).expect("constant headers are valid")
+}
+
+/// Text that is the same for everybody: a client may keep it, and must ask whether it still holds, by its entity tag.
+pub fn asset(request: &Request, media_type: &'static str, text: String) -> Response<Body> {
+    let etag = format!("\"{}\"", BASE64.encode(&Sha256::digest(&text)[..12]));
+    let mut answer = if has_already(request, &etag) {
+        let mut unchanged = Response::new(Body::Empty);
+        *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+        unchanged
+    } else {
+        let mut whole = Response::new(Body::Text(text));
+        set(&mut whole, CONTENT_TYPE, media_type);
+        whole
+    };
+    set(&mut answer, ETAG, &etag);
+    set(&mut answer, CACHE_CONTROL, "no-cache");
+    answer
 }
 
 /// Seconds until an outage may be over.

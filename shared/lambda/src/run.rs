@@ -3,31 +3,32 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use crate::gateway;
 use crate::telemetry::flush_metrics;
 
-/// Serves HTTP requests until the environment is shut down.
+/// Serves requests of the HTTP API until the environment is shut down.
 pub async fn http<F, A>(answer: F) -> Result<(), Error>
 where
     F: Fn(Request) -> A,
     A: Future<Output = Response<Body>> + Send,
 {
-    let service = service_fn(|request: Request| {
-        let answer = Box::pin(answer(request));
-        async move {
-            let response = answer.await;
+    let answer = &answer;
+    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        // Boxed: what a handler awaits nests deeper than the compiler follows through the runtime's own layers.
+        Box::pin(async move {
+            let answered = gateway::serve(event.payload.get(), answer).await;
             flush_metrics();
-            Ok::<_, Error>(response)
-        }
+            Ok::<_, Error>(answered)
+        })
     });
-    lambda_http::run(service).await
+    lambda_runtime::run(service).await
 }
 
 /// Handles events of a queue, a stream or a schedule until the environment is shut down. An error is logged, with its
@@ -58,31 +59,31 @@ where
 #[derive(Debug)]
 pub enum Incoming<E> {
     Event(E),
-    Http(Box<Request>),
+    /// The HTTP API's event, for [`gateway::serve`].
+    Http(Box<RawValue>),
 }
 
 impl<'de, E: DeserializeOwned> Deserialize<'de> for Incoming<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let payload = Value::deserialize(deserializer)?;
-        // Only a request of an HTTP API has it.
-        if payload.pointer("/requestContext/http").is_some() {
-            let request: LambdaRequest = serde_json::from_value(payload).map_err(D::Error::custom)?;
-            Ok(Self::Http(Box::new(request.into())))
+        /// What only a request of an HTTP API has.
+        #[derive(Deserialize)]
+        struct Request {
+            #[serde(rename = "requestContext")]
+            _context: Context,
+        }
+        #[derive(Deserialize)]
+        struct Context {
+            #[serde(rename = "http")]
+            _http: IgnoredAny,
+        }
+
+        let payload = Box::<RawValue>::deserialize(deserializer)?;
+        if serde_json::from_str::<Request>(payload.get()).is_ok() {
+            Ok(Self::Http(payload))
         } else {
-            serde_json::from_value(payload).map(Self::Event).map_err(D::Error::custom)
+            serde_json::from_str(payload.get()).map(Self::Event).map_err(D::Error::custom)
         }
     }
-}
-
-/// A response in the form that an HTTP API takes from a function (payload format 2.0). Text bodies only.
-pub fn http_answer(response: &Response<Body>) -> Value {
-    let headers: serde_json::Map<_, _> = response
-        .headers()
-        .iter()
-        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.into())))
-        .collect();
-    let body = std::str::from_utf8(response.body().as_ref()).unwrap_or_default();
-    json!({ "statusCode": response.status().as_u16(), "headers": headers, "body": body, "isBase64Encoded": false })
 }
 
 /// What an invocation keeps back to give its answer before Lambda ends it.
@@ -99,6 +100,8 @@ fn finish_by(deadline: SystemTime) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -117,17 +120,9 @@ mod tests {
             "headers": { "content-type": "application/json" }, "isBase64Encoded": false, "body": "{}",
             "requestContext": { "http": { "method": "POST", "path": "/redrive" }, "stage": "$default", "timeEpoch": 0 },
         });
-        let incoming = serde_json::from_value::<Incoming<Order>>(request).expect("a request");
-        let Incoming::Http(request) = incoming else { panic!("a request, not {incoming:?}") };
-        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/redrive"));
-    }
-
-    #[test]
-    fn an_answer_has_status_headers_and_body() {
-        let answer = crate::http::json(lambda_http::http::StatusCode::OK, "application/json", "{}".to_owned());
-        let answer = http_answer(&answer);
-        assert_eq!(answer["headers"]["content-type"], "application/json");
-        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!("{}")));
+        let incoming = serde_json::from_str::<Incoming<Order>>(&request.to_string()).expect("a request");
+        let Incoming::Http(event) = incoming else { panic!("a request, not {incoming:?}") };
+        assert_eq!(event.get(), request.to_string(), "as it came");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Requests as the HTTP API hands them to a function.
 
 use lambda_http::Request;
-use lambda_http::http::{HeaderName, HeaderValue};
+use lambda_http::http::{HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
 
 /// The event of another request than the recorded one, which is text of `events/aws/`: `target` is path and query, and
@@ -23,6 +23,19 @@ pub fn event(recorded: &str, method: &str, target: &str, claims: Option<&Value>,
     context["http"]["path"] = json!(path);
     context["authorizer"] = claims.map_or(Value::Null, |claims| json!({ "jwt": { "claims": claims } }));
     event
+}
+
+/// What a client gets of the answer that a function gave the HTTP API (payload format 2.0).
+///
+/// # Panics
+/// If it is no such answer.
+pub fn answered(answer: &Value) -> Response<String> {
+    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    let mut response = Response::builder().status(status);
+    for (name, value) in answer["headers"].as_object().expect("headers") {
+        response = response.header(name, value.as_str().expect("text"));
+    }
+    response.body(answer["body"].as_str().expect("a body of text").to_owned()).expect("an answer")
 }
 
 /// The request that `lambda_http` makes of it, with these headers in place of recorded ones of their names. Those that

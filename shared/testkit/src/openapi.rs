@@ -52,9 +52,14 @@ impl Description {
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "openapi.yaml has no such path: {}", said());
             return self.hold_problem(body, &said);
         };
-        let Some(operation) = item.get(method.to_ascii_lowercase()) else {
+        // HEAD is GET without the content (RFC 9110, section 9.3.2).
+        let head = method == "HEAD";
+        let name = if head { "get".to_owned() } else { method.to_ascii_lowercase() };
+        let Some(operation) = item.get(&name) else {
             assert!(matches!(answer.status.as_u16(), 404 | 405), "{template} has no such method: {}", said());
-            if method != "HEAD" {
+            let allows = answer.headers.contains_key("allow");
+            assert_eq!(allows, answer.status == StatusCode::METHOD_NOT_ALLOWED, "which methods are there? {}", said());
+            if !head {
                 self.hold_problem(body, &said);
             }
             return;
@@ -74,7 +79,8 @@ impl Description {
             }
         }
         let content = &described["content"];
-        if content.is_null() {
+        let minimal = answer.headers.get("preference-applied").is_some_and(|applied| applied == "return=minimal");
+        if content.is_null() || minimal || head {
             // Whatever media type a gateway gives to nothing.
             assert_eq!(body, "", "there is no content: {}", said());
             return;
@@ -82,7 +88,10 @@ impl Description {
         let media_type = answer.headers.get("content-type").map(|value| value.to_str().expect("text"));
         let content = &content[media_type.unwrap_or_else(|| panic!("of no media type: {}", said()))];
         assert!(!content.is_null(), "openapi.yaml does not promise its media type: {}", said());
-        let value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {}", said()));
+        let value = match media_type {
+            Some("application/yaml") => json!(body),
+            _ => serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {}", said())),
+        };
         self.hold_value(&content["schema"], &value, &said);
     }
 

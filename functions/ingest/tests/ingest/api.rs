@@ -6,6 +6,7 @@ use ingest::Ingest;
 use ingest::admission::Admission;
 use ingest::limits::{Limits, Rate, Rates};
 use ingest::tenants::Tenants;
+use ingest::webhooks::Webhooks;
 use kernel::cloud_event::CloudEvent;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -60,6 +61,13 @@ impl Api {
         Self { ingest, ..api }
     }
 
+    /// Where these senders may deliver, at so many requests a second.
+    pub fn with_webhooks(origins: &str, rate: u32) -> Self {
+        let mut api = Self::new();
+        api.ingest.webhooks = Webhooks::new(origins, rate);
+        api
+    }
+
     pub fn without_tenants() -> Self {
         let aws = Aws::new();
         aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
@@ -104,15 +112,17 @@ impl Api {
     }
 
     pub async fn send_at(&self, request: Request, now: Timestamp) -> Answer {
-        let (method, path) = (request.method, request.path.clone());
+        let (method, path) = (request.method, request.path.split('?').next().unwrap_or_default().to_owned());
         let answer = Box::pin(self.ingest.handle(request.into_http(), now)).await;
         let (parts, body) = answer.into_parts();
         let text = match body {
             Body::Text(text) => text,
+            Body::Empty => String::new(),
             other => panic!("ingest answers in text, not {other:?}"),
         };
         Description::read().hold(method, &path, &parts, &text);
-        let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        let body = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text) };
+        let body = body.unwrap_or_else(|error| panic!("{error} in {text}"));
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
@@ -167,6 +177,7 @@ fn cold_with(aws: &Aws, machine_tokens: &str) -> Ingest {
             public_url: PUBLIC_URL.to_owned(),
         },
         queue: CommandQueue::new(aws.sqs()),
+        webhooks: Webhooks::new("", 1000),
     }
 }
 

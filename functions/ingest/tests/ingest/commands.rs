@@ -73,20 +73,6 @@ async fn put_is_as_good_as_post() {
 }
 
 #[tokio::test]
-async fn other_methods_and_paths_are_refused_with_what_is_allowed() {
-    let api = Api::new();
-    for method in ["GET", "DELETE", "PATCH", "HEAD"] {
-        let answer = api.send(Request::structured(&submit_order()).method(method)).await;
-        assert_eq!(answer.header("allow"), "POST, PUT");
-        answer.refused("method-not-allowed");
-    }
-    for path in ["/", "/command", "/commands/1", "/orders"] {
-        api.send(Request::structured(&submit_order()).path(path)).await.refused("not-found");
-    }
-    api.assert_nothing_queued();
-}
-
-#[tokio::test]
 async fn the_queued_command_opens_as_the_handler_opens_it() {
     let api = Api::new();
     let answer = api.send(Request::structured(&submit_order())).await.accepted();

@@ -15,11 +15,13 @@ mod preconditions;
 mod privacy;
 mod providers;
 mod request;
+mod requests;
 mod routes;
 mod samples;
 mod schemas;
 mod settings;
 mod unreadable;
+mod webhooks;
 mod worst;
 
 #[global_allocator]

@@ -48,9 +48,9 @@ pub struct Api {
 pub struct Request {
     pub method: &'static str,
     pub target: String,
-    body: Option<String>,
-    headers: Vec<(String, String)>,
-    claims: Option<Value>,
+    pub body: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub claims: Option<Value>,
 }
 
 /// What came back.

@@ -168,6 +168,12 @@ impl Api {
         Self { query, ..self }
     }
 
+    /// The same API under another address.
+    pub fn at(mut self, public_url: &str) -> Self {
+        public_url.clone_into(&mut self.query.public_url);
+        self
+    }
+
     pub fn register(&self, client: &str, tenant: &str) {
         let key = format!("client#{client}");
         self.aws.register(&json!({ "registry_key": key, "entry": "tenant", "tenant": tenant }));
@@ -186,6 +192,17 @@ impl Api {
     /// Asks, and holds the answer against the API's description.
     pub async fn send(&self, request: Request) -> Answer {
         self.send_at(request, self.now()).await
+    }
+
+    /// As the function is invoked: from the gateway's event to what a client gets.
+    pub async fn through_the_gateway(&self, request: Request) -> Answer {
+        let mut event = gateway::event(GATEWAY_EVENT, request.method, &request.target, request.claims.as_ref(), None);
+        for (name, value) in &request.headers {
+            event["headers"][name] = json!(value);
+        }
+        let answer = lambda::gateway::serve(&event.to_string(), |request| self.query.handle(request, self.now())).await;
+        let (parts, text) = gateway::answered(&answer).into_parts();
+        Answer { status: parts.status, headers: parts.headers, text }
     }
 
     pub async fn send_at(&self, request: Request, now: Timestamp) -> Answer {
@@ -301,6 +318,7 @@ impl Api {
             operation: self.accepts("demo", "cause", &Value::Null, at).receipt.to_string(),
             correlation: "cart-7".to_owned(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            tracestate: None,
             principal: operation.principal.clone(),
             revision: operation.revision,
             repaired_by: operation.repaired_by.clone(),

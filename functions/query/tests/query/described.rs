@@ -14,7 +14,8 @@ use testkit::openapi::Description;
 const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
 
 /// What the code serves, with ids where it takes any.
-const SERVED: [(&str, &str); 21] = [
+const SERVED: [(&str, &str); 24] = [
+    ("options", "/commands"),
     ("post", "/commands"),
     ("put", "/commands"),
     ("get", "/operations/{id}"),
@@ -36,6 +37,8 @@ const SERVED: [(&str, &str); 21] = [
     ("get", "/dead-letters"),
     ("get", "/dead-letters/{queue}"),
     ("post", "/redrive"),
+    ("get", "/openapi.yaml"),
+    ("get", "/health"),
 ];
 
 fn keys(value: &Value) -> BTreeSet<&str> {

@@ -1,5 +1,6 @@
 //! What holds for every request: who may ask, by which method, and for what there is.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::api::{Api, client, get, second};
@@ -65,23 +66,89 @@ async fn a_tenants_name_is_as_its_identity_provider_has_it() {
 #[tokio::test]
 async fn everything_is_read_by_get_alone() {
     let api = Api::new();
-    for method in ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
-        for path in PATHS {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"] {
+        for path in PATHS.into_iter().chain(["/openapi.yaml", "/health"]) {
             let answer = api.send(get(path).method(method)).await;
-            assert_eq!(answer.header("allow"), "GET", "{method} {path}");
+            assert_eq!(answer.header("allow"), "GET, HEAD", "{method} {path}");
             answer.refused("method-not-allowed");
+        }
+        for path in ["/", "/nowhere", "/nowhere/O-1", "/nowhere/O-1/history", "/reports/nowhere", "/operations"] {
+            api.send(get(path).method(method)).await.refused("not-found");
         }
     }
 }
 
 #[tokio::test]
+async fn head_tells_of_a_document_what_get_does() {
+    let api = Api::new();
+    api.order("demo", "O-1", "C-7", second(0)).await;
+    for path in ["/orders/O-1", "/orders?status=submitted", "/schemas", "/orders/O-2", "/openapi.yaml", "/health"] {
+        let (get, head) =
+            (api.through_the_gateway(get(path)).await, api.through_the_gateway(get(path).method("HEAD")).await);
+        assert_eq!((head.status, &head.headers, head.text.as_str()), (get.status, &get.headers, ""), "{path}");
+        assert_eq!(head.header("x-content-type-options"), "nosniff");
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_served_to_anybody_with_the_apis_own_address() {
+    let api = Api::new();
+    let answer = api.send(get("/openapi.yaml").without_claims()).await.ok();
+    assert_eq!(answer.text, include_str!("../../../../openapi.yaml"), "the example's address is this API's");
+    let etag = answer.header("etag").to_owned();
+    let again = api.send(get("/openapi.yaml").without_claims().header("if-none-match", &etag)).await;
+    assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+    let elsewhere = api.at("https://orders.example/waybill");
+    let answer = elsewhere.through_the_gateway(get("/waybill/openapi.yaml").without_claims()).await.ok();
+    assert!(answer.text.contains(r#"api: { default: "https://orders.example/waybill" }"#), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn whether_the_api_answers_is_told_to_anybody_without_a_call() {
+    let api = Api::new();
+    let answer = api.send(get("/health").without_claims()).await.ok();
+    assert_eq!(answer.text, r#"{"status":"ok"}"#);
+    assert_eq!(api.aws.calls().len(), 0, "{}", api.aws.calls());
+}
+
+#[tokio::test]
 async fn paths_that_lead_nowhere_say_so() {
     let api = Api::new();
-    for path in
-        ["/", "", "//", "/health", "/operations", "/operations/a/b", "/reports", "/orders/O-1/history/1", "/a/b/c/d/e"]
-    {
+    for path in [
+        "/",
+        "",
+        "//",
+        "/health/x",
+        "/operations",
+        "/operations/a/b",
+        "/reports",
+        "/orders/O-1/history/1",
+        "/a/b/c/d/e",
+    ] {
         api.get(path).await.refused("not-found");
     }
+}
+
+fn targets() -> impl Strategy<Value = String> {
+    let paths = prop_oneof![
+        "/(orders|operations|schemas|reports|policies|openapi.yaml|health)(/[ -~]{0,12}){0,4}",
+        "/(orders|policies)/[A-Za-z0-9.%-]{1,8}(/history)?",
+        any::<String>(),
+    ];
+    let queries = prop_oneof!["((status|customer|limit|cursor|version|asOf|x)=[ -~]{0,12}&?){0,3}", any::<String>(),];
+    (paths, queries).prop_map(|(path, query)| format!("{path}?{query}"))
+}
+
+#[test]
+fn arbitrary_requests_are_answered_and_nothing_ever_breaks() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let api = runtime.block_on(async { Api::new() });
+    let methods = prop::sample::select(vec!["GET", "GET", "GET", "HEAD", "POST", "OPTIONS"]);
+    proptest!(|(method in methods, target in targets(), etag in any::<String>())| {
+        let request = get(target).method(method).header("if-none-match", &etag);
+        let answer = runtime.block_on(api.through_the_gateway(request));
+        prop_assert!(!answer.status.is_server_error(), "{answer:#?}");
+    });
 }
 
 #[tokio::test]
@@ -94,7 +161,9 @@ async fn a_slash_too_many_does_no_harm() {
 #[tokio::test]
 async fn what_takes_no_parameters_says_so() {
     let api = Api::new();
-    for path in ["/operations/x", "/reports/orders", "/schemas", "/schemas/orders/SubmitOrder/1"] {
+    for path in
+        ["/operations/x", "/reports/orders", "/schemas", "/schemas/orders/SubmitOrder/1", "/openapi.yaml", "/health"]
+    {
         let problem = api.get(format!("{path}?wait=10")).await.refused("bad-request");
         assert!(problem.detail.contains("wait"), "{problem:#?}");
     }

@@ -8,6 +8,7 @@ use kernel::ids::{CommandKey, TenantId};
 use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::run::Incoming;
+use lambda_http::http::response::Parts;
 use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
@@ -36,32 +37,46 @@ impl Api {
     }
 
     async fn post_to(&self, target: &str, principal: &str, scope: &str, body: &str) -> (u16, Value) {
-        self.send("POST", target, principal, scope, Some(body)).await
+        self.asked("POST", target, principal, scope, Some(body)).await
     }
 
     async fn look(&self, principal: &str, queue: &str) -> (u16, Value) {
-        self.send("GET", &format!("/dead-letters/{queue}"), principal, "waybill/operate", None).await
+        self.asked("GET", &format!("/dead-letters/{queue}"), principal, "waybill/operate", None).await
     }
 
-    async fn send(
+    async fn asked(
         &self,
-        method: &'static str,
+        method: &str,
         target: &str,
         principal: &str,
         scope: &str,
         body: Option<&str>,
     ) -> (u16, Value) {
+        let (answer, body) = self.send(method, target, principal, scope, body).await;
+        (answer.status.as_u16(), serde_json::from_str(&body).expect("JSON"))
+    }
+
+    /// As the function's own event, to the answer that the gateway gets.
+    async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        principal: &str,
+        scope: &str,
+        body: Option<&str>,
+    ) -> (Parts, String) {
         let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
         let event = gateway::event(GATEWAY_EVENT, method, target, Some(&claims), body);
-        let Incoming::<Request>::Http(request) = serde_json::from_value(event).expect("a request") else {
+        let Incoming::<Request>::Http(event) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
         let finish_by = Instant::now() + Duration::from_mins(5);
-        let answer = self.redrive.answer(*request, self.aws.now().into(), finish_by).await;
-        let (parts, body) = answer.into_parts();
-        let text = std::str::from_utf8(&body).expect("text");
-        Description::read().hold(method, target, &parts, text);
-        (parts.status.as_u16(), serde_json::from_str(text).expect("JSON"))
+        let handle = |request| self.redrive.answer(request, self.aws.now().into(), finish_by);
+        let answer = gateway::answered(&lambda::gateway::serve(event.get(), handle).await);
+        let (parts, text) = answer.into_parts();
+        let path = target.split('?').next().unwrap_or_default();
+        Description::read().hold(method, path, &parts, &text);
+        (parts, text)
     }
 }
 
@@ -197,6 +212,20 @@ async fn dead_letters_are_for_platform_operators_and_of_queues_that_there_are() 
     assert_eq!(api.aws.count("ReceiveMessage"), 0);
     let (status, told) = api.look("olga", "read_model_updater").await;
     assert_eq!((status, &told["letters"]), (200, &json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_method_another_path_and_a_parameter_are_refused_and_nothing_is_sent() {
+    let api = Api::new();
+    for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let (answer, _) = api.send(method, "/redrive", "olga", "waybill/operate", Some("{}")).await;
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.headers["allow"], "POST", "{method}");
+    }
+    let (answer, problem) = api.send("POST", "/redrive?dryRun=true", "olga", "waybill/operate", Some("{}")).await;
+    assert_eq!(answer.status, 400, "{problem}");
+    assert!(problem.contains("dryRun"), "{problem}");
+    assert_eq!(api.aws.count("ReceiveMessage"), 0);
 }
 
 #[test]

@@ -1,0 +1,28 @@
+//! What needs no token, because it is the same for everybody: the API's description, and whether it answers at all.
+
+use lambda::http::{asset, json};
+use lambda::request::Parameters;
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+
+use crate::{Answer, Query};
+
+const DESCRIPTION: &str = include_str!("../../../openapi.yaml");
+
+/// What stands for the API's own address in the description and its examples.
+const EXAMPLE: &str = "https://api.example";
+
+impl Query {
+    /// `GET /openapi.yaml` (media type: RFC 9512), with this API's own address.
+    pub(crate) fn description(&self, parameters: &Parameters, request: &Request) -> Answer {
+        parameters.expect_only(&[])?;
+        Ok(asset(request, "application/yaml", DESCRIPTION.replace(EXAMPLE, &self.public_url)))
+    }
+}
+
+/// `GET /health`: gateway and function answer. It asks nothing else, so it loads nothing and tells nothing; whether
+/// commands go all the way is what the synthetic check finds out.
+pub(crate) fn health(parameters: &Parameters) -> Answer {
+    parameters.expect_only(&[])?;
+    Ok(json(StatusCode::OK, "application/json", r#"{"status":"ok"}"#.to_owned()))
+}
