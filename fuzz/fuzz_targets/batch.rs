@@ -4,26 +4,35 @@
 
 use std::collections::BTreeSet;
 
-use fuzz::DOOR;
-use kernel::cloud_event::{HttpError, Submission, batch_to_json, from_http};
+use fuzz::{DOOR, MAX_BATCH};
+use kernel::cloud_event::{CloudEvent, HttpError, Submission, batch_to_json, from_http};
 use libfuzzer_sys::fuzz_target;
+use schemas::Budget;
 
 fuzz_target!(|body: &[u8]| {
     let events = match read(body) {
         Ok(Submission::Batch(events)) => events,
         Err(HttpError::Malformed(invalid)) => return fuzz::says_why(&invalid),
+        Err(HttpError::TooManyEvents { most }) => return assert_eq!(most, MAX_BATCH),
         other => panic!("{other:?}"),
     };
-    let valid: Vec<_> = events.iter().filter_map(|event| event.as_ref().ok()).collect();
-    let back = Submission::Batch(valid.iter().map(|event| Ok((*event).clone())).collect());
-    assert_eq!(read(batch_to_json(valid.into_iter()).as_bytes()), Ok(back));
+    let valid: Vec<_> = events.iter().filter_map(|event| CloudEvent::from_json(event.as_bytes()).ok()).collect();
+    let written = batch_to_json(valid.iter());
+    let Ok(Submission::Batch(back)) = read(written.as_bytes()) else { panic!("no batch: {written}") };
+    let back: Vec<_> =
+        back.into_iter().map(|event| CloudEvent::from_json(event.as_bytes()).expect("an event")).collect();
+    assert_eq!(back, valid);
 
-    let admitted = |event: &Result<_, _>| event.clone().is_ok_and(|event| DOOR.admit(event).is_ok());
-    let refused: BTreeSet<usize> =
-        events.iter().enumerate().filter(|(_, event)| !admitted(event)).map(|(index, _)| index).collect();
-    let count = events.len();
-    match ingest::admit_all(events, |event| DOOR.admit(event)) {
-        Ok(admitted) => assert_eq!((admitted.len(), refused.len()), (count, 0)),
+    let mut budget = Budget::for_request();
+    let refused = |(index, event): (usize, &&str)| {
+        let event = CloudEvent::from_json(event.as_bytes()).ok();
+        let admitted = event.is_some_and(|event| DOOR.admit_of(&mut budget, event).is_ok());
+        (!admitted).then_some(index)
+    };
+    let refused: BTreeSet<usize> = events.iter().enumerate().filter_map(refused).collect();
+    let mut budget = Budget::for_request();
+    match ingest::admit_all(&events, |event| DOOR.admit_of(&mut budget, event)) {
+        Ok(admitted) => assert_eq!((admitted.len(), refused.len()), (events.len(), 0)),
         Err(problem) => {
             assert_eq!(problem.status, 400);
             let named = problem.errors.iter().map(|fault| fault.index.expect("an index")).collect();
@@ -33,6 +42,6 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-fn read(body: &[u8]) -> Result<Submission, HttpError> {
-    from_http([("content-type", b"application/cloudevents-batch+json".as_slice())].into_iter(), body)
+fn read(body: &[u8]) -> Result<Submission<'_>, HttpError> {
+    from_http([("content-type", b"application/cloudevents-batch+json".as_slice())].into_iter(), body, MAX_BATCH)
 }

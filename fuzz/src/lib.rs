@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use ingest::admission::{Admission, Admitted};
+use ingest::admission::{Admission, Admitted, Sender};
 use ingest::tenants::Tenant;
 use kernel::cloud_event::{CloudEvent, Data, Invalid, Mode, Submission, from_http};
 use kernel::command::{Command, Header, Principal, PrincipalKind};
@@ -16,9 +16,15 @@ use kernel::problem::Problem;
 use kernel::receipt::ReceiptKeys;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
+use lambda::trace::Trace;
 use messaging::Queues;
-use schemas::{Bundled, TenantSchemas};
-use store::registry::{Grant, TenantSchema, TenantSettings};
+use schemas::{Budget, Bundled};
+use store::registry::{self, Grant, TenantLimits, TenantSchema, TenantSettings};
+
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// Events in a batch.
+pub const MAX_BATCH: usize = ingest::MAX_BATCH;
 
 pub const PUBLIC_URL: &str = "https://api.example";
 
@@ -32,7 +38,7 @@ pub fn keys() -> ReceiptKeys {
     ReceiptKeys::parse("the-secret-of-the-fuzz-targets-is-none").expect("keys")
 }
 
-/// What ingest knows when an event comes in, with a tenant who may send everything from everywhere.
+/// What ingest knows when an event comes in, with a tenant who may send everything from most sources.
 pub struct Door {
     admission: Admission,
     keys: ReceiptKeys,
@@ -42,7 +48,8 @@ pub struct Door {
 
 pub static DOOR: LazyLock<Door> = LazyLock::new(|| {
     let any = || vec!["*".to_owned()];
-    let grants = vec![Grant { principals: any(), types: any(), sources: vec![String::new()] }];
+    let sources = ["/", "urn:", "https://shop.example/", "https://broker.example/"].map(str::to_owned).to_vec();
+    let grants = vec![Grant { principals: any(), types: any(), sources }];
     let own = TenantSchema {
         uri: "https://schemas.example/note".to_owned(),
         command_type: "SubmitOrder".to_owned(),
@@ -55,10 +62,12 @@ pub static DOOR: LazyLock<Door> = LazyLock::new(|| {
             public_url: PUBLIC_URL.to_owned(),
         },
         keys: keys(),
-        tenant: Tenant {
-            settings: TenantSettings { grants, routes: Vec::new() },
-            schemas: TenantSchemas::compile(&tenant(), &[own]),
-        },
+        tenant: Tenant::of(registry::Tenant {
+            id: tenant(),
+            settings: TenantSettings { grants, ..TenantSettings::default() },
+            limits: TenantLimits::default(),
+            schemas: vec![own],
+        }),
         caller: Caller {
             tenant: tenant(),
             principal: Principal { id: "fuzzer".to_owned(), kind: PrincipalKind::ServiceAccount },
@@ -67,9 +76,17 @@ pub static DOOR: LazyLock<Door> = LazyLock::new(|| {
 });
 
 impl Door {
+    /// Admits an event as the only one of its request.
     pub fn admit(&self, event: CloudEvent) -> Result<Admitted, Problem> {
+        self.admit_of(&mut Budget::for_request(), event)
+    }
+
+    /// Admits one of the events of a request.
+    pub fn admit_of(&self, budget: &mut Budget, event: CloudEvent) -> Result<Admitted, Problem> {
         let now = Timestamp::from_millis(1_790_000_000_000);
-        self.admission.admit(event, &self.keys, &self.tenant, &self.caller, now, "00-1-2-01")
+        let trace = Trace { parent: TRACEPARENT.to_owned(), state: None };
+        let sender = Sender { caller: &self.caller, tenant: &self.tenant, trace: &trace };
+        self.admission.admit(event, &self.keys, sender, now, budget)
     }
 }
 
@@ -101,7 +118,7 @@ fn reads_back_from_headers(event: &CloudEvent) {
     }
     let headers = event.to_http_headers();
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    assert_eq!(from_http(headers, body), Ok(Submission::Single(expected.build().expect("still an event"))));
+    assert_eq!(from_http(headers, body, MAX_BATCH), Ok(Submission::Single(expected.build().expect("still an event"))));
 }
 
 /// What is queued opens as the command that was sent; its context can read it, and what it causes can be published and

@@ -38,7 +38,7 @@ fn secret() -> String {
 }
 
 fn request(method: &str, target: &str, body: Option<&str>) -> lambda_http::Request {
-    let claims = json!({ "client_id": "shop", "sub": "shop" });
+    let claims = json!({ "client_id": "shop", "sub": "shop", "scope": "waybill/submit waybill/read" });
     let recorded = include_str!("../../events/aws/ingest.json");
     let event = gateway::event(recorded, method, target, Some(&claims), body);
     let headers = [("content-type", "application/cloudevents+json"), ("authorization", &format!("Bearer {TOKEN}"))];

@@ -8,18 +8,27 @@ use lambda::caller::FRESH_FOR;
 use lambda::telemetry::metric;
 use schemas::TenantSchemas;
 use store::StoreError;
-use store::registry::{Registry, TenantLimits, TenantSettings};
+use store::registry::{self, Registry, TenantLimits};
 
 use crate::grants::Grants;
 use crate::routes::Routes;
 
 /// A tenant, ready to admit events.
 pub struct Tenant {
-    pub settings: TenantSettings,
     pub limits: TenantLimits,
     pub grants: Grants,
     pub routes: Routes,
     pub schemas: TenantSchemas,
+}
+
+impl Tenant {
+    /// As it is registered.
+    pub fn of(registered: registry::Tenant) -> Self {
+        let registry::Tenant { id, settings, limits, schemas } = registered;
+        let schemas = TenantSchemas::compile(&id, &schemas);
+        metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
+        Self { limits, grants: Grants::of(&settings.grants), routes: Routes::of(&settings.routes), schemas }
+    }
 }
 
 /// All tenants, each read when it is first heard of, refreshed in the background, and kept while the registry does not
@@ -36,16 +45,7 @@ impl Tenants {
                 let registry = registry.clone();
                 async move {
                     let Ok(id) = TenantId::parse(&id) else { return Ok(None) };
-                    let Some(tenant) = registry.tenant(&id).await? else { return Ok(None) };
-                    let schemas = TenantSchemas::compile(&tenant.id, &tenant.schemas);
-                    metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
-                    Ok(Some(Tenant {
-                        grants: Grants::of(&tenant.settings.grants),
-                        routes: Routes::of(&tenant.settings.routes),
-                        settings: tenant.settings,
-                        limits: tenant.limits,
-                        schemas,
-                    }))
+                    Ok(registry.tenant(&id).await?.map(Tenant::of))
                 }
             },
         ))

@@ -57,7 +57,7 @@ impl Allowance {
         if text.len() > MAX_BYTES {
             return Err(format!("it has more than {MAX_BYTES} bytes"));
         }
-        let document = strict_json(text).map_err(|invalid| invalid.to_string())?;
+        let document = strict_json(text).map_err(|invalid| format!("it {}", invalid.detail()))?;
         if let Some(pointer) = first_inexact_number(text) {
             return Err(format!("its number at {pointer} cannot be read exactly"));
         }

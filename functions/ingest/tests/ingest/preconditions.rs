@@ -103,9 +103,11 @@ async fn an_expected_version_that_can_never_be_is_refused_by_its_attribute() {
     let api = Api::new();
     for value in [json!(-1), json!("7.0"), json!("seven"), json!(true), json!("07")] {
         let event = cancel(&json!({ "expectedversion": value }));
-        for request in [Request::structured(&event), Request::binary(&event)] {
+        for (request, attribute) in
+            [(Request::structured(&event), "expectedversion"), (Request::binary(&event), "ce-expectedversion")]
+        {
             let problem = api.send(request).await.refused("malformed-event");
-            assert_eq!(problem.attribute.as_deref(), Some("expectedversion"), "{value}");
+            assert_eq!(problem.attribute.as_deref(), Some(attribute), "{value}");
         }
     }
     let contradicts = Request::structured(&cancel(&json!({ "expectedversion": 7 }))).header("if-match", "\"8\"");

@@ -6,7 +6,7 @@ use lambda::caller::FRESH_FOR;
 use serde_json::{Value, json};
 use testkit::{Fault, Log, Service};
 
-use crate::api::{Answer, Api, receipt_secret, submit_order, with};
+use crate::api::{Answer, Api, bind_policy, receipt_secret, submit_order, with};
 use crate::request::{Request, client};
 
 fn order() -> Request {
@@ -131,7 +131,7 @@ async fn a_secret_that_holds_no_keys_any_more_seals_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schema_that_was_replaced_by_one_that_cannot_be_used_checks_nothing_any_more() {
+async fn a_schema_that_was_replaced_by_one_that_cannot_be_used_refuses_its_type() {
     let api = Api::new();
     api.register_schema("demo", "urn:demo:any", "SubmitOrder", "true");
     let named = Request::structured(&with(submit_order(), &json!({ "dataschema": "urn:demo:any" })));
@@ -146,5 +146,6 @@ async fn a_schema_that_was_replaced_by_one_that_cannot_be_used_checks_nothing_an
     api.send(named).await.refused("internal");
     let batch = Request::batch(&[submit_order(), with(submit_order(), &json!({ "dataschema": "urn:demo:any" }))]);
     api.send(batch).await.refused("internal");
-    api.send(order()).await.accepted();
+    api.send(order()).await.refused("internal");
+    api.send(Request::structured(&bind_policy())).await.accepted();
 }

@@ -212,7 +212,7 @@ async fn a_long_history_is_read_part_by_part() {
     // Whoever comes late learns who decided on what they saw, however long ago.
     for nth in [0, 7, 47, 48] {
         let told = api.resubmit(&ids[nth], json!({})).await.refused("conflict");
-        assert!(told.detail.starts_with("it was resubmitted by desk"), "{told:#?}");
+        assert!(told.detail.starts_with("it was resubmitted by client:desk"), "{told:#?}");
         let detail = api.detail(&ids[nth]).await;
         assert_eq!(detail["error"], format!("error {nth}"));
         assert_eq!(detail["outcome"], json!({ "status": "parked-again", "parked": ids[nth + 1] }));

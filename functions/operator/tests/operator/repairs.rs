@@ -168,7 +168,7 @@ async fn what_the_tenants_schema_has_against_the_data_is_shown_beside_it() {
 async fn a_tenants_schema_that_cannot_be_used_lets_no_repair_through_and_says_why() {
     let (api, _, id) = api_with_a_bad_order().await;
     api.register_schema("demo", "urn:demo:broken", "SubmitOrder", r#"{ "items": [true] }"#);
-    let problem = repair(&api, &id, &good_order().to_string()).await.refused("unknown-schema");
+    let problem = repair(&api, &id, &good_order().to_string()).await.refused("internal");
     assert!(problem.detail.contains("urn:demo:broken cannot be used"), "{problem:#?}");
     api.resubmit(&id, json!({})).await.accepted();
 }

@@ -295,6 +295,6 @@ fn the_scopes_are_those_that_the_template_asks_for() {
     let scopes = keys(&scheme["flows"]["clientCredentials"]["scopes"]);
     assert_eq!(scopes, BTreeSet::from(["waybill/operate", "waybill/read", "waybill/submit"]));
     assert!(template.contains("AuthorizationScopes: [waybill/submit]"));
-    assert!(template.contains("AuthorizationScopes: [waybill/read, waybill/submit]"));
-    assert!(template.contains("AuthorizationScopes: [waybill/read]"));
+    assert!(template.contains("AuthorizationScopes: [waybill/operate]"));
+    assert!(template.contains("AuthorizationScopes: [waybill/read, waybill/submit, waybill/operate]"));
 }

@@ -249,9 +249,9 @@ fn operator(id: &str, scope: &str) -> Value {
 #[tokio::test]
 async fn an_operator_follows_the_operations_they_are_responsible_for_and_no_others() {
     let api = Api::new();
-    api.aws.register(&json!({ "registry_key": "operator#desk", "entry": "operator", "tenant": "demo" }));
-    api.aws.register(&json!({ "registry_key": "operator#neighbour", "entry": "operator", "tenant": "other" }));
-    api.aws.register(&json!({ "registry_key": "operator#root", "entry": "operator" }));
+    api.aws.register(&json!({ "registry_key": "operator#user:desk", "entry": "operator", "tenant": "demo" }));
+    api.aws.register(&json!({ "registry_key": "operator#user:neighbour", "entry": "operator", "tenant": "other" }));
+    api.aws.register(&json!({ "registry_key": "operator#user:root", "entry": "operator" }));
     let command = api.order("demo", "O-7", "C-7", api.now()).await;
     let ask = async |who: &str, query: &str| {
         let request = get(format!("{}{query}", path(&command)));

@@ -46,7 +46,8 @@ async fn a_user_reads_what_is_their_tenants() {
 #[tokio::test]
 async fn a_tenants_name_is_as_its_identity_provider_has_it() {
     let api = Api::new();
-    let user = |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant });
+    let user =
+        |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant, "scope": "waybill/read" });
     for tenant in ["7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90", "Acme_GmbH", "org_Kx9fQ2mZ7tLwP4vB", &"T".repeat(64)] {
         let operation = format!("/operations/{}", api.order(tenant, "O-1", "C-7", second(0)).await.receipt);
         let paths =
