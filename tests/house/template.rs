@@ -197,3 +197,12 @@ fn what_needs_no_token_is_throttled_by_itself() {
     let without_token = template.matches("AuthorizationType: NONE").count();
     assert_eq!(without_token, 3, "two loops and the webhooks' question; what else needs no token?");
 }
+
+/// A property that is left out is not turned off where an earlier release has turned it on.
+#[test]
+fn that_nothing_parked_expires_is_said_and_not_left_out() {
+    let [(_, template), _] = files();
+    let table = template.split("\n  ParkedTable:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let table = table.expect("the table of what is parked");
+    assert!(table.contains("AttributeName: expires_at\n        Enabled: false"), "{table}");
+}

@@ -92,29 +92,51 @@ impl Ingest {
         let trace = Trace::read(header(request, "traceparent"), header(request, "tracestate"));
         let trace = trace.unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
-        self.look(&caller, &tenant, commands_at_first_sight(request), now)?;
+        // One at least; how many a batch has shows when it is read.
+        self.look(&caller, &tenant, 1, now)?;
+        let mut count = 1;
+        let answer =
+            self.take_in(request, Sender { caller: &caller, tenant: &tenant, trace: &trace }, now, &mut count).await;
+        // What is refused has cost the work of what is taken.
+        if answer.as_ref().is_err_and(|problem| (400..429).contains(&problem.status)) {
+            self.limits.charge(&caller.tenant, &tenant.limits, count, now);
+        }
+        answer
+    }
+
+    /// Queues what the request has, from a known caller. `count` is set to how many commands that are.
+    async fn take_in(
+        &self,
+        request: &Request,
+        sender: Sender<'_>,
+        now: Timestamp,
+        count: &mut usize,
+    ) -> Result<Response<Body>, Problem> {
+        let Sender { caller, tenant, .. } = sender;
         let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
-        let sender = Sender { caller: &caller, tenant: &tenant, trace: &trace };
         let mut budget = Budget::for_request();
         let mut admit = |event| self.admission.admit(event, &keys, sender, now, &mut budget);
         let minimal = prefers_minimal(request.headers());
         let body = body(request)?;
         match read(request, &body)? {
             Submission::Single(event) => {
-                let event = preconditions::applied(request.headers(), event)?;
-                let admitted = admit(event).map_err(|problem| in_terms_of(mode(request), problem))?;
-                self.limit(&caller, &tenant, std::slice::from_ref(&admitted), now)?;
-                let span = admitted.span(&caller);
+                let admitted =
+                    preconditions::applied(request.headers(), event).and_then(&mut admit).and_then(|admitted| {
+                        self.limit(caller, tenant, std::slice::from_ref(&admitted), now).map(|()| admitted)
+                    });
+                let admitted = admitted.map_err(|problem| in_terms_of(mode(request), problem))?;
+                let span = admitted.span(caller);
                 let sent = self.queue.send(admitted.outgoing).await;
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
                 Ok(answer::accepted(&admitted.operation, &self.admission.public_url, minimal))
             }
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
-                self.look(&caller, &tenant, events.len(), now)?;
+                *count = events.len();
+                self.look(caller, tenant, events.len(), now)?;
                 let all = admit_all(&events, &mut admit)?;
-                self.limit(&caller, &tenant, &all, now)?;
-                let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(&caller), admitted.context)).collect();
+                self.limit(caller, tenant, &all, now)?;
+                let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(caller), admitted.context)).collect();
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
                     all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
                 queued(self.queue.send_all(outgoing).await)?;
@@ -146,11 +168,6 @@ impl Ingest {
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
     }
-}
-
-/// How many commands a request has as far as its headers say: how many a batch has shows when it is read.
-fn commands_at_first_sight(request: &Request) -> usize {
-    usize::from(Mode::of(header(request, "content-type").unwrap_or_default()) != Mode::Batch)
 }
 
 /// Counted by tenant, of which only those that are throttled show.

@@ -145,6 +145,12 @@ impl Limits {
         Ok(())
     }
 
+    /// Counts so many commands of this tenant that were refused, for the work that they have cost.
+    pub fn charge(&self, tenant: &TenantId, own: &TenantLimits, count: usize, now: Timestamp) {
+        let rate = self.defaults.of(own).tenant;
+        self.buckets().tenants.take(tenant.as_str(), rate, count, microseconds(now));
+    }
+
     fn buckets(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,8 +4,10 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::problem::{Fault, Problem};
 use lambda::caller::Operator;
+use lambda::http::registry_problem;
 use lambda::request::Parameters;
 use lambda::resubmission;
+use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
 use schemas::{Budget, Schema, TenantSchemas, command_data, complaints};
 use serde::Serialize;
@@ -64,16 +66,15 @@ impl Desk {
             .as_ref()
             .and_then(named_version)
             .and_then(|named| catalog::schema(named.context, named.ty, named.version));
-        let repair = self.repair_schemas(parked).await?;
-        let complaints =
-            repair.as_ref().map_or_else(Vec::new, |schemas| complaints(schemas.check(data.unwrap_or("null"))));
+        let (repair, complaints) = self.judged(parked, data.unwrap_or("null")).await;
+        let reads = repair.as_ref().map(|schemas| schemas.bundled_accepts(data.unwrap_or("null")));
         let waits = parking.stage() == Stage::Waiting;
         let lately = steps(parked.summary.revision, parked.history.clone());
         let detail = Detail {
             item: Item::of(&summary, &parking.id, operator),
             stage: parking.stage(),
             outcome,
-            obstacle: obstacle(parked, repair.is_some(), !complaints.is_empty()).filter(|_| waits),
+            obstacle: obstacle(parked, reads).filter(|_| waits),
             repairable: waits && repair.is_some(),
             message: &parked.message,
             data: data.and_then(|data| serde_json::from_str(data).ok()),
@@ -95,6 +96,22 @@ impl Desk {
             summary.error = parked.error.unwrap_or_default();
         }
         Ok(summary)
+    }
+
+    /// The schemas of a command's data, and what they have against it. Where the tenant's cannot be read, the message can be
+    /// seen and discarded all the same.
+    async fn judged(&self, parked: &ParkedMessage, data: &str) -> (Option<RepairSchemas<'_>>, Vec<Fault>) {
+        match self.repair_schemas(parked).await {
+            Ok(None) => (None, Vec::new()),
+            Ok(Some(schemas)) => {
+                let against = complaints(schemas.check(data));
+                (Some(schemas), against)
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the tenant's schemas cannot be read");
+                (None, complaints(Err(registry_problem(&error, "what the tenant has registered"))))
+            }
+        }
     }
 
     /// The schemas that a command's data must keep to; `None` for what cannot be repaired.
@@ -124,6 +141,11 @@ pub(crate) struct RepairSchemas<'a> {
 }
 
 impl RepairSchemas<'_> {
+    /// Whether the schema of the command's version takes the data, which is all that the command handler asks.
+    fn bundled_accepts(&self, data: &str) -> bool {
+        command_data(data).is_ok_and(|data| self.bundled.check(&data, &mut Budget::for_request()).is_ok())
+    }
+
     pub fn check(&self, data: &str) -> Result<(), Problem> {
         let data = command_data(data)?;
         let mut budget = Budget::for_request();

@@ -99,9 +99,6 @@ impl Desk {
         }
         let operator = self.operator(request).await?;
         let parameters = Parameters::of(request);
-        if methods == Methods::ACT {
-            parameters.expect_only(&[])?;
-        }
         match segments[..] {
             ["parked"] if parameters.have_only(&["atMost"]) => self.groups(&operator, &parameters).await,
             ["parked"] => self.list(&operator, &parameters).await,

@@ -21,9 +21,9 @@ pub(crate) fn title(reason: &str) -> &'static str {
     }
 }
 
-/// Why this release would park it again if it were resubmitted as it is. `None`: it may go well. `repairable`: this release
-/// has a schema for its data.
-pub(crate) fn obstacle(parked: &ParkedMessage, repairable: bool, has_complaints: bool) -> Option<&'static str> {
+/// Why this release would park it again if it were resubmitted as it is. `None`: it may go well. `accepted`: whether
+/// this release's schema takes its data; `None`: it has none.
+pub(crate) fn obstacle(parked: &ParkedMessage, accepted: Option<bool>) -> Option<&'static str> {
     let ParkedMessage { summary, message, .. } = parked;
     if summary.operation.is_none() {
         let is_command = Command::open(message.as_bytes(), &summary.queue).is_ok();
@@ -33,9 +33,9 @@ pub(crate) fn obstacle(parked: &ParkedMessage, repairable: bool, has_complaints:
     if resubmission::command(parked).is_none() {
         return Some("this release finds no command in it");
     }
-    match (summary.reason.as_str(), repairable) {
-        ("unreadable", false) => Some("this release has no such command, or not this version of it"),
-        ("unreadable", true) if has_complaints => Some("its data does not match its schema"),
+    match (summary.reason.as_str(), accepted) {
+        ("unreadable", None) => Some("this release has no such command, or not this version of it"),
+        ("unreadable", Some(false)) => Some("its data does not match its schema"),
         _ => None,
     }
 }

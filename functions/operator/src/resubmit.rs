@@ -170,6 +170,9 @@ impl Desk {
     }
 }
 
+/// Bytes of a revision's number and of who repaired the command: what ingest has taken as it was can be resubmitted.
+const WHAT_A_REVISION_ADDS: usize = 512;
+
 /// The message to be sent: a command in its next revision, whether this build can read it or not, for the record of its
 /// operation is open to that revision alone; anything else as it is.
 fn next_revision(parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<String, Problem> {
@@ -181,7 +184,7 @@ fn next_revision(parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<S
         let revised = resubmission::header(parked).and_then(|_| Header::revised(&parked.message, revision));
         revised.unwrap_or_else(|| parked.message.clone())
     };
-    if message.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(message) }
+    if message.len() > MAX_MESSAGE_BYTES + WHAT_A_REVISION_ADDS { Err(too_large()) } else { Ok(message) }
 }
 
 fn too_large() -> Problem {

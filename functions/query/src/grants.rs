@@ -32,10 +32,10 @@ impl Query {
         require(request, &[Scope::Read])?;
         let settings = self.settings.get(caller.tenant.as_str()).await;
         let settings = settings.map_err(|error| registry_problem(&error, "the tenant's settings"))?;
+        let settings =
+            settings.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         // A tenant that says nothing of reading lets everybody of its own read everything.
-        let Some(grants) = settings.as_ref().and_then(|settings| settings.reads.as_ref()) else {
-            return Ok(Sight::All);
-        };
+        let Some(grants) = &settings.reads else { return Ok(Sight::All) };
         let claims = claims(request).unwrap_or_default();
         let sight = sight(grants, caller, collection, |claim| claims.get(claim).cloned());
         sight.ok_or_else(|| Problem::not_permitted(format!("no grant lets this principal read {collection}")).into())

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Redrive {
     pub async fn answer(&self, request: HttpRequest, now: Timestamp, finish_by: Instant) -> Response<Body> {
-        let looked_at = request.raw_http_path().contains("/dead-letters/");
+        let looked_at = !request.raw_http_path().trim_end_matches('/').ends_with("/redrive");
         let methods = if looked_at { Methods::READ } else { Methods::ACT };
         if !methods.include(request.method()) {
             return methods.refusal();

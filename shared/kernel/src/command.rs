@@ -216,7 +216,7 @@ impl Command {
 }
 
 /// Most characters of a `tracestate` that go into every event. Ingest lets no more through; it once let anything.
-const MAX_TRACESTATE: usize = 512;
+pub const MAX_TRACESTATE: usize = 512;
 
 /// A command's revision, 0 where it does not say.
 fn revision(event: &CloudEvent) -> Result<u32, NotACommand> {

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::timestamp::Timestamp;
 
 /// For how long a command can be on its way without a record of it: 14 days in its queue, and as long in its dead letters,
-/// which is how long SQS keeps a message. Whoever sends it on from there writes a record first. After that time it has a
+/// which is how long SQS keeps a message. Redrive writes a record before it sends a command on. After that time it has a
 /// record, or had one.
 pub const LONGEST_WAY: Duration = Duration::from_hours(28 * 24);
 

@@ -1,16 +1,15 @@
 //! W3C Trace Context: one trace id from the client's request to the read model.
 
+use kernel::command::MAX_TRACESTATE;
+
 /// Where something stands in a trace, in the form of version 00.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// A valid `traceparent`.
     pub parent: String,
-    /// Its `tracestate`, at most [`MAX_STATE`] characters.
+    /// Its `tracestate`, at most [`MAX_TRACESTATE`] characters.
     pub state: Option<String>,
 }
-
-/// Most characters of a `tracestate` that are carried on (section 3.3.1.5).
-pub const MAX_STATE: usize = 512;
 
 impl Trace {
     /// A new trace.
@@ -80,7 +79,7 @@ fn state(tracestate: &str) -> Option<String> {
         return None;
     }
     let length = |members: &[&str]| members.iter().map(|member| member.len() + 1).sum::<usize>().saturating_sub(1);
-    while length(&members) > MAX_STATE {
+    while length(&members) > MAX_TRACESTATE {
         let longest = members.iter().rposition(|member| member.len() > LONG);
         members.remove(longest.unwrap_or(members.len() - 1));
     }
@@ -166,7 +165,7 @@ mod tests {
         let all = [short("a"), long.clone(), short("b"), short("c"), short("d"), short("e"), short("f")].join(",");
         assert_eq!(state(&all), Some([short("a"), short("b"), short("c"), short("d"), short("e")].join(",")));
         let full = [member("a", 255), member("b", 256)].join(",");
-        assert_eq!((full.len(), state(&full)), (MAX_STATE, Some(full)));
+        assert_eq!((full.len(), state(&full)), (MAX_TRACESTATE, Some(full)));
         let many = |count: usize| (0..count).map(|nth| format!("k{nth}=v")).collect::<Vec<_>>().join(",");
         assert_eq!(state(&many(32)), Some(many(32)));
         assert_eq!(state(&many(33)), None);

@@ -112,10 +112,12 @@ impl OperationRecord {
     /// - Not if the command may still be on its way when the record expires: it will either meet the record, which is then
     ///   kept longer, or be carried out. Until it is known which, nothing is said that would have to be taken back.
     /// - Not if the receipt is so much older that it belongs to an earlier record, which has expired.
+    ///
+    /// A record of a release before, which did not say when the command was accepted, tells of every receipt, as it did then.
     pub fn tells_of(&self, receipt: &Receipt) -> bool {
+        let Some(accepted_at) = self.accepted_at else { return true };
         let way_ends = receipt.accepted_at.plus(LONGEST_WAY);
-        self.expires_at.is_none_or(|expires_at| way_ends.seconds() <= expires_at)
-            && self.accepted_at.is_none_or(|accepted_at| accepted_at <= way_ends)
+        accepted_at <= way_ends && self.expires_at.is_none_or(|expires_at| way_ends.seconds() <= expires_at)
     }
 
     /// The operation as the holder of `receipt` sees it; `public_url` is the API's own address.

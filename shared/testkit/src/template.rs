@@ -71,6 +71,7 @@ fn tables(template: &Value) -> Vec<Table> {
 
 fn table(logical_id: &str, properties: &Value) -> Table {
     let text = |value: &Value| value.as_str().map(str::to_owned);
+    let expiry = Some(&properties["TimeToLiveSpecification"]).filter(|expiry| expiry["Enabled"] == true);
     Table {
         name: kebab_case(logical_id.strip_suffix("Table").unwrap_or(logical_id)),
         keys: properties["KeySchema"]
@@ -80,7 +81,7 @@ fn table(logical_id: &str, properties: &Value) -> Table {
             .filter_map(|key| text(&key["AttributeName"]))
             .collect(),
         stream_view: text(&properties["StreamSpecification"]["StreamViewType"]),
-        time_to_live: text(&properties["TimeToLiveSpecification"]["AttributeName"]),
+        time_to_live: expiry.and_then(|expiry| text(&expiry["AttributeName"])),
         properties: properties.clone(),
     }
 }

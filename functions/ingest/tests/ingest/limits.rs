@@ -98,18 +98,24 @@ async fn a_request_over_the_limit_is_not_even_read() {
     api.send(batch(0..20)).await.accepted();
     assert_throttled(api.send(Request::of_type("application/cloudevents+json", "{")).await);
     let faulty = [order(1), json!({ "no": "event" })];
-    let answer = api.send(Request::batch(&faulty)).await;
-    assert_throttled(answer);
-    api.send(Request::batch(&[])).await.accepted();
+    assert_throttled(api.send(Request::batch(&faulty)).await);
+    assert_throttled(api.send(Request::of_type("application/cloudevents-batch+json", "[")).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_for_another_reason_uses_nothing_up() {
+async fn what_is_refused_for_another_reason_counts_as_what_is_taken() {
+    let faulty = with(submit_order(), &json!({ "type": "LaunchRocket" }));
     let api = limited();
-    for _ in 0..50 {
-        api.send(single(&with(submit_order(), &json!({ "type": "LaunchRocket" })))).await.refused("unknown-type");
+    for _ in 0..20 {
+        api.send(single(&faulty)).await.refused("unknown-type");
     }
-    api.send(batch(0..20)).await.accepted();
+    assert_throttled(api.send(single(&faulty)).await);
+
+    let api = limited();
+    api.send(Request::batch(&vec![faulty; 20])).await.refused("invalid-batch");
+    let wait = assert_throttled(api.send(single(&order(1))).await);
+    advance(wait).await;
+    api.send(single(&order(1))).await.accepted();
 }
 
 #[tokio::test(start_paused = true)]

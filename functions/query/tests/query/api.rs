@@ -159,6 +159,9 @@ impl Api {
         let api = Self { aws, query, events, streams, read_models };
         api.register("shop-client", "demo");
         api.register("other-client", "other");
+        for tenant in ["demo", "other"] {
+            api.settings(tenant, &json!({}));
+        }
         api
     }
 

@@ -49,6 +49,7 @@ async fn a_tenants_name_is_as_its_identity_provider_has_it() {
     let user =
         |tenant: &str| json!({ "client_id": "web", "sub": "alice", "custom:tenant": tenant, "scope": "waybill/read" });
     for tenant in ["7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90", "Acme_GmbH", "org_Kx9fQ2mZ7tLwP4vB", &"T".repeat(64)] {
+        api.settings(tenant, &json!({}));
         let operation = format!("/operations/{}", api.order(tenant, "O-1", "C-7", second(0)).await.receipt);
         let paths =
             ["/orders/O-1", "/orders?customer=C-7", "/orders/O-1/history", "/reports/orders", operation.as_str()];
@@ -56,6 +57,7 @@ async fn a_tenants_name_is_as_its_identity_provider_has_it() {
             api.send(get(path).by(user(tenant))).await.ok();
         }
     }
+    api.settings("acme_gmbh", &json!({}));
     api.send(get("/orders/O-1").by(user("acme_gmbh"))).await.refused("not-found");
     for tenant in ["acme.example", "demo#orders", "demo/orders", &"x".repeat(65)] {
         let problem = api.send(get("/orders/O-1").by(user(tenant))).await.refused("not-permitted");
