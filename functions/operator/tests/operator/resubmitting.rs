@@ -134,12 +134,18 @@ async fn whoever_saw_an_earlier_parking_cannot_act_on_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_command_that_its_revision_would_make_too_large_is_left_where_it_is() {
+async fn the_largest_command_that_is_taken_can_be_resubmitted_and_a_larger_one_is_left_where_it_is() {
     let api = Api::new();
     let small = Queued::order("demo", "O-1", &json!({ "note": "" }), second(0));
-    let note = "x".repeat(256 * 1024 - small.body.len());
-    let id = api.parks(&Queued::order("demo", "O-1", &json!({ "note": note }), second(0))).await;
+    let of = |bytes: usize, order: &str| {
+        let note = "x".repeat(bytes - small.body.len());
+        Queued::order("demo", order, &json!({ "note": note }), second(0))
+    };
+    let largest = api.parks(&of(256 * 1024, "O-1")).await;
+    api.resubmit(&largest, json!({})).await.accepted();
+
+    let larger = api.parks(&of(257 * 1024, "O-2")).await;
     let before = api.everything();
-    api.resubmit(&id, json!({})).await.refused("too-large");
+    api.resubmit(&larger, json!({})).await.refused("too-large");
     assert_eq!(api.everything(), before);
 }
