@@ -197,10 +197,7 @@ impl Group {
         for (index, refusal) in entries {
             match refusal {
                 Refusal::Duplicate { same_content, .. } => repeats.push((index, same_content)),
-                Refusal::Guard(rejection) if Some(index) == first => {
-                    self.pending[index].settled = Some(Settled::Rejected(rejection));
-                }
-                Refusal::Guard(_) => {}
+                Refusal::Guard(rejection) => self.pending[index].settled = Some(Settled::Rejected(rejection)),
             }
         }
         for delivery in self.pending.iter_mut().skip(first.map_or(0, |first| first + 1)) {

@@ -4,6 +4,7 @@ mod back_off;
 mod bench;
 mod chaos;
 mod contention;
+mod counts;
 mod dead_letters;
 mod expected_versions;
 mod giving_back;

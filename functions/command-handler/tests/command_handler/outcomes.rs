@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Log, TABLES};
 
 use crate::bench::{Bench, RETENTION, strings, text};
@@ -71,7 +71,7 @@ async fn an_event_says_what_caused_it() {
     bench.send_event(event.extension("correlationid", "checkout-7")).await;
     bench.deliver().await;
     let commits = bench.aws.items(TABLES.events);
-    let events: serde_json::Value = serde_json::from_str(&text(&commits[0]["events"])).expect("events");
+    let events: Value = serde_json::from_str(&text(&commits[0]["events"])).expect("events");
     assert_eq!(events[1]["correlation"], "checkout-7");
     assert_eq!(events[1]["traceparent"], crate::bench::TRACEPARENT);
 }
@@ -130,7 +130,7 @@ async fn a_rejection_is_recorded_and_final() {
     assert_eq!(problem["detail"], "No order was submitted under this id");
     let record = bench.record(&receipt).expect("a record");
     assert!(record["expires_at"].is_u64() && record["resource"].is_null() && record["version"].is_null(), "{record}");
-    assert_eq!(bench.aws.items(TABLES.events), [] as [serde_json::Value; 0]);
+    assert_eq!(bench.aws.items(TABLES.events), [] as [Value; 0]);
     assert!(bench.waiting().is_empty());
 
     // What would have made it possible comes too late for it, however often it is delivered.
@@ -242,4 +242,17 @@ async fn an_extension_of_the_clients_own_stays_with_the_command() {
     assert_eq!(published.extension("correlationid").map(ToString::to_string).as_deref(), Some("cart-7"));
     assert_eq!(published.extension("loyalty"), None);
     assert!(!stored.to_string().contains("gold"), "{stored}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_without_events_leaves_no_aggregate_to_read() {
+    let bench = Bench::orders();
+    let nothing = Bench::on(bench.aws.clone(), &probe::CONTEXT);
+    let receipt = nothing.send("A", "1", probe::Command::from(probe::Swell { events: 0, bytes: 0 })).await;
+    nothing.deliver().await;
+    let record = nothing.record(&receipt).expect("a record");
+    assert_eq!(
+        (&record["outcome"], &record["version"], &record["resource"]),
+        (&json!("succeeded"), &Value::Null, &Value::Null)
+    );
 }

@@ -1,10 +1,12 @@
 //! The same command again: one effect, whatever the queue and the network do.
 
+use std::time::Duration;
+
 use serde_json::json;
 use testkit::Fault;
 
 use crate::bench::{Bench, strings};
-use crate::probe::{Command, Note, PanicUnless, Refuse};
+use crate::probe::{Command, Gate, Hang, Note, PanicUnless, Refuse};
 
 fn note(text: &str) -> Command {
     Note { text: text.to_owned() }.into()
@@ -136,4 +138,24 @@ async fn what_a_command_does_on_a_state_that_never_was_does_not_count() {
     assert_eq!(bench.outcome(&second), "succeeded", "{:?}", bench.record(&second));
     assert_eq!(bench.operations("A"), strings(&[first, second]));
     assert_eq!(bench.parked(), [] as [serde_json::Value; 0]);
+}
+
+/// Its decision hung on a state that never was, and would take as long again on any other.
+#[tokio::test(start_paused = true)]
+async fn what_hung_behind_a_repeat_is_parked_and_not_tried_again() {
+    let bench = Bench::probe();
+    bench.send("A", "1", note("n")).await;
+    bench.deliver().await;
+    bench.send("A", "1", note("n")).await;
+    let gate = Gate(2);
+    let hung = bench.send("A", "2", Command::from(Hang { gate: 2 })).await;
+    let patience = async {
+        gate.reached().await;
+        tokio::time::advance(Duration::from_secs(3)).await;
+    };
+
+    tokio::join!(bench.deliver(), patience);
+    gate.open();
+
+    assert_eq!(bench.outcome(&hung), "parked", "{:?}", bench.record(&hung));
 }
