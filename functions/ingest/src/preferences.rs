@@ -69,6 +69,7 @@ mod tests {
             &["x; return=minimal"],
             &[r#"x="return=minimal""#],
             &[r#"x=", return=minimal"#],
+            &[r#"x=\", return=minimal""#],
             &["returns=minimal"],
         ] {
             assert!(!minimal(values), "{values:?}");

@@ -29,9 +29,9 @@ mod tests {
     fn the_longest_prefix_wins() {
         let route = |source: &str, queue: Option<&str>| Route { source: source.into(), queue: queue.map(Into::into) };
         let routes = [
+            route("https://a.example/b/c/", None),
             route("https://a.example/", Some("wide")),
             route("https://a.example/b/", Some("narrow")),
-            route("https://a.example/b/c/", None),
         ];
         let routes = Routes::of(&routes);
         let own_queue = |source: &str| routes.own_queue(&Source::of(source).expect("a source"));

@@ -80,6 +80,14 @@ fn one_stream_has_a_limit_of_its_own_and_holds_no_other_up() {
 }
 
 #[test]
+fn where_tenant_and_stream_have_to_wait_as_long_it_is_the_tenant_that_is_named() {
+    let limits = limits(rate(1, 1), rate(1, 1));
+    assert_eq!(send_to(&limits, "acme/orders/O-1", 1, at(0)), Ok(()));
+    let refused = Err(Throttled::Tenant { rate: rate(1, 1), seconds: 1 });
+    assert_eq!(send_to(&limits, "acme/orders/O-1", 1, at(0)), refused);
+}
+
+#[test]
 fn a_tenants_own_limits_take_the_place_of_the_defaults_one_by_one() {
     let limits = limits(rate(1, 1), rate(1, 1));
     let own = TenantLimits {
@@ -128,6 +136,23 @@ fn however_many_streams_there_are_memory_is_bounded() {
         assert_eq!(send_to(&limits, &format!("acme/orders/P-{nth}"), 1, at(5_000)), Ok(()));
     }
     assert!(send_to(&limits, "acme/orders/busy", 1, at(5_000)).is_err(), "full buckets are forgotten first");
+}
+
+/// Counts what is left of so many buckets that are not full and so many that have just become so, and one more.
+fn kept(not_full: usize, full: usize) -> usize {
+    let (mut level, now) = (Level::default(), 1_000_000);
+    let full_at = |nth: usize| if nth < not_full { now + 1 } else { now };
+    level.0.extend((0..not_full + full).map(|nth| (nth.to_string(), full_at(nth))));
+    level.take("one more", rate(1, 1), 1, now);
+    level.0.len()
+}
+
+#[test]
+fn full_buckets_are_forgotten_and_all_if_most_of_them_are_not_full() {
+    let half = MOST_BUCKETS / 2;
+    assert_eq!(kept(half, half - 1), MOST_BUCKETS, "there was room");
+    assert_eq!(kept(half, half), half + 1);
+    assert_eq!(kept(half + 1, half - 1), 1);
 }
 
 proptest! {

@@ -143,6 +143,30 @@ async fn an_event_too_large_for_its_way_is_named_by_its_index() {
 }
 
 #[tokio::test]
+async fn an_event_of_the_largest_size_is_read_and_counts_without_its_white_space() {
+    let api = Api::new();
+    let event = submit_order().to_string();
+    let of_length = |length: usize| {
+        let text = event.replacen('{', &format!("{{{}", " ".repeat(length - event.len())), 1);
+        Request::of_type("application/cloudevents-batch+json", format!("[{text}]"))
+    };
+    api.send(of_length(262_145)).await.refused("invalid-batch");
+    api.send(of_length(262_144)).await.accepted();
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_told_how_large_it_may_be() {
+    let api = Api::new();
+    for (media_type, length, detail) in [
+        ("application/cloudevents+json", 262_145, "an event takes at most 256 KiB; put large content elsewhere"),
+        ("application/cloudevents-batch+json", 6_291_457, "the body has more than 6291456 bytes"),
+    ] {
+        let problem = api.send(Request::of_type(media_type, " ".repeat(length))).await.refused("too-large");
+        assert!(problem.detail.starts_with(detail), "{problem:#?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_a_batch_is_read_where_one_event_is_too_large() {
     let api = Api::new();
     let events = ["no event".to_owned(), padded(&submit_order(), 262_145)].map(|text| text.replace("no event", "1"));
@@ -164,6 +188,17 @@ async fn of_a_batch_full_of_faults_each_event_is_listed_and_not_every_fault() {
     assert!((195..=220).contains(&listed.len()), "{}", listed.len());
     listed.dedup();
     assert_eq!(listed, (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn once_a_hundred_faults_are_listed_each_event_adds_one() {
+    let api = Api::new();
+    // Two faults each, so the fiftieth is the last that lists both.
+    let data = json!({ "customer": "a b", "lines": [] });
+    let events: Vec<_> =
+        (0..60).map(|index| with(submit_order(), &json!({ "id": format!("n{index}"), "data": data }))).collect();
+    let problem = api.send(Request::batch(&events)).await.refused("invalid-batch");
+    assert_eq!(problem.errors.len(), 50 * 2 + 10, "{problem:#?}");
 }
 
 /// What a refusal repeats of what was sent would add up to more than Lambda lets a function answer.

@@ -66,10 +66,17 @@ async fn an_event_too_large_for_its_way_is_refused_and_one_that_just_fits_is_not
     binary.body.extend(vec![b' '; 300 * 1024]);
     api.send(binary).await.refused("too-large");
     api.assert_nothing_queued();
-    let fits = with(submit_order(), &json!({ "id": "just-fits" }));
-    api.send(Request::structured(&padded(&fits, 255 * 1024))).await.accepted();
+    let of_length = |nth: usize, length: usize| {
+        let event = with(submit_order(), &json!({ "id": format!("fits-{nth}") }));
+        Request::structured(&padded(&event, length))
+    };
+    api.send(of_length(0, 255 * 1024)).await.accepted();
     let (message, _) = api.only_command("orders");
-    assert!(message.body.len() <= 256 * 1024, "{}", message.body.len());
+    let most = 255 * 1024 + (256 * 1024 - message.body.len());
+    api.send(of_length(1, most)).await.accepted();
+    let lengths: Vec<_> = api.queued("orders").iter().map(|message| message.body.len()).collect();
+    assert_eq!(lengths[1], 256 * 1024, "the message counts, with what ingest adds to the event");
+    api.send(of_length(2, most + 1)).await.refused("too-large");
 }
 
 #[tokio::test]

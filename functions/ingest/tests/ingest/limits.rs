@@ -5,6 +5,7 @@ use std::time::Duration;
 use ingest::limits::{Limits, Rate, Rates};
 use lambda::caller::FRESH_FOR;
 use serde_json::{Value, json};
+use testkit::Metrics;
 use tokio::time::{advance, sleep};
 
 use crate::api::{Answer, Api, submit_order, with};
@@ -165,6 +166,31 @@ async fn a_paused_tenant_is_told_so_until_it_may_go_on() {
     api.send(single(&order(2))).await.refused("tenant-paused");
     sleep(Duration::from_millis(1)).await;
     api.send(single(&order(2))).await.accepted();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_throttled_reads_by_which_limit_and_is_counted_but_for_a_pause() {
+    let api = limited();
+    let metrics = Metrics::default();
+    let counting = metrics.begin();
+    for nth in 0..5 {
+        api.send(single(&same(nth))).await.accepted();
+    }
+    let of_stream = api.send(single(&same(5))).await.refused("too-many-requests");
+    let detail =
+        "these are more commands than may be sent for one subject: 2 a second, 5 at once; none of them was taken";
+    assert_eq!((of_stream.detail.as_str(), of_stream.attribute.as_deref()), (detail, Some("subject")));
+    let of_tenant = api.send(batch(0..20)).await.refused("too-many-requests");
+    let detail = "these are more commands than the tenant may send: 10 a second, 20 at once; none of them was taken";
+    assert_eq!((of_tenant.detail.as_str(), of_tenant.attribute), (detail, None));
+    limit(&api, "demo", &json!({ "paused": true }));
+    advance(FRESH_FOR).await;
+    api.send(single(&order(20))).await.accepted();
+    sleep(Duration::from_millis(1)).await; // paused time passes once the refresh is done
+    api.send(single(&order(21))).await.refused("tenant-paused");
+    drop(counting);
+    let counted: Vec<_> = metrics.counters().into_iter().filter(|(name, _)| name.starts_with("Throttled")).collect();
+    assert_eq!(counted, [("Throttled".to_owned(), 2), ("Throttled Tenant=demo".to_owned(), 2)]);
 }
 
 #[tokio::test(start_paused = true)]
