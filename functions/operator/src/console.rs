@@ -57,7 +57,7 @@ impl Desk {
         match parts {
             ["config.json"] => self.config(),
             [] => self.part("", request),
-            [name] if !name.is_empty() => self.part(name, request),
+            [name] => self.part(name, request),
             _ => Err(nothing_here().into()),
         }
     }
@@ -103,6 +103,7 @@ mod tests {
     fn an_origin_is_scheme_host_and_port() {
         let origin = |url: &str| SignIn::new("c", url).map(|sign_in| sign_in.origin().to_owned());
         assert_eq!(origin("https://auth.example/"), Some("https://auth.example".into()));
+        assert_eq!(origin("http://a/b"), Some("http://a".into()));
         assert_eq!(origin("http://localhost:9229/base/path"), Some("http://localhost:9229".into()));
         for bad in
             ["", "auth.example", "https://", "https:///x", "javascript:x", "https://a b", "https://a;script-src *"]

@@ -148,7 +148,7 @@ impl Parking {
     /// Whether the message was never parked again since, so that what its own item says is of this parking.
     pub fn is_newest(&self) -> bool {
         let ParkedMessage { summary, stage, .. } = &self.message;
-        let parked_in = summary.revision - u32::from(*stage == Stage::Resubmitted && summary.revision > 0);
+        let parked_in = summary.revision.saturating_sub(u32::from(*stage == Stage::Resubmitted));
         self.id.revision == parked_in
     }
 
@@ -181,6 +181,16 @@ mod tests {
             let text = id.to_string();
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'), "{text}");
             assert_eq!(ParkingId::read(&text), Some(id));
+        }
+    }
+
+    #[test]
+    fn a_commands_key_is_of_thirty_two_hexadecimal_digits() {
+        let key = |unique: &str| ParkingId { id: format!("2026-01-15T09:30:00.123Z#{unique}"), ..id() }.operation_key();
+        let command = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(key(command), Some(format!("demo#{command}")));
+        for message in ["4bf92f35", &command.replace('f', "g"), "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"] {
+            assert_eq!(key(message), None, "{message}");
         }
     }
 

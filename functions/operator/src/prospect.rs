@@ -39,3 +39,19 @@ pub(crate) fn obstacle(parked: &ParkedMessage, accepted: Option<bool>) -> Option
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::title;
+
+    #[test]
+    fn every_reason_to_park_has_a_title_of_its_own() {
+        let at_the_handler = ["unreadable", "panicked", "hung", "too-large", "unpublishable", "refused-by-store"];
+        let elsewhere = ["not-a-command", "attempts-used-up", "too-old"];
+        let reasons = at_the_handler.into_iter().chain(elsewhere).chain(["of another release"]);
+        let titles: BTreeSet<_> = reasons.map(title).collect();
+        assert_eq!(titles.len(), 10, "{titles:#?}");
+    }
+}

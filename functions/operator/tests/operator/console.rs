@@ -103,8 +103,8 @@ async fn without_a_sign_in_the_page_is_there_and_says_nothing_of_one() {
 #[tokio::test]
 async fn nothing_else_is_there() {
     let api = Api::new();
-    for path in ["/console/index.html", "/console/nothing", "/console/console.js/x", "/console/..%2f..%2fsrc%2flib.rs"]
-    {
+    let hidden = "/console/..%2f..%2fsrc%2flib.rs";
+    for path in ["/console/index.html", "/console/nothing", "/console/console.js/x", hidden] {
         part(&api, path).await.refused("not-found");
     }
     for path in ["/console", "/console/console.js", "/console/config.json"] {

@@ -80,6 +80,7 @@ async fn a_command_of_a_version_that_is_not_known_cannot_be_repaired() {
         let detail = api.detail(&id).await;
         assert_eq!((&detail["repairable"], &detail["schema"]), (&json!(false), &Value::Null), "{dataschema}");
         assert_eq!(detail["complaints"], json!([]));
+        assert_eq!(detail["obstacle"], "this release has no such command, or not this version of it", "{dataschema}");
     }
 }
 

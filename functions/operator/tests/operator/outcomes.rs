@@ -4,6 +4,7 @@ use kernel::operation::Status;
 use kernel::problem::Problem;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
+use testkit::TABLES;
 
 use crate::api::{Answer, Api, Queued, bad_order, client, good_order, post, second};
 
@@ -110,6 +111,31 @@ async fn of_what_is_no_command_nothing_tells() {
     assert_eq!(api.detail(&event).await["outcome"], json!({ "status": "waiting" }));
     api.resubmit(&event, json!({})).await.accepted();
     assert_eq!(outcome(&api, &event).await, json!({ "status": "unknown" }));
+}
+
+/// The record of a command's operation is kept for a time, what was parked for as long as it is needed.
+#[tokio::test(start_paused = true)]
+async fn without_its_operations_record_a_message_tells_what_it_knows_itself() {
+    let api = Api::new();
+    let first = api.parks(&Queued::order("demo", "O-1", &bad_order(), second(0))).await;
+    api.resubmit(&first, json!({})).await.accepted();
+    let again = api.parks(&sent(&api)).await;
+    let expected = json!({ "status": "parked-again", "parked": again });
+    let mut record = api.aws.items(TABLES.operations).remove(0);
+
+    record["revision"] = json!(0);
+    api.aws.insert(TABLES.operations, &record);
+    assert_eq!(
+        api.detail(&again).await["outcome"],
+        json!({ "status": "waiting" }),
+        "the record is of a revision before"
+    );
+
+    let delete =
+        json!({ "TableName": TABLES.operations, "Key": { "operation_key": { "S": record["operation_key"] } } });
+    api.aws.database().delete_item(serde_json::from_value(delete).expect("a request")).expect("deleted");
+    assert_eq!(api.detail(&first).await["outcome"], expected);
+    assert_eq!(api.detail(&again).await["outcome"], json!({ "status": "waiting" }));
 }
 
 #[tokio::test]

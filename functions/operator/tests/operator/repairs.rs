@@ -124,6 +124,21 @@ async fn a_number_that_would_be_read_as_another_is_refused() {
     assert_eq!(api.everything(), before);
 }
 
+/// Bytes of a message that ingest takes, and those that a revision and a repair may add.
+const LARGEST: usize = 256 * 1024 + 512;
+
+#[tokio::test]
+async fn a_repaired_command_takes_what_ingest_takes_and_not_a_byte_more() {
+    let padded = |padding: usize| good_order().to_string().replacen('{', &format!("{{{}", " ".repeat(padding)), 1);
+    let (api, _, id) = api_with_a_bad_order().await;
+    repair(&api, &id, &padded(0)).await.accepted();
+    let padding = LARGEST - api.only_queued("orders").body.len();
+    let (api, _, id) = api_with_a_bad_order().await;
+    repair(&api, &id, &padded(padding + 1)).await.refused("too-large");
+    repair(&api, &id, &padded(padding)).await.accepted();
+    assert_eq!(api.only_queued("orders").body.len(), LARGEST);
+}
+
 /// It is not read at all: what is so long costs far more as values than as text.
 #[tokio::test]
 async fn a_repair_of_a_megabyte_is_refused_unread() {
@@ -196,6 +211,9 @@ async fn what_is_no_command_cannot_be_repaired() {
     let (event, _) = api.parks_event("demo/orders/O-7").await;
     let stranger = api.parks_stranger("orders", "no command").await;
     let before = api.everything();
+    let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    repair(&api, &event, &text(256 * 1024)).await.refused("not-repairable");
+    repair(&api, &event, &text(256 * 1024 + 1)).await.refused("too-large");
     for (id, operator) in [(event, "desk"), (stranger, "root")] {
         let request = post(format!("/parked/{id}/resubmit"), &json!({ "data": {} }));
         let problem = api.send(request.by(client(operator))).await.refused("not-repairable");

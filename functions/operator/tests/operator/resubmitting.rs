@@ -3,7 +3,7 @@
 use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
 use serde_json::json;
-use testkit::TABLES;
+use testkit::{Metrics, TABLES};
 
 use crate::api::{Api, Queued, client, good_order, post, second};
 
@@ -82,6 +82,26 @@ async fn the_place_of_a_commit_goes_back_as_it_is() {
     let id = api.parks_stranger("publisher", body).await;
     api.send(post(format!("/parked/{id}/resubmit"), &json!({})).by(client("root"))).await.accepted();
     assert_eq!(api.only_queued("publisher").body, body);
+}
+
+#[tokio::test]
+async fn what_is_resubmitted_and_discarded_is_counted_by_context_or_else_by_queue() {
+    let api = Api::new();
+    let metrics = Metrics::default();
+    let counting = metrics.begin();
+    for nth in 0..2 {
+        let id = api.parks(&Queued::order("demo", &format!("O-{nth}"), &good_order(), second(nth))).await;
+        api.resubmit(&id, json!({})).await.accepted();
+    }
+    let (event, _) = api.parks_event("demo/orders/O-7").await;
+    api.discard(&event, "of no use").await.ok();
+    let stranger = api.parks_stranger("publisher", "{}").await;
+    api.send(post(format!("/parked/{stranger}/resubmit"), &json!({})).by(client("root"))).await.accepted();
+    drop(counting);
+    let expected =
+        [("Discarded Context=orders", 1), ("Resubmitted Context=orders", 2), ("Resubmitted Context=publisher", 1)];
+    let counters = metrics.counters();
+    assert_eq!(counters.iter().map(|(name, count)| (name.as_str(), *count)).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test(start_paused = true)]
