@@ -220,6 +220,28 @@ async fn a_gap_is_filled_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_again_beside_the_next_event_needs_nothing_of_the_store() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[..1]).await.is_empty());
+    aws.forget_calls();
+    assert!(deliver(&aws, &events).await.is_empty());
+    assert_eq!((document(&aws, "O-1").await.expect("the order").0, aws.count("Query")), (2, 0), "{}", aws.calls());
+}
+
+/// The store is asked for what a batch lacks, and may lack some of it as well.
+#[tokio::test(start_paused = true)]
+async fn over_an_event_that_is_gone_no_document_leaps() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    let delete = json!({ "TableName": "events",
+        "Key": { "stream_id": { "S": "acme/orders/O-1" }, "commit_number": { "N": "1" } } });
+    aws.database().delete_item(serde_json::from_value(delete).expect("a request")).expect("deleted");
+    assert_eq!(deliver(&aws, &events[1..]).await, ["m-0"]);
+    assert_eq!(document(&aws, "O-1").await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_does_not_count_twice() {
     let aws = Aws::new();
     let events = history(&aws, "O-1", vec![submit(100)]).await;
@@ -290,12 +312,15 @@ async fn while_gaps_cannot_be_filled_they_go_back_and_the_rest_is_applied() {
         let batch = [&first[1..], &third[..], &second[1..]].concat();
         let hangs = fault == Fault::Hang;
         aws.inject(move |attempt| if attempt.operation == "Query" { fault.clone() } else { Fault::None });
+        aws.forget_calls();
         let given_back = deliver(&aws, &batch).await;
+        let asked = aws.count("Query");
         aws.heal();
         if hangs {
             assert_eq!(given_back, ["m-0", "m-1", "m-2"], "there was no time left to write any");
         } else {
             assert_eq!(given_back, ["m-0", "m-2"]);
+            assert_eq!(asked, 3, "one question, asked three times");
             assert_eq!(document(&aws, "O-3").await.expect("the order without a gap").0, 1);
         }
         assert!(deliver(&aws, &batch).await.is_empty());
@@ -325,6 +350,23 @@ async fn while_the_store_refuses_every_write_few_are_tried() {
     });
     assert_eq!(deliver(&aws, &events).await.len(), 6);
     assert_eq!(aws.count("TransactWriteItems"), 6 + 3, "those of the history; all together, and two alone");
+}
+
+/// Whoever is overtaken waits a random while, longer from round to round, and gives up after eight.
+#[tokio::test(start_paused = true)]
+async fn who_is_overtaken_again_and_again_backs_off_and_gives_up() {
+    let aws = Aws::new();
+    let events = orders(&aws, 1).await;
+    aws.inject(|attempt| match attempt.operation {
+        "TransactWriteItems" => Fault::TransactionConflict { item: 0 },
+        _ => Fault::None,
+    });
+    aws.forget_calls();
+    let begin = Instant::now();
+    assert_eq!(deliver(&aws, &events).await, ["m-0"]);
+    let waited = begin.elapsed();
+    assert_eq!(aws.count("BatchGetItem"), 8, "{}", aws.calls());
+    assert!((50..=1_270).contains(&waited.as_millis()), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

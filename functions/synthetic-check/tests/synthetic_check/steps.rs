@@ -22,10 +22,17 @@ async fn run_with(step: Step, answer: impl Fn() -> Answer + Send + 'static) -> R
 fn assert_fails(ran: &Ran, step: Step, error: &str) {
     let failure = ran.result.as_ref().expect_err("it fails");
     assert_eq!(failure.step, step, "{}", ran.logged);
+    // As alarms and dashboards have it.
+    let name = match step {
+        Step::Token => "token",
+        Step::Submit => "submit",
+        Step::Outcome => "outcome",
+        Step::Read => "read",
+    };
     let of_operation = if matches!(step, Step::Outcome | Step::Read) { " of operation AQGb1" } else { "" };
-    let expected = format!("the check failed at the step {step}{of_operation}: {error}");
+    let expected = format!("the check failed at the step {name}{of_operation}: {error}");
     assert!(ran.logged.contains(&expected), "{}\nlacks\n{expected}", ran.logged);
-    assert_eq!(ran.metrics.counters(), [(format!("CheckFailed Step={step}"), 1)].into());
+    assert_eq!(ran.metrics.counters(), [(format!("CheckFailed Step={name}"), 1)].into());
     assert_eq!(ran.metrics.values("CheckDuration"), [] as [f64; 0]);
     for secret in [SECRET, TOKEN, "Basic", "Bearer"] {
         assert!(!ran.logged.contains(secret), "{}", ran.logged);
