@@ -342,3 +342,31 @@ fn checked_weight(item: &Item) -> Result<usize, TooLarge> {
     let weight = weight(item);
     if weight > MAX_ITEM_BYTES { Err(TooLarge) } else { Ok(weight) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_transaction_says_whether_trying_again_may_help() {
+        let reason = |code: &str| CancellationReason::builder().code(code).message("for the test").build();
+        for (code, expected) in [
+            ("TransactionConflict", "another transaction was at the same items"),
+            ("ThrottlingError", "DynamoDB did not answer TransactWriteItems: ThrottlingError: for the test"),
+            (
+                "ProvisionedThroughputExceeded",
+                "DynamoDB did not answer TransactWriteItems: ProvisionedThroughputExceeded: for the test",
+            ),
+            ("ValidationError", "DynamoDB will not take the transaction: for the test"),
+            ("ItemCollectionSizeLimitExceeded", "DynamoDB will not take the transaction: for the test"),
+        ] {
+            let error = explain(&[Slot::Stream, Slot::Parked], &[reason("None"), reason(code)]);
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            assert_eq!(format!("{error}{source}"), expected);
+
+            // Whatever else is wrong: the stream moved.
+            let moved = explain(&[Slot::Stream, Slot::Parked], &[reason("ConditionalCheckFailed"), reason(code)]);
+            assert!(matches!(moved, CommitError::Refused { stream_moved: true, .. }), "{code}: {moved:?}");
+        }
+    }
+}

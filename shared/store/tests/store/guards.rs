@@ -132,7 +132,8 @@ async fn an_item_cannot_be_twice_in_a_transaction_and_goes_to_the_next_one() {
     let guarded = |id: &str, guard: Guard| Entry { guards: vec![guard], ..entry(id) };
     let mut commit = world.events.begin(&stream, &base);
     commit.add(&guarded("a", adjust("stock", 1, None))).expect("the first");
-    for again in [guarded("b", adjust("stock", 1, None)), entry("a")] {
+    let twice = Entry { guards: vec![adjust("other", 1, None); 2], ..entry("b") };
+    for again in [guarded("b", adjust("stock", 1, None)), entry("a"), twice] {
         assert!(commit.add(&again).is_err(), "{} would be twice in it", again.operation.operation_key);
     }
     commit.add(&guarded("c", adjust("other", 1, None))).expect("another item");

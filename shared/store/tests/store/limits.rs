@@ -2,6 +2,7 @@
 
 use kernel::decider::{Guard, Rejection};
 use proptest::prelude::*;
+use serde_json::Value;
 use store::{CommitBuilder, CommitError, Entry, TooLarge};
 use testkit::TABLES;
 
@@ -27,6 +28,28 @@ fn with_problem(id: &str, bytes: usize) -> Entry {
     entry.operation.problem = Some("p".repeat(bytes));
     entry
 }
+
+/// What an item may weigh: DynamoDB's bound, with room left for what the estimate leaves out.
+const ITEM: usize = 396 * 1024;
+
+/// What DynamoDB counts of an item: names and texts, 21 bytes for a number, for a map three and one for each member.
+fn weight(item: &Value) -> usize {
+    let value = |value: &Value| match value {
+        Value::String(text) => text.len(),
+        Value::Number(_) => 21,
+        Value::Object(members) => 3 + members.len() + weight(value),
+        other => panic!("no item of ours has {other}"),
+    };
+    item.as_object().expect("an item").iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
+}
+
+/// What the entry's operation record weighs.
+fn record_weight(entry: &Entry) -> usize {
+    weight(&serde_json::to_value(&entry.operation).expect("JSON"))
+}
+
+/// What a message of [`parked`] counts beside its own bytes: its error, and room for the rest.
+const PARKED: usize = "for the test".len() + 12 * 1024;
 
 /// Adds entries until one does not fit; gives how many did.
 fn fill(commit: &mut CommitBuilder, mut entry: impl FnMut(usize) -> Entry) -> usize {
@@ -86,6 +109,64 @@ async fn a_transaction_weighs_four_megabytes_at_most() {
 }
 
 #[tokio::test]
+async fn an_item_is_taken_up_to_its_bound_to_the_byte() {
+    let world = world();
+    let stream = stream("S-1");
+    let base = world.load(&stream).await;
+    let parked_whole = |bytes: usize| Entry { parked: Some(parked("p", "m".repeat(bytes))), ..entry("parked") };
+    let events = |id: &str, lines, letters| {
+        decided(&base.aggregate, &command(&stream, id, &Command::from(Write { lines, letters })))
+    };
+    let events_bytes = |entry: &Entry| -> usize {
+        // A comma behind each.
+        entry.events.iter().map(|event| serde_json::to_string(event).expect("JSON").len() + 1).sum()
+    };
+    let before = events("before", 2, 100_000);
+    let record = ITEM - record_weight(&with_problem("a", 0));
+    let message = ITEM - PARKED;
+    let letters = ITEM - 512 - events_bytes(&before) - events_bytes(&events("events", 1, 0));
+    for (what, before, fits, too_large) in [
+        ("a record", vec![], with_problem("a", record), with_problem("a", record + 1)),
+        ("a parked message", vec![], parked_whole(message), parked_whole(message + 1)),
+        ("events", vec![before], events("events", 1, letters), events("events", 1, letters + 1)),
+    ] {
+        let mut commit = world.events.begin(&stream, &base);
+        for entry in &before {
+            commit.add(entry).unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        assert_eq!(commit.add(&too_large), Err(TooLarge), "{what}");
+        assert_eq!(commit.add(&fits), Ok(()), "{what}");
+        assert_eq!((commit.is_empty(), commit.len()), (false, before.len() + 1), "{what}");
+        world.events.commit(commit, world.now).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    }
+}
+
+/// Records, guards and parked messages count, and room is kept for a commit of the largest size.
+#[tokio::test]
+async fn a_transaction_is_taken_up_to_its_bound_to_the_byte() {
+    let world = world();
+    let stream = stream("S-1");
+    let base = world.load(&stream).await;
+    let mut commit = world.events.begin(&stream, &base);
+    let mut room = 4 * 1024 * 1024 - 64 * 1024 - ITEM;
+    for number in 0..9 {
+        let record = with_problem(&number.to_string(), 380_000);
+        commit.add(&record).expect("a record that fits");
+        room -= record_weight(&record);
+    }
+    let last = |bytes| Entry {
+        guards: counters(0, 3),
+        parked: Some(parked("p", "m".repeat(100_000))),
+        ..with_problem("last", bytes)
+    };
+    let guards = 3 * (1024 + "acme#probe#counter#0".len());
+    let bytes = room - record_weight(&last(0)) - guards - (100_000 + PARKED);
+    assert_eq!(commit.add(&last(bytes + 1)), Err(TooLarge));
+    assert_eq!(commit.add(&last(bytes)), Ok(()));
+    world.events.commit(commit, world.now).await.expect("a transaction that DynamoDB takes");
+}
+
+#[tokio::test]
 async fn what_does_not_fit_an_item_fits_no_transaction() {
     let world = world();
     let stream = stream("S-1");
@@ -115,6 +196,48 @@ async fn a_snapshot_that_does_not_fit_beside_its_events_is_left_out() {
     let loaded = world.load(&stream).await;
     assert_eq!(state(&loaded.aggregate), state(&full.aggregate));
     assert_eq!(loaded.version, 40);
+}
+
+#[tokio::test]
+async fn a_snapshot_goes_beside_its_events_as_long_as_both_fit_to_the_byte() {
+    let world = world();
+    // Each on a stream of its own; their names are of one length, so that the rest weighs the same.
+    let commit = async |name: &str, letters: usize| {
+        let stream = stream(name);
+        let empty = world.load(&stream).await;
+        let grow = Command::from(Inflate { bytes: 15_000 });
+        let light = world.append(&stream, &empty, &format!("grow-{name}"), grow).await;
+        let fill = Command::from(Write { lines: 1, letters });
+        world.append(&stream, &light, &format!("fill-{name}"), fill).await;
+        let commits = world.aws.items(TABLES.events);
+        commits.into_iter().rfind(|commit| commit["stream_id"] == stream.to_string()).expect("a commit")
+    };
+    let sample = commit("S-0", 1).await;
+    let snapshot = sample["snapshot"].as_str().expect("a snapshot").len();
+    let without = weight(&sample) - ("snapshot".len() + snapshot) - ("snapshot_layout".len() + 21);
+    let letters = 1 + ITEM - 64 - without - snapshot;
+    for (name, letters, fits) in [("S-1", letters, true), ("S-2", letters + 1, false)] {
+        let commit = commit(name, letters).await;
+        let attributes = ["snapshot", "snapshot_layout"].map(|name| !commit[name].is_null());
+        assert_eq!(attributes, [fits; 2], "{letters} letters beside {snapshot} bytes of state");
+    }
+}
+
+#[tokio::test]
+async fn an_aggregate_outgrows_its_commits_at_a_byte_over_a_quarter_of_a_megabyte() {
+    let world = world();
+    let stream = stream("S-1");
+    let base = world.load(&stream).await;
+    let inflate = |bytes| decided(&base.aggregate, &command(&stream, "a", &Command::from(Inflate { bytes })));
+    let bytes = 256 * 1024 - state(inflate(0).next.as_ref().expect("an aggregate")).len();
+
+    let refused = world.commit(&stream, &base, &[inflate(bytes + 1)]).await;
+    assert!(matches!(refused, Err(CommitError::AggregateTooLarge)), "{refused:?}");
+    assert_eq!([TABLES.events, TABLES.operations].map(|table| world.aws.items(table).len()), [0, 0]);
+
+    world.commit(&stream, &base, &[inflate(bytes)]).await.expect("the largest state");
+    let loaded = world.load(&stream).await;
+    assert_eq!((loaded.version, state(&loaded.aggregate).len()), (1, 256 * 1024));
 }
 
 #[tokio::test]
