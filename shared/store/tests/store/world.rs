@@ -18,6 +18,7 @@ use store::operations::{OperationRecord, Operations};
 use store::parked::{Parked, ParkedMessage, Summary};
 use store::read_models::ReadModels;
 use store::registry::Registry;
+use store::stream_positions::StreamPositions;
 use store::{CommitError, Entry, EventStore, Head, Loaded, Tables};
 use testkit::{Aws, TABLES};
 
@@ -26,6 +27,7 @@ pub struct World {
     pub context: Context,
     pub events: EventStore,
     pub streams: Streams,
+    pub positions: StreamPositions,
     pub operations: Operations,
     pub parked: Parked,
     pub read_models: ReadModels,
@@ -49,6 +51,7 @@ impl World {
         Self {
             events: EventStore::new(aws.dynamodb(), tables),
             streams: Streams::new(aws.dynamodb(), TABLES.events),
+            positions: StreamPositions::new(aws.streams()),
             operations: Operations::new(aws.dynamodb(), TABLES.operations),
             parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
             read_models: ReadModels::new(aws.dynamodb(), TABLES.read_models),
