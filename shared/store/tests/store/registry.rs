@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::principal::Principal;
 use store::StoreError;
-use store::registry::{Grant, Operator, ReadGrant, Route, TenantSchema};
+use store::registry::{Grant, Operator, ReadGrant, Route, TenantSchema, include};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -56,6 +56,51 @@ async fn a_tenant_has_settings_and_schemas_of_its_own() {
     let globex = world.registry.tenant(&tenant("globex")).await.expect("read").expect("a tenant");
     assert!(globex.settings.grants.is_empty() && globex.settings.routes.is_empty() && globex.schemas.is_empty());
     assert_eq!(world.registry.tenant(&tenant("initech")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_command_types_schemas_are_read_whatever_else_is_registered_for_the_tenant() {
+    let world = world_with(&[
+        &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", "{ not readable")],
+        &[("registry_key", "tenant#acme"), ("entry", "limits"), ("document", "{ not readable")],
+        &[("registry_key", "tenant#acme"), ("entry", "schema#/1"), ("command_type", "Cancel"), ("document", "{ }")],
+        &[("registry_key", "tenant#acme"), ("entry", "schema#/2"), ("command_type", "Submit"), ("document", "[1]")],
+        &[("registry_key", "tenant#acme"), ("entry", "schema#/3"), ("command_type", "Submit"), ("document", "[2]")],
+        &[("registry_key", "tenant#globex"), ("entry", "schema#/4"), ("command_type", "Submit"), ("document", "{}")],
+    ])
+    .await;
+    for (of, command_type, expected) in [
+        ("acme", "Submit", &[("/2", "[1]"), ("/3", "[2]")][..]),
+        ("acme", "Cancel", &[("/1", "{ }")]),
+        ("acme", "Sub", &[]),
+        ("initech", "Submit", &[]),
+    ] {
+        let schema = |(uri, document): &(&str, &str)| TenantSchema {
+            uri: (*uri).to_owned(),
+            command_type: command_type.to_owned(),
+            document: (*document).to_owned(),
+        };
+        let found = world.registry.schemas(&tenant(of), command_type).await.expect("read");
+        assert_eq!(found, expected.iter().map(schema).collect::<Vec<_>>(), "{of} {command_type}");
+    }
+}
+
+#[test]
+fn a_grant_includes_everybody_or_those_whom_it_names() {
+    for (granted, principal, included) in [
+        (&["*"][..], "user:jane", true),
+        (&["*"], "client:shop", true),
+        (&["shop"], "client:shop", true),
+        (&["client:shop"], "client:shop", true),
+        (&["user:jane", "client:shop"], "client:shop", true),
+        (&["shop"], "user:shop", false),
+        (&["user:shop"], "client:shop", false),
+        (&["sho*", "client:*"], "client:shop", false),
+        (&[], "client:shop", false),
+    ] {
+        let granted: Vec<_> = granted.iter().map(ToString::to_string).collect();
+        assert_eq!(include(&granted, &Principal::read(principal)), included, "{granted:?}: {principal}");
+    }
 }
 
 #[tokio::test]
@@ -171,6 +216,8 @@ async fn settings_that_cannot_be_read_are_an_error_and_not_no_settings() {
         r#"{"grants":[{"principals":["*"]}]}"#,
         r#"{"routes":[{"source":"/shop","queue":"acme-legacy.fifo"}]}"#,
         r#"{"routes":[{"source":"/shop","queue":"https://sqs.example/standard"}]}"#,
+        r#"{"routes":[{"source":"/shop","queue":"https.fifo"}]}"#,
+        r#"{"routes":[{"source":"/shop","queue":"sqs://sqs.example/own.fifo"}]}"#,
     ] {
         let row: &[_] = &[("registry_key", "tenant#acme"), ("entry", "settings"), ("document", settings)];
         let world = world_with(&[row]).await;
