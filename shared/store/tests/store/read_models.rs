@@ -1,14 +1,16 @@
 //! Read models: documents, exact totals, and lists that show everything once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::projection::Listing;
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
-use serde_json::Value;
-use store::read_models::{By, Change, Key, ListPage, WriteError};
+use serde_json::{Value, json};
+use store::read_models::{By, Change, Key, ListPage, ReadModels, WriteError};
 use testkit::{Fault, TABLES};
+use tokio::time::Instant;
 
 use crate::probe;
 use crate::world::{World, aggregate_id, run, tenant};
@@ -87,12 +89,39 @@ mod writing {
         assert_eq!(neighbour, None, "all or nothing");
     }
 
+    #[tokio::test]
+    async fn a_document_is_stored_with_its_places_in_the_lists_and_its_owner() {
+        let world = world();
+        // FNV-1a gives the number of a state's partition.
+        for (id, owner, partition) in [("O-10", "C#7", 0), ("O-2", "", 1), ("O-3", "C-7", 2), ("O-11", "#", 3)] {
+            write(&world, &[new(key("acme", id), owner, "open", 1)]).await;
+            let item = json!({
+                "collection_key": "acme#orders",
+                "id": id,
+                "document": "{}",
+                "version": 1,
+                "owner_key": format!("acme#orders#{owner}"),
+                "state_key": format!("acme#orders#open#{partition}"),
+                "list_sort": format!("1970-01-01T00:00:00.001Z#{id}"),
+            });
+            let stored = world.aws.items(TABLES.read_models);
+            assert!(stored.contains(&item), "{item:#} is not in {stored:#?}");
+            let row = world.read_models.get(&tenant("acme"), "orders", &aggregate_id(id)).await.expect("read");
+            assert_eq!(row.expect("a row").owner(), owner);
+        }
+        let total = json!({ "collection_key": "acme#orders#totals", "id": "open", "amount": 4 });
+        assert_eq!(world.aws.items(TABLES.read_models)[4..], [total]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_busy_item_is_told_from_a_store_that_is_down() {
         let world = world();
         let change = [new(key("acme", "O-1"), "C-7", "open", 1)];
         world.aws.inject(|_| Fault::TransactionConflict { item: 1 });
         assert!(matches!(world.read_models.write(&change).await, Err(WriteError::Busy)));
+        let alone = change.clone().map(|change| Change { tallies: Vec::new(), ..change });
+        world.aws.inject(|_| Fault::TransactionConflict { item: 0 });
+        assert!(matches!(world.read_models.write(&alone).await, Err(WriteError::Busy)), "with nothing beside it");
         world.aws.inject(|_| Fault::Throttle);
         assert!(matches!(world.read_models.write(&change).await, Err(WriteError::Store(_))));
     }
@@ -109,17 +138,68 @@ mod writing {
         assert_eq!(report, BTreeMap::from([("open".to_owned(), 1)]));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn many_documents_are_read_in_one_call() {
         let world = world();
         let keys: Vec<_> = (0..100).map(|number| key(["acme", "globex"][number % 2], &format!("O-{number}"))).collect();
         let changes: Vec<_> = keys[..60].iter().map(|key| new(key.clone(), "C-7", "open", 1)).collect();
         write(&world, &changes).await;
-        world.aws.forget_calls();
-        let found = world.read_models.get_many(&keys).await.expect("documents");
-        assert_eq!(found.keys().collect::<BTreeSet<_>>(), keys[..60].iter().collect::<BTreeSet<_>>());
-        assert_eq!(world.aws.calls().len(), 1, "{}", world.aws.calls());
+        // What an answer leaves out is asked for again, a moment later.
+        for left_out in [0, 1, 99] {
+            world.aws.inject(move |attempt| match attempt.body.matches("collection_key").count() {
+                100 => Fault::FailEntries((0..left_out).collect()),
+                _ => Fault::None,
+            });
+            world.aws.forget_calls();
+            let start = Instant::now();
+            let found = world.read_models.get_many(&keys).await.expect("documents");
+            assert_eq!(found.keys().collect::<BTreeSet<_>>(), keys[..60].iter().collect::<BTreeSet<_>>());
+            let (calls, pauses) = if left_out == 0 { (1, 0) } else { (2, 1) };
+            assert_eq!(world.aws.calls().len(), calls, "{}", world.aws.calls());
+            assert_eq!(start.elapsed(), Duration::from_millis(50) * pauses, "{left_out} left out");
+        }
         assert!(world.read_models.get_many(&[]).await.expect("nothing").is_empty());
+    }
+
+    /// Changes with so many totals each, of their own.
+    fn with_totals(each: &[usize]) -> Vec<Change> {
+        let of = |(number, totals): (usize, &usize)| Change {
+            tallies: (0..*totals).map(|total| (format!("{number}-{total}"), 1)).collect(),
+            ..new(key("acme", &format!("O-{number}")), "C-7", "open", 1)
+        };
+        each.iter().enumerate().map(of).collect()
+    }
+
+    /// Changes with documents of so many bytes.
+    fn of_bytes(each: &[usize]) -> Vec<Change> {
+        let of = |(change, bytes): (Change, &usize)| Change { document: "d".repeat(*bytes), ..change };
+        with_totals(&vec![0; each.len()]).into_iter().zip(each).map(of).collect()
+    }
+
+    /// A document and a total are an action each. A document weighs 2 kB more than it is long.
+    #[tokio::test]
+    async fn as_many_changes_fit_as_have_a_hundred_actions_and_weigh_four_megabytes_with_some_room_left() {
+        const TWELFTH: usize = (4 * 1024 - 64) * 1024 / 12 - 2 * 1024;
+        let heavier = [&[TWELFTH + 1][..], &[TWELFTH; 12]].concat();
+        for (changes, expected) in [
+            (Vec::new(), 1),
+            (with_totals(&[0; 3]), 3),
+            (with_totals(&[0; 101]), 100),
+            (with_totals(&[1; 51]), 50),
+            (with_totals(&[3; 26]), 25),
+            (with_totals(&[49, 49, 0]), 2),
+            (with_totals(&[49, 50, 0]), 1),
+            (with_totals(&[100, 0]), 1),
+            (of_bytes(&[TWELFTH; 13]), 12),
+            (of_bytes(&heavier), 11),
+            (of_bytes(&[5_000_000, 2]), 1),
+        ] {
+            let lengths: Vec<_> = changes.iter().map(|change| (change.tallies.len(), change.document.len())).collect();
+            assert_eq!(ReadModels::fitting(changes.iter()), expected, "totals and bytes: {lengths:?}");
+        }
+        for full in [with_totals(&[3; 25]), of_bytes(&[TWELFTH; 12])] {
+            world().read_models.write(&full).await.expect("a transaction that DynamoDB takes");
+        }
     }
 }
 
@@ -225,11 +305,35 @@ mod lists {
             (of("C-7"), vec!["O-5", "O-4", "O-3", "O-1"]),
             (OPEN, vec!["O-4", "O-2", "O-1"]),
             (By::Owner { owner: "C-7", state: Some("open") }, vec!["O-4", "O-1"]),
+            (By::Owner { owner: "C-7", state: Some("opened") }, vec!["O-5"]),
             (of("C-9"), vec![]),
             (By::State("lost"), vec![]),
         ] {
-            let page = world.read_models.list(&tenant("acme"), "orders", by, None, 10).await.expect("a list");
-            assert_eq!((ids(&page), page.next.as_deref()), (expected, None), "{by:?}");
+            // One that is just so long as it may be is the last part all the same.
+            for limit in [expected.len().max(1), 10] {
+                let page = world.read_models.list(&tenant("acme"), "orders", by, None, limit).await.expect("a list");
+                assert_eq!((ids(&page), page.next.as_deref()), (expected.clone(), None), "{by:?}, limit {limit}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_list_weighs_three_megabytes_at_most() {
+        const EIGHTH: usize = 3 * 1024 * 1024 / 8;
+        for (bytes, fitting) in [(EIGHTH, 8), (EIGHTH + 1, 7)] {
+            let world = world();
+            let document = "d".repeat(bytes);
+            let large = |number| new(key("acme", &format!("O-{number}")), "C-7", "open", number);
+            let changes: Vec<_> = (1..10).map(|n| Change { document: document.clone(), ..large(n) }).collect();
+            write(&world, &changes).await;
+            let all = ["O-9", "O-8", "O-7", "O-6", "O-5", "O-4", "O-3", "O-2", "O-1"];
+            for by in [of("C-7"), OPEN] {
+                let list = async |before| world.read_models.list(&tenant("acme"), "orders", by, before, 100).await;
+                let first = list(None).await.expect("a part");
+                assert_eq!(ids(&first), all[..fitting], "{by:?}, {bytes} each");
+                let last = list(first.next.as_deref()).await.expect("a part");
+                assert_eq!((ids(&last), last.next.as_deref()), (all[fitting..].to_vec(), None), "{by:?}, {bytes} each");
+            }
         }
     }
 
@@ -287,6 +391,38 @@ mod lists {
             assert_eq!(found, ["O-200", "O-100", "O-0"], "limit {limit}");
             assert!(most_calls <= 10, "{most_calls} calls for one part");
         }
+    }
+
+    #[tokio::test]
+    async fn one_call_looks_through_ten_pages_for_what_is_still_missing_and_says_how_far_it_came() {
+        let world = world();
+        let changes: Vec<_> = (0..40_u64)
+            .map(|number| {
+                let state = if number == 39 { "lost" } else { "open" };
+                new(key("acme", &format!("O-{number}")), "C-7", state, number)
+            })
+            .collect();
+        write(&world, &changes).await;
+        world.aws.forget_calls();
+        let lost = By::Owner { owner: "C-7", state: Some("lost") };
+        let page = world.read_models.list(&tenant("acme"), "orders", lost, None, 2).await.expect("a part");
+        // Three on the first page, to see whether there are more than two; two on each of the nine after it.
+        assert_eq!((ids(&page), page.next.as_deref()), (vec!["O-39"], Some("1970-01-01T00:00:00.019Z#O-19")));
+        assert_eq!(world.aws.calls().len(), 10, "{}", world.aws.calls());
+    }
+
+    #[tokio::test]
+    async fn the_documents_of_a_state_are_spread_over_its_partitions() {
+        let world = world();
+        let changes: Vec<_> = (0..100).map(|n| new(key("acme", &format!("O-{n}")), "C-7", "open", n)).collect();
+        write(&world, &changes).await;
+        let mut spread = BTreeMap::new();
+        for item in world.aws.items(TABLES.read_models) {
+            *spread.entry(item["state_key"].as_str().map(str::to_owned)).or_insert(0) += 1;
+        }
+        let expected = [(None, 1), (Some(0), 26), (Some(1), 24), (Some(2), 24), (Some(3), 26)];
+        let of = |partition: Option<u32>| partition.map(|number| format!("acme#orders#open#{number}"));
+        assert_eq!(spread, expected.map(|(partition, count)| (of(partition), count)).into());
     }
 
     fn in_first_shard(row: &Value) -> Option<String> {
