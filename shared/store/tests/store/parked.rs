@@ -8,10 +8,11 @@ use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
 use store::parked::{ActError, Action, Decision, Page, ParkedMessage, Parking, Stage, Step, Summary, What, steps};
+use store::{Entry, TooLarge};
 use testkit::{Fault, TABLES};
 
 use crate::probe::{self, Command, Write};
-use crate::world::{World, command, operation, parked, stream, tenant};
+use crate::world::{World, command, entry, operation, parked, stream, tenant};
 
 const EXPIRES: u64 = 1_900_000_000;
 
@@ -57,6 +58,21 @@ async fn waiting(world: &World, id: &str) -> (ParkedMessage, OperationRecord) {
     let (message, record) = troubled(id, 0, minute(0));
     assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
     (message, record)
+}
+
+/// A command that was resubmitted so often, each time in vain, and waits again.
+async fn returned(world: &World, times: u32) -> ParkedMessage {
+    let (mut message, record) = waiting(world, "a").await;
+    for revision in 1..=times {
+        let at = minute(u64::from(revision));
+        let body = message.message.clone();
+        world.parked.resubmit(&message, body, false, by("ann", at)).await.expect("resubmitted");
+        let (again, _) = troubled("a", revision, at);
+        let record = OperationRecord { revision, ..record.clone() };
+        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+        message = now_parked(world, &message).await;
+    }
+    message
 }
 
 /// What is no command: of a tenant or of none.
@@ -122,6 +138,11 @@ async fn listed(world: &World) -> Vec<Summary> {
 #[tokio::test]
 async fn what_is_set_aside_is_found_as_it_was() {
     let world = world();
+    // DynamoDB lets no update set a key, be it to what it is; the one in memory would.
+    world.aws.inject(|attempt| {
+        let sets_a_key = [" parked_key = ", " id = "].iter().any(|set| attempt.body.contains(set));
+        if sets_a_key { Fault::refuse(400, "ValidationException") } else { Fault::None }
+    });
     let (message, record) = waiting(&world, "a").await;
     assert_eq!(outcome(&world, &record), "parked");
     assert_eq!(now_parked(&world, &message).await, message);
@@ -299,8 +320,15 @@ async fn a_list_of_more_than_a_page_of_the_index_is_whole() {
     for number in 0..120 {
         world.parked.park(&stranger(Some("acme"), "probe", number)).await.expect("parked");
     }
-    let numbers: Vec<u64> = all_pages(&world, Some("acme"), 50).await.into_iter().map(|(_, number)| number).collect();
-    assert_eq!(numbers, (0..120).collect::<Vec<_>>());
+    // Pages of ten take as few messages to go through.
+    world.aws.rewrite(|attempt| Some(attempt.body.replace(r#""Limit":1000"#, r#""Limit":10"#)));
+    for limit in [9, 10, 11, 50, 120, 121] {
+        world.aws.forget_calls();
+        let all = all_pages(&world, Some("acme"), limit).await;
+        let numbers: Vec<u64> = all.into_iter().map(|(_, number)| number).collect();
+        assert_eq!(numbers, (0..120).collect::<Vec<_>>(), "{limit} a page");
+        assert!(world.aws.count("Query") >= 12, "{}", world.aws.calls());
+    }
     assert_eq!(world.parked.count("probe").await.expect("a number"), 120);
 }
 
@@ -407,6 +435,66 @@ async fn a_message_without_operation_is_resubmitted_alone() {
 // What was done before
 
 #[tokio::test]
+async fn a_part_of_what_was_done_is_of_the_revisions_asked_for_and_says_whether_there_are_more() {
+    let world = world();
+    let message = returned(&world, 3).await;
+    let all = [(0, What::Parked), (0, What::Resubmitted), (1, What::Parked), (1, What::Resubmitted), (2, What::Parked)];
+    for (before, limit, expected, next) in [
+        (None, 4, &all[..], None),
+        (None, 3, &all[..], None),
+        (None, 2, &all[1..], Some(1)),
+        (None, 1, &all[3..], Some(2)),
+        (Some(2), 1, &all[1..3], Some(1)),
+        (Some(1), 1, &all[..1], None),
+        (Some(0), 1, &[], None),
+    ] {
+        let past = world.parked.past(&message.summary, before, limit).await.expect("a part");
+        let done: Vec<_> = past.steps.iter().map(|step| (step.revision, step.action.what)).collect();
+        assert_eq!((&done[..], past.before), (expected, next), "{limit} before {before:?}");
+        for Step { action, .. } in past.steps {
+            let error = (action.what == What::Parked).then_some("for the test");
+            assert_eq!(action.error.as_deref(), error, "{action:?}");
+        }
+    }
+}
+
+/// Beside it and its error, its item has room for all that may be decided on it.
+#[tokio::test]
+async fn the_largest_message_that_a_commit_takes_can_be_decided_on_and_come_back() {
+    const LARGEST: usize = 376 * 1024;
+    let world = world();
+    let (first, record) = troubled("a", 0, minute(0));
+    // The longest error, and the longest reason in the letters that take most bytes.
+    let of = |bytes: usize, revision: u32| {
+        let summary = Summary { error: "e".repeat(8 * 1024), revision, ..first.summary.clone() };
+        ParkedMessage::new(summary, "m".repeat(bytes))
+    };
+    let reason = "\u{1f4e6}".repeat(1000);
+    let decision = Decision { by: &"a".repeat(255), reason: Some(&reason), at: minute(1) };
+    let taken = |bytes: usize| Entry {
+        operation: record.clone(),
+        parked: Some(of(bytes, 0)),
+        decided: false,
+        ..entry("unused")
+    };
+    let stream = stream("S-1");
+    let base = world.load(&stream).await;
+    let mut commit = world.events.begin(&stream, &base);
+    assert_eq!(commit.add(&taken(LARGEST + 1)), Err(TooLarge));
+    commit.add(&taken(LARGEST)).expect("a message that fits");
+    world.events.commit(commit, world.now).await.expect("an item that DynamoDB takes");
+
+    let message = now_parked(&world, &first).await;
+    assert_eq!((message.message.len(), message.summary.error.len()), (LARGEST, 8 * 1024));
+    let body = message.message.clone();
+    world.parked.resubmit(&message, body, true, decision).await.expect("resubmitted");
+    let record = OperationRecord { revision: 1, ..record.clone() };
+    let parking = world.parked.park_command(&of(LARGEST, 1), &record).await.expect("an answer");
+    assert_eq!(parking, Parking::Parked);
+    world.parked.discard(&now_parked(&world, &first).await, decision, EXPIRES).await.expect("discarded");
+}
+
+#[tokio::test]
 async fn a_thousand_resubmissions_and_parkings_of_a_large_message_leave_it_as_able_as_the_first() {
     const TIMES: u32 = 1000;
     let world = world();
@@ -417,7 +505,8 @@ async fn a_thousand_resubmissions_and_parkings_of_a_large_message_leave_it_as_ab
     let first = message.clone();
     for revision in 0..=TIMES {
         let record = OperationRecord { revision, ..record.clone() };
-        message.summary.error = format!("error {revision} {}", "e".repeat(4000));
+        // So long that DynamoDB's page ends before a part of what was done does.
+        message.summary.error = format!("error {revision} {}", "e".repeat(8000));
         message.summary.parked_at = minute(u64::from(revision));
         assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
         if revision == TIMES {
@@ -620,25 +709,33 @@ async fn a_resubmission_whose_answer_never_comes_is_found_among_the_unsent() {
 #[tokio::test(start_paused = true)]
 async fn what_others_are_at_is_tried_again_and_an_outage_is_no_conflict() {
     let world = world();
-    let (message, record) = waiting(&world, "a").await;
-    let mut busy = 3;
-    world.aws.inject(move |attempt| match attempt.operation {
-        "TransactWriteItems" if busy > 0 => {
-            busy -= 1;
-            Fault::TransactionConflict { item: 1 }
-        }
-        _ => Fault::None,
-    });
-    let resubmitted = world.parked.resubmit(&message, "{}".to_owned(), false, by("ann", minute(5))).await;
-    assert_eq!(resubmitted.expect("in the end").summary.revision, 1);
+    let conflict = || Fault::TransactionConflict { item: 1 };
+    for (id, fault) in [("a", conflict()), ("b", Fault::refuse(400, "TransactionInProgressException"))] {
+        let (message, _) = waiting(&world, id).await;
+        let mut busy = 4;
+        world.aws.inject(move |attempt| match attempt.operation {
+            "TransactWriteItems" if busy > 0 => {
+                busy -= 1;
+                fault.clone()
+            }
+            _ => Fault::None,
+        });
+        let resubmitted = world.parked.resubmit(&message, "{}".to_owned(), false, by("ann", minute(5))).await;
+        assert_eq!(resubmitted.expect("in the end").summary.revision, 1);
+    }
 
-    let (message, _) = waiting(&world, "b").await;
-    for fault in
-        [|| Fault::TransactionConflict { item: 0 }, || Fault::refuse(500, "InternalServerError"), || Fault::Hang]
-    {
-        world.aws.inject(move |attempt| if attempt.operation == "TransactWriteItems" { fault() } else { Fault::None });
+    let (message, record) = waiting(&world, "c").await;
+    // The SDK tries three times what it takes to be over soon.
+    for (fault, tries) in [(conflict(), 5), (Fault::refuse(500, "InternalServerError"), 3), (Fault::Hang, 3)] {
+        let now = fault.clone();
+        world.aws.inject(move |attempt| match attempt.operation {
+            "TransactWriteItems" => now.clone(),
+            _ => Fault::None,
+        });
+        world.aws.forget_calls();
         let down = world.parked.discard(&message, by("ann", minute(6)), EXPIRES).await;
-        assert!(matches!(down, Err(ActError::Store(_))), "{:?}: {down:?}", fault());
+        assert!(matches!(down, Err(ActError::Store(_))), "{fault:?}: {down:?}");
+        assert_eq!(world.aws.count("TransactWriteItems"), tries, "{fault:?}\n{}", world.aws.calls());
         assert!(world.parked.park_command(&message, &record).await.is_err());
         assert!(world.parked.park(&message).await.is_err());
     }
