@@ -2,6 +2,7 @@
 //! AWS in process.
 
 mod back_off;
+mod bounds;
 mod crashes;
 mod ledger;
 mod outages;

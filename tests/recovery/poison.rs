@@ -5,9 +5,10 @@ use std::time::Duration;
 use kernel::operation::Status;
 use redrive::Request;
 use serde_json::json;
-use testkit::Fault;
+use store::operations::OperationRecord;
+use testkit::{Fault, Log, TABLES};
 
-use crate::world::{World, broken, loads, names};
+use crate::world::{RETENTION, World, broken, loads, names, tenant};
 
 #[tokio::test(start_paused = true)]
 async fn a_poison_command_among_99_good_ones_is_parked_and_no_neighbour_is_tried_twice() {
@@ -143,7 +144,43 @@ async fn a_lonely_command_that_used_up_its_attempts_is_parked() {
     let receipt = world.bury("A", "A-01", 10).await;
     let report = world.run(&Request::default()).await;
     assert_eq!((report.parked, report.redriven, world.dead()), (1, 0, 0), "{report:?}");
-    assert_eq!(world.record(&receipt).expect("a record").outcome, Status::Parked);
+    let record = world.record(&receipt).expect("a record");
+    let operation = record.seen_by(&receipt, "https://api.example");
+    assert_eq!((record.outcome, world.aws.count("UpdateItem")), (Status::Parked, 0));
+    assert_eq!(operation.error.expect("why").ty, "urn:waybill:problem:parked");
+}
+
+/// Between a look at its record and its parking, a command may get its outcome, and long after that the record expires.
+#[tokio::test(start_paused = true)]
+async fn a_command_that_has_its_outcome_when_it_is_to_be_parked_is_parked_only_if_that_is_forgotten() {
+    for forgotten in [false, true] {
+        let (world, log) = (World::new(), Log::default());
+        let receipt = world.bury("A", "A-01", 10).await;
+        let expires_at = world.now().seconds() + 1;
+        let settled = json!({ "operation_key": OperationRecord::key(&tenant(), receipt.command_key),
+            "outcome": "succeeded", "digest": "of the same", "context": "ledger", "command_type": "Note",
+            "subject": "A", "principal": null, "revision": 0, "recorded_at": world.now(), "expires_at": expires_at });
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let aws = world.aws.clone();
+        world.aws.inject(move |attempt| {
+            match (attempt.operation, attempt.nth) {
+                ("TransactWriteItems", 1) => aws.insert(TABLES.operations, &settled),
+                ("UpdateItem", _) if forgotten => _ = aws.database().sweep_ttl().expect("swept"),
+                _ => {}
+            }
+            Fault::None
+        });
+        let logging = log.begin(&["redrive"]);
+        let report = world.run_alone(&Request::default()).await.queues.remove(0);
+        drop(logging);
+        let [parked, settled] = if forgotten { [1, 0] } else { [0, 1] };
+        assert_eq!((report.parked, report.settled, world.dead()), (parked, settled, 0), "{report:?}");
+        assert_eq!(log.text().contains(r#""message":"parked""#), forgotten, "{}", log.text());
+        let record = world.record(&receipt).expect("a record");
+        let kept_until = world.now().plus(RETENTION).seconds();
+        assert_eq!(record.outcome, if forgotten { Status::Parked } else { Status::Succeeded });
+        assert!(forgotten || record.expires_at == Some(kept_until), "{record:?} is to be kept until {kept_until}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -195,3 +195,21 @@ pub enum RunError {
     #[error("the store did not do it")]
     Store(#[from] store::StoreError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queues_whose_runs_broke_off_are_named() {
+        let queue = |name: &str, error: Option<&str>| QueueReport {
+            name: name.to_owned(),
+            error: error.map(str::to_owned),
+            ..QueueReport::default()
+        };
+        let broken_off = |queues| Report { dry_run: false, queues }.broken_off();
+        assert_eq!(broken_off(vec![queue("orders", None)]), None);
+        let queues = vec![queue("orders", Some("it")), queue("policies", None), queue("publisher", Some("it"))];
+        assert_eq!(broken_off(queues).as_deref(), Some("orders, publisher"));
+    }
+}

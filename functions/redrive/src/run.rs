@@ -342,7 +342,6 @@ impl<'a> Run<'a> {
     fn mark(&self, command: &Command, attempt: u32) -> OperationRecord {
         let detail = format!("it failed for a passing reason and is sent back to its queue: attempt {attempt}");
         OperationRecord {
-            outcome: Status::Retrying,
             problem: Some(Problem::retrying(detail).to_json()),
             attempt: Some(attempt),
             ..OperationRecord::of(command, self.now())

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{
-    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, LocalRecorderGuard, Metadata, Recorder,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, LocalRecorderGuard, Metadata, Recorder,
     SharedString, Unit,
 };
 
-/// Counters and histograms of this thread. Gauges are not kept.
+/// Counters, gauges and histograms of this thread.
 #[derive(Debug, Default)]
 pub struct Metrics(Arc<Mutex<Counts>>);
 
@@ -29,7 +29,7 @@ impl Metrics {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).counters.clone()
     }
 
-    /// What was recorded under this name and these labels, in order.
+    /// What was recorded under this name and these labels, or what the gauge was set to, in order.
     pub fn values(&self, name: &str) -> Vec<f64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values.get(name).cloned().unwrap_or_default()
     }
@@ -41,7 +41,7 @@ impl Metrics {
     }
 }
 
-/// One counter or histogram.
+/// One counter, gauge or histogram.
 struct Cell {
     name: String,
     counts: Arc<Mutex<Counts>>,
@@ -66,6 +66,20 @@ impl HistogramFn for Cell {
     }
 }
 
+impl GaugeFn for Cell {
+    fn increment(&self, _: f64) {
+        unimplemented!("gauges are set");
+    }
+
+    fn decrement(&self, _: f64) {
+        unimplemented!("gauges are set");
+    }
+
+    fn set(&self, value: f64) {
+        self.record(value);
+    }
+}
+
 impl Recorder for Metrics {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
@@ -77,8 +91,8 @@ impl Recorder for Metrics {
         Counter::from_arc(self.cell(key))
     }
 
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {

@@ -215,6 +215,18 @@ async fn dead_letters_are_for_platform_operators_and_of_queues_that_there_are() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_a_run_waits_for_no_back_off() {
+    let api = Api::new();
+    api.bury("read_model_updater", "an event", None, 9).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let scheduled =
+        api.redrive.run(&Request::default(), api.aws.now().into(), Instant::now() + Duration::from_mins(5)).await;
+    assert!(scheduled.queues.iter().all(|queue| queue.redriven == 0), "{scheduled:#?}");
+    let (_, report) = api.post("olga", r#"{"context":"read_model_updater"}"#).await;
+    assert_eq!(report["queues"][0]["redriven"], 1, "{report:#}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_method_another_path_and_a_parameter_are_refused_and_nothing_is_sent() {
     let api = Api::new();
     for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
