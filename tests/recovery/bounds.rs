@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::timestamp::Timestamp;
 use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{QueueReport, Redrive, Request};
 use serde_json::json;
@@ -77,6 +78,19 @@ async fn three_seconds_before_the_end_nothing_more_is_begun() {
     let begin = Instant::now();
     let report = run(&world, &schedule(), Duration::from_secs(10)).await;
     assert_eq!((report.redriven, begin.elapsed()), (5, Duration::from_secs(7)), "waits for its canaries: {report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_when_the_run_begins_is_due_and_what_fails_after_that_is_for_the_next() {
+    let world = World::new();
+    world.put(&world.dead_letters, "A", "stranger", "no JSON").await;
+    let before = Timestamp::from_millis(world.now().millis() - 1);
+    let by_hand = Request { by_hand: true, ..schedule() };
+    for (request, began, redriven) in [(schedule(), before, 0), (by_hand, before, 0), (schedule(), world.now(), 1)] {
+        let report = world.redrive.run(&request, began, Instant::now() + ENOUGH).await.queues.remove(0);
+        assert_eq!(report.redriven, redriven, "began at {began}: {report:?}");
+        assert_eq!(world.dead(), 1 - usize::try_from(redriven).expect("a few"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

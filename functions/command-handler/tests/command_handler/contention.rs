@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::receipt::Receipt;
-use testkit::Fault;
+use serde_json::json;
+use testkit::{Fault, TABLES};
 use tokio::time::Instant;
 
 use crate::bench::{Bench, strings};
@@ -77,6 +78,31 @@ async fn a_stream_that_others_never_leave_alone_is_left_to_a_later_delivery() {
     // Up to 20, 40, 80, 160 and four times 320 ms, each by chance.
     let waited = start.elapsed();
     assert!(waited > Duration::from_millis(60) && waited < Duration::from_millis(1580), "{waited:?} between them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_moves_whenever_one_would_commit_is_left_to_a_later_delivery() {
+    let bench = Bench::probe();
+    for id in ["1", "2"] {
+        bench.send("A", id, note()).await;
+        bench.deliver().await;
+    }
+    let late = bench.send("A", "3", note()).await;
+    let aws = bench.aws.clone();
+    bench.aws.inject(move |attempt| {
+        if attempt.operation == "TransactWriteItems" {
+            let mut newest = aws.items(TABLES.events).pop().expect("a commit");
+            for number in ["commit_number", "first_version"] {
+                newest[number] = json!(newest[number].as_u64().expect("a number") + 1);
+            }
+            aws.insert(TABLES.events, &newest);
+        }
+        Fault::None
+    });
+    bench.aws.forget_calls();
+    let messages = bench.receive();
+    assert_eq!(bench.handle(&messages).await.len(), 1, "{:?}", bench.record(&late));
+    assert_eq!((bench.outcome(&late).as_str(), bench.aws.count("TransactWriteItems")), ("none", 9));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! Queue messages that ingest did not send.
 
+use std::time::Duration;
+
 use kernel::receipt::Receipt;
 use serde_json::json;
 use testkit::Fault;
 
-use crate::bench::{Bench, ids};
+use crate::bench::{Bench, RETENTION, ids};
 use crate::probe::{Command, Note};
 
 fn note() -> Command {
@@ -107,6 +109,34 @@ async fn what_has_its_outcome_is_not_parked_by_a_copy_of_another_release() {
     bench.deliver().await;
     assert_eq!((bench.outcome(&receipt).as_str(), bench.parked().len()), ("succeeded", 0));
     assert!(bench.waiting().is_empty(), "acknowledged, as a repeat");
+}
+
+/// As for a repeat that this build reads: its record has to outlast it, and once that is gone the command is a new one.
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_another_release_keeps_the_record_or_is_parked_if_that_is_just_forgotten() {
+    for forgotten in [false, true] {
+        let bench = Bench::probe();
+        let note = || bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" }));
+        let receipt = bench.send_event(note()).await;
+        bench.deliver().await;
+        tokio::time::advance(RETENTION + Duration::from_hours(24)).await;
+        from_another_release(&bench, "A", "1").await;
+        bench.aws.forget_calls();
+        let aws = bench.aws.clone();
+        bench.aws.inject(move |attempt| {
+            if forgotten && attempt.operation == "UpdateItem" {
+                aws.database().sweep_ttl().expect("swept");
+            }
+            Fault::None
+        });
+        bench.deliver().await;
+        let (outcome, parked, tries) = if forgotten { ("parked", 1, 2) } else { ("succeeded", 0, 1) };
+        assert_eq!((bench.outcome(&receipt).as_str(), bench.parked().len()), (outcome, parked));
+        assert_eq!(bench.aws.count("TransactWriteItems"), tries, "{}", bench.aws.calls());
+        let expires_at = bench.record(&receipt).expect("a record")["expires_at"].as_u64();
+        let from_now = kernel::timestamp::Timestamp::from(bench.aws.now()).plus(RETENTION).seconds();
+        assert_eq!(expires_at, (!forgotten).then_some(from_now));
+    }
 }
 
 #[tokio::test(start_paused = true)]
