@@ -1,6 +1,7 @@
-//! Who may know whom, as `docs/architecture.md` says, held against what cargo sees; and what the templates repeat of the
-//! code.
+//! Who may know whom, as `docs/architecture.md` says, held against what cargo and the source say; and what the templates
+//! repeat of the code.
 
+mod source;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ enum Room {
     Store,
     Messaging,
     Schemas,
+    Spec,
     Lambda,
     Function,
     Testkit,
@@ -31,6 +33,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "store", ..] => Room::Store,
         ["shared", "messaging", ..] => Room::Messaging,
         ["shared", "schemas", ..] => Room::Schemas,
+        ["shared", "spec", ..] => Room::Spec,
         ["shared", "lambda", ..] => Room::Lambda,
         ["shared", "testkit", ..] => Room::Testkit,
         ["functions", ..] => Room::Function,
@@ -41,7 +44,7 @@ fn room(package: &Package, root: &str) -> Room {
 fn may_know(room: Room) -> &'static [Room] {
     match room {
         Room::Kernel | Room::Testkit => &[],
-        Room::Context | Room::Store | Room::Messaging => &[Room::Kernel],
+        Room::Context | Room::Store | Room::Messaging | Room::Spec => &[Room::Kernel],
         Room::Catalog => &[Room::Kernel, Room::Context],
         // The store, for tenants register schemas of their own.
         Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
@@ -140,7 +143,7 @@ fn kernel_contexts_and_catalog_are_pure_through_and_through() {
 fn the_crates_that_log_are_known_as_ours() {
     let metadata = metadata();
     let root = metadata.workspace_root.as_str();
-    let ships = |package: &Package| !matches!(room(package, root), Room::Testkit | Room::Outside);
+    let ships = |package: &Package| !matches!(room(package, root), Room::Spec | Room::Testkit | Room::Outside);
     let packages = metadata.workspace_packages();
     let logging = packages.iter().filter(|package| ships(package) && shipped(package).any(|name| name == "tracing"));
     let logging: BTreeSet<String> = logging.map(|package| package.name.replace('-', "_")).collect();

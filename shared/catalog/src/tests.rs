@@ -10,14 +10,9 @@ use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
 use serde_json::Value;
+use spec::{Validator, validator};
 
 use super::*;
-
-/// As ingest has it: patterns in linear time, formats asserted, and nothing fetched.
-fn validator(schema: &Value) -> jsonschema::Validator {
-    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
-    options.should_validate_formats(true).offline().build(schema).expect("a schema")
-}
 
 /// Every `name`, or the first that is there twice.
 fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<HashSet<&'a str>, &'a str> {
@@ -120,7 +115,7 @@ proptest! {
         time in "[Tt ][0-2][0-9]:[0-6][0-9]:(60|[0-5][0-9])",
         rest in r"(\.[0-9]{1,12})?([Zz]|[+-]([01][0-9]|2[0-4]):[0-6][0-9])",
     ) {
-        static VALIDATOR: LazyLock<jsonschema::Validator> =
+        static VALIDATOR: LazyLock<Validator> =
             LazyLock::new(|| validator(schema_for!(Timestamp).as_value()));
         let text = format!("{date}{time}{rest}");
         let accepted = VALIDATOR.is_valid(&text.as_str().into());

@@ -17,7 +17,6 @@ pub mod principal;
 pub mod problem;
 pub mod projection;
 pub mod receipt;
-pub mod spec;
 pub mod text;
 pub mod timestamp;
 

@@ -10,8 +10,8 @@ use kernel::ids::{CommandKey, TenantId};
 use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
+use spec::validator;
 
-use super::validator;
 use crate::{CONTEXTS, schema};
 
 /// `SubmitOrder` as `submit-order`.
