@@ -6,8 +6,8 @@ use kernel::command::{Command, NotACommand};
 use lambda::batch::Received;
 use tracing::Span;
 
-use crate::outcome::Settled;
 use crate::stranger::Stranger;
+use crate::verdict::Settled;
 
 /// One delivery of a command.
 pub struct Delivery {

@@ -13,8 +13,7 @@ use store::operations::{OperationRecord, expires_too_soon};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::delivery::Delivery;
-use crate::outcome::Settled;
-use crate::verdict::{Fault, Verdict, decide};
+use crate::verdict::{Fault, Settled, Verdict, decide};
 use crate::{Clock, CommandHandler};
 
 /// How often a group starts over because others are at the same stream. Then the queue brings it back later.
@@ -70,7 +69,7 @@ impl Group {
                     let events = head.version - base.version;
                     metrics::counter!(metric::COMMITTED, "Context" => handler.context.name).increment(events);
                     self.finish(handler.context.name, &batch.outcomes);
-                    known = Some(head.with(batch.aggregate));
+                    known = Some(Loaded { aggregate: batch.aggregate, head });
                 }
                 Err(CommitError::Refused { stream_moved, entries }) => {
                     let entries = match self.keep_records(handler, entries, clock).await {

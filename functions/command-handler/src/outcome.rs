@@ -1,6 +1,5 @@
 //! From a verdict to what is recorded of it.
 
-use kernel::decider::Rejection;
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -11,23 +10,6 @@ use store::parked::{ParkedMessage, Summary};
 use crate::CommandHandler;
 use crate::delivery::Delivery;
 use crate::verdict::{Fault, Verdict};
-
-/// What is known of a command before it is decided (again).
-#[derive(Debug, Clone)]
-pub(crate) enum Settled {
-    /// A guard did not hold.
-    Rejected(Rejection),
-    Parked(Fault),
-}
-
-impl From<Settled> for Verdict {
-    fn from(settled: Settled) -> Self {
-        match settled {
-            Settled::Rejected(rejection) => Self::Rejected(rejection),
-            Settled::Parked(fault) => Self::Parked(fault),
-        }
-    }
-}
 
 impl CommandHandler {
     /// Until when the record of a final outcome is kept, in seconds since 1970.

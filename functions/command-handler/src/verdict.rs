@@ -25,6 +25,23 @@ pub(crate) enum Verdict {
     Parked(Fault),
 }
 
+/// What is known of a command before it is decided (again).
+#[derive(Debug, Clone)]
+pub(crate) enum Settled {
+    /// A guard did not hold.
+    Rejected(Rejection),
+    Parked(Fault),
+}
+
+impl From<Settled> for Verdict {
+    fn from(settled: Settled) -> Self {
+        match settled {
+            Settled::Rejected(rejection) => Self::Rejected(rejection),
+            Settled::Parked(fault) => Self::Parked(fault),
+        }
+    }
+}
+
 /// Why a command must wait for a person.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {

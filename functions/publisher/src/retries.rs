@@ -78,7 +78,7 @@ impl Publisher {
     async fn retry(&self, message: &Received, now: Timestamp) -> Result<(), RetryError> {
         match serde_json::from_str(&message.body).map_err(RetryError::Unreadable)? {
             Retry::Commit(reference) => {
-                let commit = self.retries.commits.commit(&reference).await?.ok_or(RetryError::NoCommit)?;
+                let commit = self.retries.commits.find(&reference).await?.ok_or(RetryError::NoCommit)?;
                 Ok(self.publish(&commit.events()?, now).await?)
             }
             Retry::Batch(given_up) => self.retries.resolve(&given_up.positions, &message.failure).await,

@@ -15,11 +15,12 @@ use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 
 use crate::error::StoreError;
-use crate::event_store::{Loaded, Tables};
 use crate::guards;
+use crate::head::{Head, Loaded};
 use crate::item::{Item, MAX_ITEM_BYTES, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s, weight};
 use crate::operations::{self, OperationRecord};
 use crate::parked::ParkedMessage;
+use crate::tables::Tables;
 
 /// A state no heavier than this goes into every commit, so that a load reads one item.
 const SMALL_SNAPSHOT: usize = 16 * 1024;
@@ -66,24 +67,6 @@ enum Slot {
     Parked,
 }
 
-/// Where a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    pub commit_number: u64,
-    pub version: u64,
-    pub committed_at: Timestamp,
-    /// How many commits a load folds, since the last one with a snapshot.
-    pub since_snapshot: u64,
-}
-
-impl Head {
-    /// The stream here, with what is known of its aggregate.
-    pub fn with(self, aggregate: Arc<dyn Aggregate>) -> Loaded {
-        let Self { commit_number, version, committed_at, since_snapshot } = self;
-        Loaded { aggregate, version, commit_number, committed_at, since_snapshot }
-    }
-}
-
 /// This entry does not fit. Behind others it may fit the next transaction; alone, none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the events and records of the command exceed what one transaction can hold")]
@@ -128,7 +111,7 @@ impl CommitBuilder {
         Self {
             stream,
             tables,
-            base: loaded.head(),
+            base: loaded.head,
             decided: false,
             events: Vec::new(),
             events_bytes: 0,

@@ -3,53 +3,22 @@
 //! A commit is one item: the events that one command, or one batch of commands, appended together. Commits of a
 //! stream are numbered from 1 without gaps, its events are versioned from 1 without gaps.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::RawValue;
-use kernel::context::{Aggregate, Context, Snapshot};
+use kernel::context::{Context, Snapshot};
 use kernel::domain_event::{RecordedEvent, StoredEvent};
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use serde::Deserialize;
 
-use crate::commit::{CommitBuilder, CommitError, Head};
+use crate::commit::{CommitBuilder, CommitError};
 use crate::error::StoreError;
+use crate::head::{Head, Loaded};
 use crate::item::{Item, n, s};
 use crate::operations;
 use crate::stream_positions::CommitReference;
-
-/// Names of the tables that a commit writes to.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    pub events: String,
-    pub operations: String,
-    pub parked: String,
-    pub guards: String,
-}
-
-/// An aggregate as it was loaded.
-#[derive(Clone)]
-pub struct Loaded {
-    pub aggregate: Arc<dyn Aggregate>,
-    /// How many events it has; 0 when it does not exist yet.
-    pub version: u64,
-    /// How many commits.
-    pub commit_number: u64,
-    /// When the newest one happened; 1970 when there is none.
-    pub committed_at: Timestamp,
-    /// How many commits were folded, since the last one with a snapshot.
-    pub since_snapshot: u64,
-}
-
-impl Loaded {
-    /// Where its stream is.
-    pub fn head(&self) -> Head {
-        let Self { version, commit_number, committed_at, since_snapshot, .. } = *self;
-        Head { commit_number, version, committed_at, since_snapshot }
-    }
-}
+use crate::tables::Tables;
 
 /// Loads aggregates and commits to them.
 #[derive(Debug, Clone)]
@@ -157,13 +126,9 @@ impl EventStore {
             page = streams.page(stream, PAGE, Some(next)).await?;
         }
         let Some(newest) = newer.first() else {
-            return Ok(Loaded {
-                aggregate: context.empty().into(),
-                version: 0,
-                commit_number: 0,
-                committed_at: Timestamp::from_millis(0),
-                since_snapshot: 0,
-            });
+            let committed_at = Timestamp::from_millis(0);
+            let head = Head { version: 0, commit_number: 0, committed_at, since_snapshot: 0 };
+            return Ok(Loaded { aggregate: context.empty().into(), head });
         };
         let (commit_number, committed_at) = (newest.commit_number, newest.committed_at());
         let version = newest.first_version + newest.events()?.len() as u64 - 1;
@@ -177,7 +142,8 @@ impl EventStore {
             }
         }
         let since_snapshot = newer.len() as u64;
-        Ok(Loaded { aggregate: aggregate.into(), version, commit_number, committed_at, since_snapshot })
+        let head = Head { version, commit_number, committed_at, since_snapshot };
+        Ok(Loaded { aggregate: aggregate.into(), head })
     }
 }
 
@@ -210,7 +176,7 @@ impl Streams {
     }
 
     /// One commit, without its snapshot; `None` if there is none at that place.
-    pub async fn commit(&self, reference: &CommitReference) -> Result<Option<Commit>, StoreError> {
+    pub async fn find(&self, reference: &CommitReference) -> Result<Option<Commit>, StoreError> {
         let answer = self
             .client
             .get_item()

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::attributes::{self, Attributes};
 use super::json_text::push_string;
-use super::payload::Payload;
+use super::payload::{BYTE_ORDER_MARK, Payload};
 use super::strict_json::why_not;
 use super::{CloudEvent, Data, HttpError, Invalid, Value, rules};
 
@@ -63,9 +63,6 @@ fn utf8(bytes: &[u8]) -> Result<&str, Invalid> {
     }
     std::str::from_utf8(bytes).map_err(|_| Invalid::event("must be in UTF-8"))
 }
-
-/// U+FEFF in UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn syntax(error: &serde_json::Error, expected: &'static str) -> Invalid {
     if error.is_data() {

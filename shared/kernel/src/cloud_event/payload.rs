@@ -2,10 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::json_format::BYTE_ORDER_MARK;
 use super::media_type::MediaType;
 use super::strict_json::why_not;
 use super::{Data, Invalid, MAX_DEPTH};
+
+/// U+FEFF in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Data before its media type was looked at.
 #[derive(Debug, Clone)]

@@ -58,18 +58,18 @@ async fn a_commit_is_found_by_its_reference_without_its_snapshot() {
     let world = world_with([3, 1], 1).await;
     let reference = |id: &str, commit_number| CommitReference { stream_id: stream(id).to_string(), commit_number };
     for (number, expected) in [(1, vec![1, 2, 3]), (2, vec![4])] {
-        let found = world.streams.commit(&reference("S-1", number)).await.expect("an answer").expect("a commit");
+        let found = world.streams.find(&reference("S-1", number)).await.expect("an answer").expect("a commit");
         assert_eq!((found.stream_id.as_str(), found.commit_number), ("acme/probe/S-1", number));
         assert_eq!((found.first_version, found.committed_at()), (expected[0], world.now));
         assert_eq!(versions(&found.events().expect("events")), expected);
         assert!(format!("{found:?}").contains("snapshot: None, snapshot_layout: None"), "{found:?}");
     }
     for nowhere in [reference("S-1", 0), reference("S-1", 3), reference("nobody", 1)] {
-        let found = world.streams.commit(&nowhere).await.expect("an answer");
+        let found = world.streams.find(&nowhere).await.expect("an answer");
         assert!(found.is_none(), "{nowhere:?}: {found:?}");
     }
     world.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
-    let down = world.streams.commit(&reference("S-1", 1)).await;
+    let down = world.streams.find(&reference("S-1", 1)).await;
     assert!(matches!(down, Err(StoreError::Unavailable { operation: "GetItem", .. })), "{down:?}");
 }
 
