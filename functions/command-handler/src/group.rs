@@ -7,6 +7,7 @@ use std::time::Duration;
 use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
+use kernel::parking::Reason;
 use lambda::batch::Received;
 use lambda::telemetry::{chain, chain_in_full, metric};
 use store::operations::{OperationRecord, expires_too_soon};
@@ -86,10 +87,10 @@ impl Group {
                     self.at_once = 1;
                 }
                 Err(error @ CommitError::AggregateTooLarge) => {
-                    self.pending[0].settled = Some(Settled::Parked(Fault::new(Fault::TOO_LARGE, error.to_string())));
+                    self.pending[0].settled = Some(Settled::Parked(Fault::new(Reason::TooLarge, error.to_string())));
                 }
                 Err(CommitError::Invalid(source)) => {
-                    let fault = Fault::new("refused-by-store", chain_in_full(source.as_ref()));
+                    let fault = Fault::new(Reason::RefusedByStore, chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
                         return self.retry_later(format!("it cannot be parked either: {}", fault.error));
                     }
@@ -129,7 +130,7 @@ impl Group {
                     break; // it begins the next transaction
                 }
                 let error = "its events and records exceed what one transaction can hold".to_owned();
-                let fault = Fault::new(Fault::TOO_LARGE, error);
+                let fault = Fault::new(Reason::TooLarge, error);
                 delivery.settled = Some(Settled::Parked(fault.clone()));
                 entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
@@ -153,7 +154,7 @@ impl Group {
             metrics::counter!(metric, "Context" => context).increment(1);
             delivery.span(context).in_scope(|| {
                 if let (Status::Parked, Some(Settled::Parked(fault))) = (outcome, &delivery.settled) {
-                    tracing::error!(reason = fault.reason, "parked");
+                    tracing::error!(reason = fault.reason.as_str(), "parked");
                 } else {
                     tracing::info!("{}", outcome.as_str());
                 }

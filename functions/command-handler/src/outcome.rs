@@ -78,7 +78,7 @@ impl CommandHandler {
             message_type: Some(command.event.ty().to_owned()),
             subject: Some(command.stream.aggregate.to_string()),
             operation: Some(command.receipt.to_string()),
-            reason: fault.reason.to_owned(),
+            reason: fault.reason.clone(),
             error: fault.error.clone(),
             revision: command.revision,
             attempts: received.failure.attempts,

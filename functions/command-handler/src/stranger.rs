@@ -3,6 +3,7 @@
 
 use kernel::command::{Header, NotACommand};
 use kernel::operation::Status;
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::batch::{OUT_OF_TIME, Received};
@@ -38,7 +39,7 @@ impl Stranger {
             message_type: header.map(|header| header.ty.clone()),
             subject: header.map(|header| header.subject.clone()),
             operation: header.map(|header| header.receipt.to_string()),
-            reason: if header.is_some() { "unreadable" } else { "not-a-command" }.to_owned(),
+            reason: if header.is_some() { Reason::Unreadable } else { Reason::NotACommand },
             error: chain_in_full(why),
             revision: header.map_or(0, |header| header.revision),
             attempts: received.failure.attempts,

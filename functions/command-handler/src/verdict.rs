@@ -9,6 +9,7 @@ use kernel::command::Command;
 use kernel::context::{Aggregate, Decided, Undecided};
 use kernel::decider::Rejection;
 use kernel::domain_event::{RecordedEvent, StoredEvent, Unpublishable};
+use kernel::parking::Reason;
 use lambda::telemetry::chain_in_full;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -45,17 +46,13 @@ impl From<Settled> for Verdict {
 /// Why a command must wait for a person.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// In kebab case: what a person groups by.
-    pub reason: &'static str,
+    pub reason: Reason,
     pub error: String,
 }
 
 impl Fault {
-    pub const TOO_LARGE: &str = "too-large";
-    pub const PANICKED: &str = "panicked";
-
     /// `error` is clipped: a panic may quote all that it panicked over, and must still fit beside the message.
-    pub fn new(reason: &'static str, mut error: String) -> Self {
+    pub fn new(reason: Reason, mut error: String) -> Self {
         const MAX_ERROR: usize = 4 * 1024;
         error.truncate(error.floor_char_boundary(MAX_ERROR));
         Self { reason, error }
@@ -63,7 +60,7 @@ impl Fault {
 
     /// Whether deciding on another state could do without it. A hang could too, but is too dear to be tried again.
     pub fn is_of_its_state(&self) -> bool {
-        matches!(self.reason, Self::TOO_LARGE | Self::PANICKED)
+        matches!(self.reason, Reason::TooLarge | Reason::Panicked)
     }
 }
 
@@ -94,7 +91,7 @@ pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, c
                 Ok(panic) => panic_message(panic),
                 Err(_) => "the decision was cancelled".to_owned(),
             }),
-            Err(_) => return Verdict::Parked(Fault::new("hung", format!("no decision within {PATIENCE:?}"))),
+            Err(_) => return Verdict::Parked(Fault::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))),
         },
     };
     match decided {
@@ -103,8 +100,8 @@ pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, c
             Some(fault) => Verdict::Parked(fault),
         },
         Ok(Err(Undecided::Rejected(rejection))) => Verdict::Rejected(rejection),
-        Ok(Err(Undecided::Unreadable(error))) => Verdict::Parked(Fault::new("unreadable", chain_in_full(&error))),
-        Err(panic) => Verdict::Parked(Fault::new(Fault::PANICKED, panic)),
+        Ok(Err(Undecided::Unreadable(error))) => Verdict::Parked(Fault::new(Reason::Unreadable, chain_in_full(&error))),
+        Err(panic) => Verdict::Parked(Fault::new(Reason::Panicked, panic)),
     }
 }
 
@@ -113,7 +110,7 @@ fn unpublishable(command: &Command, event: &StoredEvent) -> Option<Fault> {
     let (stream, time) = (command.stream.clone(), command.receipt.accepted_at);
     let recorded = RecordedEvent { stream, version: u64::MAX, time, event: event.clone() };
     let error = recorded.check_publishable().err()?;
-    let reason = if matches!(error, Unpublishable::TooLarge { .. }) { Fault::TOO_LARGE } else { "unpublishable" };
+    let reason = if matches!(error, Unpublishable::TooLarge { .. }) { Reason::TooLarge } else { Reason::Unpublishable };
     Some(Fault::new(reason, format!("its {} could not be published: {}", event.ty, chain_in_full(&error))))
 }
 

@@ -2,6 +2,7 @@
 
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
+use kernel::parking::Reason;
 use kernel::problem::{Fault, Problem};
 use lambda::caller::Operator;
 use lambda::http::registry_problem;
@@ -92,7 +93,7 @@ impl Desk {
         let steps = if parking.is_newest() { Vec::new() } else { self.steps_of(parking).await? };
         if let Some(parked) = steps.into_iter().map(|step| step.action).find(|action| action.what == What::Parked) {
             summary.parked_at = parked.at;
-            summary.reason = parked.reason.unwrap_or(summary.reason);
+            summary.reason = parked.reason.map_or(summary.reason, |reason| Reason::of(&reason));
             summary.error = parked.error.unwrap_or_default();
         }
         Ok(summary)

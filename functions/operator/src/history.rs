@@ -1,6 +1,7 @@
 //! What was done with a message: `GET /parked/{id}/history`, part by part, and `GET /parked/{id}/revisions/{revision}`, the
 //! message as it was before a repair.
 
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
@@ -36,8 +37,8 @@ pub(crate) struct Done {
 impl Done {
     fn of(step: Step, operator: &Operator) -> Self {
         let Step { revision, action: Action { at, what, by, reason, error, repaired } } = step;
-        let parked_for = reason.as_deref().unwrap_or_default();
-        let error = error.map(|error| error_for(operator, parked_for, &error).to_owned());
+        let parked_for = Reason::of(reason.as_deref().unwrap_or_default());
+        let error = error.map(|error| error_for(operator, &parked_for, &error).to_owned());
         Self { revision, at, what, by, reason, error, repaired }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use kernel::ids::TenantId;
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
@@ -15,7 +16,6 @@ use store::StoreError;
 use store::parked::Summary;
 
 use crate::parking::ParkingId;
-use crate::prospect::title;
 use crate::{Answer, Desk, json};
 
 /// Messages that have queue, type and reason in common.
@@ -25,7 +25,7 @@ struct Group {
     queue: String,
     #[serde(rename = "type")]
     ty: Option<String>,
-    reason: String,
+    reason: Reason,
     /// What happened, in plain words.
     title: &'static str,
     count: usize,
@@ -59,7 +59,7 @@ pub(crate) struct Item<'a> {
     ty: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
-    reason: &'a str,
+    reason: &'a Reason,
     /// What happened, in plain words.
     title: &'static str,
     error: &'a str,
@@ -92,7 +92,7 @@ impl<'a> Item<'a> {
             ty: summary.message_type.as_deref(),
             subject: summary.subject.as_deref(),
             reason: &summary.reason,
-            title: title(&summary.reason),
+            title: summary.reason.title(),
             error: error_for(operator, &summary.reason, &summary.error),
             attempts: summary.attempts,
             revision: summary.revision,
@@ -104,11 +104,9 @@ impl<'a> Item<'a> {
     }
 }
 
-/// The error as this operator may see it. What broke in the platform itself may name parts of it, and is for those who run
-/// it.
-pub(crate) fn error_for<'a>(operator: &Operator, reason: &str, error: &'a str) -> &'a str {
-    let of_the_platform = matches!(reason, "attempts-used-up" | "too-old" | "refused-by-store");
-    if operator.tenant.is_some() && of_the_platform {
+/// The error as this operator may see it.
+pub(crate) fn error_for<'a>(operator: &Operator, reason: &Reason, error: &'a str) -> &'a str {
+    if operator.tenant.is_some() && reason.is_of_the_platform() {
         return "the platform could not carry it out; its operators see the error";
     }
     error
@@ -145,7 +143,7 @@ impl<'a> Filters<'a> {
         same(self.context, summary.context.as_deref())
             && same(self.queue, Some(&summary.queue))
             && same(self.ty, summary.message_type.as_deref())
-            && same(self.reason, Some(&summary.reason))
+            && same(self.reason, Some(summary.reason.as_str()))
     }
 }
 
@@ -174,7 +172,7 @@ impl Desk {
         tenant: Option<&TenantId>,
         at_most: usize,
     ) -> Result<(Vec<Group>, bool), StoreError> {
-        let mut groups: BTreeMap<(Option<String>, Option<String>, String), Group> = BTreeMap::new();
+        let mut groups: BTreeMap<(Option<String>, Option<String>, Reason), Group> = BTreeMap::new();
         let mut after = None;
         let mut left = at_most;
         while left > 0 {
@@ -186,7 +184,7 @@ impl Desk {
                     context,
                     queue: queue.to_owned(),
                     ty: message_type,
-                    title: title(&reason),
+                    title: reason.title(),
                     reason,
                     count: 0,
                     again: 0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kernel::command::Header;
 use kernel::ids::TenantId;
+use kernel::parking::Reason;
 use kernel::timestamp::Timestamp;
 use messaging::dead_letters::Depth;
 use serde::Serialize;
@@ -99,7 +100,7 @@ impl Redrive {
 impl Seen {
     fn of(route: &Route, letter: Letter, now: Timestamp) -> Self {
         let header = route.context.and_then(|_| Header::read(&letter.dead.body));
-        let known = summary(route, &letter, header.as_ref(), "", now);
+        let known = summary(route, &letter, header.as_ref(), Reason::AttemptsUsedUp, now);
         Self {
             id: letter.dead.message_id,
             tenant: known.tenant,

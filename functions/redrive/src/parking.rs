@@ -5,6 +5,7 @@ use kernel::command::Header;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use serde::Deserialize;
@@ -25,13 +26,13 @@ struct About {
 impl Redrive {
     /// Parks a dead letter. Says whether it is parked now; if not, it had its outcome already.
     pub(crate) async fn park(&self, route: &Route, letter: &Letter, now: Timestamp) -> Result<bool, StoreError> {
-        let reason = if letter.state == State::TooOld { "too-old" } else { "attempts-used-up" };
+        let reason = if letter.state == State::TooOld { Reason::TooOld } else { Reason::AttemptsUsedUp };
         let header = route.context.and_then(|_| Header::read(&letter.dead.body));
         let message =
-            ParkedMessage::new(summary(route, letter, header.as_ref(), reason, now), letter.dead.body.clone());
+            ParkedMessage::new(summary(route, letter, header.as_ref(), reason.clone(), now), letter.dead.body.clone());
         let Some(header) = header else {
             self.parked.park(&message).await?;
-            tracing::error!(queue = route.name, message_id = letter.dead.message_id, reason, "parked");
+            tracing::error!(queue = route.name, message_id = letter.dead.message_id, %reason, "parked");
             return Ok(true);
         };
         let detail = format!("it failed again and again ({reason}) and waits for an operator");
@@ -55,7 +56,7 @@ impl Redrive {
                 tenant = %header.tenant,
                 context = route.name,
                 stream = header.stream(&route.name).map(|stream| stream.pseudonym()),
-                reason,
+                %reason,
                 "parked"
             );
         }
@@ -68,7 +69,7 @@ pub(crate) fn summary(
     route: &Route,
     letter: &Letter,
     header: Option<&Header>,
-    reason: &str,
+    reason: Reason,
     now: Timestamp,
 ) -> Summary {
     let Letter { dead, attempts, .. } = letter;
@@ -93,7 +94,7 @@ pub(crate) fn summary(
         message_type: about.message_type,
         subject: about.stream.as_ref().map(|stream| stream.aggregate.to_string()),
         operation: header.map(|header| header.receipt.to_string()),
-        reason: reason.to_owned(),
+        reason,
         error,
         revision: header.map_or(0, |header| header.revision),
         attempts: *attempts,

@@ -13,6 +13,7 @@ mod hex;
 pub mod ids;
 pub mod message;
 pub mod operation;
+pub mod parking;
 pub mod principal;
 pub mod problem;
 pub mod projection;

@@ -156,6 +156,6 @@ async fn a_guard_that_fails_because_the_stream_moved_rejects_nothing() {
 
     assert_eq!(given_back, [] as [String; 0]);
     assert_eq!(bench.outcome(&late), "succeeded", "{:?}", bench.record(&late));
-    let names: Vec<_> = bench.aws.items(testkit::TABLES.guards).iter().map(|item| item["guard_key"].clone()).collect();
+    let names: Vec<_> = bench.aws.items(TABLES.guards).iter().map(|item| item["guard_key"].clone()).collect();
     assert_eq!(names, ["acme#probe#claim#name#x", "acme#probe#claim#name#z"]);
 }

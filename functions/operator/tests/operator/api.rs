@@ -9,6 +9,7 @@ use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::operation::{Operation, Status};
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
@@ -323,7 +324,7 @@ impl Api {
             message_type: Some(event.ty().to_owned()),
             subject: Some(stream.aggregate.to_string()),
             operation: Some(receipt.to_string()),
-            reason: reason.to_owned(),
+            reason: Reason::of(reason),
             error: error.to_owned(),
             revision: *revision,
             attempts: 0,
@@ -355,7 +356,7 @@ impl Api {
             message_type: stream.as_ref().map(|_| "OrderCancelled".to_owned()),
             subject: stream.as_ref().map(|stream| stream.aggregate.to_string()),
             operation: None,
-            reason: if stream.is_some() { "attempts-used-up" } else { "not-a-command" }.to_owned(),
+            reason: if stream.is_some() { Reason::AttemptsUsedUp } else { Reason::NotACommand },
             error: "it is not a CloudEvent".to_owned(),
             revision: 0,
             attempts: 0,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::parking::Reason;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Queued, bad_order, client, get, good_order, second};
@@ -152,7 +153,7 @@ async fn more_than_a_page_of_the_index_is_counted_and_listed() {
                 message_type: Some("SubmitOrder".to_owned()),
                 subject: None,
                 operation: None,
-                reason: reason.to_owned(),
+                reason: Reason::of(reason),
                 error: "e".repeat(2000),
                 revision: 0,
                 attempts: 0,

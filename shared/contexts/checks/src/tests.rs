@@ -5,7 +5,7 @@ use kernel::projection::{Happening, Projection};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
-use serde_json::{Value, json};
+use serde_json::json;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given};
 
 use crate::commands::{Command, RecordCheck};

@@ -6,7 +6,6 @@ use kernel::projection::{Happening, Projection};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
-use serde_json::Value;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, validator};
 
 use crate::commands::MAX_LINES;

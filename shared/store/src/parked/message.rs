@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use kernel::ids::TenantId;
+use kernel::parking::Reason;
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,7 @@ pub struct Summary {
     /// A command's operation, as its receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Why, in kebab case: what a person groups by.
-    pub reason: String,
+    pub reason: Reason,
     /// The whole chain of errors, for the person who repairs.
     #[serde(rename = "last_error")]
     pub error: String,
@@ -78,7 +78,7 @@ pub struct Action {
     /// The operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Why: of parking, the kebab-case reason; else the operator's words.
+    /// Why: of parking, its [`Reason`] as text; else the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Of parking, once it is [past](super::Parked::past): the whole chain of errors.
@@ -100,7 +100,7 @@ pub enum What {
 impl Summary {
     /// That it was parked.
     fn parking(&self) -> Action {
-        let reason = Some(self.reason.clone());
+        let reason = Some(self.reason.to_string());
         Action { at: self.parked_at, what: What::Parked, by: None, reason, error: None, repaired: false }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kernel::operation::Status;
+use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -289,13 +290,13 @@ async fn a_list_is_of_what_is_wanted_and_ends_where_that_ends() {
     let world = world();
     for number in 0..30 {
         let mut message = stranger(Some("acme"), "probe", number);
-        message.summary.reason = if number % 10 == 0 { "exhausted" } else { "unreadable" }.to_owned();
+        message.summary.reason = if number % 10 == 0 { Reason::Hung } else { Reason::Unreadable };
         world.parked.park(&message).await.expect("parked");
     }
     let acme = tenant("acme");
     let wanted = async |after: Option<&str>| {
-        let exhausted = |message: &Summary| message.reason == "exhausted";
-        world.parked.waiting("probe", Some(&acme), exhausted, after, 2).await.expect("a page")
+        let hung = |message: &Summary| message.reason == Reason::Hung;
+        world.parked.waiting("probe", Some(&acme), hung, after, 2).await.expect("a page")
     };
     let times = |page: &Page| page.messages.iter().map(|message| message.parked_at).collect::<Vec<_>>();
     let first = wanted(None).await;

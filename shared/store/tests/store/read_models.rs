@@ -328,10 +328,10 @@ mod lists {
             write(&world, &changes).await;
             let all = ["O-9", "O-8", "O-7", "O-6", "O-5", "O-4", "O-3", "O-2", "O-1"];
             for by in [of("C-7"), OPEN] {
-                let list = async |before| world.read_models.list(&tenant("acme"), "orders", by, before, 100).await;
-                let first = list(None).await.expect("a part");
+                let part = async |before| world.read_models.list(&tenant("acme"), "orders", by, before, 100).await;
+                let first = part(None).await.expect("a part");
                 assert_eq!(ids(&first), all[..fitting], "{by:?}, {bytes} each");
-                let last = list(first.next.as_deref()).await.expect("a part");
+                let last = part(first.next.as_deref()).await.expect("a part");
                 assert_eq!((ids(&last), last.next.as_deref()), (all[fitting..].to_vec(), None), "{by:?}, {bytes} each");
             }
         }

@@ -9,6 +9,7 @@ use kernel::context::{Aggregate, Context, Decided};
 use kernel::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use kernel::message::Message;
 use kernel::operation::Status;
+use kernel::parking::Reason;
 use kernel::principal::Principal;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
@@ -81,7 +82,7 @@ impl World {
         let entry = decided(&base.aggregate, &command);
         let next = entry.next.clone().unwrap_or_else(|| Arc::clone(&base.aggregate));
         let head = self.commit(stream, base, &[entry]).await.expect("a commit");
-        head.with(next)
+        Loaded { aggregate: next, head }
     }
 
     /// Puts in an operation's record of its own, as if it had happened before.
@@ -181,7 +182,7 @@ pub fn parked(id: &str, message: String) -> ParkedMessage {
         message_type: None,
         subject: None,
         operation: None,
-        reason: "unreadable".to_owned(),
+        reason: Reason::Unreadable,
         error: "for the test".to_owned(),
         revision: 0,
         attempts: 0,
