@@ -19,6 +19,7 @@ enum Room {
     Schemas,
     Spec,
     Lambda,
+    Recovery,
     Function,
     Testkit,
     Outside,
@@ -35,6 +36,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "schemas", ..] => Room::Schemas,
         ["shared", "spec", ..] => Room::Spec,
         ["shared", "lambda", ..] => Room::Lambda,
+        ["shared", "recovery", ..] => Room::Recovery,
         ["shared", "testkit", ..] => Room::Testkit,
         ["functions", ..] => Room::Function,
         _ => Room::Outside,
@@ -48,9 +50,12 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Catalog => &[Room::Kernel, Room::Context],
         // The store, for tenants register schemas of their own.
         Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
-        // The store, for callers' tenants are looked up in the registry; messaging, for the way of what has failed.
-        Room::Lambda => &[Room::Kernel, Room::Store, Room::Messaging],
-        Room::Function => &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda],
+        // The store, for callers' tenants are looked up in the registry.
+        Room::Lambda => &[Room::Kernel, Room::Store],
+        Room::Recovery => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
+        Room::Function => {
+            &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda, Room::Recovery]
+        }
         Room::Outside => &[Room::Kernel, Room::Catalog],
     }
 }
@@ -95,10 +100,10 @@ fn every_room_knows_only_those_it_may() {
 }
 
 #[test]
-fn only_store_messaging_and_lambda_name_aws_clients() {
+fn only_store_messaging_lambda_and_recovery_name_aws_clients() {
     let metadata = metadata();
     let root = metadata.workspace_root.as_str();
-    let allowed = [Room::Store, Room::Messaging, Room::Lambda, Room::Testkit];
+    let allowed = [Room::Store, Room::Messaging, Room::Lambda, Room::Recovery, Room::Testkit];
     let broken: Vec<_> = metadata
         .workspace_packages()
         .into_iter()

@@ -1,5 +1,6 @@
 //! The command handler of this build, on tables of its own.
 
+use recovery::DeadLetters;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -7,9 +8,8 @@ use command_handler::{CommandHandler, Deciding};
 use kernel::context::Context;
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
-use lambda::back_off::MAX_RECEIVES;
-use lambda::batch::GivingBack;
-use messaging::DeadLetters;
+use recovery::back_off::MAX_RECEIVES;
+use recovery::batch::GivingBack;
 use serde_json::Value;
 use store::event_store::Commit;
 use store::parked::{Parked, ParkedMessage};

@@ -15,7 +15,7 @@ use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::resubmission;
+use recovery::resubmission;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

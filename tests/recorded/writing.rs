@@ -116,7 +116,7 @@ async fn record_outcomes(recording: &mut Recording) {
         let message: ParkedMessage = serde_json::from_value(item.clone()).expect("a parked message");
         match stage {
             "resubmitted" => {
-                let command = lambda::resubmission::command(&message).expect("a command");
+                let command = recovery::resubmission::command(&message).expect("a command");
                 parked.resubmit(&message, repaired(&command), true, decision).await.expect("resubmitted");
             }
             "discarded" => parked.discard(&message, decision, 1_800_000_000).await.expect("discarded"),

@@ -1,9 +1,9 @@
 //! How much a run looks at, how long it takes, and what it tells and counts.
 
+use recovery::{Failure, Order, Returning};
 use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
-use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{QueueReport, Redrive, Request};
 use serde_json::json;
 use testkit::{Log, Metrics};

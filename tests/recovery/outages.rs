@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::receipt::Receipt;
-use lambda::back_off::MAX_RECEIVES;
+use recovery::back_off::MAX_RECEIVES;
 use redrive::{Canary, QueueReport, Request};
 use testkit::Fault;
 use tokio::time::advance;

@@ -4,7 +4,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal, Repair};
 use kernel::operation::Status;
 use kernel::receipt::Receipt;
-use messaging::dead_letters::send_back;
+use recovery::send_back;
 use redrive::Request;
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -40,7 +40,7 @@ async fn repair(world: &World, message: &ParkedMessage) -> ParkedMessage {
 }
 
 async fn send(world: &World, message: &ParkedMessage) {
-    let returning = lambda::resubmission::returning(message, &world.queue);
+    let returning = recovery::resubmission::returning(message, &world.queue);
     send_back(&world.aws.sqs(), &world.queue, vec![returning]).await.expect("sent");
 }
 

@@ -1,9 +1,8 @@
 //! Ten thousand dead letters.
 
+use recovery::{DeadLetters, Failure, Order, Returning};
 use std::time::Duration;
 
-use messaging::DeadLetters;
-use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{Canary, Request};
 use serde_json::json;
 use tokio::time::advance;

@@ -1,5 +1,6 @@
 //! A context's command queue, its handler, its dead letters and the redrive, on virtual time.
 
+use recovery::{DeadLetters, Failure, Order, Returning};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -14,12 +15,10 @@ use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::operation::Status;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use kernel::timestamp::Timestamp;
-use lambda::back_off::MAX_RECEIVES;
-use lambda::batch::GivingBack;
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
-use messaging::DeadLetters;
-use messaging::dead_letters::{Failure, Order, Returning};
+use recovery::back_off::MAX_RECEIVES;
+use recovery::batch::GivingBack;
 use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};

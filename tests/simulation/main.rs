@@ -64,7 +64,7 @@ fn commands_survive_whatever_goes_wrong() {
 
 #[test]
 fn commands_survive_as_well_with_as_many_receives_as_are_deployed() {
-    let report = simulate(Plan { max_receives: lambda::back_off::MAX_RECEIVES, ..Plan::new(5, 500) });
+    let report = simulate(Plan { max_receives: recovery::back_off::MAX_RECEIVES, ..Plan::new(5, 500) });
     println!("{report}");
     report.assert_all_holds();
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::command::{Command, NotACommand};
-use lambda::batch::Received;
+use recovery::batch::Received;
 use tracing::Span;
 
 use crate::stranger::Stranger;

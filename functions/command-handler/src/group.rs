@@ -8,8 +8,8 @@ use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::parking::Reason;
-use lambda::batch::Received;
 use lambda::telemetry::{chain, chain_in_full, metric};
+use recovery::batch::Received;
 use store::operations::{OperationRecord, expires_too_soon};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 

@@ -22,7 +22,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
-use lambda::batch::{GivingBack, OUT_OF_TIME, Received};
+use recovery::batch::{GivingBack, OUT_OF_TIME, Received};
 use store::EventStore;
 use store::parked::Parked;
 use tokio::time::{Instant, timeout_at};

@@ -3,9 +3,10 @@
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
+use recovery::summary::{self, Cause};
 use store::Entry;
 use store::operations::OperationRecord;
-use store::parked::{ParkedMessage, Summary};
+use store::parked::ParkedMessage;
 
 use crate::CommandHandler;
 use crate::delivery::Delivery;
@@ -69,23 +70,14 @@ impl CommandHandler {
 
     fn parked_message(&self, delivery: &Delivery, fault: &Fault, now: Timestamp) -> ParkedMessage {
         let Delivery { received, command, .. } = delivery;
-        let summary = Summary {
-            parked_key: ParkedMessage::key(Some(&command.stream.tenant), self.context.name),
-            id: ParkedMessage::id(command.receipt.accepted_at, command.receipt.command_key),
-            queue: self.context.name.to_owned(),
-            tenant: Some(command.stream.tenant.clone()),
-            context: Some(self.context.name.to_owned()),
-            message_type: Some(command.event.ty().to_owned()),
-            subject: Some(command.stream.aggregate.to_string()),
-            operation: Some(command.receipt.to_string()),
+        let cause = Cause {
             reason: fault.reason.clone(),
             error: fault.error.clone(),
-            revision: command.revision,
             attempts: received.failure.attempts,
             first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            first_parked_at: now,
             parked_at: now,
         };
+        let summary = summary::of_command(self.context.name, &command.header(), cause);
         ParkedMessage::new(summary, received.body.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! The command handler's settings, from environment variables.
 
-use lambda::batch::GivingBack;
 use lambda::settings::{BadSetting, Environment, invalid};
+use recovery::batch::GivingBack;
 use store::parked::Parked;
 use store::{EventStore, Tables};
 

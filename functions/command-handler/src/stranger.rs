@@ -6,11 +6,12 @@ use kernel::operation::Status;
 use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::batch::{OUT_OF_TIME, Received};
 use lambda::telemetry::{chain, chain_in_full, metric};
+use recovery::batch::{OUT_OF_TIME, Received};
+use recovery::summary::{self, Cause};
 use store::StoreError;
 use store::operations::OperationRecord;
-use store::parked::{ParkedMessage, Parking, Summary};
+use store::parked::{ParkedMessage, Parking};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::display;
 
@@ -25,27 +26,16 @@ pub(crate) struct Stranger {
 impl Stranger {
     fn parked_message(&self, header: Option<&Header>, context: &str, now: Timestamp) -> ParkedMessage {
         let Self { received, why } = self;
-        let id = match header {
-            Some(header) => ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
-            None => ParkedMessage::id(received.sent_at.unwrap_or(now), &received.message_id),
-        };
-        let tenant = header.map(|header| header.tenant.clone());
-        let summary = Summary {
-            parked_key: ParkedMessage::key(tenant.as_ref(), context),
-            id,
-            queue: context.to_owned(),
-            tenant,
-            context: Some(context.to_owned()),
-            message_type: header.map(|header| header.ty.clone()),
-            subject: header.map(|header| header.subject.clone()),
-            operation: header.map(|header| header.receipt.to_string()),
+        let cause = Cause {
             reason: if header.is_some() { Reason::Unreadable } else { Reason::NotACommand },
             error: chain_in_full(why),
-            revision: header.map_or(0, |header| header.revision),
             attempts: received.failure.attempts,
             first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            first_parked_at: now,
             parked_at: now,
+        };
+        let summary = match header {
+            Some(header) => summary::of_command(context, header, cause),
+            None => summary::of_stranger(context, (received.sent_at.unwrap_or(now), &received.message_id), cause),
         };
         ParkedMessage::new(summary, received.body.clone())
     }

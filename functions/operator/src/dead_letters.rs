@@ -7,8 +7,8 @@ use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
-use messaging::dead_letters::Depth;
-use messaging::{DeadLetters, SendError};
+use messaging::SendError;
+use recovery::{DeadLetters, Depth};
 use serde::Serialize;
 
 use crate::{Answer, Desk, json};

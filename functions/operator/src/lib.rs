@@ -32,6 +32,7 @@ mod refusal;
 mod resubmit;
 mod settings;
 
+use recovery::DeadLetters;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ use lambda::request::{Parameters, path};
 use lambda::scope::{Scope, require};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use messaging::{DeadLetters, SqsClient};
+use messaging::SqsClient;
 use schemas::Bundled;
 use serde::Serialize;
 use store::operations::Operations;

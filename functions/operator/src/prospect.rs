@@ -2,7 +2,7 @@
 
 use kernel::command::Command;
 use kernel::parking::Reason;
-use lambda::resubmission;
+use recovery::resubmission;
 use store::parked::ParkedMessage;
 
 /// Why this release would park it again if it were resubmitted as it is. `None`: it may go well. `accepted`: whether

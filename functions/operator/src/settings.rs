@@ -3,7 +3,8 @@
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment, invalid};
-use messaging::{DeadLetters, Queues, SqsClient};
+use messaging::{Queues, SqsClient};
+use recovery::DeadLetters;
 use schemas::Bundled;
 use store::operations::Operations;
 use store::parked::Parked;

@@ -6,10 +6,10 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
-use lambda::batch::{GivingBack, Received};
 use lambda::telemetry::{chain, chain_in_full, metric};
 use messaging::SendError;
-use messaging::dead_letters::{Failure, Returning, send_back};
+use recovery::batch::{GivingBack, Received};
+use recovery::{Failure, Returning, send_back};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::event_store::Streams;

@@ -1,8 +1,8 @@
 //! The publisher's settings, from environment variables.
 
-use lambda::batch::GivingBack;
 use lambda::settings::{BadSetting, Environment};
 use messaging::{EventTopic, SnsClient, SqsClient};
+use recovery::batch::GivingBack;
 use store::event_store::Streams;
 use store::stream_positions::{self, StreamPositions};
 

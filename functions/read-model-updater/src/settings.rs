@@ -1,7 +1,7 @@
 //! The read-model updater's settings, from environment variables.
 
-use lambda::batch::GivingBack;
 use lambda::settings::{BadSetting, Environment};
+use recovery::batch::GivingBack;
 use store::event_store::Streams;
 use store::read_models::ReadModels;
 

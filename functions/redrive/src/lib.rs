@@ -19,6 +19,7 @@ mod tally;
 mod triage;
 mod unsent;
 
+use recovery::DeadLetters;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -26,7 +27,7 @@ use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operators;
 use lambda::telemetry::{chain, metric};
-use messaging::{DeadLetters, SqsClient};
+use messaging::SqsClient;
 use serde::{Deserialize, Serialize};
 use store::operations::Operations;
 use store::parked::Parked;

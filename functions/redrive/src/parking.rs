@@ -1,27 +1,17 @@
 //! Parking what has used up its attempts.
 
-use kernel::cloud_event::CloudEvent;
 use kernel::command::Header;
-use kernel::domain_event::RecordedEvent;
-use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use serde::Deserialize;
+use recovery::summary::{self, Cause};
 use store::StoreError;
 use store::operations::OperationRecord;
 use store::parked::{ParkedMessage, Parking, Summary};
 
 use crate::triage::{Letter, State};
 use crate::{Redrive, Route};
-
-/// Where a message is about, as far as it can be read.
-#[derive(Default)]
-struct About {
-    stream: Option<StreamId>,
-    message_type: Option<String>,
-}
 
 impl Redrive {
     /// Parks a dead letter. Says whether it is parked now; if not, it had its outcome already.
@@ -73,51 +63,15 @@ pub(crate) fn summary(
     now: Timestamp,
 ) -> Summary {
     let Letter { dead, attempts, .. } = letter;
-    let (id, about) = match header {
-        Some(header) => (
-            ParkedMessage::id(header.receipt.accepted_at, header.receipt.command_key),
-            About { stream: header.stream(&route.name), message_type: Some(header.ty.clone()) },
-        ),
-        None => (ParkedMessage::id(dead.sent_at, &dead.message_id), About::of(&dead.body)),
-    };
-    let own_context = route.context.map(|context| context.name);
-    let tenant = header.map(|header| &header.tenant).or(about.stream.as_ref().map(|stream| &stream.tenant)).cloned();
     let error = dead.failure.error.clone().unwrap_or_else(|| {
         "no reason is known: the function that handled it ended without an answer; its log may tell".to_owned()
     });
-    Summary {
-        parked_key: ParkedMessage::key(tenant.as_ref(), &route.name),
-        id,
-        queue: route.name.clone(),
-        tenant,
-        context: about.stream.as_ref().map(|stream| stream.context.as_str()).or(own_context).map(str::to_owned),
-        message_type: about.message_type,
-        subject: about.stream.as_ref().map(|stream| stream.aggregate.to_string()),
-        operation: header.map(|header| header.receipt.to_string()),
-        reason,
-        error,
-        revision: header.map_or(0, |header| header.revision),
-        attempts: *attempts,
-        first_failed_at: dead.failure.first_failed_at.unwrap_or(dead.sent_at),
-        first_parked_at: now,
-        parked_at: now,
-    }
-}
-
-impl About {
-    /// Of what is no command: a domain event, or the place of a commit.
-    fn of(body: &str) -> Self {
-        /// What the publisher's queue holds.
-        #[derive(Deserialize)]
-        struct Commit {
-            stream_id: String,
-        }
-        let event = CloudEvent::from_json(body.as_bytes()).ok();
-        if let Some(event) = event.as_ref().and_then(RecordedEvent::from_cloud_event) {
-            return Self { stream: Some(event.stream), message_type: Some(event.event.ty) };
-        }
-        let commit = serde_json::from_str::<Commit>(body).ok();
-        let stream = commit.and_then(|commit| StreamId::parse(&commit.stream_id).ok());
-        Self { stream, message_type: event.map(|event| event.ty().to_owned()) }
+    let first_failed_at = dead.failure.first_failed_at.unwrap_or(dead.sent_at);
+    let cause = Cause { reason, error, attempts: *attempts, first_failed_at, parked_at: now };
+    let arrived = (dead.sent_at, dead.message_id.as_str());
+    match header {
+        Some(header) => summary::of_command(&route.name, header, cause),
+        None if route.context.is_some() => summary::of_stranger(&route.name, arrived, cause),
+        None => summary::of_message(&route.name, arrived, &dead.body, cause),
     }
 }

@@ -4,6 +4,7 @@
 //! They stay in the dead-letter queue until then, so whoever looks next knows where they are, and their streams keep
 //! their order.
 
+use recovery::{DeadLetter, Failure, Order, Returning, send_back};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::telemetry::chain;
-use messaging::dead_letters::{DeadLetter, Failure, Order, Returning, send_back};
 use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
 

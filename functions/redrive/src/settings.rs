@@ -1,12 +1,13 @@
 //! The redrive's settings, from environment variables.
 
+use recovery::DeadLetters;
 use std::time::Duration;
 
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment};
 use messaging::queues::QueuePair;
-use messaging::{DeadLetters, Queues, SqsClient};
+use messaging::{Queues, SqsClient};
 use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;

@@ -1,5 +1,6 @@
 //! Triage: what is to become of each dead letter.
 
+use recovery::DeadLetter;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,7 +9,6 @@ use std::time::Duration;
 use kernel::command::Command;
 use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
-use messaging::dead_letters::DeadLetter;
 use store::StoreError;
 use store::operations::{OperationRecord, Operations};
 
@@ -79,7 +79,7 @@ impl BackOff {
 }
 
 /// For how long a command that was sent back may be on its way. One that fails is a dead letter again within a quarter of
-/// an hour, mostly half of that ([`lambda::back_off`]). After twice as long it is sent once more, which counts as the same
+/// an hour, mostly half of that ([`recovery::back_off`]). After twice as long it is sent once more, which counts as the same
 /// attempt: perhaps nobody was there to receive it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(30);
 

@@ -1,8 +1,8 @@
 //! What an operator resubmitted and a crash kept from being sent.
 
 use kernel::timestamp::Timestamp;
-use lambda::resubmission;
-use messaging::dead_letters::send_back;
+use recovery::resubmission;
+use recovery::send_back;
 
 use crate::{Redrive, Route, RunError};
 

@@ -1,9 +1,7 @@
 //! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, requests, bodies,
-//! problems, partial batches, a client of other HTTP APIs.
+//! problems, a client of other HTTP APIs.
 
 pub mod aws;
-pub mod back_off;
-pub mod batch;
 pub mod cache;
 pub mod caller;
 pub mod claims;
@@ -13,7 +11,6 @@ pub mod http;
 pub mod methods;
 pub mod receipt_keys;
 pub mod request;
-pub mod resubmission;
 pub mod run;
 pub mod scope;
 pub mod settings;

@@ -127,7 +127,7 @@ where
 }
 
 /// The crates that log here and are ours. Their lines hold no payload and no secret, at any level.
-pub const OURS: [&str; 9] = [
+pub const OURS: [&str; 10] = [
     "command_handler",
     "ingest",
     "lambda",
@@ -135,6 +135,7 @@ pub const OURS: [&str; 9] = [
     "publisher",
     "query",
     "read_model_updater",
+    "recovery",
     "redrive",
     "schemas",
 ];

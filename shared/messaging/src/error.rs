@@ -15,7 +15,8 @@ pub enum SendError {
 }
 
 impl SendError {
-    pub(crate) fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
+    /// There was no answer to this call, or none that says what was done.
+    pub fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
     where
         E: Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,

@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use crate::error::SendError;
 
 /// Entries in any SQS or SNS batch call.
-pub(crate) const MAX_ENTRIES: usize = 10;
+pub const MAX_ENTRIES: usize = 10;
 
 /// How often refused entries of a batch are tried again before the batch counts as failed.
 pub(crate) const RETRIES: u32 = 3;
@@ -36,13 +36,13 @@ pub(crate) fn pack<T>(entries: Vec<T>, max_bytes: usize, size: impl Fn(&T) -> us
 }
 
 /// An entry's id before it has its place in a batch.
-pub(crate) const UNNUMBERED: &str = "0";
+pub const UNNUMBERED: &str = "0";
 
 /// Sends messages to a queue, in order per group, in as few calls as that and SQS allow.
 ///
 /// Of a batch SQS may take some entries and refuse others, so no call holds two messages of one group: the second might
 /// be in the queue before the first.
-pub(crate) async fn send_in_order(
+pub async fn send_in_order(
     client: &Client,
     queue_url: &str,
     messages: Vec<SendMessageBatchRequestEntry>,

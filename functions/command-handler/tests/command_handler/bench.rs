@@ -1,5 +1,6 @@
 //! What every test begins with: a queue, a handler, and eyes on the tables.
 
+use recovery::DeadLetters;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -10,10 +11,9 @@ use kernel::context::Context;
 use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::message::Message as Payload;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
-use lambda::back_off::MAX_RECEIVES;
-use lambda::batch::GivingBack;
 use lambda::settings::Environment;
-use messaging::DeadLetters;
+use recovery::back_off::MAX_RECEIVES;
+use recovery::batch::GivingBack;
 use serde_json::Value;
 use store::event_store::Commit;
 use store::parked::{Decision, Parked, ParkedMessage};

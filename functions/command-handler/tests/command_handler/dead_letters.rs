@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
 use kernel::timestamp::Timestamp;
-use lambda::back_off::MAX_RECEIVES;
+use recovery::back_off::MAX_RECEIVES;
 use serde_json::json;
 use testkit::{Attempt, Fault, Message};
 use tokio::time::Instant;

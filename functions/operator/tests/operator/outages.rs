@@ -45,8 +45,8 @@ async fn a_send_whose_answers_were_lost_is_made_up_for_and_repeats_nothing() {
     api.aws.heal();
     let [unsent] = &unsent(&api).await[..] else { panic!("nobody knows that it was sent") };
     let url = crate::api::queue("orders");
-    let returning = lambda::resubmission::returning(unsent, &url);
-    messaging::dead_letters::send_back(&api.aws.sqs(), &url, vec![returning]).await.expect("sent");
+    let returning = recovery::resubmission::returning(unsent, &url);
+    recovery::send_back(&api.aws.sqs(), &url, vec![returning]).await.expect("sent");
     api.only_queued("orders");
 }
 

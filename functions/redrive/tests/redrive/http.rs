@@ -1,5 +1,6 @@
 //! `POST /redrive` and `GET /dead-letters/{queue}`, for platform operators.
 
+use recovery::{Failure, Order, Returning};
 use std::time::Duration;
 
 use kernel::cloud_event::CloudEvent;
@@ -9,7 +10,6 @@ use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::run::Incoming;
 use lambda_http::http::response::Parts;
-use messaging::dead_letters::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
 use testkit::openapi::Description;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
-use messaging::dead_letters::{DeadLetter, Depth, Failure, Order, Returning, send_back};
-use messaging::{DeadLetters, SendError};
+use messaging::SendError;
+use recovery::{DeadLetter, DeadLetters, Depth, Failure, Order, Returning, send_back};
 use testkit::{Aws, Fault, Message};
 
 const HIDDEN_FOR: Duration = Duration::from_mins(2);

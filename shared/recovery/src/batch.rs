@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use kernel::timestamp::Timestamp;
-use messaging::dead_letters::{Failure, Order, Returning};
-use messaging::{DeadLetters, SendError, SqsClient, Visibility, change_visibility};
+use lambda::settings::{BadSetting, Environment};
+use lambda::telemetry::{chain, metric};
+use messaging::{SendError, SqsClient, Visibility, change_visibility};
 use tokio::time::timeout;
 
 use crate::back_off::Share;
-use crate::settings::{BadSetting, Environment};
-use crate::telemetry::{chain, metric};
+use crate::dead_letters::DeadLetters;
+use crate::failure::Failure;
+use crate::returning::{Order, Returning};
 
 /// A queue message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]

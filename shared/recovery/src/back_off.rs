@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// - A hiccup costs a second.
 /// - Within the first half minute no wait is longer than five seconds. An outage of that length is over for everybody ten
-///   seconds after its end: half of a call's time-out ([`crate::aws::IN_THE_BACKGROUND`]), five seconds, and the work.
+///   seconds after its end: half of a call's time-out ([`lambda::aws::IN_THE_BACKGROUND`]), five seconds, and the work.
 /// - Then waits double, so that a longer outage costs few invocations, and the dead letters begin after six minutes or
 ///   seven. Each attempt adds its own time; all together it stays below a quarter of an hour.
 ///

@@ -2,8 +2,10 @@
 //! did not get to, the scheduled redrive finds and sends in the same way, which repeats nothing.
 
 use kernel::command::{Command, Header};
-use messaging::dead_letters::{Failure, Order, Returning};
 use store::parked::ParkedMessage;
+
+use crate::failure::Failure;
+use crate::returning::{Order, Returning};
 
 /// What is sent to the queue of this URL for a message that was resubmitted.
 ///

@@ -1,0 +1,42 @@
+//! Sending a message to a queue that it was in before, or to that queue's dead letters.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use messaging::SendError;
+use messaging::pack::{UNNUMBERED, send_in_order};
+
+use crate::failure::Failure;
+
+/// A message on its way to a queue that it was in before, or to that queue's dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returning {
+    pub body: String,
+    /// In a FIFO queue: its group, and what tells a repeat.
+    pub order: Option<Order>,
+    pub failure: Failure,
+}
+
+/// Its place in a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub group: String,
+    /// Another one than that of the last five minutes, or the queue takes it for a repeat.
+    pub deduplication_id: String,
+}
+
+/// Sends all of them to the queue, in order per group, in as few calls as that and SQS allow. After an error some may
+/// be queued and some not.
+pub async fn send_back(client: &Client, queue_url: &str, messages: Vec<Returning>) -> Result<(), SendError> {
+    let entries = messages.into_iter().map(|message| {
+        let (group, deduplication_id) = message.order.map(|order| (order.group, order.deduplication_id)).unzip();
+        SendMessageBatchRequestEntry::builder()
+            .id(UNNUMBERED)
+            .message_body(message.body)
+            .set_message_group_id(group)
+            .set_message_deduplication_id(deduplication_id)
+            .set_message_attributes(Some(message.failure.attributes()))
+            .build()
+            .expect("all that is required is there")
+    });
+    send_in_order(client, queue_url, entries.collect()).await
+}
