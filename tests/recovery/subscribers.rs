@@ -61,7 +61,7 @@ fn event() -> String {
         }))
         .expect("a stored event"),
     };
-    event.to_cloud_event("https://api.example/schemas").to_json()
+    event.to_cloud_event("https://api.example").to_json()
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,8 +17,6 @@ use crate::webhooks::Webhooks;
 
 /// The table of tenants.
 const REGISTRY_TABLE: &str = "REGISTRY_TABLE";
-/// The API's own address, as clients reach it.
-const PUBLIC_URL: &str = "PUBLIC_URL";
 
 impl Ingest {
     pub fn from_environment(
@@ -29,7 +27,7 @@ impl Ingest {
     ) -> Result<Self, BadSetting> {
         let receipts = ReceiptSecret::from_environment(environment, secrets_manager)?;
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
-        let public_url = environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned();
+        let public_url = environment.public_url()?;
         let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
         Ok(Self {
             callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),

@@ -4,6 +4,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::parking::Reason;
 use kernel::problem::{Fault, Problem};
+use kernel::schema_uri::SchemaUri;
 use lambda::caller::Operator;
 use lambda::http::registry_problem;
 use lambda::request::Parameters;
@@ -66,7 +67,7 @@ impl Desk {
         let schema = event
             .as_ref()
             .and_then(named_version)
-            .and_then(|named| catalog::schema(named.context, named.ty, named.version));
+            .and_then(|named| catalog::schema(named.context, named.name, named.version));
         let (repair, complaints) = self.judged(parked, data.unwrap_or("null")).await;
         let reads = repair.as_ref().map(|schemas| schemas.bundled_accepts(data.unwrap_or("null")));
         let waits = parking.stage() == Stage::Waiting;
@@ -128,8 +129,8 @@ impl Desk {
 
     fn bundled_schema(&self, parked: &ParkedMessage, command: &Command) -> Option<&Schema> {
         let named = named_version(&command.event).filter(|named| named.context == parked.summary.queue)?;
-        catalog::context(named.context)?.command(named.ty)?;
-        self.bundled.of_command(named.ty, Some(named.version)).map(|(_, schema)| schema)
+        catalog::context(named.context)?.command(named.name)?;
+        self.bundled.of_command(named.name, Some(named.version)).map(|(_, schema)| schema)
     }
 }
 
@@ -155,17 +156,7 @@ impl RepairSchemas<'_> {
     }
 }
 
-/// A version of a message type, as an event names it.
-struct Named<'a> {
-    context: &'a str,
-    ty: &'a str,
-    version: u32,
-}
-
-/// What a sealed event's `dataschema` names: `…/{context}/{type}/{version}`, under whatever address the API had then.
-fn named_version(event: &CloudEvent) -> Option<Named<'_>> {
-    let mut path = event.dataschema()?.rsplit('/');
-    let version = path.next()?.parse().ok()?;
-    let ty = path.next().filter(|ty| *ty == event.ty())?;
-    Some(Named { context: path.next()?, ty, version })
+/// What a sealed event's `dataschema` names, if that is a schema of its own type.
+fn named_version(event: &CloudEvent) -> Option<SchemaUri<'_>> {
+    SchemaUri::read(event.dataschema()?).filter(|schema| schema.name == event.ty())
 }

@@ -26,7 +26,7 @@ impl Desk {
     ) -> Result<Self, BadSetting> {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let pairs = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name));
-        let public_url = environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned();
+        let public_url = environment.public_url()?;
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         let (parked, operations) = (environment.text("PARKED_TABLE")?, environment.text("OPERATIONS_TABLE")?);
         Ok(Self {

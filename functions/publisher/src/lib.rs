@@ -48,8 +48,7 @@ impl Publisher {
     }
 
     async fn publish(&self, events: &[RecordedEvent], now: Timestamp) -> Result<(), PublishError> {
-        let schemas = format!("{}/schemas", self.public_url);
-        let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&schemas)).collect();
+        let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
         self.topic.publish(&published).await?;
         record_lag(metric::PUBLISH_LAG, events, now);
         for event in events {

@@ -10,8 +10,6 @@ use crate::{Publisher, Retries};
 
 /// ARN of the topic that events are published to.
 const EVENT_TOPIC: &str = "EVENT_TOPIC";
-/// The API's own address, as clients reach it.
-const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The table that keeps the commits.
 const EVENTS_TABLE: &str = "EVENTS_TABLE";
 
@@ -27,7 +25,7 @@ impl Publisher {
     pub fn from_environment(environment: &Environment, clients: Clients) -> Result<Self, BadSetting> {
         Ok(Self {
             topic: EventTopic::new(clients.sns, environment.text(EVENT_TOPIC)?),
-            public_url: environment.text(PUBLIC_URL)?.trim_end_matches('/').to_owned(),
+            public_url: environment.public_url()?,
             retries: Retries {
                 commits: Streams::new(clients.dynamodb, &environment.text(EVENTS_TABLE)?),
                 positions: StreamPositions::new(clients.streams),

@@ -61,8 +61,7 @@ impl Query {
         if events.is_empty() && from == 0 {
             return Err(nothing_here().into());
         }
-        let schemas = format!("{}/schemas", self.public_url);
-        let events: Vec<_> = events.iter().map(|event| event.to_cloud_event(&schemas)).collect();
+        let events: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
         let mut answer = json(StatusCode::OK, "application/cloudevents-batch+json", batch_to_json(events.iter()));
         if let Some(next) = next {
             let (base, id) = (&self.public_url, &stream.aggregate);

@@ -1,5 +1,6 @@
 //! `GET /schemas/…`: what the `dataschema` of commands and events leads to.
 
+use kernel::schema_uri::SchemaUri;
 use lambda::http::{json, set};
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
@@ -14,8 +15,8 @@ impl Query {
         let mut schemas = Vec::new();
         for context in catalog::CONTEXTS {
             for message in context.messages() {
-                let uri = |number| format!("{}/schemas/{}/{}/{number}", self.public_url, context.name, message.name);
-                schemas.extend(message.versions.iter().map(|version| uri(version.number)));
+                let uri = |version| SchemaUri { context: context.name, name: message.name, version };
+                schemas.extend(message.versions.iter().map(|version| uri(version.number).below(&self.public_url)));
             }
         }
         Ok(json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string()))

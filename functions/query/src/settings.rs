@@ -38,7 +38,7 @@ impl Query {
             operations: Operations::new(dynamodb.clone(), environment.text("OPERATIONS_TABLE")?),
             read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),
             streams: Streams::new(dynamodb, &environment.text("EVENTS_TABLE")?),
-            public_url: environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+            public_url: environment.public_url()?,
         })
     }
 }

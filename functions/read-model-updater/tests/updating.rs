@@ -165,7 +165,7 @@ fn last(id: &str, body: &str) -> Value {
 }
 
 fn body(event: &RecordedEvent) -> String {
-    event.to_cloud_event("https://api.example/schemas").to_json()
+    event.to_cloud_event("https://api.example").to_json()
 }
 
 /// The body of each dead letter, and its error.

@@ -14,7 +14,7 @@ impl SyntheticCheck {
         web: WebClient,
     ) -> Result<Self, BadSetting> {
         Ok(Self {
-            api_url: environment.text("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+            api_url: environment.public_url()?,
             credentials: CredentialsSecret { arn: environment.text("CHECK_SECRET")?, secrets_manager },
             web,
         })

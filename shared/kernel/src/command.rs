@@ -12,6 +12,7 @@ use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use crate::message::raw;
 pub use crate::principal::{Principal, PrincipalKind};
 use crate::receipt::Receipt;
+use crate::schema_uri::SchemaUri;
 
 /// A command as it lies in a queue: the client's CloudEvent with Waybill's extensions, whole.
 #[derive(Debug, Clone)]
@@ -184,9 +185,9 @@ impl Command {
         }
     }
 
-    /// The schema version that `dataschema` ends in: `…/{context}/{type}/{version}`.
+    /// The schema version that `dataschema` names.
     pub fn schema_version(&self) -> Option<u32> {
-        self.event.dataschema()?.rsplit_once('/')?.1.parse().ok()
+        Some(SchemaUri::read(self.event.dataschema()?)?.version)
     }
 
     pub fn envelope(&self) -> Envelope {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::ids::StreamId;
 use crate::principal::Principal;
+use crate::schema_uri::SchemaUri;
 use crate::timestamp::Timestamp;
 
 /// A domain event in a commit: what cannot be told from the stream and the version.
@@ -91,28 +92,28 @@ pub mod extension {
 }
 
 impl RecordedEvent {
-    /// The event as it is published. `schemas` is the base that `dataschema` URIs are made from:
-    /// `{schemas}/{context}/{type}/{version}`.
+    /// The event as it is published, in an installation with this public URL.
     ///
     /// Panics for an event that is not [publishable](Self::check_publishable), which nobody commits.
-    pub fn to_cloud_event(&self, schemas: &str) -> CloudEvent {
-        self.build(schemas).expect("only what can be published is committed")
+    pub fn to_cloud_event(&self, public_url: &str) -> CloudEvent {
+        self.build(public_url).expect("only what can be published is committed")
     }
 
     /// Whether subscribers could ever get it. What cannot be published must not be committed: it would be tried again
     /// and again, and hold up what was committed behind it.
     pub fn check_publishable(&self) -> Result<(), Unpublishable> {
-        let bytes = self.build("https://schemas")?.to_json().len();
+        let bytes = self.build("https://api")?.to_json().len();
         if bytes > MAX_PUBLISHED_BYTES { Err(Unpublishable::TooLarge { bytes }) } else { Ok(()) }
     }
 
-    fn build(&self, schemas: &str) -> Result<CloudEvent, Invalid> {
+    fn build(&self, public_url: &str) -> Result<CloudEvent, Invalid> {
         let StreamId { tenant, context, aggregate } = &self.stream;
         let StoredEvent { ty, schema, data, cause } = &self.event;
+        let schema = SchemaUri { context, name: ty, version: *schema };
         let mut event = CloudEvent::builder(format!("{}/{}", self.stream, self.version), context, ty)
             .subject(aggregate.as_str())
             .time(self.time.to_string())
-            .dataschema(format!("{schemas}/{context}/{ty}/{schema}"))
+            .dataschema(schema.below(public_url))
             .datacontenttype("application/json")
             .extension(extension::TENANT, tenant.as_str())
             .extension(extension::CORRELATION, cause.correlation.as_str())
@@ -150,7 +151,7 @@ impl RecordedEvent {
             time: Timestamp::parse(event.time()?)?,
             event: StoredEvent {
                 ty: event.ty().to_owned(),
-                schema: event.dataschema()?.rsplit_once('/')?.1.parse().ok()?,
+                schema: SchemaUri::read(event.dataschema()?)?.version,
                 data: RawValue::from_string(event.json()?.to_owned()).ok()?,
                 cause: Cause {
                     operation: text(extension::CAUSATION)?,
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn an_event_reads_back_from_what_was_published() {
         let recorded = recorded(cause());
-        let published = recorded.to_cloud_event("https://api.example/schemas");
+        let published = recorded.to_cloud_event("https://api.example");
         assert_eq!(published.id(), "acme/orders/O-1/7");
         assert_eq!(published.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
         let parsed = CloudEvent::from_json(published.to_json().as_bytes()).expect("a CloudEvent");
@@ -216,14 +217,13 @@ mod tests {
 
     #[test]
     fn a_published_event_says_who_sent_its_command_and_who_repaired_it() {
-        let published = recorded(cause()).to_cloud_event("https://api.example/schemas");
+        let published = recorded(cause()).to_cloud_event("https://api.example");
         let text = |name| published.extension(name).map(ToString::to_string);
         assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("1d2d88f8"), Some("user")));
         assert_eq!(published.extension("commandrevision"), Some(&Value::Integer(2)));
         assert_eq!(text("repairedby").as_deref(), Some("client:desk"));
 
-        let resubmitted =
-            recorded(Cause { repaired_by: None, ..cause() }).to_cloud_event("https://api.example/schemas");
+        let resubmitted = recorded(Cause { repaired_by: None, ..cause() }).to_cloud_event("https://api.example");
         assert_eq!(resubmitted.extension("commandrevision"), Some(&Value::Integer(2)));
         assert_eq!(resubmitted.extension("repairedby"), None, "it ran as it was sent");
     }
@@ -236,7 +236,7 @@ mod tests {
             Cause { traceparent: None, tracestate: None, principal: None, revision: 0, repaired_by: None, ..cause() };
         assert_eq!(stored.cause, old);
         assert_eq!(serde_json::to_string(&stored).expect("JSON"), before, "nothing is added");
-        let published = recorded(old.clone()).to_cloud_event("https://api.example/schemas");
+        let published = recorded(old.clone()).to_cloud_event("https://api.example");
         for name in ["authid", "authtype", "commandrevision", "repairedby"] {
             assert_eq!(published.extension(name), None, "{name}");
         }

@@ -18,6 +18,7 @@ pub mod principal;
 pub mod problem;
 pub mod projection;
 pub mod receipt;
+pub mod schema_uri;
 pub mod text;
 pub mod timestamp;
 

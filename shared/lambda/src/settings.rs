@@ -54,6 +54,11 @@ impl Environment {
         self.text(name)?.parse().map_err(|error: T::Err| invalid(name, error))
     }
 
+    /// `PUBLIC_URL`: the API's address for callers, without a slash at its end.
+    pub fn public_url(&self) -> Result<String, BadSetting> {
+        Ok(self.text("PUBLIC_URL")?.trim_end_matches('/').to_owned())
+    }
+
     /// How long the record of a final outcome is kept: for `OPERATION_RETENTION_DAYS`, in which a repeat is known as one,
     /// and then for as long as a repeat of the last day can be on its way.
     ///

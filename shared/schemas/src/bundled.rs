@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use kernel::context::Context;
+use kernel::schema_uri::SchemaUri;
 use serde_json::Value;
 
 use crate::Schema;
@@ -44,17 +45,16 @@ impl Bundled {
         Some((version, versions.by_version.get(&version)?))
     }
 
-    /// What `dataschema` names a version of a command's schema by: `{public URL}/schemas/{context}/{type}/{version}`.
+    /// What `dataschema` names a version of a command's schema by.
     pub fn uri(&self, context: &Context, command: &str, version: u32) -> String {
-        format!("{}/schemas/{}/{command}/{version}", self.public_url, context.name)
+        SchemaUri { context: context.name, name: command, version }.below(&self.public_url)
     }
 
     /// The version that `uri` names of a command's schema, whether there is such a one or not; `None` if it names no
     /// schema of this command's here.
     pub fn version_in(&self, uri: &str, context: &Context, command: &str) -> Option<u32> {
-        let path = uri.strip_prefix(&self.public_url)?.strip_prefix("/schemas/")?;
-        let version = path.strip_prefix(context.name)?.strip_prefix('/')?.strip_prefix(command)?.strip_prefix('/')?;
-        version.parse().ok()
+        let named = SchemaUri::read(uri)?;
+        (self.uri(context, command, named.version) == uri).then_some(named.version)
     }
 }
 

@@ -271,7 +271,7 @@ impl Bench {
         let stored: Value = serde_json::from_str(&text(&commit["events"])).expect("events");
         let recorded = serde_json::from_value::<Commit>(commit.clone()).expect("a commit").events().expect("events");
         let [event] = &recorded[..] else { panic!("one event, not {recorded:#?}") };
-        (stored[0].clone(), event.to_cloud_event("https://api.example/schemas"))
+        (stored[0].clone(), event.to_cloud_event("https://api.example"))
     }
 
     /// The operation of each event of the aggregate, in order.

@@ -426,7 +426,7 @@ fn domain_event(stream: &str, time: Timestamp) -> String {
     let event = StoredEvent { ty: "OrderCancelled".to_owned(), schema: 1, data, cause };
     let stream = StreamId::parse(stream).expect("a stream");
     let recorded = RecordedEvent { stream, version: 2, time, event };
-    recorded.to_cloud_event(&format!("{PUBLIC_URL}/schemas")).to_json()
+    recorded.to_cloud_event(PUBLIC_URL).to_json()
 }
 
 /// So many seconds after the start of some day.

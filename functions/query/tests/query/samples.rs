@@ -79,7 +79,7 @@ async fn the_recorded_updates_are_what_that_stream_batch_becomes() {
         serde_json::from_value(api.aws.stream_event(TABLES.events)).expect("a stream's event");
     let commits = stream.records.into_iter().map(|record| Commit::from_stream_image(record.change.new_image));
     let events = commits.flat_map(|commit| commit.expect("a commit").events().expect("events"));
-    let published: Vec<_> = events.map(|event| event.to_cloud_event("https://api.example/schemas").to_json()).collect();
+    let published: Vec<_> = events.map(|event| event.to_cloud_event("https://api.example").to_json()).collect();
 
     let queue = Aws::queue_url("updates");
     for body in &published {
