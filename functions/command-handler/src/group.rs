@@ -63,7 +63,7 @@ impl Group {
             };
             let batch = self.decide(handler, &base, clock).await;
             if batch.outcomes.is_empty() {
-                return; // said where it was found out
+                return; // already logged in `decide`
             }
             match handler.events.commit(batch.commit, clock.now()).await {
                 Ok(head) => {

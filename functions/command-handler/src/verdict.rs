@@ -58,7 +58,7 @@ impl Fault {
         Self { reason, error }
     }
 
-    /// Whether deciding on another state could do without it. A hang could too, but is too dear to be tried again.
+    /// Whether another state might decide without this fault. So might a hang, but trying a hang again costs too much.
     pub fn is_of_its_state(&self) -> bool {
         matches!(self.reason, Reason::TooLarge | Reason::Panicked)
     }

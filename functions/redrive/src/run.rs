@@ -47,7 +47,7 @@ pub(crate) struct Run<'a> {
     found: u64,
     /// Dead letters received so far.
     received: u64,
-    /// Looked at and left; they are given back at the end, for given back at once they would be received again.
+    /// Letters looked at and left. They are returned at the end of the run; sooner, this run would receive them again.
     held: Vec<DeadLetter>,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
                 break;
             }
             up = letters.iter().any(|letter| letter.handled_since);
-            // No operation would tell of what is no command, so it is no canary, and waits for none.
+            // Only commands have operations to watch, so other messages are no canaries and wait for none.
             let (letters, strangers): (Vec<_>, Vec<_>) =
                 self.clear(letters).await?.into_iter().partition(|letter| letter.command.is_some());
             self.deal_with(strangers).await?;

@@ -113,8 +113,7 @@ impl Triage<'_> {
         for (command, dead) in letters {
             let record = command.as_ref().and_then(|command| records.get(&key(command)));
             let sent = record.and_then(|record| record.attempt).unwrap_or_default();
-            // If what was sent is back, or was seen to be, it was sent as often as its record says; else it may be on its
-            // way still.
+            // The record's attempt counts once its copy has come back. Until then the copy may still be in the queue.
             let failed_again = command.as_ref().and_then(|command| returned.get(&(key(command), sent))).copied();
             let failed_again = failed_again.or(record.and_then(|record| record.failed_at));
             let attempts = if failed_again.is_some() { dead.failure.attempts.max(sent) } else { dead.failure.attempts };

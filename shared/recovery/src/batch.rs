@@ -224,7 +224,7 @@ mod tests {
         GivingBack::from_environment(&environment, aws.sqs()).expect("settings that do")
     }
 
-    /// The names of what is given back of these, each of which failed as `error of` its name.
+    /// The names of the messages given back; each of these fails with `error of <name>`.
     async fn answer(aws: &Aws, failed: &[Received]) -> Vec<String> {
         let with_error = |message: &Received| (message.clone(), format!("error of {}", message.body));
         let answer = giving_back(aws).answer(failed.iter().map(with_error).collect(), now()).await;

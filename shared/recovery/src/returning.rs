@@ -20,7 +20,7 @@ pub struct Returning {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub group: String,
-    /// Another one than that of the last five minutes, or the queue takes it for a repeat.
+    /// Must differ from ids used in the last five minutes, or SQS drops the message as a duplicate.
     pub deduplication_id: String,
 }
 

@@ -54,7 +54,7 @@ pub struct CommitBuilder {
     actions: Vec<(Slot, TransactWriteItem)>,
     bytes: usize,
     entries: usize,
-    /// Keys of the operations and guards in it, of which none looks like another.
+    /// Keys already used: DynamoDB allows each item once per transaction.
     touched: HashSet<String>,
 }
 
