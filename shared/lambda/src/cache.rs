@@ -56,7 +56,7 @@ struct Entry<V> {
     refreshing_since: Option<Instant>,
 }
 
-/// What is so many times older than fresh is not served before an attempt to refresh it: an environment that was frozen
+/// An entry this many times older than fresh is refreshed before it is served: an environment that was frozen
 /// for hours must not begin with what held hours ago.
 const TOO_OLD: u32 = 5;
 

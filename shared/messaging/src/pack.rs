@@ -108,7 +108,7 @@ async fn send_batch(
     Ok(())
 }
 
-/// A pause before the `nth` retry (from 0): exponential, with full jitter.
+/// A pause before the `nth` retry (from 0): exponential, with equal jitter: half of it is drawn.
 pub(crate) async fn back_off(nth: u32) {
     let most = 50 << nth.min(6);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;

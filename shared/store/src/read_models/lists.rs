@@ -76,7 +76,7 @@ impl ReadModels {
                 });
                 let shards: Vec<_> = shards.collect();
                 let pages = try_join_all(shards.iter().map(|shard| self.index(shard, before, limit))).await?;
-                // What is known of all shards ends where the one that was read the least far ends.
+                // Beyond the last row of the shortest page, other shards may still have rows.
                 let known = pages.iter().filter_map(|page| page.next.clone()).max();
                 let mut rows: Vec<Row> = pages.into_iter().flat_map(|page| page.rows).collect();
                 rows.retain(|row| known.as_ref().is_none_or(|known| row.list_sort >= *known));
