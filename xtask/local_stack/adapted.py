@@ -17,7 +17,8 @@ BATCHES = {
 }
 
 # In place of parameters, which are texts here, and a source takes a number.
-CONCURRENCY = {"HandlerConcurrency": 2, "UpdaterConcurrency": 4}
+CONCURRENCY = {"UpdaterConcurrency": 4}
+OTHERS_CONCURRENCY = 2
 
 # How much shorter timeouts and the times are for which messages stay hidden.
 SHORTER = 6
@@ -40,7 +41,7 @@ def adapted(template):
             node["Action"] = with_batches(node["Action"])
         if "MaximumConcurrency" in node:
             limit = node["MaximumConcurrency"]
-            node["MaximumConcurrency"] = CONCURRENCY[limit["Ref"]] if isinstance(limit, dict) else limit
+            node["MaximumConcurrency"] = CONCURRENCY.get(limit["Ref"], OTHERS_CONCURRENCY) if isinstance(limit, dict) else limit
         if node.get("Type") == "AWS::SQS::Queue" and "VisibilityTimeout" in properties:
             properties["VisibilityTimeout"] //= SHORTER
         if node.get("Type") == "AWS::Serverless::Function" and "Events" in properties:
