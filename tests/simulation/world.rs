@@ -105,7 +105,7 @@ pub fn dead_updates() -> String {
 }
 
 pub fn undelivered() -> String {
-    Aws::queue_url("subscription-dead-letters")
+    Aws::queue_url("read-model-undelivered")
 }
 
 pub fn retries() -> String {

@@ -1,7 +1,7 @@
 """Deploys template.yaml on the local stack, with functions that are built already.
 
 What `sam build` and `sam deploy` do for AWS, cut down to what a server on this machine needs: each
-function's folder goes to S3 as a zip, the template names the zips, CloudFormation makes the stack.
+function's folder goes to S3 as a zip, the template, adapted, names the zips, CloudFormation makes the stack.
 """
 
 import argparse
@@ -12,8 +12,9 @@ import sys
 import zipfile
 
 import boto3
-import yaml
 from botocore.exceptions import WaiterError
+
+from adapted import adapted, loaded, nodes
 
 BUCKET = "artifacts"
 
@@ -30,7 +31,7 @@ def main():
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
 
-    template = yaml.load(given.template.read_text(), Loader=CloudFormationLoader)
+    template = adapted(loaded(given.template))
     for binary, function in functions_of(template):
         key = f"{binary}.zip"
         s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(given.functions / binary / "bootstrap"))
@@ -49,33 +50,11 @@ def main():
     )
 
 
-class CloudFormationLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms (`!Sub`, `!Ref`, …), read as their long forms."""
-
-    def long_form(self, suffix, node):
-        if isinstance(node, yaml.ScalarNode):
-            value = self.construct_scalar(node)
-            if suffix == "GetAtt":
-                value = value.split(".", 1)
-        elif isinstance(node, yaml.SequenceNode):
-            value = self.construct_sequence(node, deep=True)
-        else:
-            value = self.construct_mapping(node, deep=True)
-        return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-CloudFormationLoader.add_multi_constructor("!", CloudFormationLoader.long_form)
-
-
-def functions_of(node):
-    """Every function with its binary's name, those inside an Fn::ForEach included."""
-    if isinstance(node, dict):
+def functions_of(template):
+    """Every function with its binary's name."""
+    for node in nodes(template):
         if node.get("Type") == "AWS::Serverless::Function":
             yield node["Metadata"]["BuildProperties"]["Binary"], node
-        node = list(node.values())
-    if isinstance(node, list):
-        for member in node:
-            yield from functions_of(member)
 
 
 def zipped(bootstrap):

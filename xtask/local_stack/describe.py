@@ -72,7 +72,7 @@ def description(given, endpoint, outputs, receipt_key):
         "queues": {
             "read_model_updates": outputs["ReadModelUpdatesQueue"],
             "read_model_dead_letters": outputs["ReadModelDeadLettersQueue"],
-            "subscription_dead_letters": outputs["SubscriptionDeadLettersQueue"],
+            "read_model_undelivered": outputs["ReadModelUndeliveredQueue"],
             "publisher_retries": outputs["PublisherRetriesQueue"],
             "publisher_dead_letters": outputs["PublisherDeadLettersQueue"],
         },

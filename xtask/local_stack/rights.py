@@ -12,16 +12,13 @@ import sys
 import boto3
 import parliament
 
+from adapted import BATCHES
+
 # A log group's resource ends in a star, which stands for its streams.
 LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 
-# Rights that the local stack asks for and AWS does not have: there, the right to one covers a batch.
-ONLY_LOCAL = {
-    "sns:PublishBatch",
-    "sqs:ChangeMessageVisibilityBatch",
-    "sqs:DeleteMessageBatch",
-    "sqs:SendMessageBatch",
-}
+# Rights that the local stack asks for and AWS does not have.
+ONLY_LOCAL = set(BATCHES.values())
 
 # parliament knows this right for all streams only. Lambda asks for it on the one stream that it is to read.
 ON_ONE_STREAM = {"dynamodb:ListStreams"}

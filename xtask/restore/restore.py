@@ -164,7 +164,7 @@ def refuse_while_running(stack):
 def empty_read_models(stack, _given):
     refuse_while_running(stack)
     # Events that are in no table any more may be among them. All others are published again.
-    for queue in ("ReadModelUpdatesQueue", "ReadModelDeadLettersQueue", "SubscriptionDeadLettersQueue"):
+    for queue in ("ReadModelUpdatesQueue", "ReadModelDeadLettersQueue", "ReadModelUndeliveredQueue"):
         stack.sqs.purge_queue(QueueUrl=stack.outputs[queue])
     table = stack.tables["read-models"]
     names = stack.key_names(table)

@@ -11,6 +11,7 @@ import tempfile
 
 from translated import Stack, listed, translated
 
+# So many must fit.
 CONTEXTS = 20
 # The longest names that docs/contexts.md allows for this length of a context's name.
 CONTEXT_LENGTH = 17
@@ -43,6 +44,9 @@ NAMES = {
     "AWS::IAM::Policy": ("PolicyName", 128),
 }
 
+# What docs/contexts.md tells with as many contexts as fit.
+TOLD = ["resources, template.yaml", "bytes of environment, function", "characters of inline policies, role"]
+
 
 class Limits:
     """What was measured against what is allowed, the fullest of each kind."""
@@ -53,6 +57,10 @@ class Limits:
     def measure(self, limit: str, what: str, used: int, most: int):
         if limit not in self.fullest or used / most > self.fullest[limit][1] / self.fullest[limit][2]:
             self.fullest[limit] = (what, used, most)
+
+    def figure(self, limit: str) -> str:
+        _, used, most = self.fullest[limit]
+        return f"{used:,} of {most:,}"
 
     def exceeded(self) -> list[str]:
         return [limit for limit, (_, used, most) in self.fullest.items() if used > most]
@@ -75,11 +83,13 @@ def main():
         sys.exit(f"exceeded with {CONTEXTS} contexts: {', '.join(exceeded)}")
 
     fit = CONTEXTS
-    while not (next_exceeded := measured(given.templates, fit + 1).exceeded()):
-        fit += 1
-    print(f"{fit} contexts fit; one more exceeds: {', '.join(next_exceeded)}")
-    if f"{fit} contexts" not in (given.templates / "docs/contexts.md").read_text():
-        sys.exit(f"docs/contexts.md does not say that {fit} contexts fit")
+    while not (more := measured(given.templates, fit + 1)).exceeded():
+        fit, limits = fit + 1, more
+    print(f"{fit} contexts fit; one more exceeds: {', '.join(more.exceeded())}")
+    page = (given.templates / "docs/contexts.md").read_text()
+    said = [f"**{fit} contexts** fit"] + [limits.figure(limit) for limit in TOLD]
+    if unsaid := [text for text in said if text not in page]:
+        sys.exit(f"docs/contexts.md does not say: {', '.join(unsaid)}")
 
 
 def measured(templates: pathlib.Path, contexts: int) -> Limits:

@@ -77,6 +77,8 @@ class Stack:
     def resolve(self, node):
         if isinstance(node, list):
             return [value for value in map(self.resolve, node) if value is not None]
+        if isinstance(node, str):
+            return self.substituted(node) if self.left_open(node) else node
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
@@ -85,6 +87,11 @@ class Stack:
                 return self.function(name.removeprefix("Fn::"), argument)
         filled = {name: self.resolve(value) for name, value in node.items()}
         return {name: value for name, value in filled.items() if value is not None}
+
+    def left_open(self, text: str) -> bool:
+        """Whether an Fn::Sub was here. The language extensions make a text of it, with resources' names left open."""
+        names = {name.split(".")[0] for name in re.findall(r"\$\{([^!}][^}]*)\}", text)}
+        return bool(names) and names <= self.present.keys() | self.values.keys()
 
     def function(self, name: str, argument):
         match name:

@@ -77,7 +77,7 @@ impl LocalStack {
         let public_url = format!("PublicUrl={}/_aws/execute-api/{API_ID}", self.endpoint);
         // Cognito's own host on AWS; here, the server's.
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
-        let others = ["Stage=local", "Architecture=x86_64", "RedriveMinutes=1"].map(str::to_owned);
+        let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1"].map(str::to_owned);
         others.into_iter().chain([public_url, sign_in_url]).collect()
     }
 

@@ -46,6 +46,7 @@ pub fn deployed(workspace: &Workspace, functions: &Path) -> Result<LocalStack> {
         step("sam build", || project.build(&parameters))?;
         print!("{}", step("sam package", || project.package(&stack.endpoint))?);
         step("sam deploy, for the first time", || {
+            project.adapt()?;
             let changes = project.deploy(stack, &parameters)?;
             ensure!(!changes.is_empty(), "nothing was deployed");
             Ok(())
@@ -71,6 +72,7 @@ pub fn deployed(workspace: &Workspace, functions: &Path) -> Result<LocalStack> {
         step("sam deploy, with one context more", || {
             project.add_context(ANOTHER_CONTEXT)?;
             project.build(&parameters)?;
+            project.adapt()?;
             let changes = project.deploy(stack, &parameters)?;
             let queue = format!("{ANOTHER_CONTEXT}Commands");
             ensure!(changes.iter().any(|line| line.contains(&queue)), "{queue} is missing:\n{}", changes.join("\n"));
@@ -107,7 +109,7 @@ impl Project {
         }
         // SAM looks for it beside a function's code.
         fs::write(folder.join("Cargo.toml"), "")?;
-        Ok(Self { sam, scripts: workspace.root.join("xtask/sam"), folder, functions: functions.to_owned() })
+        Ok(Self { sam, scripts: workspace.root.join("xtask"), folder, functions: functions.to_owned() })
     }
 
     /// One bounded context more, without a handler that knows it.
@@ -129,6 +131,13 @@ impl Project {
     fn build(&self, parameters: &[String]) -> Result<()> {
         let mut build = self.command("build");
         processes::keep(with_parameters(&mut build, parameters)).map(drop)
+    }
+
+    /// Makes what was built fit for the local stack.
+    fn adapt(&self) -> Result<()> {
+        let mut adapt = self.sam.command("python");
+        in_local_aws(&mut adapt).arg(self.scripts.join("local_stack/adapted.py"));
+        processes::keep(adapt.arg(self.folder.join(".aws-sam/build/template.yaml"))).map(drop)
     }
 
     /// Puts all code into the local AWS's S3, and checks that what CloudFormation gets then can be deployed: with the
@@ -157,7 +166,7 @@ impl Project {
         ] {
             let mut check = self.sam.command("python");
             in_local_aws(&mut check)
-                .arg(self.scripts.join("packaged.py"))
+                .arg(self.scripts.join("sam/packaged.py"))
                 .arg("--template")
                 .arg(&packaged)
                 .args(settings)

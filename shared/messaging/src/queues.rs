@@ -15,14 +15,10 @@ pub struct QueuePair {
     pub dead_letters_url: String,
 }
 
-/// Queues of other messages than commands: name, queue, dead letters.
-///
-/// What SNS could not hand to a subscriber goes where it should have gone.
-const OTHERS: [(&str, &str, &str); 3] = [
-    ("publisher", "publisher-retries", "publisher-dead-letters"),
-    ("read_model_subscription", "read-model-updates", "subscription-dead-letters"),
-    ("read_model_updater", "read-model-updates", "read-model-dead-letters"),
-];
+/// Who gets domain events from the topic. A subscriber called `read-model` takes them from the queue `read-model-updates`.
+/// What it failed on is in `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in
+/// `read-model-undelivered`, known as `read_model_subscription`. Both go back to the queue of this subscriber.
+const SUBSCRIBERS: [&str; 1] = ["read-model"];
 
 impl Queues {
     /// The environment variable that holds the prefix.
@@ -38,21 +34,25 @@ impl Queues {
         self.url(&format!("{context}-commands.fifo"))
     }
 
-    /// Every queue that has dead letters, by name: those of the contexts and the others.
+    /// Every queue that has dead letters, by name: those of the contexts, the publisher and the subscribers.
     pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {
-        let of_context = |context: &str| QueuePair {
-            name: context.to_owned(),
-            queue_url: self.commands(context),
-            dead_letters_url: self.url(&format!("{context}-dead-letters.fifo")),
-        };
-        let other = |(name, queue, dead_letters): (&str, &str, &str)| QueuePair {
-            name: name.to_owned(),
-            queue_url: self.url(queue),
-            dead_letters_url: self.url(dead_letters),
-        };
-        let mut pairs: Vec<_> = contexts.into_iter().map(of_context).chain(OTHERS.map(other)).collect();
+        let of_context =
+            |context| self.pair(context, &format!("{context}-commands.fifo"), &format!("{context}-dead-letters.fifo"));
+        let mut pairs: Vec<_> = contexts.into_iter().map(of_context).collect();
+        pairs.push(self.pair("publisher", "publisher-retries", "publisher-dead-letters"));
+        pairs.extend(SUBSCRIBERS.iter().flat_map(|subscriber| self.of_subscriber(subscriber)));
         pairs.sort_by(|one, other| one.name.cmp(&other.name));
         pairs
+    }
+
+    fn of_subscriber(&self, subscriber: &str) -> [QueuePair; 2] {
+        let (name, queue) = (subscriber.replace('-', "_"), format!("{subscriber}-updates"));
+        [("updater", "dead-letters"), ("subscription", "undelivered")]
+            .map(|(failed, kept)| self.pair(&format!("{name}_{failed}"), &queue, &format!("{subscriber}-{kept}")))
+    }
+
+    fn pair(&self, name: &str, queue: &str, dead_letters: &str) -> QueuePair {
+        QueuePair { name: name.to_owned(), queue_url: self.url(queue), dead_letters_url: self.url(dead_letters) }
     }
 
     fn url(&self, name: &str) -> String {
@@ -72,6 +72,8 @@ mod tests {
         let names: Vec<_> = pairs.iter().map(|pair| pair.name.as_str()).collect();
         assert_eq!(names, ["orders", "publisher", "read_model_subscription", "read_model_updater"]);
         assert_eq!(pairs[0].dead_letters_url, "https://sqs.example/1/shop-orders-dead-letters.fifo");
+        assert_eq!(pairs[2].dead_letters_url, "https://sqs.example/1/shop-read-model-undelivered");
+        assert_eq!(pairs[3].dead_letters_url, "https://sqs.example/1/shop-read-model-dead-letters");
         assert_eq!(pairs[2].queue_url, pairs[3].queue_url, "both are handed to the updater");
     }
 }

@@ -25,7 +25,7 @@ static WHOLE: LazyLock<Value> = LazyLock::new(|| template_json(include_str!("../
 pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| tables(&WHOLE));
 
 /// All values that `template.yaml` gives this key, wherever it stands. Of an intrinsic function, its arguments:
-/// `!If [IsLocal, 30, 180]` is that list.
+/// `!If [IsProduction, 90, 14]` is that list.
 pub fn template_values(key: &str) -> Vec<Value> {
     let mut values = Vec::new();
     let mut open = vec![&*WHOLE];

@@ -294,7 +294,7 @@ fn the_scopes_are_those_that_the_template_asks_for() {
     let scheme = &Description::read().0["components"]["securitySchemes"]["accessToken"];
     let scopes = keys(&scheme["flows"]["clientCredentials"]["scopes"]);
     assert_eq!(scopes, BTreeSet::from(["waybill/operate", "waybill/read", "waybill/submit"]));
-    assert!(template.contains("AuthorizationScopes: [waybill/submit]"));
-    assert!(template.contains("AuthorizationScopes: [waybill/operate]"));
-    assert!(template.contains("AuthorizationScopes: [waybill/read, waybill/submit, waybill/operate]"));
+    assert!(template.contains("Scopes: [waybill/submit]"));
+    assert!(template.contains("Scopes: [waybill/operate]"));
+    assert!(template.contains("Scopes: [waybill/read, waybill/submit, waybill/operate]"));
 }

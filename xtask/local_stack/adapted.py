@@ -1,0 +1,90 @@
+"""template.yaml as the local stack needs it: what it lacks is left out, what it asks for besides is added, and waits are
+shorter, so that no test is held up. As a script: changes a template that `sam build` has written.
+"""
+
+import argparse
+import json
+import pathlib
+
+import yaml
+
+# Here, a batch is a right of its own. On AWS, the right to one covers it.
+BATCHES = {
+    "sns:Publish": "sns:PublishBatch",
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+    "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+}
+
+# In place of parameters, which are texts here, and a source takes a number.
+CONCURRENCY = {"UpdaterConcurrency": 4}
+OTHERS_CONCURRENCY = 2
+
+# How much shorter timeouts and the times are for which messages stay hidden.
+SHORTER = 6
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("template", type=pathlib.Path)
+    file = options.parse_args().template
+    file.write_text(json.dumps(adapted(loaded(file)), indent=2))
+
+
+def adapted(template):
+    """The template, changed."""
+    # There are no metrics to watch.
+    del template["Resources"]["Observability"]
+    for node in nodes(template["Resources"]):
+        properties = node.get("Properties", {})
+        if "Effect" in node and "Action" in node:
+            node["Action"] = with_batches(node["Action"])
+        if "MaximumConcurrency" in node:
+            limit = node["MaximumConcurrency"]
+            node["MaximumConcurrency"] = CONCURRENCY.get(limit["Ref"], OTHERS_CONCURRENCY) if isinstance(limit, dict) else limit
+        if node.get("Type") == "AWS::SQS::Queue" and "VisibilityTimeout" in properties:
+            properties["VisibilityTimeout"] //= SHORTER
+        if node.get("Type") == "AWS::Serverless::Function" and "Events" in properties:
+            properties["Timeout"] //= SHORTER
+    return template
+
+
+def with_batches(action):
+    actions = action if isinstance(action, list) else [action]
+    return actions + [BATCHES[one] for one in actions if one in BATCHES]
+
+
+def nodes(node):
+    """Every mapping in it, those inside an Fn::ForEach included."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for member in node:
+            yield from nodes(member)
+
+
+def loaded(file):
+    return yaml.load(file.read_text(), Loader=CloudFormationLoader)
+
+
+class CloudFormationLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms (`!Sub`, `!Ref`, …), read as their long forms."""
+
+    def long_form(self, suffix, node):
+        if isinstance(node, yaml.ScalarNode):
+            value = self.construct_scalar(node)
+            if suffix == "GetAtt":
+                value = value.split(".", 1)
+        elif isinstance(node, yaml.SequenceNode):
+            value = self.construct_sequence(node, deep=True)
+        else:
+            value = self.construct_mapping(node, deep=True)
+        return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+CloudFormationLoader.add_multi_constructor("!", CloudFormationLoader.long_form)
+
+
+if __name__ == "__main__":
+    main()
