@@ -8,14 +8,15 @@ use kernel::context::Aggregate;
 use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::parking::Reason;
+use lambda::clock::Clock;
 use lambda::telemetry::{chain, chain_in_full, metric};
 use recovery::batch::Received;
 use store::operations::{OperationRecord, expires_too_soon};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
+use crate::CommandHandler;
 use crate::delivery::Delivery;
 use crate::verdict::{Fault, Settled, Verdict, decide};
-use crate::{Clock, CommandHandler};
 
 /// How often a group starts over because others are at the same stream. Then the queue brings it back later.
 const MOST_CONFLICTS: u32 = 8;

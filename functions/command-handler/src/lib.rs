@@ -22,6 +22,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
+use lambda::clock::Clock;
 use recovery::batch::{GivingBack, OUT_OF_TIME, Received};
 use store::EventStore;
 use store::parked::Parked;
@@ -46,7 +47,7 @@ impl CommandHandler {
     /// Handles one batch of a FIFO queue. What is named in the answer goes back to the queue: whatever could not be
     /// finished by `finish_by` or failed for a passing reason, and all that came after it in its group.
     pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
-        let clock = Clock { now, started: Instant::now() };
+        let clock = Clock::start(now);
         let mut strangers = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         for message in event.records {
@@ -71,18 +72,5 @@ impl CommandHandler {
         let (groups, strangers) = futures_util::future::join(groups, join_all(strangers)).await;
         let failed = groups.into_iter().flatten().chain(strangers.into_iter().flatten()).collect();
         self.giving_back.answer(failed, clock.now()).await
-    }
-}
-
-/// Wall-clock time as of the invocation's start, moved on by the runtime's own clock.
-#[derive(Clone, Copy)]
-struct Clock {
-    now: Timestamp,
-    started: Instant,
-}
-
-impl Clock {
-    fn now(self) -> Timestamp {
-        self.now.plus(self.started.elapsed())
     }
 }

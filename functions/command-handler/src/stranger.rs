@@ -6,6 +6,7 @@ use kernel::operation::Status;
 use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
+use lambda::clock::Clock;
 use lambda::telemetry::{chain, chain_in_full, metric};
 use recovery::batch::{OUT_OF_TIME, Received};
 use recovery::summary::{self, Cause};
@@ -15,7 +16,7 @@ use store::parked::{ParkedMessage, Parking};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::display;
 
-use crate::{Clock, CommandHandler};
+use crate::CommandHandler;
 
 /// A queue message that cannot be handled, and why.
 pub(crate) struct Stranger {

@@ -12,6 +12,7 @@ use kernel::command::Command;
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
+use lambda::clock::Clock;
 use lambda::telemetry::chain;
 use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
@@ -39,7 +40,7 @@ pub(crate) struct Run<'a> {
     route: &'a Route,
     triage: Triage<'a>,
     dry: bool,
-    started: Instant,
+    clock: Clock,
     finish_by: Instant,
     tally: Tally,
     canary: Option<Canary>,
@@ -59,7 +60,7 @@ impl<'a> Run<'a> {
             route,
             triage: Triage { route, operations, pace: *pace, now, by_hand: request.by_hand },
             dry: request.dry_run,
-            started: Instant::now(),
+            clock: Clock::start(now),
             finish_by,
             tally: Tally::new(&route.name, now),
             canary: None,
@@ -308,7 +309,7 @@ impl<'a> Run<'a> {
         self.delete(&open).await?;
         // Slow enough for the queue's consumers.
         let so_far = u32::try_from(self.tally.redriven()).unwrap_or(u32::MAX);
-        let due_at = self.started + Duration::from_secs(1) * so_far / self.redrive.pace.rate.max(1);
+        let due_at = self.clock.started + Duration::from_secs(1) * so_far / self.redrive.pace.rate.max(1);
         sleep_until(due_at.min(self.finish_by - RESERVE)).await;
         Ok(())
     }
@@ -359,7 +360,7 @@ impl<'a> Run<'a> {
     }
 
     fn now(&self) -> Timestamp {
-        self.triage.now.plus(self.started.elapsed())
+        self.clock.now()
     }
 }
 

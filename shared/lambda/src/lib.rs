@@ -5,6 +5,7 @@ pub mod aws;
 pub mod cache;
 pub mod caller;
 pub mod claims;
+pub mod clock;
 pub mod content;
 pub mod gateway;
 pub mod http;
