@@ -6,7 +6,7 @@
 //!
 //! **Handler** (`functions/command-handler/src/group.rs`). Receives, loads the stream, decides, sends one transaction,
 //! answers. Refused, it drops what is at fault and begins again; failed, it gives the rest back, and what has failed
-//! for the last time it sends to the dead letters itself before it answers (`shared/lambda/src/batch.rs`).
+//! for the last time it sends to the dead letters itself before it answers (`shared/recovery/src/batch.rs`).
 //!
 //! **Transaction** (`shared/store/src/commit.rs`). The commit, on condition that its number is free, and each command's
 //! operation record, on condition that the command is [open](Protocol::is_open): all or nothing.

@@ -27,7 +27,7 @@ impl Stream {
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 }
 
-/// A command in a queue: `kernel::command`, and what SQS and `messaging::dead_letters` know of a message.
+/// A command in a queue: `kernel::command`, and what SQS and `recovery` know of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Message {
     pub command: Command,
