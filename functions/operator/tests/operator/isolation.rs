@@ -144,3 +144,19 @@ async fn an_operator_whose_entry_cannot_be_read_any_more_sees_nothing() {
     api.aws.register(&json!({ "registry_key": "operator#client:desk", "entry": "operator", "tenant": "demo" }));
     assert_eq!(seen(&api, &client("desk")).await, [demo.as_str()]);
 }
+
+#[tokio::test]
+async fn a_tenant_reads_why_its_command_failed_and_not_what_broke_in_the_platform() {
+    let told = "the platform could not carry it out; its operators see the error";
+    let of_the_command = ["unreadable", "not-a-command", "panicked", "hung", "too-large", "unpublishable"];
+    let of_the_platform = ["refused-by-store", "attempts-used-up", "too-old", "struck-by-lightning"];
+    let api = Api::new();
+    for (nth, reason) in of_the_command.into_iter().chain(of_the_platform).enumerate() {
+        let queued = Queued::order("demo", &format!("O-{nth}"), &good_order(), second(nth as u64));
+        let id = api.parks_because(&queued, reason, "table waybill-guards").await;
+        let target = format!("/parked/{id}");
+        let (theirs, ours) = (api.get(&target).await.ok(), api.send(get(&target).by(client("root"))).await.ok());
+        let expected = if of_the_platform.contains(&reason) { told } else { "table waybill-guards" };
+        assert_eq!((&theirs["error"], &ours["error"]), (&json!(expected), &json!("table waybill-guards")), "{reason}");
+    }
+}

@@ -155,6 +155,17 @@ async fn what_is_set_aside_is_found_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_reason_of_another_release_is_kept_as_it_was() {
+    let world = world();
+    let mut message = stranger(None, "probe", 1);
+    message.summary.reason = Reason::Other("struck-by-lightning".to_owned());
+    let message = ParkedMessage::new(message.summary, message.message);
+    world.parked.park(&message).await.expect("parked");
+    assert_eq!(item(&world, &message)["reason"], "struck-by-lightning");
+    assert_eq!(now_parked(&world, &message).await, message);
+}
+
+#[tokio::test]
 async fn what_waits_already_stays_as_it_is() {
     let world = world();
     let first = stranger(None, "probe", 1);
