@@ -70,13 +70,7 @@ impl CommandHandler {
 
     fn parked_message(&self, delivery: &Delivery, fault: &Fault, now: Timestamp) -> ParkedMessage {
         let Delivery { received, command, .. } = delivery;
-        let cause = Cause {
-            reason: fault.reason.clone(),
-            error: fault.error.clone(),
-            attempts: received.failure.attempts,
-            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            parked_at: now,
-        };
+        let cause = Cause::of(fault.reason.clone(), fault.error.clone(), &received.failure, now);
         let summary = summary::of_command(self.context.name, &command.header(), cause);
         ParkedMessage::new(summary, received.body.clone())
     }

@@ -27,13 +27,8 @@ pub(crate) struct Stranger {
 impl Stranger {
     fn parked_message(&self, header: Option<&Header>, context: &str, now: Timestamp) -> ParkedMessage {
         let Self { received, why } = self;
-        let cause = Cause {
-            reason: if header.is_some() { Reason::Unreadable } else { Reason::NotACommand },
-            error: chain_in_full(why),
-            attempts: received.failure.attempts,
-            first_failed_at: received.failure.first_failed_at.unwrap_or(now),
-            parked_at: now,
-        };
+        let reason = if header.is_some() { Reason::Unreadable } else { Reason::NotACommand };
+        let cause = Cause::of(reason, chain_in_full(why), &received.failure, now);
         let summary = match header {
             Some(header) => summary::of_command(context, header, cause),
             None => summary::of_stranger(context, (received.sent_at.unwrap_or(now), &received.message_id), cause),
@@ -97,12 +92,6 @@ impl CommandHandler {
             problem: Some(Problem::parked(detail).to_json()),
             ..OperationRecord::headed(header, self.context.name, now)
         };
-        match self.parked.park_command(message, &record).await? {
-            // A repeat, which its record has to outlast. If the record has just expired, the command is none any more.
-            Parking::Settled if !self.events.keep_operation(&record.operation_key, self.expiry(now)).await? => {
-                self.parked.park_command(message, &record).await
-            }
-            parking => Ok(parking),
-        }
+        self.parked.park_command_or_keep(message, &record, self.expiry(now)).await
     }
 }

@@ -31,14 +31,8 @@ impl Redrive {
             problem: Some(Problem::parked(detail).to_json()),
             ..OperationRecord::headed(header.clone(), &route.name, now)
         };
-        let mut parking = self.parked.park_command(&message, &record).await?;
-        if parking == Parking::Settled {
-            // A repeat, which its record has to outlast. If the record has just expired, the command is none any more.
-            let until = now.plus(self.retention).seconds();
-            if !self.operations.keep(&record.operation_key, until).await? {
-                parking = self.parked.park_command(&message, &record).await?;
-            }
-        }
+        let until = now.plus(self.retention).seconds();
+        let parking = self.parked.park_command_or_keep(&message, &record, until).await?;
         if parking == Parking::Parked {
             tracing::error!(
                 operation = %header.receipt,

@@ -9,6 +9,8 @@ use kernel::timestamp::Timestamp;
 use serde::Deserialize;
 use store::parked::{ParkedMessage, Summary};
 
+use crate::failure::Failure;
+
 /// Why a message is set aside, and what came before.
 #[derive(Debug, Clone)]
 pub struct Cause {
@@ -19,6 +21,14 @@ pub struct Cause {
     pub attempts: u32,
     pub first_failed_at: Timestamp,
     pub parked_at: Timestamp,
+}
+
+impl Cause {
+    /// Of a message that fails now, with what travels with it from before.
+    pub fn of(reason: Reason, error: String, failure: &Failure, now: Timestamp) -> Self {
+        let first_failed_at = failure.first_failed_at.unwrap_or(now);
+        Self { reason, error, attempts: failure.attempts, first_failed_at, parked_at: now }
+    }
 }
 
 /// A command of this context.

@@ -96,6 +96,24 @@ impl Parked {
         }
     }
 
+    /// The same, unless the message is a repeat: then its operation's record is kept until that time (seconds since 1970)
+    /// at least, for it has to outlast the repeat. If the record has just expired, the command is no repeat any more.
+    pub async fn park_command_or_keep(
+        &self,
+        message: &ParkedMessage,
+        record: &OperationRecord,
+        until: u64,
+    ) -> Result<Parking, StoreError> {
+        match self.park_command(message, record).await? {
+            Parking::Settled
+                if !operations::keep(&self.client, &self.operations, &record.operation_key, until).await? =>
+            {
+                self.park_command(message, record).await
+            }
+            parking => Ok(parking),
+        }
+    }
+
     /// Messages that wait under a queue's name, of one tenant or of all, each tenant's oldest first. `wanted` chooses
     /// among them; `after` is where an earlier page ended.
     pub async fn waiting(
