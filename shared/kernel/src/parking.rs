@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// Why a message was parked. As text it is in kebab case.
@@ -34,18 +35,7 @@ pub enum Reason {
 impl Reason {
     /// Reads any text: what this release does not know is of another.
     pub fn of(text: &str) -> Self {
-        let known = [
-            Self::Unreadable,
-            Self::NotACommand,
-            Self::Panicked,
-            Self::Hung,
-            Self::TooLarge,
-            Self::Unpublishable,
-            Self::RefusedByStore,
-            Self::AttemptsUsedUp,
-            Self::TooOld,
-        ];
-        known.into_iter().find(|reason| reason.as_str() == text).unwrap_or_else(|| Self::Other(text.to_owned()))
+        Self::deserialize(StrDeserializer::<serde::de::value::Error>::new(text)).expect("any text is a reason")
     }
 
     pub fn as_str(&self) -> &str {

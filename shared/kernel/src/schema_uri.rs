@@ -15,10 +15,15 @@ impl<'a> SchemaUri<'a> {
     /// Reads an address, whatever public URL it begins with: an installation may have had another one when a message was
     /// sealed.
     pub fn read(uri: &'a str) -> Option<Self> {
-        let mut parts = uri.rsplitn(4, '/');
-        let version = parts.next()?.parse().ok()?;
-        let (name, context) = (parts.next()?, parts.next()?);
-        parts.next()?.ends_with("/schemas").then_some(Self { context, name, version })
+        Self::read_below(uri.rsplit_once("/schemas/")?.0, uri)
+    }
+
+    /// Reads an address of the installation with this public URL.
+    pub fn read_below(public_url: &str, uri: &'a str) -> Option<Self> {
+        let path = uri.strip_prefix(public_url)?.strip_prefix("/schemas/")?;
+        let (context, path) = path.split_once('/')?;
+        let (name, version) = path.split_once('/')?;
+        Some(Self { context, name, version: version.parse().ok()? })
     }
 
     /// The address in an installation with this public URL, which has no slash at its end.
@@ -43,7 +48,10 @@ mod tests {
     fn an_address_is_read_as_it_was_made_whatever_the_public_url() {
         let schema = SchemaUri { context: "orders", name: "SubmitOrder", version: 2 };
         for public_url in ["https://api.example", "http://localhost:4566/_aws/execute-api/a1/$default"] {
-            assert_eq!(SchemaUri::read(&schema.below(public_url)), Some(schema));
+            let uri = schema.below(public_url);
+            assert_eq!((SchemaUri::read(&uri), SchemaUri::read_below(public_url, &uri)), (Some(schema), Some(schema)));
+            assert_eq!(SchemaUri::read_below("https://evil.example", &uri), None);
+            assert_eq!(SchemaUri::read_below(public_url, &schema.below(&format!("{public_url}/schemas/evil"))), None);
         }
         for other in [
             "",

@@ -53,8 +53,8 @@ impl Bundled {
     /// The version that `uri` names of a command's schema, whether there is such a one or not; `None` if it names no
     /// schema of this command's here.
     pub fn version_in(&self, uri: &str, context: &Context, command: &str) -> Option<u32> {
-        let named = SchemaUri::read(uri)?;
-        (self.uri(context, command, named.version) == uri).then_some(named.version)
+        let named = SchemaUri::read_below(&self.public_url, uri)?;
+        (named.context == context.name && named.name == command).then_some(named.version)
     }
 }
 
