@@ -1,12 +1,12 @@
 //! Messages that failed: they come back by themselves, or through an operator.
 
-use recovery::{Failure, Order, Returning, send_back};
 use std::time::SystemTime;
 
 use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::receipt::{Digest, ReceiptKeys};
+use recovery::{Failure, Order, Returning, send_back};
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Client, fresh, sqs, stack, submit_order, wait_for};

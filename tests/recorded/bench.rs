@@ -1,6 +1,5 @@
 //! The command handler of this build, on tables of its own.
 
-use recovery::DeadLetters;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -8,6 +7,7 @@ use command_handler::{CommandHandler, Deciding};
 use kernel::context::Context;
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
+use recovery::DeadLetters;
 use recovery::back_off::MAX_RECEIVES;
 use recovery::batch::GivingBack;
 use serde_json::Value;

@@ -1,31 +1,15 @@
 //! How much a run looks at, how long it takes, and what it tells and counts.
 
-use recovery::{Failure, Order, Returning};
 use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
+use recovery::{Failure, Order, Returning};
 use redrive::{QueueReport, Redrive, Request};
 use serde_json::json;
 use testkit::{Log, Metrics};
 use tokio::time::{Instant, advance};
 
 use crate::world::{World, names};
-
-/// The dead letters of these streams, in turn, each stream's as they are numbered. All were sent back so often.
-async fn bury(world: &World, streams: usize, each: usize, attempts: u32) {
-    let mut letters = Vec::new();
-    for number in 0..each {
-        for stream in 0..streams {
-            let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
-            let (_, body) = world.seal(&stream, &id, "Note", &json!({ "text": id }));
-            let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
-            letters.push(Returning { body, order, failure: Failure { attempts, ..Failure::default() } });
-        }
-    }
-    world.redrive.routes[0].dead_letters.bury(letters).await.expect("buried");
-    advance(Duration::from_secs(1)).await;
-    world.aws.forget_calls();
-}
 
 /// A run for which so much time is left, with nobody at work beside it.
 async fn run(world: &World, request: &Request, left: Duration) -> QueueReport {
@@ -45,7 +29,7 @@ fn dry() -> Request {
 #[tokio::test(start_paused = true)]
 async fn no_more_is_received_than_five_canaries_need() {
     let world = World::new();
-    bury(&world, 10, 3, 0).await;
+    world.bury_many(10, 3, 0).await;
     let report = run(&world, &schedule(), ENOUGH).await;
     assert_eq!((report.redriven, report.behind_canary, report.unseen), (5, 5, 20), "{report:?}");
     assert_eq!(world.aws.count("ReceiveMessage"), 1);
@@ -54,7 +38,7 @@ async fn no_more_is_received_than_five_canaries_need() {
 #[tokio::test(start_paused = true)]
 async fn no_more_than_five_hundred_are_looked_through_for_canaries() {
     let world = World::new();
-    bury(&world, 520, 1, 4).await;
+    world.bury_many(520, 1, 4).await;
     let report = run(&world, &schedule(), ENOUGH).await;
     assert_eq!((report.redriven, report.waiting, report.unseen), (0, 500, 20), "{report:?}");
 }
@@ -62,7 +46,7 @@ async fn no_more_than_five_hundred_are_looked_through_for_canaries() {
 #[tokio::test(start_paused = true)]
 async fn what_was_there_when_the_run_began_is_received_once_and_nothing_is_asked_for_after_it() {
     let world = World::new();
-    bury(&world, 20, 1, 0).await;
+    world.bury_many(20, 1, 0).await;
     let report = run(&world, &dry(), ENOUGH).await;
     assert_eq!((report.found, world.aws.count("ReceiveMessage")), (20, 2), "{}", world.aws.calls());
 }
@@ -70,7 +54,7 @@ async fn what_was_there_when_the_run_began_is_received_once_and_nothing_is_asked
 #[tokio::test(start_paused = true)]
 async fn three_seconds_before_the_end_nothing_more_is_begun() {
     let world = World::new();
-    bury(&world, 20, 1, 0).await;
+    world.bury_many(20, 1, 0).await;
     for (left, unseen) in [(3_000, 20), (3_001, 0)] {
         let report = run(&world, &dry(), Duration::from_millis(left)).await;
         assert_eq!((report.found, report.unseen), (20, unseen), "{left} ms: {report:?}");

@@ -1,10 +1,10 @@
 //! Queues of other messages than commands: they have the same way back, without a canary.
 
-use recovery::{DeadLetter, DeadLetters, Failure, Returning};
 use std::time::Duration;
 
 use kernel::cloud_event::CloudEvent;
 use kernel::ids::StreamId;
+use recovery::{DeadLetter, DeadLetters, Failure, Returning};
 use redrive::{QueueReport, Redrive, Request, Route};
 use serde_json::{Value, json};
 use testkit::{Aws, Fault, TABLES};

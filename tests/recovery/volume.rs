@@ -1,11 +1,8 @@
 //! Ten thousand dead letters.
 
-use recovery::{DeadLetters, Failure, Order, Returning};
 use std::time::Duration;
 
 use redrive::{Canary, Request};
-use serde_json::json;
-use tokio::time::advance;
 
 use crate::world::World;
 
@@ -15,19 +12,8 @@ const EACH: usize = 5;
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_dead_letters_cost_less_than_four_tenths_of_a_call_each() {
     let world = World::new();
-    let mut letters = Vec::new();
-    for number in 0..EACH {
-        for stream in 0..STREAMS {
-            let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
-            let (_, body) = world.seal(&stream, &id, "Note", &json!({ "text": id }));
-            let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
-            letters.push(Returning { body, order, failure: Failure::default() });
-        }
-    }
-    DeadLetters::new(world.aws.sqs(), &world.dead_letters).bury(letters).await.expect("buried");
-    advance(Duration::from_secs(1)).await;
+    world.bury_many(STREAMS, EACH, 0).await;
 
-    world.aws.forget_calls();
     // The handler takes the canary, and no more: its calls are not to be counted.
     let request = Request::default();
     let handled = async {

@@ -1,6 +1,5 @@
 //! A context's command queue, its handler, its dead letters and the redrive, on virtual time.
 
-use recovery::{DeadLetters, Failure, Order, Returning};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -19,6 +18,7 @@ use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use recovery::back_off::MAX_RECEIVES;
 use recovery::batch::GivingBack;
+use recovery::{DeadLetters, Failure, Order, Returning};
 use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};
@@ -110,6 +110,22 @@ impl World {
         let buried = Returning { body, order: Some(order), failure };
         DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(vec![buried]).await.expect("buried");
         receipt
+    }
+
+    /// The dead letters of these streams, in turn, each stream's as they are numbered. All were sent back so often.
+    pub async fn bury_many(&self, streams: usize, each: usize, attempts: u32) {
+        let mut letters = Vec::new();
+        for number in 0..each {
+            for stream in 0..streams {
+                let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
+                let (_, body) = self.seal(&stream, &id, "Note", &json!({ "text": id }));
+                let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
+                letters.push(Returning { body, order, failure: Failure { attempts, ..Failure::default() } });
+            }
+        }
+        DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(letters).await.expect("buried");
+        advance(Duration::from_secs(1)).await;
+        self.aws.forget_calls();
     }
 
     pub fn seal(&self, stream: &str, id: &str, ty: &str, data: &Value) -> (Receipt, String) {

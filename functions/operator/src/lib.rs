@@ -32,7 +32,6 @@ mod refusal;
 mod resubmit;
 mod settings;
 
-use recovery::DeadLetters;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -46,6 +45,7 @@ use lambda::scope::{Scope, require};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use messaging::SqsClient;
+use recovery::DeadLetters;
 use schemas::Bundled;
 use serde::Serialize;
 use store::operations::Operations;

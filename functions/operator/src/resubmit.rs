@@ -4,7 +4,6 @@
 //! version that failed cannot run any more. Then it is sent, and then that is noted. If this function ends in between,
 //! the scheduled redrive finds what was taken and not sent, and sends it.
 
-use recovery::send_back;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::cloud_event::Invalid;
@@ -18,7 +17,7 @@ use lambda::telemetry::{chain, metric};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
-use recovery::resubmission;
+use recovery::{resubmission, send_back};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use store::parked::{Decision, ParkedMessage, Stage};

@@ -4,13 +4,13 @@
 //! one that saw none but those whose attempts are used up would park them. The price is that it sees ten letters at most,
 //! of a FIFO queue those of its first streams.
 
-use recovery::Depth;
 use std::time::Duration;
 
 use kernel::command::Header;
 use kernel::ids::TenantId;
 use kernel::parking::Reason;
 use kernel::timestamp::Timestamp;
+use recovery::Depth;
 use serde::Serialize;
 
 use crate::parking::summary;

@@ -19,7 +19,6 @@ mod tally;
 mod triage;
 mod unsent;
 
-use recovery::DeadLetters;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -28,6 +27,7 @@ use kernel::timestamp::Timestamp;
 use lambda::caller::Operators;
 use lambda::telemetry::{chain, metric};
 use messaging::SqsClient;
+use recovery::DeadLetters;
 use serde::{Deserialize, Serialize};
 use store::operations::Operations;
 use store::parked::Parked;

@@ -4,7 +4,6 @@
 //! They stay in the dead-letter queue until then, so whoever looks next knows where they are, and their streams keep
 //! their order.
 
-use recovery::{DeadLetter, Failure, Order, Returning, send_back};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::clock::Clock;
 use lambda::telemetry::chain;
+use recovery::{DeadLetter, Failure, Order, Returning, send_back};
 use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
 
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
     /// The records of what is settled are kept as long as if it had been handled now. Gives these letters, and leaves to
     /// the next run those whose record has expired meanwhile.
     async fn keep_records(&mut self, letters: Vec<Letter>) -> Result<Vec<Letter>, RunError> {
-        let until = self.now().plus(self.redrive.retention).seconds();
+        let until = self.clock.now().plus(self.redrive.retention).seconds();
         let mut known = Vec::with_capacity(letters.len());
         for letter in letters {
             let command = letter.command.as_ref().filter(|_| expires_too_soon(letter.expires_at, until));
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
     async fn park(&mut self, letters: Vec<Letter>) -> Result<(), RunError> {
         let mut parked = Vec::new();
         for letter in letters {
-            match self.redrive.park(self.route, &letter, self.now()).await {
+            match self.redrive.park(self.route, &letter, self.clock.now()).await {
                 Ok(now_parked) => {
                     self.tally.count(if now_parked { Fate::Parked } else { Fate::Settled }, [&letter]);
                     parked.push(letter);
@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
 
     /// Sends them back to their queue.
     async fn send(&self, letters: &[Letter]) -> Result<(), RunError> {
-        let now = self.now();
+        let now = self.clock.now();
         let returning = letters.iter().map(|Letter { dead, command, attempts, .. }| {
             let attempts = attempts + 1;
             let deduplication_id = match command {
@@ -345,7 +345,7 @@ impl<'a> Run<'a> {
         OperationRecord {
             problem: Some(Problem::retrying(detail).to_json()),
             attempt: Some(attempt),
-            ..OperationRecord::of(command, self.now())
+            ..OperationRecord::of(command, self.clock.now())
         }
     }
 
@@ -357,10 +357,6 @@ impl<'a> Run<'a> {
     fn hold(&mut self, fate: Fate, letters: Vec<Letter>) {
         self.tally.count(fate, &letters);
         self.held.extend(letters.into_iter().map(|letter| letter.dead));
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 

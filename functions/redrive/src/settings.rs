@@ -1,6 +1,5 @@
 //! The redrive's settings, from environment variables.
 
-use recovery::DeadLetters;
 use std::time::Duration;
 
 use lambda::caller::Operators;
@@ -8,6 +7,7 @@ use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment};
 use messaging::queues::QueuePair;
 use messaging::{Queues, SqsClient};
+use recovery::DeadLetters;
 use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;

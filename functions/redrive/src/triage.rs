@@ -1,6 +1,5 @@
 //! Triage: what is to become of each dead letter.
 
-use recovery::DeadLetter;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -9,6 +8,7 @@ use std::time::Duration;
 use kernel::command::Command;
 use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
+use recovery::DeadLetter;
 use store::StoreError;
 use store::operations::{OperationRecord, Operations};
 

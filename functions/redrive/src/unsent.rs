@@ -1,8 +1,7 @@
 //! What an operator resubmitted and a crash kept from being sent.
 
 use kernel::timestamp::Timestamp;
-use recovery::resubmission;
-use recovery::send_back;
+use recovery::{resubmission, send_back};
 
 use crate::{Redrive, Route, RunError};
 

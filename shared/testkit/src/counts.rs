@@ -47,6 +47,14 @@ struct Cell {
     counts: Arc<Mutex<Counts>>,
 }
 
+impl Cell {
+    /// What was recorded last; 0 before.
+    fn newest(&self) -> f64 {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.values.get(&self.name).and_then(|values| values.last()).copied().unwrap_or_default()
+    }
+}
+
 impl CounterFn for Cell {
     fn increment(&self, value: u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,12 +75,12 @@ impl HistogramFn for Cell {
 }
 
 impl GaugeFn for Cell {
-    fn increment(&self, _: f64) {
-        unimplemented!("gauges are set");
+    fn increment(&self, value: f64) {
+        self.set(self.newest() + value);
     }
 
-    fn decrement(&self, _: f64) {
-        unimplemented!("gauges are set");
+    fn decrement(&self, value: f64) {
+        self.set(self.newest() - value);
     }
 
     fn set(&self, value: f64) {

@@ -1,6 +1,5 @@
 //! What every test begins with: a queue, a handler, and eyes on the tables.
 
-use recovery::DeadLetters;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -12,6 +11,7 @@ use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::message::Message as Payload;
 use kernel::receipt::{Digest, Receipt, ReceiptKeys};
 use lambda::settings::Environment;
+use recovery::DeadLetters;
 use recovery::back_off::MAX_RECEIVES;
 use recovery::batch::GivingBack;
 use serde_json::Value;

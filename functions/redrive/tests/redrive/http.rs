@@ -1,6 +1,5 @@
 //! `POST /redrive` and `GET /dead-letters/{queue}`, for platform operators.
 
-use recovery::{Failure, Order, Returning};
 use std::time::Duration;
 
 use kernel::cloud_event::CloudEvent;
@@ -10,6 +9,7 @@ use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::run::Incoming;
 use lambda_http::http::response::Parts;
+use recovery::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
 use testkit::openapi::Description;
