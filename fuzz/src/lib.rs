@@ -9,7 +9,7 @@ use ingest::admission::{Admission, Admitted, Sender};
 use ingest::tenants::Tenant;
 use kernel::cloud_event::{CloudEvent, Data, Invalid, Mode, Submission, from_http};
 use kernel::command::{Command, Header, Principal, PrincipalKind};
-use kernel::context::{Context, Undecided};
+use kernel::context::{AggregateType, Undecided};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
@@ -130,7 +130,8 @@ fn goes_its_way(event: &CloudEvent, admitted: &Admitted) {
     assert_eq!(DOOR.keys.open(&tenant(), &admitted.operation.id), Some(command.receipt));
     assert_eq!(Header::read(body), Some(command.header()));
     assert_eq!((command.event.json(), command.event.id()), (event.json(), event.id()));
-    match context.empty().decide(&command) {
+    let aggregate_type = context.aggregate_type(&command.stream).expect("a type of its context's");
+    match aggregate_type.empty().decide(&command) {
         Ok(decided) => {
             let recorded = (1..).zip(decided.events).map(|(version, event)| RecordedEvent {
                 stream: command.stream.clone(),
@@ -138,20 +139,20 @@ fn goes_its_way(event: &CloudEvent, admitted: &Admitted) {
                 time: command.receipt.accepted_at,
                 event,
             });
-            are_seen(context, &recorded.collect::<Vec<_>>());
+            are_seen(aggregate_type, &recorded.collect::<Vec<_>>());
         }
         Err(Undecided::Rejected(_)) => {}
         Err(Undecided::Unreadable(error)) => panic!("{error:?}: {body}"),
     }
 }
 
-fn are_seen(context: &Context, events: &[RecordedEvent]) {
+fn are_seen(aggregate_type: &AggregateType, events: &[RecordedEvent]) {
     for event in events {
         event.check_publishable().expect("what a command of this size causes can be published");
         is_published(event);
     }
     if !events.is_empty() {
-        for read_model in context.read_models {
+        for read_model in aggregate_type.read_models {
             let projected = read_model.project(None, events).expect("a context shows its own events");
             assert_eq!(read_model.tallies(&projected.document).expect("a document"), projected.tallies);
         }

@@ -26,7 +26,7 @@ fn sealed(tenant: &str, order: &str, data: &Value) -> (String, Returning) {
     let receipt = keys.seal(&tenant, SystemTime::now().into(), key, Digest::of(&event, data));
     let principal = Principal { id: "legacy".to_owned(), kind: PrincipalKind::ServiceAccount };
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let body = Command::seal(event, &tenant, &principal, &receipt, trace).expect("a command").to_json();
+    let body = Command::seal(event, &tenant, None, &principal, &receipt, trace).expect("a command").to_json();
     let order = Order { group: format!("{tenant}/orders/{order}"), deduplication_id: key.to_string() };
     (format!("/operations/{receipt}"), Returning { body, order: Some(order), failure: Failure::default() })
 }

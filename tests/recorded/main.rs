@@ -10,7 +10,7 @@ mod writing;
 
 use std::collections::BTreeMap;
 
-use kernel::context::Context;
+use kernel::context::{AggregateType, Context};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
 use kernel::problem::Problem;
@@ -34,7 +34,7 @@ async fn this_build_can_be_recorded_and_reads_what_it_writes() {
     let recording = this_build().await;
     assert_eq!(recording, this_build().await, "the same build writes the same samples");
     for context in catalog::CONTEXTS {
-        for event in context.events.iter().filter(|event| event.written.is_some()) {
+        for event in context.events().filter(|event| event.written.is_some()) {
             let version = event.written.expect("it is written");
             let name = format!("{}/streams/{}.{version}.json", context.name, event.name);
             assert!(recording.contains(&name), "no sample commands of {} cause {}", context.name, event.name);
@@ -74,7 +74,11 @@ fn the_release_before_can_read_what_this_build_writes() {
         if !versions.iter().any(|known| known.0 == context.name) {
             continue; // a context that it did not have has no streams for it to stand still in
         }
-        for event in context.events {
+        let known =
+            |name: &str| versions.iter().any(|known| (known.0.as_str(), known.2.as_str()) == (context.name, name));
+        // An aggregate type that it did not have has no streams either.
+        let had = |ty: &&AggregateType| ty.events.iter().any(|event| known(event.name));
+        for event in context.aggregate_types().filter(had).flat_map(|ty| ty.events) {
             let Some(version) = event.written else { continue };
             assert!(
                 could_read(context.name, event.name, version),
@@ -85,9 +89,7 @@ fn the_release_before_can_read_what_this_build_writes() {
                 event.name
             );
         }
-        let known =
-            |name: &str| versions.iter().any(|known| (known.0.as_str(), known.2.as_str()) == (context.name, name));
-        for command in context.commands.iter().filter(|command| known(command.name)) {
+        for command in context.commands().filter(|command| known(command.name)) {
             let Some(version) = command.written else { continue };
             assert!(
                 could_read(context.name, command.name, version),
@@ -136,6 +138,7 @@ async fn stream_is_read(name: &str, commits: &Value) {
     let context = context_of(name);
     let commits = commits.as_array().expect("commits");
     let stream = StreamId::parse(commits[0]["stream_id"].as_str().expect("a stream")).expect("a stream id");
+    let aggregate_type = context.aggregate_type(&stream).expect("a type of aggregate");
     let mut states = Vec::new();
     for with_snapshots in [true, false] {
         let bench = Bench::new(context);
@@ -146,7 +149,7 @@ async fn stream_is_read(name: &str, commits: &Value) {
             }
             bench.aws.insert(TABLES.events, &commit);
         }
-        let loaded = bench.handler.events.load(context, &stream).await;
+        let loaded = bench.handler.events.load(aggregate_type, &stream).await;
         let loaded = loaded.unwrap_or_else(|error| {
             panic!("{name} cannot be folded: {error}: {:?}", std::error::Error::source(&error))
         });
@@ -155,7 +158,7 @@ async fn stream_is_read(name: &str, commits: &Value) {
     }
     assert_eq!(states[0], states[1], "{name}: its snapshots say something else than its events; raise STATE_VERSION");
     let events: Vec<RecordedEvent> = commits.iter().flat_map(events).collect();
-    for model in context.read_models {
+    for model in aggregate_type.read_models {
         model.project(None, &events).unwrap_or_else(|error| panic!("{name} cannot be shown: {error}"));
     }
     for event in &events {

@@ -25,7 +25,8 @@ const DAMAGE: (&str, &str) = ("\"customer\":", "\"custumer\":");
 pub async fn this_build() -> Recording {
     let mut recording = Recording::default();
     for context in catalog::CONTEXTS {
-        for (folder, messages) in [("commands", context.commands), ("events", context.events)] {
+        let (commands, events) = (context.commands().collect(), context.events().collect());
+        for (folder, messages) in [("commands", commands), ("events", events)] as [(_, Vec<_>); 2] {
             for message in messages {
                 for version in message.versions {
                     let name = format!("{}/schemas/{folder}/{}.{}.json", context.name, message.name, version.number);
@@ -45,7 +46,7 @@ fn samples(context: &Context) -> Vec<Value> {
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let text = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
     let mut samples: Vec<Value> = text.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
-    samples.sort_by_key(|sample| context.commands.iter().position(|command| sample["type"] == command.name));
+    samples.sort_by_key(|sample| context.commands().position(|command| sample["type"] == command.name));
     samples
 }
 
@@ -60,17 +61,19 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
             for sample in &samples {
                 let sequence: Vec<&Value> = before.iter().copied().chain([sample]).collect();
                 let bench = Bench::new(context);
-                let mut committed = 0;
+                let mut last_stream = String::new();
                 for (nth, command) in sequence.iter().enumerate() {
-                    let body = queued(&bench, command, "sample", nth).await;
+                    let subject = command["subject"].as_str().expect("a sample names its aggregate");
+                    let body = queued(&bench, command, subject, nth).await;
                     record_queued(recording, context, &body);
                     bench.handle(&body).await;
-                    committed = bench.aws.items(TABLES.events).len();
+                    last_stream = opened(context, &body).stream.to_string();
                 }
-                let commits = bench.aws.items(TABLES.events);
-                if committed < sequence.len() {
+                let mut commits = bench.aws.items(TABLES.events);
+                if commits.len() < sequence.len() {
                     continue; // the last one caused nothing
                 }
+                commits.retain(|commit| commit["stream_id"] == last_stream);
                 let last = events(commits.last().expect("a commit")).pop().expect("an event").event;
                 if known.insert((last.ty.clone(), last.schema)) {
                     recording.add(format!("{}/streams/{}.{}.json", context.name, last.ty, last.schema), json!(commits));
@@ -82,8 +85,12 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
     }
 }
 
+fn opened(context: &Context, body: &str) -> Command {
+    Command::open(body.as_bytes(), context.name).expect("a command")
+}
+
 fn record_queued(recording: &mut Recording, context: &Context, body: &str) {
-    let command = Command::open(body.as_bytes(), context.name).expect("a command");
+    let command = opened(context, body);
     let name =
         format!("{}/queue/{}.{}", context.name, command.event.ty(), command.schema_version().expect("a version"));
     if !recording.contains(&format!("{name}.json")) {

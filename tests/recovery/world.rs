@@ -139,7 +139,7 @@ impl World {
         let receipt = self.receipts.seal(&tenant(), self.now(), key, Digest::of(&event, data));
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let sealed = Command::seal(event, &tenant(), &principal, &receipt, trace).expect("a command");
+        let sealed = Command::seal(event, &tenant(), None, &principal, &receipt, trace).expect("a command");
         (receipt, sealed.to_json())
     }
 

@@ -352,7 +352,7 @@ fn read_models(world: &World, events: &Streams) {
     for events in events.values() {
         let stream = &events[0].stream;
         let context = catalog::context(&stream.context).expect("a context");
-        for read_model in context.read_models {
+        for read_model in context.aggregate_type(stream).expect("a type of aggregate").read_models {
             let projected = read_model.project(None, events).expect("a document");
             let partition = format!("{}#{}", stream.tenant, read_model.collection());
             for (name, amount) in projected.tallies {

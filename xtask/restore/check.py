@@ -152,7 +152,7 @@ class Checking:
         """Writes what the command handler would have. The command's type is not among the events."""
         if not self.repair:
             return
-        _, context, aggregate = outcome.stream.split("/")
+        _, context, *aggregate_type, aggregate = outcome.stream.split("/")
         record = {
             "command_type": {"S": "unknown"},
             **record,
@@ -162,10 +162,11 @@ class Checking:
             "outcome": {"S": "succeeded"},
             "digest": {"S": outcome.digest},
             "context": {"S": context},
+            **({"aggregate_type": {"S": aggregate_type[0]}} if aggregate_type else {}),
             "subject": {"S": aggregate},
             "version": {"N": str(outcome.version)},
-            # A context's first read model is called what the context is.
-            "resource": {"S": f"/{context}/{aggregate}"},
+            # An aggregate type's first read model is called what the type is, and a context's first type what the context is.
+            "resource": {"S": f"/{(aggregate_type or [context])[0]}/{aggregate}"},
             "recorded_at": {"S": rfc3339(outcome.committed_at)},
             "expires_at": {"N": str(outcome.committed_at // 1000 + self.retention)},
         }
@@ -176,7 +177,9 @@ class Checking:
     def operations(self, streams):
         def page(items):
             for item in items:
-                stream = f"{item['operation_key']['S'].split('#')[0]}/{item['context']['S']}/{item['subject']['S']}"
+                tenant = item["operation_key"]["S"].split("#")[0]
+                within_tenant = [item[name]["S"] for name in ("context", "aggregate_type", "subject") if name in item]
+                stream = "/".join([tenant, *within_tenant])
                 if int(item["version"]["N"]) > streams.get(stream, Extent()).version:
                     about = {name: item[name]["S"] for name in ("operation_key", "command_type", "recorded_at")}
                     self.tell("no-events", stream_id=stream, version=int(item["version"]["N"]), **about)

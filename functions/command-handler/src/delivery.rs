@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use kernel::command::{Command, NotACommand};
+use kernel::context::{AggregateType, Context};
+use kernel::domain_event::extension;
 use recovery::batch::Received;
 use tracing::Span;
 
@@ -13,19 +15,23 @@ use crate::verdict::Settled;
 pub struct Delivery {
     pub received: Received,
     pub command: Arc<Command>,
+    pub aggregate_type: &'static AggregateType,
     /// What has been found out about it that deciding again would not change.
     pub(crate) settled: Option<Settled>,
 }
 
 impl Delivery {
-    pub(crate) fn read(received: Received, context: &str) -> Result<Self, Box<Stranger>> {
-        let command = Command::open(received.body.as_bytes(), context).and_then(|command| {
+    pub(crate) fn read(received: Received, context: &'static Context) -> Result<Self, Box<Stranger>> {
+        let read = Command::open(received.body.as_bytes(), context.name).and_then(|command| {
             // Order is kept per group, so a command in another stream's group has none.
-            let at_home = received.group.as_ref().is_none_or(|group| *group == command.stream.message_group());
-            if at_home { Ok(Arc::new(command)) } else { Err(NotACommand::Attribute("message group")) }
+            if received.group.as_ref().is_some_and(|group| *group != command.stream.message_group()) {
+                return Err(NotACommand::Attribute("message group"));
+            }
+            let aggregate_type = context.aggregate_type(&command.stream);
+            Ok((Arc::new(command), aggregate_type.ok_or(NotACommand::Attribute(extension::AGGREGATE_TYPE))?))
         });
-        match command {
-            Ok(command) => Ok(Self { received, command, settled: None }),
+        match read {
+            Ok((command, aggregate_type)) => Ok(Self { received, command, aggregate_type, settled: None }),
             Err(why) => Err(Box::new(Stranger { received, why })),
         }
     }

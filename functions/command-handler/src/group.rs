@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::context::Aggregate;
+use kernel::context::{Aggregate, AggregateType};
 use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::parking::Reason;
@@ -23,6 +23,7 @@ const MOST_CONFLICTS: u32 = 8;
 
 pub(crate) struct Group {
     pub stream: StreamId,
+    aggregate_type: &'static AggregateType,
     /// What is not finished yet, in order. Whatever is left in the end goes back to the queue.
     pub pending: VecDeque<Delivery>,
     /// At most how many commands the next transaction takes.
@@ -44,6 +45,7 @@ impl Group {
     pub fn begin(first: Delivery) -> Self {
         Self {
             stream: first.command.stream.clone(),
+            aggregate_type: first.aggregate_type,
             pending: VecDeque::from([first]),
             at_once: usize::MAX,
             error: None,
@@ -57,7 +59,7 @@ impl Group {
         while !self.pending.is_empty() {
             let base = match known.take() {
                 Some(base) => base,
-                None => match handler.events.load(handler.context, &self.stream).await {
+                None => match handler.events.load(self.aggregate_type, &self.stream).await {
                     Ok(loaded) => loaded,
                     Err(error) => return self.stuck(&error),
                 },

@@ -51,7 +51,7 @@ impl CommandHandler {
         let mut strangers = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         for message in event.records {
-            match Delivery::read(Received::of(message), self.context.name) {
+            match Delivery::read(Received::of(message), self.context) {
                 Ok(delivery) => match groups.iter_mut().find(|group| group.stream == delivery.command.stream) {
                     Some(group) => group.pending.push_back(delivery),
                     None => groups.push(Group::begin(delivery)),

@@ -36,7 +36,7 @@ impl CommandHandler {
                 operation.outcome = Status::Succeeded;
                 if version > 0 {
                     operation.version = Some(version);
-                    let collection = self.context.read_models.first().map(|read_model| read_model.collection());
+                    let collection = delivery.aggregate_type.read_models.first().map(|model| model.collection());
                     operation.resource =
                         collection.map(|name| format!("/{name}/{}", delivery.command.stream.aggregate));
                 }

@@ -112,11 +112,18 @@ impl Admission {
         operation.ty = Some(event.ty().to_owned());
         operation.subject = Some(aggregate.to_string());
         operation.principal = Some(principal.clone());
-        let context = if own_queue.is_some() { OWN } else { context.map_or(OWN, |context| context.name) };
-        let stream = StreamId { tenant: tenant_id.clone(), context: context.to_owned(), aggregate };
+        let handled_by = context.filter(|_| own_queue.is_none());
+        let aggregate_type = handled_by.and_then(|context| context.aggregate_type_of_command(event.ty()));
+        let context = handled_by.map_or(OWN, |context| context.name);
+        let stream = StreamId {
+            tenant: tenant_id.clone(),
+            context: context.to_owned(),
+            aggregate_type: aggregate_type.map(str::to_owned),
+            aggregate,
+        };
         let trace = trace_of(&event).unwrap_or_else(|| trace.clone());
         set_state(&mut event, trace.state)?;
-        let body = Command::seal(event, tenant_id, principal, &receipt, &trace.parent)
+        let body = Command::seal(event, tenant_id, aggregate_type, principal, &receipt, &trace.parent)
             .map_err(|invalid| malformed(&invalid))?
             .to_json();
         if body.len() > MAX_MESSAGE_BYTES {

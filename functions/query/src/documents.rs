@@ -1,5 +1,6 @@
 //! Read models: one document, lists of them, and their totals.
 
+use catalog::Owned;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use lambda::caller::Caller;
@@ -72,7 +73,7 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let (_, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let Owned { read_model, .. } = catalog::read_model(collection).ok_or_else(nothing_here)?;
         let sight = self.sight(request, caller, collection).await?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;

@@ -1,5 +1,6 @@
 //! `GET /{collection}/{id}/history`: what happened to an aggregate, or how it was at a time.
 
+use catalog::Owned;
 use kernel::cloud_event::batch_to_json;
 use kernel::context::ReadModel;
 use kernel::ids::{AggregateId, StreamId};
@@ -35,7 +36,7 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let (context, read_model) = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let Owned { context, aggregate_type, read_model } = catalog::read_model(collection).ok_or_else(nothing_here)?;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["asOf", "cursor"])?;
         let (as_of, from) = (as_of(parameters)?, parameters.number("cursor")?);
@@ -44,8 +45,7 @@ impl Query {
             let row = self.read_models.get(&caller.tenant, collection, id).await?;
             row.filter(|row| sight.includes(row.owner())).ok_or_else(nothing_here)?;
         }
-        let stream =
-            StreamId { tenant: caller.tenant.clone(), context: context.name.to_owned(), aggregate: id.clone() };
+        let stream = context.stream(aggregate_type, caller.tenant.clone(), id.clone());
         match (as_of, from) {
             (Some(time), None) => self.as_of(&stream, read_model, time).await,
             (Some(_), Some(_)) => {

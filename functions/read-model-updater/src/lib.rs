@@ -61,7 +61,12 @@ impl Updater {
                 failed.insert(id.clone(), format!("an unknown context: {}", event.stream.context));
                 continue;
             };
-            for read_model in context.read_models {
+            let Some(aggregate_type) = context.aggregate_type(&event.stream) else {
+                tracing::error!(message_id = id, context = context.name, "an unknown type of aggregate");
+                failed.insert(id.clone(), format!("an unknown type of aggregate: {}", event.stream.within_context()));
+                continue;
+            };
+            for read_model in aggregate_type.read_models {
                 let (tenant, aggregate) = (event.stream.tenant.clone(), event.stream.aggregate.clone());
                 let key = Key { tenant, collection: read_model.collection(), id: aggregate };
                 let target = targets.entry(key).or_insert_with(|| Target {

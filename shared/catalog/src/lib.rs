@@ -2,7 +2,7 @@
 
 pub mod reserved_names;
 
-use kernel::context::{Context, ReadModel};
+use kernel::context::{AggregateType, Context, ReadModel};
 
 /// The contexts, in the order of their names.
 #[rustfmt::skip] // one line each
@@ -22,10 +22,21 @@ pub fn context_of_command(ty: &str) -> Option<&'static Context> {
     CONTEXTS.iter().find(|context| context.command(ty).is_some())
 }
 
-/// The read model of that collection, with its context. No two collections are called the same.
-pub fn read_model(collection: &str) -> Option<(&'static Context, &'static dyn ReadModel)> {
-    let of = |context: &'static Context| context.read_models.iter().map(move |model| (context, *model));
-    CONTEXTS.iter().flat_map(of).find(|(_, model)| model.collection() == collection)
+/// A read model, and whose it is.
+#[derive(Clone, Copy)]
+pub struct Owned {
+    pub context: &'static Context,
+    pub aggregate_type: &'static AggregateType,
+    pub read_model: &'static dyn ReadModel,
+}
+
+/// The read model of that collection. No two collections are called the same.
+pub fn read_model(collection: &str) -> Option<Owned> {
+    let types = |context: &'static Context| context.aggregate_types().map(move |ty| (context, ty));
+    CONTEXTS.iter().flat_map(types).find_map(|(context, aggregate_type)| {
+        let found = aggregate_type.read_models.iter().find(|model| model.collection() == collection);
+        found.map(|read_model| Owned { context, aggregate_type, read_model: *read_model })
+    })
 }
 
 /// The bundled schema of one version of a command or a domain event.

@@ -5,7 +5,7 @@ mod samples;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use kernel::context::MAX_NAME;
+use kernel::ids::is_name;
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -23,12 +23,15 @@ fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<HashSet<&'a 
 fn contexts_are_found_by_name_command_and_collection() {
     for context in CONTEXTS {
         assert_eq!(self::context(context.name).expect("by name").name, context.name);
-        for command in context.commands {
+        for command in context.commands() {
             assert_eq!(context_of_command(command.name).expect("by command").name, context.name);
         }
-        for model in context.read_models {
-            let (owner, found) = read_model(model.collection()).expect("by collection");
-            assert_eq!((owner.name, found.collection()), (context.name, model.collection()));
+        for ty in context.aggregate_types() {
+            for model in ty.read_models {
+                let found = read_model(model.collection()).expect("by collection");
+                let (owner, collection) = (found.context.name, found.read_model.collection());
+                assert_eq!((owner, found.aggregate_type.name, collection), (context.name, ty.name, model.collection()));
+            }
         }
         for message in context.messages() {
             for version in message.versions {
@@ -43,15 +46,17 @@ fn contexts_are_found_by_name_command_and_collection() {
 #[test]
 fn names_are_short_lower_case_letters_and_sorted() {
     for context in CONTEXTS {
-        assert!((1..=MAX_NAME).contains(&context.name.len()), "{}", context.name);
-        assert!(context.name.bytes().all(|b| b.is_ascii_lowercase()), "{}", context.name);
+        let types: Vec<_> = context.aggregate_types().map(|ty| ty.name).collect();
+        assert_eq!(types[0], context.name, "the first type of aggregate is called what its context is");
+        assert!(types.iter().all(|name| is_name(name)), "{types:?}");
+        assert_eq!(distinct(types).err(), None, "in {}", context.name);
     }
     assert!(CONTEXTS.is_sorted_by(|a, b| a.name < b.name), "contexts are listed by name, each once");
 }
 
 #[test]
 fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_event() {
-    let commands = CONTEXTS.iter().flat_map(|context| context.commands).map(|command| command.name);
+    let commands = CONTEXTS.iter().flat_map(Context::commands).map(|command| command.name);
     assert_eq!(distinct(commands).err(), None);
     for context in CONTEXTS {
         assert_eq!(distinct(context.messages().map(|message| message.name)).err(), None, "in {}", context.name);
@@ -60,7 +65,7 @@ fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_ev
 
 #[test]
 fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
-    let collections = CONTEXTS.iter().flat_map(|context| context.read_models).map(|model| model.collection());
+    let collections = CONTEXTS.iter().flat_map(Context::read_models).map(|model| model.collection());
     let collections = distinct(collections).expect("collections are distinct");
     for name in collections {
         assert!(!reserved_names::PATHS.contains(&name), "the API has a path {name} of its own");
@@ -69,11 +74,12 @@ fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
 }
 
 #[test]
-fn every_context_can_be_read() {
-    for context in CONTEXTS {
-        let first = context.read_models.first().expect("what a succeeded operation links to");
+fn every_aggregate_can_be_read() {
+    for ty in CONTEXTS.iter().flat_map(Context::aggregate_types) {
+        let first = ty.read_models.first().expect("what a succeeded operation links to");
         let filters = first.filters();
-        assert_ne!(filters.owner, filters.state, "in {}", context.name);
+        assert_ne!(filters.owner, filters.state, "of {}", ty.name);
+        assert_eq!(first.collection(), ty.name, "whoever restores a lost record links to it by this name");
     }
 }
 
@@ -97,7 +103,7 @@ fn every_message_has_a_schema_that_stands_alone() {
 #[test]
 fn commands_say_no_to_what_they_do_not_know() {
     for context in CONTEXTS {
-        for command in context.commands {
+        for command in context.commands() {
             for version in command.versions {
                 let document: Value = serde_json::from_str(version.schema).expect("JSON");
                 assert_eq!(document["additionalProperties"], false, "{} lets a misspelt member through", command.name);

@@ -8,7 +8,7 @@ use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::decider::Envelope;
 use crate::domain_event::{Cause, extension};
 use crate::expected_version::expected_version;
-use crate::ids::{AggregateId, CommandKey, StreamId, TenantId};
+use crate::ids::{AggregateId, CommandKey, StreamId, TenantId, is_name};
 use crate::message::raw;
 pub use crate::principal::{Principal, PrincipalKind};
 use crate::receipt::Receipt;
@@ -56,6 +56,8 @@ pub struct Header {
     pub tenant: TenantId,
     pub receipt: Receipt,
     pub ty: String,
+    /// The aggregate's type; `None`: its context's first.
+    pub aggregate_type: Option<String>,
     /// The aggregate's id.
     pub subject: String,
     /// Who sent it, as far as the message says so.
@@ -75,6 +77,7 @@ impl Header {
             tenant: TenantId::parse(&text(extension::TENANT)?).ok()?,
             receipt,
             ty: text("type")?,
+            aggregate_type: text(extension::AGGREGATE_TYPE).filter(|name| is_name(name)),
             subject: text("subject").unwrap_or_else(|| receipt.command_key.to_string()),
             principal: text(extension::PRINCIPAL)
                 .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
@@ -89,7 +92,8 @@ impl Header {
     /// `None` if the subject names no aggregate.
     pub fn stream(&self, context: &str) -> Option<StreamId> {
         let aggregate = AggregateId::parse(&self.subject).ok()?;
-        Some(StreamId { tenant: self.tenant.clone(), context: context.to_owned(), aggregate })
+        let (tenant, aggregate_type) = (self.tenant.clone(), self.aggregate_type.clone());
+        Some(StreamId { tenant, context: context.to_owned(), aggregate_type, aggregate })
     }
 
     /// The message in another revision, each other member letter for letter as it was. `None` if it is no JSON object.
@@ -101,13 +105,15 @@ impl Header {
 }
 
 impl Command {
-    /// The CloudEvent to queue for what `event` says, accepted under `receipt`.
+    /// The CloudEvent to queue for what `event` says, accepted under `receipt`. `aggregate_type` is `None` for its context's
+    /// first.
     ///
     /// Whatever the sender claimed under Waybill's own extension names is overwritten; a `correlationid` of the event's
     /// own stays.
     pub fn seal(
         event: CloudEvent,
         tenant: &TenantId,
+        aggregate_type: Option<&str>,
         principal: &Principal,
         receipt: &Receipt,
         traceparent: &str,
@@ -121,6 +127,10 @@ impl Command {
             sealed = sealed.with_extension(extension::REVISION, 0)?;
         }
         sealed.remove_extension(extension::REPAIRED_BY);
+        sealed.remove_extension(extension::AGGREGATE_TYPE);
+        if let Some(aggregate_type) = aggregate_type {
+            sealed = sealed.with_extension(extension::AGGREGATE_TYPE, aggregate_type)?;
+        }
         if sealed.extension(extension::CORRELATION).is_none() {
             sealed = sealed.with_extension(extension::CORRELATION, receipt.command_key.to_string())?;
         }
@@ -138,7 +148,12 @@ impl Command {
             Receipt::read(&text(extension::OPERATION)?).ok_or(NotACommand::Attribute(extension::OPERATION))?;
         let aggregate = Self::aggregate(&event, receipt.command_key).ok_or(NotACommand::Attribute("subject"))?;
         Ok(Self {
-            stream: StreamId { tenant, context: context.to_owned(), aggregate },
+            stream: StreamId {
+                tenant,
+                context: context.to_owned(),
+                aggregate_type: aggregate_type(&event)?,
+                aggregate,
+            },
             receipt,
             principal: Principal::recorded(text(extension::PRINCIPAL)?, optional(extension::PRINCIPAL_TYPE).as_deref()),
             correlation: text(extension::CORRELATION)?,
@@ -178,6 +193,7 @@ impl Command {
             tenant: self.stream.tenant.clone(),
             receipt: self.receipt,
             ty: self.event.ty().to_owned(),
+            aggregate_type: self.stream.aggregate_type.clone(),
             subject: self.stream.aggregate.to_string(),
             principal: Some(self.principal.clone()),
             revision: self.revision,
@@ -219,6 +235,15 @@ impl Command {
 /// Most characters of a `tracestate` that go into every event. Ingest lets no more through; it once let anything.
 pub const MAX_TRACESTATE: usize = 512;
 
+/// The type of a command's aggregate, where it says so.
+fn aggregate_type(event: &CloudEvent) -> Result<Option<String>, NotACommand> {
+    match event.extension(extension::AGGREGATE_TYPE) {
+        None => Ok(None),
+        Some(Value::String(name)) if is_name(name) => Ok(Some(name.clone())),
+        Some(_) => Err(NotACommand::Attribute(extension::AGGREGATE_TYPE)),
+    }
+}
+
 /// A command's revision, 0 where it does not say.
 fn revision(event: &CloudEvent) -> Result<u32, NotACommand> {
     match event.extension(extension::REVISION) {
@@ -249,6 +274,10 @@ mod tests {
     }
 
     fn sealed(event: crate::cloud_event::Builder) -> CloudEvent {
+        sealed_for(None, event)
+    }
+
+    fn sealed_for(aggregate_type: Option<&str>, event: crate::cloud_event::Builder) -> CloudEvent {
         let event = event.build().expect("a CloudEvent");
         let tenant = TenantId::parse("acme").expect("a tenant");
         let key = CommandKey::of(&tenant, event.source(), event.id());
@@ -256,7 +285,7 @@ mod tests {
         let digest = Digest::of(&event, &serde_json::Value::Null);
         let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-        Command::seal(event, &tenant, &principal, &receipt, "00-0-0-01").expect("a command")
+        Command::seal(event, &tenant, aggregate_type, &principal, &receipt, "00-0-0-01").expect("a command")
     }
 
     #[test]
@@ -291,6 +320,22 @@ mod tests {
         assert_eq!((&command.principal, &command.repaired_by), (&principal, &None));
         assert_eq!(command.cause().principal, Some(principal));
         assert_eq!(Header::read(&sealed.to_json()).expect("a header").repaired_by, None);
+    }
+
+    #[test]
+    fn a_command_is_for_the_type_of_aggregate_that_it_was_sealed_for_whatever_the_client_claims() {
+        for (aggregate_type, expected) in [(None, "acme/probe/N-1"), (Some("notes"), "acme/probe/notes/N-1")] {
+            let sealed = sealed_for(aggregate_type, event().extension(extension::AGGREGATE_TYPE, "claims"));
+            let command = open(&sealed);
+            assert_eq!(command.stream.to_string(), expected);
+            assert_eq!(Header::read(&sealed.to_json()), Some(command.header()));
+            assert_eq!(command.header().stream("probe"), Some(command.stream));
+        }
+        for wrong in [Value::String("No/Name".to_owned()), Value::String(String::new()), Value::Integer(7)] {
+            let event = sealed(event()).with_extension(extension::AGGREGATE_TYPE, wrong.clone()).expect("a CloudEvent");
+            let refused = Command::open(event.to_json().as_bytes(), "probe").map(|command| command.stream);
+            assert_eq!(refused, Err(NotACommand::Attribute(extension::AGGREGATE_TYPE)), "{wrong:?}");
+        }
     }
 
     #[test]

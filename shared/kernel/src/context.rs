@@ -1,5 +1,5 @@
-//! A bounded context as the rest of the house sees it, with its types erased: one value that names its messages,
-//! its decider and its read models.
+//! A bounded context as the rest of the house sees it, with its types erased: one value that names its aggregate types,
+//! each with its messages, its decider and its read models.
 
 use std::marker::PhantomData;
 
@@ -9,15 +9,23 @@ use serde_json::value::RawValue;
 use crate::command::Command;
 use crate::decider::{Decider, Decision, Guard, Rejection};
 use crate::domain_event::{RecordedEvent, StoredEvent};
+use crate::ids::{AggregateId, StreamId, TenantId};
 use crate::message::{DecodeError, Message, MessageType, raw};
 use crate::projection::{Filters, Happening, Listing, Projection};
 
-/// Most characters of a context's name. It is lower-case letters, for it becomes part of CloudFormation's ids.
-pub const MAX_NAME: usize = 30;
-
-/// A bounded context.
+/// A bounded context: one queue, one handler, and one or more types of aggregate.
 pub struct Context {
-    /// Lower-case letters, at most [`MAX_NAME`]; also the `source` of its events.
+    /// [Lower-case letters](crate::ids::is_name), for it becomes part of CloudFormation's ids; also the `source` of its
+    /// events.
+    pub name: &'static str,
+    first: AggregateType,
+    others: &'static [AggregateType],
+}
+
+/// A type of aggregate: its messages, its rules, and what can be read of it.
+pub struct AggregateType {
+    /// [Lower-case letters](crate::ids::is_name); of a context's first one, the context's name. Also the collection of its
+    /// first read model.
     pub name: &'static str,
     pub commands: &'static [MessageType],
     pub events: &'static [MessageType],
@@ -27,6 +35,71 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context with one type of aggregate, called as the context is.
+    pub const fn of<D: Decider>(name: &'static str, read_models: &'static [&'static dyn ReadModel]) -> Self {
+        Self { name, first: AggregateType::of::<D>(name, read_models), others: &[] }
+    }
+
+    /// The same with more types of aggregate.
+    #[must_use]
+    pub const fn and(self, others: &'static [AggregateType]) -> Self {
+        Self { others, ..self }
+    }
+
+    pub fn aggregate_types(&self) -> impl Iterator<Item = &AggregateType> {
+        std::iter::once(&self.first).chain(self.others)
+    }
+
+    /// The type of a stream's aggregate; `None` if this build has none of that name.
+    pub fn aggregate_type(&self, stream: &StreamId) -> Option<&AggregateType> {
+        match &stream.aggregate_type {
+            None => Some(&self.first),
+            Some(name) => self.others.iter().find(|other| other.name == name),
+        }
+    }
+
+    /// The aggregate type that a command is for; `None`: the first.
+    pub fn aggregate_type_of_command(&self, command: &str) -> Option<&'static str> {
+        let takes = |ty: &&AggregateType| ty.commands.iter().any(|known| known.name == command);
+        self.others.iter().find(takes).map(|ty| ty.name)
+    }
+
+    /// The stream of an aggregate of one of this context's types.
+    pub fn stream(&self, aggregate_type: &AggregateType, tenant: TenantId, aggregate: AggregateId) -> StreamId {
+        let aggregate_type = (aggregate_type.name != self.first.name).then(|| aggregate_type.name.to_owned());
+        StreamId { tenant, context: self.name.to_owned(), aggregate_type, aggregate }
+    }
+
+    pub fn commands(&self) -> impl Iterator<Item = &'static MessageType> {
+        self.aggregate_types().flat_map(|ty| ty.commands)
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &'static MessageType> {
+        self.aggregate_types().flat_map(|ty| ty.events)
+    }
+
+    pub fn read_models(&self) -> impl Iterator<Item = &'static dyn ReadModel> {
+        self.aggregate_types().flat_map(|ty| ty.read_models).copied()
+    }
+
+    /// A command type; `None` if it is not a command of this context.
+    pub fn command(&self, name: &str) -> Option<&'static MessageType> {
+        self.commands().find(|command| command.name == name)
+    }
+
+    /// All commands, then all events.
+    pub fn messages(&self) -> impl Iterator<Item = &'static MessageType> {
+        self.commands().chain(self.events())
+    }
+
+    /// The schema of one version of a command or an event; `None` if this build does not read that version.
+    pub fn schema(&self, name: &str, version: u32) -> Option<&'static str> {
+        let message = self.messages().find(|message| message.name == name)?;
+        message.versions.iter().find(|known| known.number == version).map(|known| known.schema)
+    }
+}
+
+impl AggregateType {
     pub const fn of<D: Decider>(name: &'static str, read_models: &'static [&'static dyn ReadModel]) -> Self {
         Self {
             name,
@@ -35,22 +108,6 @@ impl Context {
             read_models,
             restore: TypedAggregate::<D>::restore,
         }
-    }
-
-    /// A command type; `None` if it is not a command of this context.
-    pub fn command(&self, name: &str) -> Option<&'static MessageType> {
-        self.commands.iter().find(|command| command.name == name)
-    }
-
-    /// All commands, then all events.
-    pub fn messages(&self) -> impl Iterator<Item = &'static MessageType> {
-        self.commands.iter().chain(self.events)
-    }
-
-    /// The schema of one version of a command or an event; `None` if this build does not read that version.
-    pub fn schema(&self, name: &str, version: u32) -> Option<&'static str> {
-        let message = self.messages().find(|message| message.name == name)?;
-        message.versions.iter().find(|known| known.number == version).map(|known| known.schema)
     }
 
     /// An aggregate before its first event.
@@ -291,17 +348,18 @@ mod tests {
         let digest = Digest::of(&event, &serde_json::Value::Null);
         let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
         let principal = Principal { id: "hut".to_owned(), kind: PrincipalKind::ServiceAccount };
-        let sealed = crate::command::Command::seal(event, &tenant, &principal, &receipt, "00-0-0-01");
+        let sealed = crate::command::Command::seal(event, &tenant, None, &principal, &receipt, "00-0-0-01");
         crate::command::Command::open(sealed.expect("a command").to_json().as_bytes(), "climbs").expect("a command")
     }
 
     #[test]
     fn what_follows_a_decision_is_what_its_stored_events_say() {
         let context = Context::of::<Mountaineer>("climbs", &[]);
-        let Decided { events, next, .. } = context.empty().decide(&climb(r#"{"metres":31}"#)).expect("a decision");
+        let climbs = context.aggregate_types().next().expect("at least one");
+        let Decided { events, next, .. } = climbs.empty().decide(&climb(r#"{"metres":31}"#)).expect("a decision");
         let [event] = &events[..] else { panic!("one event") };
         assert_eq!((event.schema, event.data.get()), (1, r#"{"feet":103}"#), "converted once");
-        let mut loaded = context.empty();
+        let mut loaded = climbs.empty();
         loaded.evolve(event).expect("this build reads it");
         assert_eq!(next.snapshot().state.get(), "30", "feet lose a metre");
         assert_eq!(next.snapshot().state.get(), loaded.snapshot().state.get());

@@ -86,6 +86,8 @@ pub mod extension {
     /// The version that a command expects its aggregate to be at. The caller's own: see
     /// [`expected_version`](crate::expected_version).
     pub const EXPECTED_VERSION: &str = "expectedversion";
+    /// The type of a command's aggregate; absent, its context's first.
+    pub const AGGREGATE_TYPE: &str = "aggregatetype";
     /// The operator who replaced the command's data, as a [`Principal`](crate::principal::Principal)'s text; absent,
     /// nobody did.
     pub const REPAIRED_BY: &str = "repairedby";
@@ -107,7 +109,7 @@ impl RecordedEvent {
     }
 
     fn build(&self, public_url: &str) -> Result<CloudEvent, Invalid> {
-        let StreamId { tenant, context, aggregate } = &self.stream;
+        let StreamId { tenant, context, aggregate, .. } = &self.stream;
         let StoredEvent { ty, schema, data, cause } = &self.event;
         let schema = SchemaUri { context, name: ty, version: *schema };
         let mut event = CloudEvent::builder(format!("{}/{}", self.stream, self.version), context, ty)

@@ -105,39 +105,57 @@ impl AggregateId {
     }
 }
 
+/// Most characters of a context's or an aggregate type's name.
+pub const MAX_NAME: usize = 30;
+
+/// Whether it can name a context or an aggregate type: lower-case letters, at most [`MAX_NAME`].
+pub fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase())
+}
+
 /// Most characters of a message group id in SQS.
 const MAX_MESSAGE_GROUP: usize = 128;
 
-/// One aggregate's events: `tenant/context/id`.
+/// One aggregate's events: `tenant/context/id`, or `tenant/context/type/id` where the aggregate is not of its context's
+/// first type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId {
     pub tenant: TenantId,
-    /// The bounded context's name, at most 30 characters.
+    /// The bounded context's name.
     pub context: String,
+    /// The [aggregate type](crate::context::AggregateType)'s name; `None`: the context's first.
+    pub aggregate_type: Option<String>,
     pub aggregate: AggregateId,
 }
 
 impl StreamId {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let invalid = InvalidId { what: "a stream id", rule: "tenant/context/id" };
-        let mut parts = text.splitn(3, '/');
-        let (Some(tenant), Some(context), Some(aggregate)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(invalid);
+        let parts: Vec<&str> = text.split('/').collect();
+        let (tenant, context, aggregate_type, aggregate) = match parts[..] {
+            [tenant, context, aggregate] if !context.is_empty() => (tenant, context, None, aggregate),
+            [tenant, context, ty, aggregate] if !context.is_empty() && is_name(ty) => {
+                (tenant, context, Some(ty), aggregate)
+            }
+            _ => return Err(InvalidId { what: "a stream id", rule: "tenant/context/id or tenant/context/type/id" }),
         };
-        if context.is_empty() {
-            return Err(invalid);
-        }
         Ok(Self {
             tenant: TenantId::parse(tenant)?,
             context: context.to_owned(),
+            aggregate_type: aggregate_type.map(str::to_owned),
             aggregate: AggregateId::parse(aggregate)?,
         })
     }
-}
 
-impl StreamId {
+    /// What tells the aggregate from all others of its tenant and context: `id` or `type/id`.
+    pub fn within_context(&self) -> String {
+        match &self.aggregate_type {
+            Some(aggregate_type) => format!("{aggregate_type}/{}", self.aggregate),
+            None => self.aggregate.to_string(),
+        }
+    }
+
     /// The stream's message group in a FIFO queue: the stream id, or the tenant and a hash where that is longer than SQS
-    /// takes. A stream id has two slashes and the latter has one, so no group is both.
+    /// takes. A stream id has two or three slashes and the latter has one, so no group is both.
     pub fn message_group(&self) -> String {
         let id = self.to_string();
         if id.len() <= MAX_MESSAGE_GROUP {
@@ -147,7 +165,7 @@ impl StreamId {
     }
 
     /// What stands for the stream in logs: the first 16 hexadecimal digits of its id's SHA-256. The id itself may be
-    /// somebody's address. `printf %s tenant/context/id | sha256sum` finds the lines of a stream.
+    /// somebody's address. `printf %s STREAM_ID | sha256sum` finds the lines of a stream.
     pub fn pseudonym(&self) -> String {
         hex::encode(&Sha256::digest(self.to_string())[..8])
     }
@@ -155,7 +173,7 @@ impl StreamId {
 
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.tenant, self.context, self.aggregate)
+        write!(f, "{}/{}/{}", self.tenant, self.context, self.within_context())
     }
 }
 
@@ -211,7 +229,7 @@ mod tests {
     fn every_stream_has_a_message_group_of_its_own_that_sqs_takes() {
         let uuid = "7b0c3a52-6d1e-4f0a-9d55-3f1c2b7a8e90";
         let stream = |tenant: &str, aggregate: &str| {
-            let context = "c".repeat(crate::context::MAX_NAME);
+            let context = "c".repeat(MAX_NAME);
             StreamId::parse(&format!("{tenant}/{context}/{aggregate}")).expect("a stream id")
         };
         let short = stream(uuid, "O-1");
@@ -253,6 +271,21 @@ mod tests {
         assert_eq!(StreamId::parse(&stream.to_string()), Ok(stream));
         assert!(StreamId::parse("acme/orders").is_err());
         assert!(StreamId::parse("acme//1").is_err());
+    }
+
+    #[test]
+    fn aggregates_of_two_types_have_two_streams_under_one_id() {
+        let order = StreamId::parse("acme/orders/7").expect("a stream id");
+        let of_type = StreamId::parse("acme/orders/returns/7").expect("a stream id");
+        assert_eq!(of_type.aggregate_type.as_deref(), Some("returns"));
+        assert_eq!((&of_type.context, &of_type.aggregate), (&order.context, &order.aggregate));
+        assert_eq!(StreamId::parse(&of_type.to_string()).as_ref(), Ok(&of_type));
+        assert_ne!(of_type.message_group(), order.message_group());
+        assert_ne!(of_type.pseudonym(), order.pseudonym());
+        assert_eq!((order.within_context(), of_type.within_context()), ("7".to_owned(), "returns/7".to_owned()));
+        for text in ["acme/orders//7", "acme/orders/Returns/7", "acme/orders/a-b/7", "acme/orders/a/b/7", "acme//a/7"] {
+            assert!(StreamId::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

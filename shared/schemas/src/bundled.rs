@@ -27,7 +27,7 @@ impl Bundled {
     pub fn compile(public_url: &str) -> Self {
         let mut commands = HashMap::new();
         for context in catalog::CONTEXTS {
-            for command in context.commands {
+            for command in context.commands() {
                 let compiled = command.versions.iter().map(|version| {
                     let document: Value = serde_json::from_str(version.schema).expect("a bundled schema is JSON");
                     (version.number, Schema::ours(&document).expect("a bundled schema compiles"))
@@ -66,12 +66,12 @@ mod tests {
     fn every_schema_has_an_address_that_names_its_version_and_no_other_command() {
         let bundled = Bundled::compile("https://api.example/");
         for context in catalog::CONTEXTS {
-            for command in context.commands {
+            for command in context.commands() {
                 let (version, _) = bundled.of_command(command.name, None).expect("a current schema");
                 let uri = bundled.uri(context, command.name, version);
                 assert!(uri.starts_with("https://api.example/schemas/"), "{uri}");
                 assert_eq!(bundled.version_in(&uri, context, command.name), Some(version));
-                for other in context.commands.iter().filter(|other| other.name != command.name) {
+                for other in context.commands().filter(|other| other.name != command.name) {
                     assert_eq!(bundled.version_in(&uri, context, other.name), None, "{uri}");
                 }
                 for elsewhere in [format!("{uri}x"), uri.replace("api.", "evil."), uri.replace("/schemas", "")] {

@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::RawValue;
-use kernel::context::{Context, Snapshot};
+use kernel::context::{AggregateType, Snapshot};
 use kernel::domain_event::{RecordedEvent, StoredEvent};
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
@@ -107,7 +107,7 @@ impl EventStore {
     ///
     /// Only a state too heavy for a snapshot in every commit, or one whose snapshots were written by a build with
     /// another layout, takes further pages back to a snapshot that can be used, or to the first commit.
-    pub async fn load(&self, context: &Context, stream: &StreamId) -> Result<Loaded, StoreError> {
+    pub async fn load(&self, aggregate_type: &AggregateType, stream: &StreamId) -> Result<Loaded, StoreError> {
         let streams = Streams::new(self.client.clone(), &self.tables.events);
         let mut newer: Vec<Commit> = Vec::new();
         let mut restored = None;
@@ -115,7 +115,7 @@ impl EventStore {
         'pages: loop {
             for item in page.items {
                 let commit = Commit::from_item(item)?;
-                restored = commit.snapshot().and_then(|snapshot| context.restore(&snapshot));
+                restored = commit.snapshot().and_then(|snapshot| aggregate_type.restore(&snapshot));
                 newer.push(commit);
                 if restored.is_some() {
                     break 'pages;
@@ -128,14 +128,14 @@ impl EventStore {
         let Some(newest) = newer.first() else {
             let committed_at = Timestamp::from_millis(0);
             let head = Head { version: 0, commit_number: 0, committed_at, since_snapshot: 0 };
-            return Ok(Loaded { aggregate: context.empty().into(), head });
+            return Ok(Loaded { aggregate: aggregate_type.empty().into(), head });
         };
         let (commit_number, committed_at) = (newest.commit_number, newest.committed_at());
         let version = newest.first_version + newest.events()?.len() as u64 - 1;
         if restored.is_some() {
             newer.pop(); // its events are in its snapshot
         }
-        let mut aggregate = restored.unwrap_or_else(|| context.empty());
+        let mut aggregate = restored.unwrap_or_else(|| aggregate_type.empty());
         for commit in newer.iter().rev() {
             for recorded in commit.events()? {
                 aggregate.evolve(&recorded.event).map_err(StoreError::corrupt("domain event"))?;

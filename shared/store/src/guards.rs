@@ -2,7 +2,7 @@
 //!
 //! | `guard_key` | holds |
 //! | --- | --- |
-//! | `tenant#context#claim#name#value` | `holder`: the aggregate whose value it is |
+//! | `tenant#context#claim#name#value` | `holder`: the aggregate whose value it is, as `id` or `type/id` |
 //! | `tenant#context#counter#name` | `amount` |
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
@@ -13,7 +13,8 @@ use crate::item::{n, s};
 
 /// A guard's key, what its failure means, and its action.
 pub(crate) fn action(guard: &Guard, stream: &StreamId, table: &str) -> (String, Rejection, TransactWriteItem) {
-    let StreamId { tenant, context, aggregate } = stream;
+    let StreamId { tenant, context, .. } = stream;
+    let us = s(stream.within_context());
     let claim_key = |name: &str, value: &str| format!("{tenant}#{context}#claim#{name}#{value}");
     let held_by_us = "attribute_not_exists(guard_key) OR holder = :us";
     match guard {
@@ -22,9 +23,9 @@ pub(crate) fn action(guard: &Guard, stream: &StreamId, table: &str) -> (String, 
             let put = Put::builder()
                 .table_name(table)
                 .item("guard_key", s(&key))
-                .item("holder", s(aggregate))
+                .item("holder", us.clone())
                 .condition_expression(held_by_us)
-                .expression_attribute_values(":us", s(aggregate))
+                .expression_attribute_values(":us", us)
                 .build()
                 .expect("all that is required is there");
             (key, otherwise.clone(), TransactWriteItem::builder().put(put).build())
@@ -35,7 +36,7 @@ pub(crate) fn action(guard: &Guard, stream: &StreamId, table: &str) -> (String, 
                 .table_name(table)
                 .key("guard_key", s(&key))
                 .condition_expression(held_by_us)
-                .expression_attribute_values(":us", s(aggregate))
+                .expression_attribute_values(":us", us)
                 .build()
                 .expect("all that is required is there");
             let otherwise = Rejection::new("claim-not-held", format!("{name} {value} belongs to another"));

@@ -31,6 +31,9 @@ pub struct OperationRecord {
     pub digest: String,
     pub context: String,
     pub command_type: String,
+    /// The aggregate's type; `None`: its context's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregate_type: Option<String>,
     pub subject: String,
     /// Who sent the command. Records of releases before do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,13 +81,14 @@ impl OperationRecord {
 
     /// The same, of a command that may be no more than its header to this build.
     pub fn headed(header: Header, context: &str, now: Timestamp) -> Self {
-        let Header { tenant, receipt, ty, subject, principal, revision, repaired_by } = header;
+        let Header { tenant, receipt, ty, aggregate_type, subject, principal, revision, repaired_by } = header;
         Self {
             operation_key: Self::key(&tenant, receipt.command_key),
             outcome: Status::Retrying,
             digest: receipt.digest.to_string(),
             context: context.to_owned(),
             command_type: ty,
+            aggregate_type,
             subject,
             principal,
             resource: None,

@@ -134,7 +134,7 @@ impl Bench {
         let key = CommandKey::of(&tenant, event.source(), event.id());
         let receipt = self.receipts.seal(&tenant, self.aws.now().into(), key, Digest::of(&event, &data));
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-        let sealed = Command::seal(event, &tenant, &principal, &receipt, TRACEPARENT).expect("a command");
+        let sealed = Command::seal(event, &tenant, None, &principal, &receipt, TRACEPARENT).expect("a command");
         (receipt, sealed.to_json())
     }
 

@@ -185,7 +185,7 @@ impl Queued {
         let receipt = keys.seal(&tenant, at, key, Digest::of(&event, &data));
         let principal = Principal { id: "shop-client".to_owned(), kind: PrincipalKind::ServiceAccount };
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let body = Command::seal(event, &tenant, &principal, &receipt, trace).expect("sealed").to_json();
+        let body = Command::seal(event, &tenant, None, &principal, &receipt, trace).expect("sealed").to_json();
         Self::read(body, context)
     }
 

@@ -242,7 +242,7 @@ impl Api {
     /// A command handler carried out what was queued.
     pub async fn carry_out(&self, command: &Command, at: Timestamp) {
         let Command { stream, receipt, event, .. } = command;
-        let loaded = self.events.load(context(stream), stream).await.expect("a stream");
+        let loaded = self.events.load(aggregate_type(stream), stream).await.expect("a stream");
         let decided = loaded.aggregate.decide(command).unwrap_or_else(|refused| panic!("{refused}"));
         let accepted = Accepted { tenant: stream.tenant.clone(), receipt: *receipt };
         let mut operation = record(&accepted, Status::Succeeded, at);
@@ -304,7 +304,7 @@ impl Api {
         let command = self.accepts(tenant, &id, &Value::Null, at);
         let mut record = record(&command, Status::Succeeded, at);
         let parsed = StreamId::parse(stream).expect("a stream");
-        let loaded = self.events.load(context(&parsed), &parsed).await.expect("a stream");
+        let loaded = self.events.load(aggregate_type(&parsed), &parsed).await.expect("a stream");
         record.principal = principal;
         record.context = parsed.context.clone();
         record.subject = parsed.aggregate.to_string();
@@ -316,7 +316,7 @@ impl Api {
 
     async fn commit(&self, stream: &str, operation: OperationRecord, events: &[(&str, Value)], at: Timestamp) {
         let stream = StreamId::parse(stream).expect("a stream");
-        let loaded = self.events.load(context(&stream), &stream).await.expect("a stream");
+        let loaded = self.events.load(aggregate_type(&stream), &stream).await.expect("a stream");
         let cause = Cause {
             operation: self.accepts("demo", "cause", &Value::Null, at).receipt.to_string(),
             correlation: "cart-7".to_owned(),
@@ -343,7 +343,7 @@ impl Api {
     /// The updater brings the stream's read model up to date.
     pub async fn project(&self, stream: &str) {
         let stream = StreamId::parse(stream).expect("a stream");
-        let read_model = context(&stream).read_models[0];
+        let read_model = aggregate_type(&stream).read_models[0];
         let key =
             Key { tenant: stream.tenant.clone(), collection: read_model.collection(), id: stream.aggregate.clone() };
         let row = self.read_models.get(&key.tenant, key.collection, &key.id).await.expect("an answer");
@@ -400,8 +400,8 @@ fn sealed(key: &str, tenant: &str, id: &str, data: &Value, at: Timestamp) -> Acc
     Accepted { tenant, receipt }
 }
 
-fn context(stream: &StreamId) -> &'static kernel::context::Context {
-    catalog::context(&stream.context).expect("a context")
+fn aggregate_type(stream: &StreamId) -> &'static kernel::context::AggregateType {
+    catalog::context(&stream.context).expect("a context").aggregate_type(stream).expect("a type of aggregate")
 }
 
 fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestamp) -> OperationRecord {

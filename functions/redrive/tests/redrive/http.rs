@@ -142,7 +142,7 @@ fn order(subject: &str, id: &str) -> String {
     let receipt = keys.seal(&acme, Timestamp::from_millis(1_768_435_200_000), key, Digest::of(&event, &json!({})));
     let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    Command::seal(event, &acme, &principal, &receipt, trace).expect("sealed").to_json()
+    Command::seal(event, &acme, None, &principal, &receipt, trace).expect("sealed").to_json()
 }
 
 impl Api {

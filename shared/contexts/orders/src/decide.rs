@@ -7,6 +7,7 @@ use kernel::decider::{Decision, Envelope, Rejection};
 
 use crate::commands::{CancelOrder, Command, Line, MAX_LINES, Money, ShipOrder, SubmitOrder};
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
+use crate::returns::returnable;
 use crate::state::State;
 
 /// Most that one order may cost, in minor units. Nine million such orders still add up within 64 bits in the reports.
@@ -16,7 +17,7 @@ pub(crate) fn decide(state: State, command: &Command, envelope: &Envelope) -> Re
     match command {
         Command::SubmitOrder(command) => submit(state, command, envelope),
         Command::CancelOrder(command) => cancel(state, command),
-        Command::ShipOrder(command) => ship(state, command),
+        Command::ShipOrder(command) => ship(state, command, envelope),
     }
 }
 
@@ -41,12 +42,12 @@ fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Reject
     }
 }
 
-fn ship(state: State, command: &ShipOrder) -> Result<Decision<Event>, Rejection> {
+fn ship(state: State, command: &ShipOrder, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
     match state {
         State::Unknown => Err(unknown_order()),
         State::Submitted => {
             let parcel = Parcel { carrier: command.carrier.clone(), tracking_number: command.tracking_number.clone() };
-            Ok(Decision::of(OrderShipped { parcel }))
+            Ok(Decision::of(OrderShipped { parcel }).guarded_by(returnable(&envelope.aggregate, 1)))
         }
         State::Shipped => Err(Rejection::new("already-shipped", "The order has left as another parcel")),
         State::Cancelled => Err(Rejection::new("already-cancelled", "The order was cancelled and must not leave")),

@@ -1,25 +1,30 @@
 //! Orders: a customer submits one, the shop ships it, and until then it can be cancelled.
 //!
-//! Stock, payment and delivery are other contexts' business.
+//! What was shipped can be sent back: a [return](returns) is an aggregate of its own. Stock, payment and delivery are other
+//! contexts' business.
 
 pub mod commands;
 pub mod decide;
 pub mod events;
 mod evolve;
 pub mod projection;
+pub mod returns;
 pub mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::context::Context;
+use kernel::context::{AggregateType, Context};
 use kernel::decider::{Decider, Decision, Envelope, Rejection};
 
 use commands::Command;
 use events::Event;
 use projection::OrderView;
+use returns::Returns;
+use returns::projection::ReturnView;
 use state::State;
 
-pub const CONTEXT: Context = Context::of::<Orders>("orders", &[&OrderView]);
+pub const CONTEXT: Context =
+    Context::of::<Orders>("orders", &[&OrderView]).and(&[AggregateType::of::<Returns>("returns", &[&ReturnView])]);
 
 /// The order's rules.
 pub struct Orders;

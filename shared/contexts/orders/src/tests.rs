@@ -13,6 +13,8 @@ use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder}
 use crate::decide::MAX_TOTAL;
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
+use crate::returns::commands::{ReceiveReturn, RequestReturn, WithdrawReturn};
+use crate::returns::events::{ReturnReceived, ReturnRequested, ReturnWithdrawn};
 use crate::{CONTEXT, Orders};
 
 fn id(text: &str) -> AggregateId {
@@ -227,6 +229,12 @@ mod schemas {
             schema_for!(OrderSubmitted),
             schema_for!(OrderCancelled),
             schema_for!(OrderShipped),
+            schema_for!(RequestReturn),
+            schema_for!(WithdrawReturn),
+            schema_for!(ReceiveReturn),
+            schema_for!(ReturnRequested),
+            schema_for!(ReturnWithdrawn),
+            schema_for!(ReturnReceived),
         ];
         assert_schemas_match(&CONTEXT, generated.map(Into::into));
     }

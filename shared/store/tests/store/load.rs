@@ -139,7 +139,7 @@ async fn an_event_that_this_build_cannot_read_is_not_passed_over() {
     other.commit(&stream, &empty, &[decided(&empty.aggregate, &command)]).await.expect("a commit");
 
     let world = World::on(other.aws, probe::context::<2>());
-    match world.events.load(&world.context, &stream).await {
+    match world.events.load(world.aggregate_type(&stream), &stream).await {
         Err(StoreError::Corrupt { what: "domain event", .. }) => {}
         other => panic!("corrupt, not {:?}", other.map(|loaded| loaded.version)),
     }

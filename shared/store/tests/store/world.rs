@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
-use kernel::context::{Aggregate, Context, Decided};
+use kernel::context::{Aggregate, AggregateType, Context, Decided};
 use kernel::ids::{AggregateId, CommandKey, StreamId, TenantId};
 use kernel::message::Message;
 use kernel::operation::Status;
@@ -63,8 +63,12 @@ impl World {
         }
     }
 
+    pub fn aggregate_type(&self, stream: &StreamId) -> &AggregateType {
+        self.context.aggregate_type(stream).expect("a type of aggregate")
+    }
+
     pub async fn load(&self, stream: &StreamId) -> Loaded {
-        self.events.load(&self.context, stream).await.expect("a stream that can be loaded")
+        self.events.load(self.aggregate_type(stream), stream).await.expect("a stream that can be loaded")
     }
 
     /// Commits these entries on what was loaded.
