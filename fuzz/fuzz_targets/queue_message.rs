@@ -25,7 +25,9 @@ fuzz_target!(|bytes: &[u8]| {
         // Whether it is decided is the business's; that nothing panics is ours. A panic would be parked, with its stream
         // waiting.
         let context = catalog::context("orders").expect("a context");
-        drop(context.empty().decide(&command));
+        if let Some(aggregate_type) = context.aggregate_type(&command.stream) {
+            drop(aggregate_type.empty().decide(&command));
+        }
     }
     if let Ok(event) = CloudEvent::from_json(bytes)
         && let Some(recorded) = RecordedEvent::from_cloud_event(&event)

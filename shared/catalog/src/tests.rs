@@ -65,7 +65,7 @@ fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_ev
 
 #[test]
 fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
-    let collections = CONTEXTS.iter().flat_map(Context::read_models).map(|model| model.collection());
+    let collections = CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection);
     let collections = distinct(collections).expect("collections are distinct");
     for name in collections {
         assert!(!reserved_names::PATHS.contains(&name), "the API has a path {name} of its own");

@@ -175,7 +175,7 @@ proptest! {
                     world.commit(&stream, &loaded, &[entry]).await.expect("a commit");
                 }
             }
-            let mut folded = world.context.empty();
+            let mut folded = world.aggregate_type(&stream).empty();
             let events = world.streams.after(&stream, 0).await.expect("events");
             for recorded in &events {
                 folded.evolve(&recorded.event).expect("an event of ours");
