@@ -15,9 +15,11 @@ pub struct QueuePair {
     pub dead_letters_url: String,
 }
 
-/// Who gets domain events from the topic; `cargo xtask new-subscriber` adds to it. A subscriber called `read-model` takes them from the queue `read-model-updates`.
-/// What it failed on is in `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in
-/// `read-model-undelivered`, known as `read_model_subscription`. Both go back to the queue of this subscriber.
+/// Who gets domain events from the topic; `cargo xtask new-subscriber` adds to it.
+///
+/// A subscriber called `read-model` takes them from the queue `read-model-updates`. What it failed on is in
+/// `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in `read-model-undelivered`, known
+/// as `read_model_subscription`. Both go back to the queue of this subscriber.
 #[rustfmt::skip] // a line for each
 pub const SUBSCRIBERS: &[&str] = &[
     "read-model",
