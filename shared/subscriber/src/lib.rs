@@ -4,8 +4,8 @@
 //! ([`BatchSubscriber`]). The rest is [`Runner`]'s: reading messages, giving back what failed, metrics and logs.
 //!
 //! **No order is promised, and each event may come more than once**: topic and queue are standard ones. So handling an event
-//! again must change nothing. An event's stream and version name it, for ever; what a subscriber keeps or sends, it keeps or
-//! sends under that name.
+//! again must change nothing. Whatever a subscriber keeps or sends, it keeps or sends under the event's
+//! [id](RecordedEvent::id), or by the version.
 
 mod one_by_one;
 
