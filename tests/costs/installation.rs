@@ -18,6 +18,7 @@ use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
+use subscriber::Runner;
 use testkit::{Aws, Log, TABLES, gateway};
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ use crate::usage::{Meter, Usage, number};
 
 const PUBLIC_URL: &str = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
 const SOURCE: &str = "https://shop.example/checkout";
+/// The queues besides those of the contexts, however many others somebody adds.
+const OTHERS: [&str; 3] = ["publisher", "read_model_subscription", "read_model_updater"];
 const CLIENT: &str = "5h4k2j9s8d7f6g5h4j3k2l1m0n";
 /// What Lambda hands to a function at once, as in `template.yaml`.
 const BATCH: usize = 10;
@@ -49,7 +52,7 @@ struct Functions {
     ingest: Ingest,
     handlers: BTreeMap<&'static str, CommandHandler>,
     publisher: Publisher,
-    updater: Updater,
+    updater: Runner<Updater>,
     query: Query,
     redrive: Redrive,
 }
@@ -212,15 +215,16 @@ impl Functions {
             // Virtual time stands still while a thread decides.
             (context, CommandHandler { deciding: Deciding::Inline, ..handler })
         };
+        let updater = Updater::from_environment(environment, aws.dynamodb()).expect("settings");
         let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
         let mut redrive = Redrive::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
-        redrive.routes.retain(|route| route.context.is_none_or(|context| CONTEXTS.contains(&context.name)));
+        redrive.routes.retain(|route| CONTEXTS.contains(&route.name.as_str()) || OTHERS.contains(&route.name.as_str()));
         Self {
             ingest: Ingest::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
                 .expect("settings"),
             handlers: CONTEXTS.map(handler).into(),
             publisher: Publisher::from_environment(environment, clients).expect("settings"),
-            updater: Updater::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings"),
+            updater: Runner::from_environment(updater, environment, aws.sqs()).expect("settings"),
             query: Query::from_environment(environment, aws.dynamodb(), aws.secrets_manager()).expect("settings"),
             redrive,
         }
@@ -235,6 +239,7 @@ fn environment(topic: &str) -> Environment {
         ("REGISTRY_TABLE", TABLES.registry),
         ("OPERATIONS_TABLE", TABLES.operations),
         ("READ_MODELS_TABLE", TABLES.read_models),
+        ("TABLE", TABLES.read_models),
         ("EVENTS_TABLE", TABLES.events),
         ("PARKED_TABLE", TABLES.parked),
         ("GUARDS_TABLE", TABLES.guards),

@@ -8,8 +8,9 @@ use testkit::template_json;
 
 /// Those whose costs are told, however many others somebody adds.
 pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
+const SUBSCRIBER: &str = "ReadModel";
 
-/// Both templates, their loops unrolled, with some of the contexts.
+/// Both templates, their loops unrolled, with some of the contexts and one subscriber.
 pub struct Templates {
     parameters: Value,
     globals: Value,
@@ -80,7 +81,8 @@ impl Templates {
     }
 }
 
-/// Resources by logical id, those in `Fn::ForEach` once per item of its list; of contexts, only these.
+/// Resources by logical id, those in `Fn::ForEach` once per item of its list; of contexts and subscribers,
+/// only these.
 fn unroll(resources: &Map<String, Value>, contexts: &[&str], into: &mut BTreeMap<String, Value>) {
     for (id, resource) in resources {
         if !id.starts_with("Fn::ForEach::") {
@@ -90,7 +92,7 @@ fn unroll(resources: &Map<String, Value>, contexts: &[&str], into: &mut BTreeMap
         let name = resource[0].as_str().expect("a loop has a name");
         for item in resource[1].as_array().expect("a loop has a list") {
             let item = item.as_str().expect("a list of texts");
-            if name == "Context" && !contexts.contains(&item) {
+            if name == "Context" && !contexts.contains(&item) || name == "Subscriber" && item != SUBSCRIBER {
                 continue;
             }
             let text = resource[2].to_string().replace(&format!("${{{name}}}"), item);

@@ -6,7 +6,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::receipt::{Digest, ReceiptKeys};
-use recovery::{Failure, Order, Returning, send_back};
+use recovery::{Order, Returning, send_back};
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Client, fresh, sqs, stack, submit_order, wait_for};
@@ -28,7 +28,7 @@ fn sealed(tenant: &str, order: &str, data: &Value) -> (String, Returning) {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let body = Command::seal(event, &tenant, None, &principal, &receipt, trace).expect("a command").to_json();
     let order = Order { group: format!("{tenant}/orders/{order}"), deduplication_id: key.to_string() };
-    (format!("/operations/{receipt}"), Returning { body, order: Some(order), failure: Failure::default() })
+    (format!("/operations/{receipt}"), Returning { body, order: Some(order), ..Returning::default() })
 }
 
 /// Puts a message into a queue that the stack's description names.
@@ -159,7 +159,7 @@ fn a_commit_that_was_not_published_comes_back_by_hand() {
     let (client, operator, order) = (Client::of("demo"), Client::operator("platform"), fresh("O"));
     client.succeeded(&client.submit(&submit_order(&order, "C-1")));
     let body = json!({ "stream_id": format!("demo/orders/{order}"), "commit_number": 1 }).to_string();
-    put("/queues/publisher_dead_letters", Returning { body, order: None, failure: Failure::default() });
+    put("/queues/publisher_dead_letters", Returning { body, ..Returning::default() });
     wait_for("the publisher's dead letters", || {
         operator.send("POST", "/redrive", &[], &json!({ "context": "publisher" }).to_string()).expect(200);
         let queues = operator.get("/dead-letters").expect(200).json();

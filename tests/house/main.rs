@@ -20,6 +20,7 @@ enum Room {
     Spec,
     Lambda,
     Recovery,
+    Subscriber,
     Function,
     Testkit,
     Outside,
@@ -37,6 +38,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "spec", ..] => Room::Spec,
         ["shared", "lambda", ..] => Room::Lambda,
         ["shared", "recovery", ..] => Room::Recovery,
+        ["shared", "subscriber", ..] => Room::Subscriber,
         ["shared", "testkit", ..] => Room::Testkit,
         ["functions", ..] => Room::Function,
         _ => Room::Outside,
@@ -53,9 +55,17 @@ fn may_know(room: Room) -> &'static [Room] {
         // The store, for callers' tenants are looked up in the registry.
         Room::Lambda => &[Room::Kernel, Room::Store],
         Room::Recovery => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
-        Room::Function => {
-            &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda, Room::Recovery]
-        }
+        Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
+        Room::Function => &[
+            Room::Kernel,
+            Room::Catalog,
+            Room::Store,
+            Room::Messaging,
+            Room::Schemas,
+            Room::Lambda,
+            Room::Recovery,
+            Room::Subscriber,
+        ],
         Room::Outside => &[Room::Kernel, Room::Catalog],
     }
 }

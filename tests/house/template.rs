@@ -6,6 +6,7 @@ use std::fs;
 
 use catalog::reserved_names::{CONTEXTS, PATHS};
 use messaging::Queues;
+use messaging::queues::SUBSCRIBERS;
 use serde_json::Value;
 use testkit::openapi::Description;
 use testkit::template_json;
@@ -25,14 +26,18 @@ fn contexts() -> impl Iterator<Item = &'static str> {
 /// SAM packages functions only in a loop over a list that is written out, so each loop has its own.
 #[test]
 fn every_loop_over_contexts_names_those_of_the_catalog() {
-    let expected = format!("- [{}]", contexts().collect::<Vec<_>>().join(", "));
+    let expected = contexts().collect::<Vec<_>>().join(", ");
     for (name, text) in files() {
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let loops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at] == "- Context").collect();
-        assert!(loops.len() >= 2, "{name} has {} loops over contexts", loops.len());
-        for at in loops {
-            assert_eq!(lines[at + 1], expected, "{name}, line {}", at + 2);
-        }
+        every_loop_names(name, &text, "Context", &expected);
+    }
+}
+
+fn every_loop_names(file: &str, text: &str, what: &str, expected: &str) {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let loops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at] == format!("- {what}")).collect();
+    assert!(!loops.is_empty(), "{file} has no loop over each {what}");
+    for at in loops {
+        assert_eq!(lines[at + 1], format!("- [{expected}]"), "{file}, line {}", at + 2);
     }
 }
 
@@ -58,18 +63,38 @@ fn rows<'a>(template: &'a Value, mapping: &str) -> impl Iterator<Item = (&'a str
 fn the_template_has_the_queues_that_the_code_knows() {
     let [(_, text), _] = files();
     let template = template();
-    let subscribers = || rows(&template, "Subscribers").filter_map(|(_, row)| row["Name"].as_str());
+    let subscribers = rows(&template, "Subscribers").filter_map(|(_, row)| row["Name"].as_str());
     let names: BTreeSet<String> = physical_names(&text)
         .into_iter()
         .filter(|(kind, _)| kind == "QueueName")
         .flat_map(|(_, name)| contexts().map(move |context| name.replace("${Context}", context)))
-        .flat_map(|name| subscribers().map(move |subscriber| name.replace("${Name}", subscriber)))
+        .chain(subscribers.flat_map(|subscriber| queues_of_a_subscriber(&template, subscriber)))
         .collect();
     for pair in Queues::new("").pairs(contexts()) {
         for queue in [pair.queue_url, pair.dead_letters_url] {
             assert!(names.contains(&queue), "template.yaml has no queue {queue}, only {names:?}");
         }
     }
+}
+
+/// The names that the loop over subscribers gives to the queues of one, after the installation's name.
+fn queues_of_a_subscriber(template: &Value, subscriber: &str) -> Vec<String> {
+    let resources = &template["Resources"]["Fn::ForEach::Subscribers"][2];
+    let name = |queue: &Value, kept: &str| {
+        // `!Join ["-", [...]]` of texts, `!Ref`s and `!FindInMap`s.
+        let parts = queue["Properties"]["QueueName"][1].as_array().unwrap_or_else(|| panic!("no name: {queue}"));
+        let part = |part: &Value| match (part.as_str(), part[0].as_str()) {
+            (Some(text), _) => text.to_owned(),
+            (_, Some("Subscribers")) => subscriber.to_owned(),
+            (_, Some("Kept")) => kept.to_owned(),
+            _ => panic!("what is {part}?"),
+        };
+        let name = parts.iter().map(part).collect::<Vec<_>>().join("-");
+        name.strip_prefix("AWS::StackName-").unwrap_or_else(|| panic!("{name} is not the installation's")).to_owned()
+    };
+    let kept = &resources["Fn::ForEach::Kept"][2]["${Subscriber}${Kept}"];
+    let kept = rows(template, "Kept").filter_map(|(_, row)| row["Name"].as_str()).map(|row| name(kept, row));
+    kept.chain([name(&resources["${Subscriber}Updates"], "")]).collect()
 }
 
 /// The gateway's routes: method and path. What none of them takes goes to `$default`.
@@ -218,44 +243,59 @@ fn every_route_of_the_table_is_deployed() {
     assert_eq!(items(&template, "RoutesWithoutToken"), such(|row| row["Scopes"].is_null()));
     assert_eq!(items(&template, "Permissions"), such(|row| row["Path"].is_string()));
     let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    let invoked: BTreeSet<(String, String)> = rows(&template, "Routes")
-        .map(|(_, row)| (text(row, "Path"), text(row, "Alias").replace(".Alias", "Integration")))
-        .collect();
+    let invoked: BTreeSet<(String, String)> =
+        rows(&template, "Routes").map(|(_, row)| (text(row, "Path"), text(row, "Function"))).collect();
     for (name, row) in rows(&template, "Routes") {
         let key = text(row, "Key");
         let path = key.split_once(' ').map_or_else(|| format!("/{key}"), |(_, path)| path.to_owned());
-        assert!(invoked.contains(&(path, text(row, "Integration"))), "the API may not invoke the function of {name}");
+        assert!(invoked.contains(&(path, text(row, "Function"))), "the API may not invoke the function of {name}");
+    }
+    for function in items(&template, "Integrations") {
+        let known = &template["Mappings"]["Functions"][function];
+        assert_eq!(known["Integration"], format!("{function}Integration"));
+        assert_eq!(known["Alias"], format!("{function}.Alias"));
     }
 }
 
-/// What a subscriber has outside of its loop: the topic's right to send, and alarms that somebody is told of.
+/// A subscriber is a name in the code, a function, and a row in both templates, whose loops name it.
 #[test]
-fn every_subscriber_is_reached_and_watched() {
-    let [(_, template_text), (_, observability_text)] = files();
-    let (template, observability) = (template(), template_json(&observability_text));
-    let subscribers: BTreeSet<&str> = rows(&template, "Subscribers").map(|(name, _)| name).collect();
-    assert_eq!(items(&template, "Subscribers"), subscribers);
-    let rule = |alarm: &str| observability["Resources"][alarm]["Properties"]["AlarmRule"].to_string();
-    for subscriber in subscribers {
-        let policy = format!("Queues: [!Ref {subscriber}Updates]");
-        assert!(template_text.contains(&policy), "the topic may not send to {subscriber}Updates");
-        for queue in ["DeadLetters", "Undelivered"].map(|kind| format!("{subscriber}{kind}")) {
-            assert!(items(&observability, "DeadLetterAlarms").contains(queue.as_str()), "{queue}");
-            let name = observability["Mappings"]["DeadLetterQueues"][&queue]["Queue"].as_str().expect("a name");
-            for (kind, alarm, told) in [
-                ("", "", "PlatformAlarm"),
-                ("Old", "-old", "PlatformAlarm"),
-                ("GivenUp", "-attempts-used-up", "PlatformRepairAlarm"),
-                ("Forgotten", "-forgotten", "PlatformRepairAlarm"),
-            ] {
-                assert!(rule(told).contains(&format!("${{{queue}{kind}Alarm}}")), "{told} lacks {queue}{kind}Alarm");
-                let shown = format!("\"${{Alarm}}-{name}{alarm}\"");
-                assert!(observability_text.contains(&shown), "the dashboard lacks {shown}");
-            }
-        }
-        assert!(items(&observability, "QueueAgeAlarms").contains(format!("{subscriber}Updates").as_str()));
-        assert!(rule("PlatformAlarm").contains(&format!("${{{subscriber}UpdatesOldAlarm}}")));
+fn every_subscriber_is_deployed_and_watched() {
+    let expected: BTreeSet<&str> = SUBSCRIBERS.iter().copied().collect();
+    for (file, text) in files() {
+        let template = template_json(&text);
+        let ids: Vec<&str> = rows(&template, "Subscribers").map(|(id, _)| id).collect();
+        every_loop_names(file, &text, "Subscriber", &ids.join(", "));
+        let names: BTreeSet<&str> =
+            rows(&template, "Subscribers").filter_map(|(_, row)| row["Name"].as_str()).collect();
+        assert_eq!(names, expected, "{file}, and shared/messaging/src/queues.rs");
     }
+    for name in SUBSCRIBERS {
+        let function = format!("{}/../functions/{name}-updater/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+        assert!(fs::exists(&function).is_ok_and(|is_there| is_there), "there is no {function}");
+        assert!(contexts().all(|context| context != *name), "{name} is a context, whose alarms are called so");
+    }
+}
+
+/// A subscriber's alarms are told by one of its two composite alarms.
+#[test]
+fn every_alarm_of_a_subscriber_is_told() {
+    let [_, (_, text)] = files();
+    let resources = &template_json(&text)["Resources"]["Fn::ForEach::Subscribers"][2];
+    let kept = resources["Fn::ForEach::KeptAlarms"][2].as_object().expect("alarms of what is kept").keys();
+    let kept = kept.flat_map(|id| ["DeadLetters", "Undelivered"].map(|kept| id.replace("${Kept}", kept)));
+    let own =
+        resources.as_object().expect("alarms").iter().filter(|(_, alarm)| alarm["Type"] == "AWS::CloudWatch::Alarm");
+    let alarms: BTreeSet<String> = own.map(|(id, _)| id.clone()).chain(kept).collect();
+    let told = |composite: &str| {
+        let rule = &resources[composite]["Properties"]["AlarmRule"];
+        let (text, names) = (rule[0].as_str().expect("a rule"), rule[1].as_object().expect("names"));
+        assert!(names.keys().all(|name| text.contains(&format!("ALARM(\"${{{name}}}\")"))), "{rule}");
+        names.values().map(|alarm| alarm["Ref"].as_str().expect("an alarm").to_owned()).collect::<BTreeSet<_>>()
+    };
+    let told: BTreeSet<String> =
+        ["${Subscriber}Alarm", "${Subscriber}RepairAlarm"].into_iter().flat_map(told).collect();
+    assert!(alarms.len() >= 12, "{alarms:?}");
+    assert_eq!(told, alarms);
 }
 
 /// A property that is left out is not turned off where an earlier release has turned it on.

@@ -84,7 +84,7 @@ async fn a_slow_pace_does_not_keep_a_run_beyond_its_time() {
     let letters = (0..100).map(|nth| Returning {
         body: format!("stranger {nth}"),
         order: Some(Order { group: "x".to_owned(), deduplication_id: nth.to_string() }),
-        failure: Failure::default(),
+        ..Returning::default()
     });
     redrive.routes[0].dead_letters.bury(letters.collect()).await.expect("buried");
     advance(Duration::from_secs(1)).await;

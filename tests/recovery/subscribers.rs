@@ -35,7 +35,7 @@ impl Subscriber {
 
     async fn bury(&self, body: &str, attempts: u32) {
         let failure = Failure { attempts, error: Some("a gap".to_owned()), ..Failure::default() };
-        let buried = Returning { body: body.to_owned(), order: None, failure };
+        let buried = Returning { body: body.to_owned(), failure, ..Returning::default() };
         self.dead_letters.bury(vec![buried]).await.expect("buried");
         advance(Duration::from_secs(1)).await;
     }
@@ -78,6 +78,27 @@ async fn what_is_due_goes_back_to_its_queue_as_it_was() {
         (&back[0].body, back[0].attribute("attempts"), back[0].attribute("error")),
         (&event(), Some("1"), Some("a gap"))
     );
+}
+
+/// The group of a standard queue is the tenant, and gives no order: nothing waits for others of its tenant.
+#[tokio::test(start_paused = true)]
+async fn a_tenants_letters_keep_their_group_and_wait_for_no_other() {
+    let subscriber = Subscriber::new();
+    // As often as the first one was sent back, it waits for the second look.
+    for (tenant, attempts) in [("acme", 3), ("acme", 0), ("globex", 0), ("acme", 0)] {
+        let failure = Failure { attempts, ..Failure::default() };
+        let fair_group = Some(tenant.to_owned());
+        let buried = Returning { body: event(), fair_group, failure, ..Returning::default() };
+        subscriber.dead_letters.bury(vec![buried]).await.expect("buried");
+    }
+    advance(Duration::from_secs(1)).await;
+    let report = subscriber.run(&Request::default()).await;
+    assert_eq!((report.redriven, report.waiting, subscriber.dead()), (3, 1, 1), "{report:?}");
+    let back = subscriber.aws.messages(&subscriber.queue);
+    let groups: Vec<_> = back.iter().map(|message| message.group.as_deref()).collect();
+    assert_eq!(groups, [Some("acme"), Some("globex"), Some("acme")]);
+    assert!(back.iter().all(|message| message.deduplication_id.is_none()), "{back:?}");
+    assert_eq!(subscriber.aws.count("SendMessageBatch"), 4 + 1, "four were buried, and all were sent back by one call");
 }
 
 #[tokio::test(start_paused = true)]

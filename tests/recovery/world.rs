@@ -107,7 +107,7 @@ impl World {
         let (receipt, body) = self.seal(stream, id, "Note", &json!({ "text": id }));
         let failure = Failure { attempts, error: Some("no answer".to_owned()), ..Failure::default() };
         let order = Order { group: format!("acme/ledger/{stream}"), deduplication_id: format!("buried-{id}") };
-        let buried = Returning { body, order: Some(order), failure };
+        let buried = Returning { body, order: Some(order), failure, ..Returning::default() };
         DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(vec![buried]).await.expect("buried");
         receipt
     }
@@ -120,7 +120,8 @@ impl World {
                 let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
                 let (_, body) = self.seal(&stream, &id, "Note", &json!({ "text": id }));
                 let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
-                letters.push(Returning { body, order, failure: Failure { attempts, ..Failure::default() } });
+                let failure = Failure { attempts, ..Failure::default() };
+                letters.push(Returning { body, order, failure, ..Returning::default() });
             }
         }
         DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(letters).await.expect("buried");

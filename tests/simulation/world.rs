@@ -20,6 +20,7 @@ use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
+use subscriber::Runner;
 use testkit::{Aws, Disturbance, TABLES};
 
 use crate::chaos::{Chaos, Point};
@@ -302,9 +303,15 @@ impl World {
         CommandHandler { context, deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
-    pub fn updater(&self) -> Updater {
-        let environment = self.environment_with([("QUEUE", &updates()), ("DEAD_LETTERS", &dead_updates())]);
-        Updater::from_environment(&environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
+    pub fn updater(&self) -> Runner<Updater> {
+        let environment = self.environment_with([
+            ("TABLE", TABLES.read_models),
+            ("QUEUE", &updates()),
+            ("DEAD_LETTERS", &dead_updates()),
+        ]);
+        let (dynamodb, sqs) = self.back.clone();
+        let updater = Updater::from_environment(&environment, dynamodb).expect("settings");
+        Runner::from_environment(updater, &environment, sqs).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {

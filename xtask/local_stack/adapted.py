@@ -50,6 +50,9 @@ def adapted(template):
 
 
 def with_batches(action):
+    if isinstance(action, dict):
+        # From a table, for DynamoDB.
+        return action
     actions = action if isinstance(action, list) else [action]
     return actions + [BATCHES[one] for one in actions if one in BATCHES]
 

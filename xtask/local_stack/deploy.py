@@ -31,11 +31,18 @@ def main():
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
 
-    template = adapted(loaded(given.template))
-    for binary, function in functions_of(template):
+    def uploaded(binary):
         key = f"{binary}.zip"
         s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(given.functions / binary / "bootstrap"))
-        function["Properties"]["CodeUri"] = f"s3://{BUCKET}/{key}"
+        return f"s3://{BUCKET}/{key}"
+
+    template = adapted(loaded(given.template))
+    for binary, function in functions_of(template):
+        if isinstance(binary, str):
+            function["Properties"]["CodeUri"] = uploaded(binary)
+    # Their functions are in one loop, which looks for the place of the code in this table.
+    for row in template["Mappings"]["Subscribers"].values():
+        row["Code"] = uploaded(f"{row['Name']}-updater")
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
 
     parameters = (parameter.split("=", 1) for parameter in given.parameters)

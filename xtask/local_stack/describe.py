@@ -32,12 +32,15 @@ def main():
         TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
     )
     receipt_key = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
-    whole = description(given, cloudformation.meta.endpoint_url, outputs, receipt_key)
+    urls = boto3.client("sqs").list_queues(QueueNamePrefix=f"{given.stack_name}-")["QueueUrls"]
+    queues = {url.rsplit("/", 1)[1].removeprefix(f"{given.stack_name}-"): url for url in urls}
+    whole = description(given, cloudformation.meta.endpoint_url, outputs, queues, receipt_key)
     given.output.write_text(json.dumps(whole, indent=2) + "\n")
 
 
-def description(given, endpoint, outputs, receipt_key):
-    contexts = [key.removesuffix("CommandsQueue") for key in outputs if key.endswith("CommandsQueue")]
+def description(given, endpoint, outputs, queues, receipt_key):
+    commands = "-commands.fifo"
+    contexts = [name.removesuffix(commands) for name in queues if name.endswith(commands)]
     return {
         "endpoint": endpoint,
         "region": os.environ["AWS_DEFAULT_REGION"],
@@ -60,8 +63,8 @@ def description(given, endpoint, outputs, receipt_key):
         },
         "contexts": {
             context: {
-                "commands": outputs[f"{context}CommandsQueue"],
-                "dead_letters": outputs[f"{context}DeadLettersQueue"],
+                "commands": queues[f"{context}-commands.fifo"],
+                "dead_letters": queues[f"{context}-dead-letters.fifo"],
                 "command_handler": f"{given.stack_name}-{context}-command-handler",
             }
             for context in contexts
@@ -70,11 +73,11 @@ def description(given, endpoint, outputs, receipt_key):
         "redrive": f"{given.stack_name}-redrive",
         "synthetic_check": f"{given.stack_name}-synthetic-check",
         "queues": {
-            "read_model_updates": outputs["ReadModelUpdatesQueue"],
-            "read_model_dead_letters": outputs["ReadModelDeadLettersQueue"],
-            "read_model_undelivered": outputs["ReadModelUndeliveredQueue"],
-            "publisher_retries": outputs["PublisherRetriesQueue"],
-            "publisher_dead_letters": outputs["PublisherDeadLettersQueue"],
+            "read_model_updates": queues["read-model-updates"],
+            "read_model_dead_letters": queues["read-model-dead-letters"],
+            "read_model_undelivered": queues["read-model-undelivered"],
+            "publisher_retries": queues["publisher-retries"],
+            "publisher_dead_letters": queues["publisher-dead-letters"],
         },
         "server_pid": given.server_pid,
         "server_log": given.server_log,

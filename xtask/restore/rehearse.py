@@ -142,7 +142,7 @@ class Rehearsal:
         self.do("stop")
         tell("What is lost may still be on its way to the read models")
         event = self.subscriber.got[f"{TENANT}/orders/O-5/2"]
-        self.stack.sqs.send_message(QueueUrl=self.stack.outputs["ReadModelUpdatesQueue"], MessageBody=event)
+        self.stack.sqs.send_message(QueueUrl=self.stack.queue("read-model-updates"), MessageBody=event)
         self.do("check", "--repair")
         self.do("check")
         self.make_read_models_anew()
@@ -261,7 +261,7 @@ class Rehearsal:
         }
 
     def wait_until_read_models_are_done(self):
-        queues = [self.stack.outputs[name] for name in ("PublisherRetriesQueue", "ReadModelUpdatesQueue")]
+        queues = [self.stack.queue(name) for name in ("publisher-retries", "read-model-updates")]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
         def waiting():

@@ -164,8 +164,8 @@ def refuse_while_running(stack):
 def empty_read_models(stack, _given):
     refuse_while_running(stack)
     # Events that are in no table any more may be among them. All others are published again.
-    for queue in ("ReadModelUpdatesQueue", "ReadModelDeadLettersQueue", "ReadModelUndeliveredQueue"):
-        stack.sqs.purge_queue(QueueUrl=stack.outputs[queue])
+    for queue in ("read-model-updates", "read-model-dead-letters", "read-model-undelivered"):
+        stack.sqs.purge_queue(QueueUrl=stack.queue(queue))
     table = stack.tables["read-models"]
     names = stack.key_names(table)
 
@@ -194,7 +194,7 @@ def publish(stack, given):
     commits = sorted(commit for page in pages for commit in page)
     if given.newest:
         commits = sorted(dict(commits).items())
-    queue = stack.outputs["PublisherRetriesQueue"]
+    queue = stack.queue("publisher-retries")
     started = time.monotonic()
     for first in range(0, len(commits), 10):
         time.sleep(max(0, started + first / given.rate - time.monotonic()))

@@ -37,6 +37,10 @@ class Stack:
         self.tags = described.get("Tags", [])
         self.tables = {table: self.outputs[output] for table, output in TABLES.items()}
 
+    def queue(self, name):
+        """The URL of a queue. Queues are called after the stack."""
+        return self.sqs.get_queue_url(QueueName=f"{self.name}-{name}")["QueueUrl"]
+
     def event_sources(self):
         """The event source mappings of all functions."""
         pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)

@@ -1,5 +1,6 @@
 """Holds the templates against the limits that AWS documents: with 20 bounded contexts, in production, under a name as
-long as the documentation allows. Says for each limit how much of it is used, and how many contexts fit.
+long as the documentation allows. Says for each limit how much of it is used, how many contexts fit, and beside 20 of them,
+how many subscribers.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from translated import Stack, listed, translated
 CONTEXTS = 20
 # The longest names that docs/contexts.md allows for this length of a context's name.
 CONTEXT_LENGTH = 17
+SUBSCRIBER_LENGTH = 25
 STACK_LENGTH = 30
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -86,17 +88,23 @@ def main():
     while not (more := measured(given.templates, fit + 1)).exceeded():
         fit, limits = fit + 1, more
     print(f"{fit} contexts fit; one more exceeds: {', '.join(more.exceeded())}")
+    others = 0
+    while not (more := measured(given.templates, CONTEXTS, others + 1)).exceeded():
+        others += 1
+    # The read models' is there in any case.
+    subscribers = 1 + others
+    print(f"{subscribers} subscribers fit beside {CONTEXTS} contexts; one more exceeds: {', '.join(more.exceeded())}")
     page = (given.templates / "docs/contexts.md").read_text()
-    said = [f"**{fit} contexts** fit"] + [limits.figure(limit) for limit in TOLD]
+    said = [f"**{fit} contexts** fit", f"**{subscribers} subscribers**"] + [limits.figure(limit) for limit in TOLD]
     if unsaid := [text for text in said if text not in page]:
         sys.exit(f"docs/contexts.md does not say: {', '.join(unsaid)}")
 
 
-def measured(templates: pathlib.Path, contexts: int) -> Limits:
-    """Both templates with so many contexts, as they are deployed in production."""
+def measured(templates: pathlib.Path, contexts: int, subscribers: int = 0) -> Limits:
+    """Both templates with so many contexts, and so many subscribers more, as they are deployed in production."""
     limits = Limits()
     with tempfile.TemporaryDirectory() as folder:
-        template, observability = with_contexts(templates, pathlib.Path(folder), contexts)
+        template, observability = grown(templates, pathlib.Path(folder), contexts, subscribers)
         stack = Stack(*translated(template, "s" * STACK_LENGTH, **PRODUCTION))
         given = stack.of_type("AWS::CloudFormation::Stack")["Observability"]["Parameters"]
         measure(limits, stack, "template.yaml")
@@ -104,14 +112,20 @@ def measured(templates: pathlib.Path, contexts: int) -> Limits:
     return limits
 
 
-def with_contexts(folder: pathlib.Path, to: pathlib.Path, count: int) -> list[pathlib.Path]:
-    """The templates with so many contexts in each loop over contexts, and with code in S3."""
-    names = ", ".join(chr(ord("a") + index) * CONTEXT_LENGTH for index in range(count))
+def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: int) -> list[pathlib.Path]:
+    """The templates with so many contexts in each loop over contexts, with so many subscribers more, and with code in S3."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    names = ", ".join(letter * CONTEXT_LENGTH for letter in letters[:contexts])
+    others = [letter * SUBSCRIBER_LENGTH for letter in letters[:subscribers]]
+    rows = "".join(f"    {other}: {{ Name: {other}, Table: EventsTable, Rights: [dynamodb:Query] }}\n" for other in others)
+    code = f"s3://{'b' * 63}/{'k' * 32}"
     files = []
     for name in ("template.yaml", "observability.yaml"):
         text = (folder / name).read_text()
         text = re.sub(r"(- Context\n +- )\[[^]]*\]", rf"\1[{names}]", text)
-        text = text.replace("CodeUri: .\n", f"CodeUri: s3://{'b' * 63}/{'k' * 32}\n")
+        text = re.sub(r"(- Subscriber\n +- \[)", r"\1" + "".join(f"{other}, " for other in others), text)
+        text = text.replace("\n  Subscribers:\n", f"\n  Subscribers:\n{rows}", 1)
+        text = text.replace("CodeUri: .\n", f"CodeUri: {code}\n").replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
         file = to / name
         file.write_text(text)
         files.append(file)

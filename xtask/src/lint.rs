@@ -1,11 +1,13 @@
 //! Checks of what is no code: schemas, dependencies, the API's description, and the template, of its form, as two tools each
 //! see it, and of what the deployed roles may do.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
+use crate::new_subscriber::{Names, entries};
 use crate::sam::{TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::{DENY, Environment, NodePackages, from_cargo};
@@ -20,6 +22,7 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     checks.check("template, as CloudFormation", || cloudformation(workspace));
     checks.check("template, as SAM", || sam(workspace));
     checks.check("templates within AWS's limits", || limits(workspace));
+    checks.check("templates with a subscriber more", || subscriber(workspace));
     checks.check("rights of the roles", || {
         let stack = LocalStack::start(workspace, &functions::placeholders(workspace)?, None)?;
         rights(workspace, &stack)
@@ -69,6 +72,22 @@ pub fn limits(workspace: &Workspace) -> Result<()> {
     let mut limits = tools.command("python");
     in_local_aws(&mut limits).arg(workspace.root.join("xtask/sam/limits.py")).arg("--templates").arg(&workspace.root);
     processes::show(&mut limits)
+}
+
+/// That all around a new subscriber's function is unrolled from its entry.
+pub fn subscriber(workspace: &Workspace) -> Result<()> {
+    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
+    let folder = workspace.local_stack().join("subscriber");
+    fs::create_dir_all(&folder)?;
+    let names = Names::parse("another-one")?;
+    for (path, text) in entries(&workspace.root, &names)? {
+        fs::write(folder.join(path.file_name().unwrap_or_default()), text)?;
+    }
+    let mut expanded = tools.command("python");
+    in_local_aws(&mut expanded).arg(workspace.root.join("xtask/sam/subscriber.py")).arg("--templates").arg(&folder);
+    processes::show(expanded.args(["--id", &names.id, "--name", &names.name]))?;
+    let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
+    processes::show(tools.command("cfn-lint").args(TEMPLATES.map(|file| folder.join(file))))
 }
 
 pub fn sam(workspace: &Workspace) -> Result<()> {

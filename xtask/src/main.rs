@@ -14,6 +14,7 @@ mod lint;
 mod local_stack;
 mod mutants;
 mod new_context;
+mod new_subscriber;
 mod processes;
 mod record;
 mod relay;
@@ -21,6 +22,7 @@ mod restore;
 mod running;
 mod sam;
 mod sbom;
+mod scaffold;
 mod simulate;
 mod steps;
 mod test;
@@ -87,6 +89,11 @@ enum Task {
         /// What it is called: lower-case letters, best a plural, as in `claims`
         name: String,
     },
+    /// Make a subscriber of the domain events that works, to be filled with your own
+    NewSubscriber {
+        /// What it is called: lower-case words with hyphens, as in `price-list`
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -122,5 +129,6 @@ fn run(task: &Task) -> Result<()> {
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name } => new_context::new_context(&workspace.root, name),
+        Task::NewSubscriber { name } => new_subscriber::new_subscriber(&workspace.root, name),
     }
 }

@@ -1,20 +1,19 @@
 //! A new bounded context that works from the start: its folder, schemas and sample events, and the lines that make it
 //! known. Its rules are a beginning, to be replaced.
 
-pub mod edit;
 mod names;
 #[path = "../../shared/catalog/src/reserved_names.rs"]
 mod reserved_names;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use self::names::Names;
 use crate::processes;
+use crate::scaffold::{edit, edited, file_name, folders, is_package, make, read};
 use crate::workspace::cargo;
 
 /// What a context consists of: where it goes and its text, both with [`Names`] to be filled in.
@@ -41,15 +40,7 @@ pub fn new_context(root: &Path, name: &str) -> Result<()> {
     check_free(root, &names)?;
     // Whatever can fail for its content comes before the first write.
     let edits = entries(root, name)?;
-    for (path, text) in FILES {
-        let path = root.join(names.fill_in(path));
-        let folder = path.parent().context("a file lies in a folder")?;
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        write(&path, &names.fill_in(text))?;
-    }
-    for (path, text) in edits {
-        write(&path, &text)?;
-    }
+    make(root, FILES, |text| names.fill_in(text), edits)?;
     // The order of imports and the width of lines depend on the name.
     processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
     println!(
@@ -70,8 +61,11 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     if contexts.join(name).exists() {
         bail!("there is a context {name} already");
     }
-    if read(&root.join("Cargo.lock"))?.lines().any(|line| line == format!("name = {name:?}")) {
+    if is_package(root, name)? {
         bail!("{name} is a package that this workspace has or uses; the context needs another name");
+    }
+    if root.join(format!("functions/{name}-updater")).exists() {
+        bail!("{name} is a subscriber, whose alarms are called so; the context needs another name");
     }
     let collection = format!("COLLECTION: &'static str = {name:?}");
     for context in folders(&contexts)? {
@@ -88,27 +82,9 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     Ok(())
 }
 
-/// The folders in `folder`, by name.
-fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    paths.retain(|path| path.is_dir());
-    paths.sort();
-    Ok(paths)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 /// The files that know of every context, with this one entered.
 fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
-    let edited = |path: &str, edit: &dyn Fn(&str) -> Option<String>| -> Result<(PathBuf, String)> {
-        let path = root.join(path);
-        let text = edit(&read(&path)?);
-        let text = text.with_context(|| format!("{} is not as expected: enter {name} by hand", path.display()))?;
-        Ok((path, text))
-    };
+    let edited = |path: &str, edit: &dyn Fn(&str) -> Option<String>| edited(root, path, name, edit);
     Ok(vec![
         edited("Cargo.toml", &|text| {
             edit::insert(text, "# Ours", "", &format!("{name} = {{ path = \"shared/contexts/{name}\" }}"))
@@ -119,16 +95,8 @@ fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         edited("shared/catalog/src/lib.rs", &|text| {
             edit::insert(text, "pub static CONTEXTS", "];", &format!("    {name}::CONTEXT,"))
         })?,
-        edited("template.yaml", &|text| edit::insert_context(text, name))?,
-        edited("observability.yaml", &|text| edit::insert_context(text, name))?,
+        edited("template.yaml", &|text| edit::insert_word(text, "Context", name))?,
+        edited("observability.yaml", &|text| edit::insert_word(text, "Context", name))?,
         edited("openapi.yaml", &|text| edit::insert_collection(text, name))?,
     ])
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| path.display().to_string())
 }

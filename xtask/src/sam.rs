@@ -11,8 +11,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::local_stack::{LocalStack, STACK, in_local_aws};
-use crate::new_context::edit::insert_context;
 use crate::processes;
+use crate::scaffold::edit::insert_word;
 use crate::steps::step;
 use crate::tools::Environment;
 use crate::workspace::Workspace;
@@ -115,7 +115,7 @@ impl Project {
     /// One bounded context more, without a handler that knows it.
     fn add_context(&self, name: &str) -> Result<()> {
         for file in TEMPLATES.map(|file| self.folder.join(file)) {
-            let text = insert_context(&fs::read_to_string(&file)?, name);
+            let text = insert_word(&fs::read_to_string(&file)?, "Context", name);
             fs::write(&file, text.with_context(|| format!("{} has no loop over contexts", file.display()))?)?;
         }
         Ok(())

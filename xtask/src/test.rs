@@ -57,6 +57,7 @@ pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
         checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
         checks.check("template, as SAM", || lint::sam(workspace));
         checks.check("templates within AWS's limits", || lint::limits(workspace));
+        checks.check("templates with a subscriber more", || lint::subscriber(workspace));
         end_to_end(workspace, &mut checks);
     }
     checks.summary()

@@ -97,8 +97,8 @@ impl Retries {
         let failure = Failure { first_failed_at: failure.first_failed_at, ..Failure::default() };
         let message = |retry| Returning {
             body: serde_json::to_string(&retry).expect("texts and numbers are JSON"),
-            order: None,
             failure: failure.clone(),
+            ..Returning::default()
         };
         let GivingBack { sqs, queue_url, .. } = &self.giving_back;
         Ok(send_back(sqs, queue_url, retries.map(message).collect()).await?)

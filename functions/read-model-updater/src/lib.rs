@@ -8,18 +8,16 @@
 mod progress;
 mod settings;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use kernel::cloud_event::CloudEvent;
 use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
-use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, chain_in_full, event_span, metric, record_lag};
-use recovery::batch::{GivingBack, OUT_OF_TIME, Received};
+use lambda::telemetry::{chain, chain_in_full, event_span};
+use recovery::batch::OUT_OF_TIME;
 use store::event_store::Streams;
 use store::read_models::{Key, ReadModels};
+use subscriber::{BatchSubscriber, Failures};
 use tokio::time::{Instant, timeout_at};
 
 use crate::progress::Progress;
@@ -28,7 +26,6 @@ use crate::progress::Progress;
 pub struct Updater {
     pub streams: Streams,
     pub read_models: ReadModels,
-    pub giving_back: GivingBack,
 }
 
 /// What a batch brought for one document.
@@ -37,28 +34,18 @@ pub(crate) struct Target {
     pub stream: StreamId,
     /// By version; gaps are filled from the store.
     pub events: BTreeMap<u64, RecordedEvent>,
-    pub message_ids: Vec<String>,
+    /// Their places in the batch.
+    pub places: Vec<usize>,
 }
 
-impl Updater {
-    /// Handles one batch. What is named in the answer goes back to the queue; what failed on its last receive goes to the
-    /// dead letters.
-    pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
+impl BatchSubscriber for Updater {
+    async fn handle_batch(&self, events: &[RecordedEvent], finish_by: Instant) -> Failures {
         let mut targets: BTreeMap<Key, Target> = BTreeMap::new();
-        // By message id, each with its error.
-        let mut failed: HashMap<String, String> = HashMap::new();
-        let messages: Vec<Received> = event.records.into_iter().map(Received::of).collect();
-        for message in &messages {
-            let id = &message.message_id;
-            let Some(event) = read(&message.body) else {
-                // Left to the dead-letter queue: dropping it would lose an event that this build cannot read.
-                tracing::error!(message_id = id, "not a domain event");
-                failed.insert(id.clone(), "not a domain event".to_owned());
-                continue;
-            };
+        let mut failures = Failures::new();
+        for (place, event) in events.iter().enumerate() {
             let Some(context) = catalog::context(&event.stream.context) else {
-                tracing::error!(message_id = id, context = event.stream.context, "an unknown context");
-                failed.insert(id.clone(), format!("an unknown context: {}", event.stream.context));
+                event_span(event).in_scope(|| tracing::error!("an unknown context"));
+                failures.insert(place, format!("an unknown context: {}", event.stream.context));
                 continue;
             };
             let Some(aggregate_type) = context.aggregate_type(&event.stream) else {
@@ -73,10 +60,10 @@ impl Updater {
                     read_model: *read_model,
                     stream: event.stream.clone(),
                     events: BTreeMap::new(),
-                    message_ids: Vec::new(),
+                    places: Vec::new(),
                 });
                 target.events.insert(event.version, event.clone());
-                target.message_ids.push(id.clone());
+                target.places.push(place);
             }
         }
         let mut progress = Progress::new(self, targets);
@@ -91,17 +78,10 @@ impl Updater {
                 OUT_OF_TIME.to_owned()
             }
         };
-        record_lag(metric::PROJECTION_LAG, &progress.applied, now);
         for event in &progress.applied {
             event_span(event).in_scope(|| tracing::info!("projected"));
         }
-        metrics::counter!(metric::PROJECTED).increment(progress.applied.len() as u64);
-        failed.extend(progress.unfinished(&error));
-        let with_error = |message: Received| failed.remove(&message.message_id).map(|error| (message, error));
-        self.giving_back.answer(messages.into_iter().filter_map(with_error).collect(), now).await
+        failures.extend(progress.unfinished(&error));
+        failures
     }
-}
-
-fn read(body: &str) -> Option<RecordedEvent> {
-    RecordedEvent::from_cloud_event(&CloudEvent::from_json(body.as_bytes()).ok()?)
 }

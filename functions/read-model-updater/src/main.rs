@@ -1,10 +1,8 @@
-//! Wiring of [`read_model_updater`]: settings, clients, and the loop.
-
-use std::time::SystemTime;
+//! Wiring of [`read_model_updater`]: settings and clients; the rest is the runner's.
 
 use lambda::aws::{Aws, IN_THE_BACKGROUND};
 use lambda::settings::Environment;
-use lambda::{run, telemetry};
+use lambda::telemetry;
 use read_model_updater::Updater;
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,7 +10,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(IN_THE_BACKGROUND).await;
-    let updater = &Updater::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
-    run::events(|event, finish_by| async move { Ok(updater.handle(event, SystemTime::now().into(), finish_by).await) })
-        .await
+    let updater = Updater::from_environment(&environment, aws.dynamodb())?;
+    subscriber::run(updater, &environment, aws.sqs()).await
 }

@@ -58,12 +58,12 @@ impl<'a> Progress<'a> {
         Self { updater, targets, stuck: BTreeMap::new(), applied: Vec::new() }
     }
 
-    /// Ids of the messages whose documents are not there yet, each with the document's own error or else with this one.
-    pub fn unfinished(self, error: &str) -> impl Iterator<Item = (String, String)> {
+    /// Places of the events whose documents are not there yet, each with the document's own error or else with this one.
+    pub fn unfinished(self, error: &str) -> impl Iterator<Item = (usize, String)> {
         let Self { targets, mut stuck, .. } = self;
         targets.into_iter().flat_map(move |(key, target)| {
             let error = stuck.remove(&key).unwrap_or_else(|| error.to_owned());
-            target.message_ids.into_iter().map(move |id| (id, error.clone()))
+            target.places.into_iter().map(move |place| (place, error.clone()))
         })
     }
 

@@ -15,18 +15,20 @@ use serde_json::{Value, json};
 use store::operations::OperationRecord;
 use store::read_models::ReadModels;
 use store::{Entry, EventStore, Tables};
+use subscriber::Runner;
 use testkit::{Aws, Fault};
 use tokio::time::{Duration, Instant};
 
-fn updater(aws: &Aws) -> Updater {
+fn updater(aws: &Aws) -> Runner<Updater> {
     let environment = Environment::of([
         ("EVENTS_TABLE", "events"),
-        ("READ_MODELS_TABLE", "read-models"),
+        ("TABLE", "read-models"),
         ("QUEUE", &Aws::queue_url("read-model-updates")),
         ("DEAD_LETTERS", &dead_letters()),
         ("MAX_RECEIVES", "5"),
     ]);
-    Updater::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings that do")
+    let updater = Updater::from_environment(&environment, aws.dynamodb()).expect("settings that do");
+    Runner::from_environment(updater, &environment, aws.sqs()).expect("settings that do")
 }
 
 fn dead_letters() -> String {

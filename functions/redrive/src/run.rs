@@ -330,7 +330,7 @@ impl<'a> Run<'a> {
                 error: dead.failure.error.clone(),
             };
             let order = dead.group.clone().map(|group| Order { group, deduplication_id });
-            Returning { body: dead.body.clone(), order, failure }
+            Returning { body: dead.body.clone(), order, fair_group: dead.fair_group.clone(), failure }
         });
         Ok(send_back(&self.redrive.sqs, &self.route.queue_url, returning.collect()).await?)
     }

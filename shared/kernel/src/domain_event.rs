@@ -94,6 +94,11 @@ pub mod extension {
 }
 
 impl RecordedEvent {
+    /// What tells it from all other events, for ever: the same however often it is published.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.stream, self.version)
+    }
+
     /// The event as it is published, in an installation with this public URL.
     ///
     /// Panics for an event that is not [publishable](Self::check_publishable), which nobody commits.
@@ -112,7 +117,7 @@ impl RecordedEvent {
         let StreamId { tenant, context, aggregate, .. } = &self.stream;
         let StoredEvent { ty, schema, data, cause } = &self.event;
         let schema = SchemaUri { context, name: ty, version: *schema };
-        let mut event = CloudEvent::builder(format!("{}/{}", self.stream, self.version), context, ty)
+        let mut event = CloudEvent::builder(self.id(), context, ty)
             .subject(aggregate.as_str())
             .time(self.time.to_string())
             .dataschema(schema.below(public_url))

@@ -55,9 +55,12 @@ pub mod metric {
     pub const PUBLISHED: &str = "Published";
     /// From commit to publication.
     pub const PUBLISH_LAG: &str = "PublishLag";
-    pub const PROJECTED: &str = "Projected";
-    /// From commit to the read model.
-    pub const PROJECTION_LAG: &str = "ProjectionLag";
+    /// Domain events that a subscriber has done with: applied, or known as done already.
+    pub const HANDLED: &str = "Handled";
+    /// From commit to the end of a subscriber's work on it.
+    pub const HANDLING_LAG: &str = "HandlingLag";
+    /// Messages in a subscriber's queue that this build cannot read as domain events.
+    pub const UNDECODABLE: &str = "Undecodable";
     /// Runs of the synthetic check that went the whole way.
     pub const CHECK_SUCCEEDED: &str = "CheckSucceeded";
     /// Those that did not, by the step that failed.
@@ -118,7 +121,7 @@ where
         builder = builder.with_dimension("Function", function.to_owned());
     }
     if let Ok(collector) = builder.init() {
-        for time in [metric::PUBLISH_LAG, metric::PROJECTION_LAG, metric::CHECK_DURATION] {
+        for time in [metric::PUBLISH_LAG, metric::HANDLING_LAG, metric::CHECK_DURATION] {
             metrics::describe_histogram!(time, metrics::Unit::Milliseconds, "");
         }
         let _ = COLLECTOR.set(collector);
@@ -127,7 +130,7 @@ where
 }
 
 /// The crates that log here and are ours. Their lines hold no payload and no secret, at any level.
-pub const OURS: [&str; 10] = [
+pub const OURS: &[&str] = &[
     "command_handler",
     "ingest",
     "lambda",
@@ -138,6 +141,7 @@ pub const OURS: [&str; 10] = [
     "recovery",
     "redrive",
     "schemas",
+    "subscriber",
 ];
 
 /// Whether such a line may be written, whatever `LOG_LEVEL` says. Below `info`, the SDK writes whole requests and answers,

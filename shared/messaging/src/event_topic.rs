@@ -12,6 +12,9 @@ use crate::pack::{RETRIES, back_off, pack};
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// Publishes domain events, with `type`, `context` and `tenant` as attributes that subscriptions filter by.
+///
+/// The tenant is the message group as well. SNS hands it on to the subscribers' standard queues, where it gives no order:
+/// SQS keeps one group's flood from holding up the messages of others (fair queues).
 #[derive(Debug, Clone)]
 pub struct EventTopic {
     client: Client,
@@ -20,14 +23,16 @@ pub struct EventTopic {
 
 struct Prepared {
     body: String,
+    tenant: Option<String>,
     attributes: [(&'static str, String); 3],
 }
 
 impl Prepared {
     fn of(event: &CloudEvent) -> Self {
-        let tenant = event.extension(extension::TENANT).map(ToString::to_string).unwrap_or_default();
-        let attributes = [("type", event.ty().to_owned()), ("context", event.source().to_owned()), ("tenant", tenant)];
-        Self { body: event.to_json(), attributes }
+        let tenant = event.extension(extension::TENANT).map(ToString::to_string);
+        let [ty, context] = [event.ty(), event.source()].map(str::to_owned);
+        let attributes = [("type", ty), ("context", context), ("tenant", tenant.clone().unwrap_or_default())];
+        Self { body: event.to_json(), tenant, attributes }
     }
 
     fn weight(&self) -> usize {
@@ -36,7 +41,8 @@ impl Prepared {
     }
 
     fn into_entry(self, id: usize) -> PublishBatchRequestEntry {
-        let mut entry = PublishBatchRequestEntry::builder().id(id.to_string()).message(self.body);
+        let entry = PublishBatchRequestEntry::builder().id(id.to_string()).message(self.body);
+        let mut entry = entry.set_message_group_id(self.tenant);
         for (name, value) in self.attributes {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             entry = entry.message_attributes(name, attribute.expect("all that is required is there"));

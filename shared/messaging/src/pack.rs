@@ -38,10 +38,11 @@ pub(crate) fn pack<T>(entries: Vec<T>, max_bytes: usize, size: impl Fn(&T) -> us
 /// An entry's id before it has its place in a batch.
 pub const UNNUMBERED: &str = "0";
 
-/// Sends messages to a queue, in order per group, in as few calls as that and SQS allow.
+/// Sends messages to a queue, in order per group of a FIFO queue, in as few calls as that and SQS allow.
 ///
 /// Of a batch SQS may take some entries and refuse others, so no call holds two messages of one group: the second might
-/// be in the queue before the first.
+/// be in the queue before the first. Only messages of FIFO queues have a deduplication id; the groups of other queues have
+/// no order.
 pub async fn send_in_order(
     client: &Client,
     queue_url: &str,
@@ -49,7 +50,10 @@ pub async fn send_in_order(
 ) -> Result<(), SendError> {
     /// What SQS takes in one call, bodies and attributes together.
     const MAX_BATCH_BYTES: usize = 1024 * 1024;
-    for round in rounds(messages, |message| message.message_group_id.clone()) {
+    let ordered = |message: &SendMessageBatchRequestEntry| {
+        message.message_group_id.clone().filter(|_| message.message_deduplication_id.is_some())
+    };
+    for round in rounds(messages, ordered) {
         for mut batch in pack(round, MAX_BATCH_BYTES, weight) {
             for (index, entry) in batch.iter_mut().enumerate() {
                 entry.id = index.to_string();

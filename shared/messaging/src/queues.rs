@@ -15,10 +15,21 @@ pub struct QueuePair {
     pub dead_letters_url: String,
 }
 
-/// Who gets domain events from the topic. A subscriber called `read-model` takes them from the queue `read-model-updates`.
-/// What it failed on is in `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in
-/// `read-model-undelivered`, known as `read_model_subscription`. Both go back to the queue of this subscriber.
-const SUBSCRIBERS: [&str; 1] = ["read-model"];
+/// Who gets domain events from the topic; `cargo xtask new-subscriber` adds to it.
+///
+/// A subscriber called `read-model` takes them from the queue `read-model-updates`. What it failed on is in
+/// `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in `read-model-undelivered`, known
+/// as `read_model_subscription`. Both go back to the queue of this subscriber.
+#[rustfmt::skip] // a line for each
+pub const SUBSCRIBERS: &[&str] = &[
+    "read-model",
+];
+
+/// Whether the queue of this name, URL or ARN is FIFO: SQS asks for exactly this ending.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is no file")]
+pub fn is_fifo(queue: &str) -> bool {
+    queue.ends_with(".fifo")
+}
 
 impl Queues {
     /// The environment variable that holds the prefix.
@@ -69,11 +80,15 @@ mod tests {
         let queues = Queues::new("https://sqs.example/1/shop-");
         assert_eq!(queues.commands("orders"), "https://sqs.example/1/shop-orders-commands.fifo");
         let pairs = queues.pairs(["orders"]);
-        let names: Vec<_> = pairs.iter().map(|pair| pair.name.as_str()).collect();
-        assert_eq!(names, ["orders", "publisher", "read_model_subscription", "read_model_updater"]);
-        assert_eq!(pairs[0].dead_letters_url, "https://sqs.example/1/shop-orders-dead-letters.fifo");
-        assert_eq!(pairs[2].dead_letters_url, "https://sqs.example/1/shop-read-model-undelivered");
-        assert_eq!(pairs[3].dead_letters_url, "https://sqs.example/1/shop-read-model-dead-letters");
-        assert_eq!(pairs[2].queue_url, pairs[3].queue_url, "both are handed to the updater");
+        assert!(pairs.is_sorted_by(|one, other| one.name < other.name), "{pairs:?}");
+        assert_eq!(pairs.len(), 2 + 2 * SUBSCRIBERS.len(), "of the context, the publisher, and each subscriber");
+        let of =
+            |name: &str| pairs.iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("{name}: {pairs:?}"));
+        assert_eq!(of("orders").dead_letters_url, "https://sqs.example/1/shop-orders-dead-letters.fifo");
+        assert_eq!(of("publisher").dead_letters_url, "https://sqs.example/1/shop-publisher-dead-letters");
+        let (failed, undelivered) = (of("read_model_updater"), of("read_model_subscription"));
+        assert_eq!(undelivered.dead_letters_url, "https://sqs.example/1/shop-read-model-undelivered");
+        assert_eq!(failed.dead_letters_url, "https://sqs.example/1/shop-read-model-dead-letters");
+        assert_eq!(failed.queue_url, undelivered.queue_url, "both are handed to the updater");
     }
 }

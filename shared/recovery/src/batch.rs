@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::back_off::Share;
 use crate::dead_letters::DeadLetters;
 use crate::failure::Failure;
-use crate::returning::{Order, Returning};
+use crate::returning::{Order, Returning, groups};
 
 /// A queue message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Received {
     pub body: String,
     /// Its group in a FIFO queue.
     pub group: Option<String>,
+    /// Its group in a standard queue.
+    pub fair_group: Option<String>,
     /// How often the queue has delivered it, this time included.
     pub receives: u32,
     pub sent_at: Option<Timestamp>,
@@ -38,8 +40,11 @@ impl Received {
     pub fn of(message: SqsMessage) -> Self {
         let attribute = |name: &str| message.attributes.get(name);
         let own = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
+        let queue = message.event_source_arn.as_deref().unwrap_or_default();
+        let (group, fair_group) = groups(queue, attribute("MessageGroupId").cloned());
         Self {
-            group: attribute("MessageGroupId").cloned(),
+            group,
+            fair_group,
             receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
             sent_at: attribute("SentTimestamp").and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             failure: Failure::read(own),
@@ -157,17 +162,17 @@ fn hidden(messages: &[Received], share: Share) -> Vec<Visibility> {
     messages.iter().map(visibility).collect()
 }
 
-/// The group that a message waits with; without one, the message itself.
+/// The group that a message waits with, in a FIFO queue; in a standard one, the message itself.
 fn waits_with(message: &Received) -> &str {
     message.group.as_deref().unwrap_or(&message.message_id)
 }
 
 fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning) {
-    let Received { message_id, body, group, failure, .. } = message;
+    let Received { message_id, body, group, fair_group, failure, .. } = message;
     let failure = Failure { first_failed_at: failure.first_failed_at.or(Some(now)), error: Some(error), ..failure };
     // A message that is sent there twice, because the answer was lost, is there once.
     let order = group.map(|group| Order { group, deduplication_id: message_id.clone() });
-    (message_id, Returning { body, order, failure })
+    (message_id, Returning { body, order, fair_group, failure })
 }
 
 #[cfg(test)]
@@ -248,6 +253,7 @@ mod tests {
     fn a_message_is_read_with_all_that_travels_with_it() {
         let whole = message(&json!({
             "messageId": "m", "receiptHandle": "h", "body": "b",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:commands.fifo",
             "attributes": { "MessageGroupId": "g", "ApproximateReceiveCount": "3", "SentTimestamp": "1790000000000" },
             "messageAttributes": {
                 "attempts": { "stringValue": "2", "dataType": "String" },
@@ -260,6 +266,7 @@ mod tests {
             receipt_handle: "h".to_owned(),
             body: "b".to_owned(),
             group: Some("g".to_owned()),
+            fair_group: None,
             receives: 3,
             sent_at: Some(now()),
             failure,
@@ -316,6 +323,35 @@ mod tests {
         let (later, group) = seconds_until_received(&aws).await;
         assert!((3..=4).contains(&later), "{later} s more");
         assert_eq!(names(&group), ["a", "b", "d"]);
+    }
+
+    /// The group of a standard queue is a tenant and gives no order, unlike that of a FIFO queue.
+    #[tokio::test(start_paused = true)]
+    async fn in_a_standard_queue_each_message_waits_alone_and_keeps_its_group_when_it_dies() {
+        let (aws, updates, letters) = (Aws::new(), Aws::queue_url("updates"), Aws::queue_url("letters"));
+        let put = |name: &str| aws.put(&updates, Some("acme"), None, name);
+        let receive = || {
+            let event = Aws::sqs_event(&aws.receive(&updates, 10, VISIBILITY));
+            event["Records"].as_array().expect("records").iter().map(message).collect::<Vec<_>>()
+        };
+        put("old");
+        (0..14).for_each(|_| drop(aws.receive(&updates, 10, Duration::ZERO)));
+        put("slow");
+        (0..8).for_each(|_| drop(aws.receive(&updates, 10, Duration::ZERO)));
+        put("quick");
+        let environment = Environment::of([("QUEUE", &updates), ("DEAD_LETTERS", &letters), ("MAX_RECEIVES", "15")]);
+        let giving_back = GivingBack::from_environment(&environment, aws.sqs()).expect("settings that do");
+        let failed = receive().into_iter().map(|message| (message, "no".to_owned()));
+        assert_eq!(giving_back.answer(failed.collect(), now()).await.batch_item_failures.len(), 2);
+
+        let dead = aws.messages(&letters);
+        let told: Vec<_> =
+            dead.iter().map(|dead| (&*dead.body, dead.group.as_deref(), &dead.deduplication_id)).collect();
+        assert_eq!(told, [("old", Some("acme"), &None)]);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(names(&receive()), ["quick"], "which failed once, and waits for no other of its tenant");
+        advance(Duration::from_secs(4)).await;
+        assert_eq!(names(&receive()), ["slow"]);
     }
 
     #[tokio::test(start_paused = true)]

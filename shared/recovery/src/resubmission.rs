@@ -2,6 +2,7 @@
 //! did not get to, the scheduled redrive finds and sends in the same way, which repeats nothing.
 
 use kernel::command::{Command, Header};
+use messaging::queues::is_fifo;
 use store::parked::ParkedMessage;
 
 use crate::failure::Failure;
@@ -10,7 +11,7 @@ use crate::returning::{Order, Returning};
 /// What is sent to the queue of this URL for a message that was resubmitted.
 ///
 /// A command goes to its stream's group, as a repeat of nothing but this revision; also one that only another release can
-/// read. What is no command follows no order and has a group of its own where the queue wants one.
+/// read. What is no command follows no order: it has a group of its own where the queue wants one, and else its tenant's.
 pub fn returning(resubmitted: &ParkedMessage, queue_url: &str) -> Returning {
     let summary = &resubmitted.summary;
     let failure = Failure { first_failed_at: Some(summary.first_failed_at), ..Failure::default() };
@@ -22,7 +23,8 @@ pub fn returning(resubmitted: &ParkedMessage, queue_url: &str) -> Returning {
         },
         None => Order { group: summary.id.clone(), deduplication_id: format!("{}.{}", summary.id, summary.revision) },
     });
-    Returning { body: resubmitted.message.clone(), order, failure }
+    let fair_group = summary.tenant.as_ref().filter(|_| order.is_none()).map(ToString::to_string);
+    Returning { body: resubmitted.message.clone(), order, fair_group, failure }
 }
 
 /// The command that a parked message is, if it is one to this build.
@@ -35,9 +37,4 @@ pub fn command(parked: &ParkedMessage) -> Option<Command> {
 pub fn header(parked: &ParkedMessage) -> Option<Header> {
     let operation = parked.summary.operation.as_deref()?;
     Header::read(&parked.message).filter(|header| header.receipt.to_string() == operation)
-}
-
-#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "SQS asks for exactly `.fifo`")]
-fn is_fifo(queue_url: &str) -> bool {
-    queue_url.ends_with(".fifo")
 }

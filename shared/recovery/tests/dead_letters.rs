@@ -24,7 +24,7 @@ fn grouped(body: &str) -> Returning {
 }
 
 fn plain(body: &str) -> Returning {
-    Returning { body: body.to_owned(), order: None, failure: Failure::default() }
+    Returning { body: body.to_owned(), ..Returning::default() }
 }
 
 async fn bury(letters: &DeadLetters, bodies: impl IntoIterator<Item = &str>) {

@@ -70,12 +70,13 @@ fn publish_batch(aws: &Aws, form: &Form, failing: &[usize]) -> Result<String, Re
     Ok(format!("<Successful>{successful}</Successful><Failed>{failed}</Failed>"))
 }
 
-/// Keeps it, and delivers it to whoever has subscribed: the body and the attributes as they are.
+/// Keeps it, and delivers it to whoever has subscribed: the body, the attributes and the message group as they are.
 fn take(aws: &Aws, notification: Notification) -> String {
     let subscriptions = lock(&aws.world.topics).subscriptions(&notification.topic_arn);
     for Subscription { queue_url, dead_letters_url } in subscriptions {
         let mut message = Message::new(&queue_url, notification.body.clone(), aws.now());
         message.attributes = notification.attributes.clone();
+        message.group = notification.group.clone();
         lock(&aws.world.queues).deliver(message, dead_letters_url.as_deref());
     }
     lock(&aws.world.topics).publish(notification)

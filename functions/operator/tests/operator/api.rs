@@ -34,9 +34,6 @@ const RECEIPT_KEY: &str = "a-secret-of-at-least-thirty-two-characters";
 /// What API Gateway sends: the shape, the context and the claims of every request here.
 const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/operator.json");
 
-/// Queues besides the contexts' own.
-const OTHER_QUEUES: [&str; 3] = ["publisher", "read_model_subscription", "read_model_updater"];
-
 pub struct Api {
     pub aws: Aws,
     pub desk: Desk,
@@ -392,7 +389,7 @@ impl Api {
 
     /// Items and queues as they are, to tell whether something changed.
     pub fn everything(&self) -> (Vec<Value>, Vec<Value>, Vec<String>) {
-        let queued = names().flat_map(|name| self.queued(name)).map(|message| message.body);
+        let queued = pairs().into_iter().flat_map(|pair| self.queued(&pair.name)).map(|message| message.body);
         (self.aws.items(TABLES.parked), self.aws.items(TABLES.operations), queued.collect())
     }
 }
@@ -402,13 +399,13 @@ pub fn parking_id(Summary { parked_key, id, revision, .. }: &Summary) -> String 
     BASE64.encode(format!("{revision}#{parked_key}#{id}"))
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    catalog::CONTEXTS.iter().map(|context| context.name).chain(OTHER_QUEUES)
+/// Every queue that has dead letters.
+pub fn pairs() -> Vec<QueuePair> {
+    Queues::new(Aws::queue_url("")).pairs(catalog::CONTEXTS.iter().map(|context| context.name))
 }
 
 fn pair(name: &str) -> QueuePair {
-    let pairs = Queues::new(Aws::queue_url("")).pairs(catalog::CONTEXTS.iter().map(|context| context.name));
-    pairs.into_iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("no queue is called {name}"))
+    pairs().into_iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("no queue is called {name}"))
 }
 
 pub fn queue(name: &str) -> String {

@@ -34,6 +34,20 @@ async fn what_is_committed_is_published_in_one_call() {
     assert_eq!(all[0].stream, StreamId::parse("acme/orders/O-1").expect("a stream"));
 }
 
+/// SQS's fair queues go by it: a flood of one tenant holds up no other's events.
+#[tokio::test(start_paused = true)]
+async fn an_event_reaches_its_subscribers_in_the_group_of_its_tenant() {
+    let (aws, queue) = (Aws::new(), Aws::queue_url("read-model-updates"));
+    aws.subscribe(&Aws::topic_arn("events"), &queue, None);
+    commit(&aws, "acme/orders/O-1", 1, 1, &[10, 10]).await;
+    commit(&aws, "globex/orders/O-1", 1, 1, &[10]).await;
+    publish(&aws, &aws.stream_event("events")).await.expect("published");
+
+    assert_eq!(aws.count("PublishBatch"), 1, "{}", aws.calls());
+    let groups: Vec<_> = aws.messages(&queue).into_iter().map(|message| message.group).collect();
+    assert_eq!(groups, ["acme", "acme", "globex"].map(|tenant| Some(tenant.to_owned())));
+}
+
 #[tokio::test(start_paused = true)]
 async fn large_events_are_spread_over_calls() {
     let aws = Aws::new();

@@ -34,32 +34,26 @@ impl ReadModel for Fragile {
     }
 }
 
-fn target(order: &str) -> (Key, Target) {
+fn target((place, order): (usize, &str)) -> (Key, Target) {
     let stream = StreamId::parse(&format!("acme/orders/{order}")).expect("a stream");
     let (tenant, id) = (stream.tenant.clone(), stream.aggregate.clone());
     let cause = Cause { operation: "op".into(), correlation: "co".into(), ..Cause::default() };
     let data = RawValue::from_string("{}".into()).expect("JSON");
     let event = StoredEvent { ty: "Happened".into(), schema: 1, data, cause };
     let event = RecordedEvent { stream: stream.clone(), version: 1, time: Timestamp::from_millis(0), event };
-    let (events, message_ids) = (BTreeMap::from([(1, event)]), vec![order.to_owned()]);
-    (Key { tenant, collection: "fragile", id }, Target { read_model: &Fragile, stream, events, message_ids })
+    let (events, places) = (BTreeMap::from([(1, event)]), vec![place]);
+    (Key { tenant, collection: "fragile", id }, Target { read_model: &Fragile, stream, events, places })
 }
 
 /// Brings these orders forward; gives those that were applied, and those that were given back with their errors.
 async fn run<const N: usize>(aws: &Aws, orders: [&str; N]) -> (Vec<String>, Vec<(String, String)>) {
-    let environment = Environment::of([
-        ("EVENTS_TABLE", "events"),
-        ("READ_MODELS_TABLE", "read-models"),
-        ("QUEUE", "unused"),
-        ("DEAD_LETTERS", "unused"),
-        ("MAX_RECEIVES", "5"),
-    ]);
-    let updater = Updater::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings that do");
-    let mut progress = Progress::new(&updater, orders.map(target).into());
+    let environment = Environment::of([("EVENTS_TABLE", "events"), ("TABLE", "read-models")]);
+    let updater = Updater::from_environment(&environment, aws.dynamodb()).expect("settings that do");
+    let mut progress = Progress::new(&updater, orders.into_iter().enumerate().map(target).collect());
     progress.run().await.expect("no outage");
     let mut applied: Vec<_> = progress.applied.iter().map(|event| event.stream.aggregate.to_string()).collect();
     applied.sort();
-    (applied, progress.unfinished("").collect())
+    (applied, progress.unfinished("").map(|(place, error)| (orders[place].to_owned(), error)).collect())
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,11 @@ impl Api {
         let order = group
             .map(|group| Order { group: group.to_owned(), deduplication_id: format!("{}", self.aws.calls().len()) });
         let failure = Failure { attempts, error: Some("the store is down".to_owned()), ..Failure::default() };
-        route.dead_letters.bury(vec![Returning { body: body.to_owned(), order, failure }]).await.expect("buried");
+        route
+            .dead_letters
+            .bury(vec![Returning { body: body.to_owned(), order, failure, ..Returning::default() }])
+            .await
+            .expect("buried");
     }
 }
 

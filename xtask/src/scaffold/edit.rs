@@ -12,14 +12,14 @@ pub fn insert(text: &str, start: &str, end: &str, line: &str) -> Option<String> 
     Some(lines.join("\n") + "\n")
 }
 
-/// Puts `context` into the list `[…]` of every loop over the contexts, which is the line after `- Context`. `None` if
-/// there is no such loop, or one whose list is written otherwise.
-pub fn insert_context(text: &str, context: &str) -> Option<String> {
+/// Puts `word` into the list `[…]` of every loop over such, which is the line after `- Context` if `of` is `Context`. `None`
+/// if there is no such loop, or one whose list is written otherwise.
+pub fn insert_word(text: &str, of: &str, word: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let loops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim() == "- Context").collect();
+    let loops: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim() == format!("- {of}")).collect();
     for at in &loops {
         let list = lines.get_mut(at + 1)?;
-        *list = with_word(list, context)?;
+        *list = with_word(list, word)?;
     }
     (!loops.is_empty()).then(|| lines.join("\n") + "\n")
 }
@@ -66,7 +66,7 @@ mod tests {
     fn a_context_joins_every_loop_over_contexts() {
         let text = "A:\n  - Queue\n  - [x, y]\nB:\n  - Context\n  - [orders, policies]\nC:\n    - Context\n    - [orders, policies] # all\n";
         let expected = text.replace("[orders, policies]", "[claims, orders, policies]");
-        assert_eq!(insert_context(text, "claims"), Some(expected));
+        assert_eq!(insert_word(text, "Context", "claims"), Some(expected));
     }
 
     #[test]
@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn a_file_of_another_shape_is_left_to_people() {
         assert_eq!(insert(TEXT, "# Mine", "", "x"), None);
-        assert_eq!(insert_context("- Context\n- !Ref Contexts\n", "x"), None);
-        assert_eq!(insert_context("- Queue\n- [x]\n", "x"), None);
+        assert_eq!(insert_word("- Context\n- !Ref Contexts\n", "Context", "x"), None);
+        assert_eq!(insert_word("- Queue\n- [x]\n", "Context", "x"), None);
         assert_eq!(insert_collection("paths: {}\n", "x"), None);
     }
 }
