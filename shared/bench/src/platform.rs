@@ -1,4 +1,4 @@
-//! What `template.yaml` names and sets, as tests have it.
+//! Names and settings of an installation in process, as `template.yaml` gives them, and entries of its registry.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use store::Tables;
 use testkit::{Aws, TABLES};
 
 pub const PUBLIC_URL: &str = "https://api.example";
-/// What [`receipt_secret`] holds.
+/// The content of [`receipt_secret`].
 pub const RECEIPT_KEY: &str = "a-secret-of-at-least-thirty-two-characters";
 /// How long a final outcome is kept: 90 days, as `OPERATION_RETENTION_DAYS` says, and the longest way of a repeat.
 pub const RETENTION: Duration = Duration::from_hours(24 * (90 + 28));
@@ -44,7 +44,7 @@ pub fn dead_updates() -> String {
     Aws::queue_url("read-model-dead-letters")
 }
 
-/// What the topic could not deliver to [`updates`].
+/// Notifications that the topic could not deliver to [`updates`].
 pub fn undelivered() -> String {
     Aws::queue_url("read-model-undelivered")
 }
@@ -70,7 +70,7 @@ pub fn receipt_secret() -> String {
 
 // Settings
 
-/// What all functions are set to, but for [`own_queue`]. No test exceeds these limits unless it wants to.
+/// The settings of all functions, without those of [`own_queue`]. The limits are so high that no test meets them.
 pub fn environment() -> Environment {
     Environment::of([
         ("EVENTS_TABLE", TABLES.events),
