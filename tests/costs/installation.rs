@@ -6,20 +6,25 @@ use std::future::Future;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use bench::Request;
+use bench::http::client;
+use bench::platform::{
+    RECEIPT_KEY, commands, dead_retries, environment, own_queue, receipt_secret, register_client, register_tenant,
+    retries, topic, updates,
+};
 use command_handler::{CommandHandler, Deciding};
 use ingest::Ingest;
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use lambda::telemetry;
-use lambda_http::{Body, Request, Response};
-use messaging::Queues;
+use lambda_http::{Body, Response};
 use publisher::{Clients, Publisher};
 use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use subscriber::Runner;
-use testkit::{Aws, Log, TABLES, gateway};
+use testkit::{Aws, Log, TABLES};
 use tokio::time::Instant;
 
 use crate::assumptions::{ACCESS_LOG_BYTES, CALL, CPU_EACH, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE};
@@ -61,13 +66,13 @@ impl Installation {
     /// One with a tenant, and nothing in it. It takes over this process's logs and metrics, so there is one a process.
     pub fn begin() -> Self {
         let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
-        let (topic, updates) = (Aws::topic_arn("events"), Aws::queue_url("read-model-updates"));
-        aws.subscribe(&topic, &updates, None);
+        aws.subscribe(&topic(), &updates(), None);
         aws.every_call_takes(CALL);
-        let document = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] }).to_string();
-        aws.register(&json!({ "registry_key": format!("client#{CLIENT}"), "entry": "tenant", "tenant": "acme" }));
-        aws.register(&json!({ "registry_key": "tenant#acme", "entry": "settings", "document": document }));
-        let environment = environment(&topic);
+        register_client(&aws, CLIENT, "acme");
+        let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }]);
+        register_tenant(&aws, "acme", &json!({ "grants": grants }));
+        let own = [("METRICS_FUNCTION", "waybill-command-handler"), ("PUBLIC_URL", PUBLIC_URL)];
+        let environment = environment().with(own).with(own_queue(&retries(), &dead_retries()));
         let log = Log::default();
         // A failed assertion is to be seen on the terminal, not in that log.
         let hook = std::panic::take_hook();
@@ -134,7 +139,7 @@ impl Installation {
     /// Handles, publishes and projects until nothing is left to do. A batch of commands goes all the way before the next.
     pub async fn settle(&self) {
         for (context, handler) in &self.functions.handlers {
-            let queue = Aws::queue_url(&format!("{context}-commands.fifo"));
+            let queue = commands(context);
             let name = format!("{context}CommandHandler");
             let handle = async |event, now, until| Box::pin(handler.handle(event, now, until)).await;
             while self.poll(&queue, &name, handle).await {
@@ -145,9 +150,8 @@ impl Installation {
     }
 
     async fn update(&self) {
-        let queue = Aws::queue_url("read-model-updates");
         let handle = async |event, now, until| Box::pin(self.functions.updater.handle(event, now, until)).await;
-        while self.poll(&queue, "ReadModelUpdater", handle).await {}
+        while self.poll(&updates(), "ReadModelUpdater", handle).await {}
     }
 
     /// One run of redrive, which finds nothing.
@@ -208,7 +212,7 @@ impl Installation {
 
 impl Functions {
     fn of(aws: &Aws, environment: &Environment) -> Self {
-        aws.put_secret(&Aws::secret_arn("receipt-key"), "a-secret-of-at-least-thirty-two-characters");
+        aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let handler = |context: &'static str| {
             let environment = environment.with([("CONTEXT", context)]);
             let handler = CommandHandler::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("settings");
@@ -231,43 +235,11 @@ impl Functions {
     }
 }
 
-/// As `template.yaml` sets it.
-fn environment(topic: &str) -> Environment {
-    Environment::of([
-        ("METRICS_FUNCTION", "waybill-command-handler"),
-        ("RECEIPT_KEY_SECRET", &Aws::secret_arn("receipt-key")),
-        ("REGISTRY_TABLE", TABLES.registry),
-        ("OPERATIONS_TABLE", TABLES.operations),
-        ("READ_MODELS_TABLE", TABLES.read_models),
-        ("TABLE", TABLES.read_models),
-        ("EVENTS_TABLE", TABLES.events),
-        ("PARKED_TABLE", TABLES.parked),
-        ("GUARDS_TABLE", TABLES.guards),
-        ("PUBLIC_URL", PUBLIC_URL),
-        ("OPERATION_RETENTION_DAYS", "90"),
-        ("MAX_RECEIVES", "15"),
-        ("MOST_ATTEMPTS", "10"),
-        ("FIRST_BACK_OFF_SECONDS", "300"),
-        ("LONGEST_BACK_OFF_SECONDS", "21600"),
-        ("RATE", "100"),
-        ("TENANT_COMMANDS_PER_SECOND", "1000"),
-        ("TENANT_COMMAND_BURST", "1000"),
-        ("STREAM_COMMANDS_PER_SECOND", "1000"),
-        ("STREAM_COMMAND_BURST", "1000"),
-        ("EVENT_TOPIC", topic),
-        ("QUEUE", &Aws::queue_url("publisher-retries")),
-        ("DEAD_LETTERS", &Aws::queue_url("dead-letters.fifo")),
-        (Queues::VARIABLE, &Aws::queue_url("")),
-    ])
-}
-
 /// A request as the HTTP API hands it to a function.
-fn request(method: &str, target: &str, content_type: &str, body: Option<&str>) -> Request {
+fn request(method: &'static str, target: &str, content_type: &str, body: Option<&str>) -> lambda_http::Request {
     let target = target.strip_prefix(PUBLIC_URL).unwrap_or(target);
-    let claims = json!({ "client_id": CLIENT, "sub": CLIENT, "scope": "waybill/submit waybill/read" });
-    let recorded = include_str!("../../events/aws/query.json");
-    let event = gateway::event(recorded, method, target, Some(&claims), body);
-    gateway::request(&event, &[("content-type".to_owned(), content_type)])
+    let request = Request::get(target).method(method).header("content-type", content_type);
+    request.by(client(CLIENT, "waybill/submit waybill/read")).body(body.unwrap_or_default()).into_http()
 }
 
 /// A command as a client sends it.

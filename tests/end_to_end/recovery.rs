@@ -2,10 +2,8 @@
 
 use std::time::SystemTime;
 
+use bench::sealing::seal_with;
 use kernel::cloud_event::CloudEvent;
-use kernel::command::{Command, Principal, PrincipalKind};
-use kernel::ids::{CommandKey, TenantId};
-use kernel::receipt::{Digest, ReceiptKeys};
 use recovery::{Order, Returning, send_back};
 use serde_json::{Value, json};
 
@@ -13,21 +11,14 @@ use crate::api::{Answer, Client, fresh, sqs, stack, submit_order, wait_for};
 
 /// A command as ingest would queue it, which did not look at it: its operation's path, and the message.
 fn sealed(tenant: &str, order: &str, data: &Value) -> (String, Returning) {
-    let (stack, tenant) = (stack(), TenantId::parse(tenant).expect("a tenant"));
-    let api = stack["api_url"].as_str().expect("the API's URL");
+    let stack = stack();
+    let text = |name: &str| stack[name].as_str().unwrap_or_else(|| panic!("no {name} in the stack's description"));
     let event = CloudEvent::builder(fresh("sealed"), "https://shop.example/legacy", "SubmitOrder")
         .subject(order)
-        .dataschema(format!("{api}/schemas/orders/SubmitOrder/1"))
-        .data_json(data)
-        .build()
-        .expect("a CloudEvent");
-    let keys = ReceiptKeys::parse(stack["receipt_key"].as_str().expect("the receipt key")).expect("receipt keys");
-    let key = CommandKey::of(&tenant, event.source(), event.id());
-    let receipt = keys.seal(&tenant, SystemTime::now().into(), key, Digest::of(&event, data));
-    let principal = Principal { id: "legacy".to_owned(), kind: PrincipalKind::ServiceAccount };
-    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let body = Command::seal(event, &tenant, None, &principal, &receipt, trace).expect("a command").to_json();
-    let order = Order { group: format!("{tenant}/orders/{order}"), deduplication_id: key.to_string() };
+        .dataschema(format!("{}/schemas/orders/SubmitOrder/1", text("api_url")))
+        .data_json(data);
+    let (receipt, body) = seal_with(text("receipt_key"), tenant, event, SystemTime::now().into());
+    let order = Order { group: format!("{tenant}/orders/{order}"), deduplication_id: receipt.command_key.to_string() };
     (format!("/operations/{receipt}"), Returning { body, order: Some(order), ..Returning::default() })
 }
 

@@ -1,14 +1,15 @@
 //! What is in no log, whatever `LOG_LEVEL` says: payloads, tokens, keys and aggregates' ids, although other crates write them
 //! below `info`.
 
+use bench::http::client;
+use bench::{Request, platform};
 use ingest::Ingest;
 use lambda::settings::Environment;
 use lambda::telemetry;
 use lambda_http::{Body, Response};
-use messaging::Queues;
 use query::Query;
 use serde_json::{Value, json};
-use testkit::{Aws, Log, TABLES, gateway};
+use testkit::{Aws, Log};
 
 /// In the payload, and the aggregate is called so.
 const JANE: &str = "jane@doe.example";
@@ -16,33 +17,13 @@ const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzaG9wIn0.";
 const KEY: &str = "a-receipt-key-of-at-least-thirty-two-characters";
 
 fn environment() -> Environment {
-    Environment::of([
-        ("LOG_LEVEL", "trace,aws_smithy_runtime=trace,hyper=trace,lambda_runtime::layers::panic=trace,[command]=trace"),
-        ("RECEIPT_KEY_SECRET", &secret()),
-        ("REGISTRY_TABLE", TABLES.registry),
-        ("OPERATIONS_TABLE", TABLES.operations),
-        ("READ_MODELS_TABLE", TABLES.read_models),
-        ("EVENTS_TABLE", TABLES.events),
-        ("OPERATION_RETENTION_DAYS", "90"),
-        ("PUBLIC_URL", "https://api.example"),
-        ("TENANT_COMMANDS_PER_SECOND", "100"),
-        ("TENANT_COMMAND_BURST", "100"),
-        ("STREAM_COMMANDS_PER_SECOND", "100"),
-        ("STREAM_COMMAND_BURST", "100"),
-        (Queues::VARIABLE, &Aws::queue_url("")),
-    ])
+    let level = "trace,aws_smithy_runtime=trace,hyper=trace,lambda_runtime::layers::panic=trace,[command]=trace";
+    platform::environment().with([("LOG_LEVEL", level)])
 }
 
-fn secret() -> String {
-    Aws::secret_arn("receipt-key")
-}
-
-fn request(method: &str, target: &str, body: Option<&str>) -> lambda_http::Request {
-    let claims = json!({ "client_id": "shop", "sub": "shop", "scope": "waybill/submit waybill/read" });
-    let recorded = include_str!("../../events/aws/ingest.json");
-    let event = gateway::event(recorded, method, target, Some(&claims), body);
-    let headers = [("content-type", "application/cloudevents+json"), ("authorization", &format!("Bearer {TOKEN}"))];
-    gateway::request(&event, &headers.map(|(name, value)| (name.to_owned(), value.to_owned())))
+fn request(request: Request) -> lambda_http::Request {
+    let request = request.by(client("shop", "waybill/submit waybill/read"));
+    request.header("authorization", &format!("Bearer {TOKEN}")).into_http()
 }
 
 fn order() -> Value {
@@ -63,23 +44,22 @@ async fn work(aws: &Aws) {
     let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager());
     let query = Query::from_environment(&environment, aws.dynamodb(), aws.secrets_manager()).expect("settings");
     let now = aws.now().into();
-    let command = request("POST", "/commands", Some(&order().to_string()));
+    let command = request(Request::structured(&order()));
     let answer = Box::pin(ingest.expect("settings").handle(command, now)).await;
     assert_eq!(status(&answer), 202, "{:?}", answer.body());
     let operation: Value = serde_json::from_slice(answer.body().as_ref()).expect("an operation");
     let operation = format!("/operations/{}", operation["id"].as_str().expect("an id"));
-    assert_eq!(status(&Box::pin(query.handle(request("GET", &operation, None), now)).await), 200);
+    assert_eq!(status(&Box::pin(query.handle(request(Request::get(operation)), now)).await), 200);
     let document = format!("/orders/{JANE}");
-    assert_eq!(status(&Box::pin(query.handle(request("GET", &document, None), now)).await), 404);
+    assert_eq!(status(&Box::pin(query.handle(request(Request::get(document)), now)).await), 404);
 }
 
 fn world() -> Aws {
     let aws = Aws::new();
-    aws.put_secret(&secret(), KEY);
-    let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }] });
-    let settings = grants.to_string();
-    aws.register(&json!({ "registry_key": "tenant#demo", "entry": "settings", "document": settings }));
-    aws.register(&json!({ "registry_key": "client#shop", "entry": "tenant", "tenant": "demo" }));
+    aws.put_secret(&platform::receipt_secret(), KEY);
+    let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": ["https://shop.example/"] }]);
+    platform::register_tenant(&aws, "demo", &json!({ "grants": grants }));
+    platform::register_client(&aws, "shop", "demo");
     aws
 }
 

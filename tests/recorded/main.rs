@@ -4,12 +4,13 @@
 //! `cargo xtask record-release` makes this build's own samples the recorded ones. It is for the release that has just
 //! been deployed: see `docs/contexts.md`.
 
-mod bench;
+mod handling;
 mod recording;
 mod writing;
 
 use std::collections::BTreeMap;
 
+use bench::events;
 use kernel::context::{AggregateType, Context};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
@@ -23,7 +24,7 @@ use store::operations::OperationRecord;
 use store::parked::{Decision, ParkedMessage, Stage};
 use testkit::TABLES;
 
-use crate::bench::{Bench, QUEUE, events};
+use crate::handling::{QUEUE, bench, handle, outcome};
 use crate::recording::{Recording, recorded};
 use crate::writing::this_build;
 
@@ -141,7 +142,7 @@ async fn stream_is_read(name: &str, commits: &Value) {
     let aggregate_type = context.aggregate_type(&stream).expect("a type of aggregate");
     let mut states = Vec::new();
     for with_snapshots in [true, false] {
-        let bench = Bench::new(context);
+        let bench = bench(context);
         for commit in commits {
             let mut commit = commit.clone();
             if !with_snapshots {
@@ -157,7 +158,7 @@ async fn stream_is_read(name: &str, commits: &Value) {
         states.push((loaded.version, loaded.aggregate.snapshot().state.get().to_owned()));
     }
     assert_eq!(states[0], states[1], "{name}: its snapshots say something else than its events; raise STATE_VERSION");
-    let events: Vec<RecordedEvent> = commits.iter().flat_map(events).collect();
+    let events: Vec<RecordedEvent> = commits.iter().cloned().flat_map(events).collect();
     for model in aggregate_type.read_models {
         model.project(None, &events).unwrap_or_else(|error| panic!("{name} cannot be shown: {error}"));
     }
@@ -170,8 +171,8 @@ async fn stream_is_read(name: &str, commits: &Value) {
 
 /// The command has an outcome of its own: it is neither parked nor given back.
 async fn command_is_handled(name: &str, body: &str) {
-    let bench = Bench::new(context_of(name));
-    bench.handle(body).await;
+    let bench = bench(context_of(name));
+    handle(&bench, body).await;
     let records = bench.aws.items(TABLES.operations);
     let outcomes: Vec<_> = records.iter().map(|record| record["outcome"].as_str().unwrap_or_default()).collect();
     let handled = matches!(outcomes[..], ["succeeded" | "rejected"]);
@@ -182,7 +183,7 @@ async fn command_is_handled(name: &str, body: &str) {
 async fn parked_messages_go_on(recording: &Recording) {
     const OF_INDEXES: [&str; 5] = ["waiting", "waiting_place", "unsent", "unsent_since", "expires_at"];
     let context = catalog::context(QUEUE).expect("the context that was recorded");
-    let bench = Bench::new(context);
+    let bench = bench(context);
     let mut items = BTreeMap::new();
     for (name, item) in recording.under("parked/") {
         bench.aws.insert(TABLES.parked, &item);
@@ -204,8 +205,8 @@ async fn parked_messages_go_on(recording: &Recording) {
     let message = writing::repaired(&command);
     let resubmitted =
         parked.resubmit(waiting, message, true, decision).await.expect("it waits, and so does its operation");
-    bench.handle(&resubmitted.message).await;
-    assert_eq!(bench.outcome(waiting), "succeeded");
+    handle(&bench, &resubmitted.message).await;
+    assert_eq!(outcome(&bench, waiting), "succeeded");
 
     let unsent = parked.unsent(QUEUE, now.plus(std::time::Duration::from_hours(1)), 10).await.expect("a list");
     let unsent: Vec<_> = unsent.iter().filter(|message| message.summary.id != waiting.summary.id).collect();
@@ -216,8 +217,8 @@ async fn parked_messages_go_on(recording: &Recording) {
         returning.order.expect("a FIFO queue").group,
         resubmission::command(unsent).expect("a command").stream.message_group()
     );
-    bench.handle(&returning.body).await;
-    assert_eq!(bench.outcome(unsent), "succeeded");
+    handle(&bench, &returning.body).await;
+    assert_eq!(outcome(&bench, unsent), "succeeded");
 
     let stranger = &items["parked/stranger.json"];
     parked.discard(stranger, decision, 0).await.expect("it waits");

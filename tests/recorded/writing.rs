@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use bench::http::client;
+use bench::platform::{RECEIPT_KEY, commands, environment, receipt_secret, register_client, register_tenant};
+use bench::sealing::TRACEPARENT;
+use bench::{Bench, Request, events};
 use ingest::Ingest;
 use kernel::command::{Command, Principal, Repair};
 use kernel::context::Context;
-use lambda::settings::Environment;
-use messaging::Queues;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::parked::{Decision, ParkedMessage};
-use testkit::{Aws, TABLES, gateway};
+use testkit::TABLES;
 
-use crate::bench::{Bench, QUEUE, events};
+use crate::handling::{QUEUE, bench, handle};
 use crate::recording::Recording;
 
-const GATEWAY_EVENT: &str = include_str!("../../events/aws/ingest.json");
 const TENANT: &str = "demo";
 /// A member of a sample command, and how it is misspelt in one that has to be repaired.
 const DAMAGE: (&str, &str) = ("\"customer\":", "\"custumer\":");
@@ -60,13 +61,13 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
         for before in &sequences {
             for sample in &samples {
                 let sequence: Vec<&Value> = before.iter().copied().chain([sample]).collect();
-                let bench = Bench::new(context);
+                let bench = bench(context);
                 let mut last_stream = String::new();
                 for (nth, command) in sequence.iter().enumerate() {
                     let subject = command["subject"].as_str().expect("a sample names its aggregate");
                     let body = queued(&bench, command, subject, nth).await;
                     record_queued(recording, context, &body);
-                    bench.handle(&body).await;
+                    handle(&bench, &body).await;
                     last_stream = opened(context, &body).stream.to_string();
                 }
                 let mut commits = bench.aws.items(TABLES.events);
@@ -74,7 +75,7 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
                     continue; // the last one caused nothing
                 }
                 commits.retain(|commit| commit["stream_id"] == last_stream);
-                let last = events(commits.last().expect("a commit")).pop().expect("an event").event;
+                let last = events(commits.last().expect("a commit").clone()).pop().expect("an event").event;
                 if known.insert((last.ty.clone(), last.schema)) {
                     recording.add(format!("{}/streams/{}.{}.json", context.name, last.ty, last.schema), json!(commits));
                 }
@@ -104,12 +105,12 @@ fn record_queued(recording: &mut Recording, context: &Context, body: &str) {
 async fn record_outcomes(recording: &mut Recording) {
     let context = catalog::context(QUEUE).expect("a context");
     let samples = samples(context);
-    let bench = Bench::new(context);
+    let bench = bench(context);
     let begins = &samples[0];
     // The second is refused, for the stream has begun.
     for nth in 0..2 {
         let body = queued(&bench, begins, "outcomes", nth).await;
-        bench.handle(&body).await;
+        handle(&bench, &body).await;
     }
     let decision = Decision { by: "an operator", reason: Some("a sample"), at: bench.now() };
     let parked = &bench.handler.parked;
@@ -117,7 +118,7 @@ async fn record_outcomes(recording: &mut Recording) {
         let body = queued(&bench, begins, stage, 0).await;
         let damaged = body.replacen(DAMAGE.0, DAMAGE.1, 1);
         assert_ne!(damaged, body, "the sample has the member that is damaged");
-        bench.handle(&damaged).await;
+        handle(&bench, &damaged).await;
         let items = bench.aws.items(TABLES.parked);
         let item = items.iter().find(|item| item["subject"] == stage).expect("it is parked");
         let message: ParkedMessage = serde_json::from_value(item.clone()).expect("a parked message");
@@ -130,7 +131,7 @@ async fn record_outcomes(recording: &mut Recording) {
             _ => {}
         }
     }
-    bench.handle("no command at all").await;
+    handle(&bench, "no command at all").await;
     for item in bench.aws.items(TABLES.parked) {
         // The message before its repair has no stage.
         match (item["stage"].as_str(), item["operation"].as_str()) {
@@ -156,58 +157,23 @@ pub fn repaired(damaged: &Command) -> String {
 /// Sends a sample to ingest, for this aggregate, and gives what is queued of it.
 async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
     let aws = &bench.aws;
-    let context = bench.handler.context;
     for other in catalog::CONTEXTS {
-        assert!(aws.is_empty(&queue(other.name)), "nothing waits");
+        assert!(aws.is_empty(&commands(other.name)), "nothing waits");
     }
-    register(aws, &sample["source"]);
+    let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": [sample["source"]] }]);
+    register_tenant(aws, TENANT, &json!({ "grants": grants }));
+    register_client(aws, "shop", TENANT);
     let mut event = sample.clone();
     event["id"] = json!(format!("{aggregate}-{nth}"));
     event["subject"] = json!(aggregate);
-    let claims = json!({ "client_id": "shop", "sub": "shop", "scope": "waybill/submit" });
-    let mut request = gateway::event(GATEWAY_EVENT, "POST", "/commands", Some(&claims), Some(&event.to_string()));
-    request["headers"] = json!({
-        "host": "api.example",
-        "content-type": "application/cloudevents+json",
-        "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-    });
-    aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
+    aws.put_secret(&receipt_secret(), RECEIPT_KEY);
     let ingest = Ingest::from_environment(&environment(), aws.dynamodb(), aws.sqs(), aws.secrets_manager());
     let ingest = ingest.expect("settings");
-    let answer = Box::pin(ingest.handle(gateway::request::<&str>(&request, &[]), bench.now())).await;
-    assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.body());
-    let messages = aws.messages(&queue(context.name));
+    let request = Request::structured(&event).header("traceparent", TRACEPARENT).by(client("shop", "waybill/submit"));
+    request.answered(|request| ingest.handle(request, bench.now())).await.accepted();
+    let messages = aws.messages(&bench.queue);
     let [message] = &messages[..] else { panic!("one message is queued, not {messages:#?}") };
     let body = message.body.clone();
-    aws.remove(&queue(context.name), |_| true);
+    aws.remove(&bench.queue, |_| true);
     body
-}
-
-fn register(aws: &Aws, source: &Value) {
-    let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [source] }] });
-    let settings = grants.to_string();
-    let key = format!("tenant#{TENANT}");
-    aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings }));
-    aws.register(&json!({ "registry_key": "client#shop", "entry": "tenant", "tenant": TENANT }));
-}
-
-fn queue(context: &str) -> String {
-    Aws::queue_url(&format!("{context}-commands.fifo"))
-}
-
-fn environment() -> Environment {
-    Environment::of([
-        ("RECEIPT_KEY_SECRET", &receipt_secret()),
-        ("REGISTRY_TABLE", TABLES.registry),
-        ("PUBLIC_URL", "https://api.example"),
-        ("TENANT_COMMANDS_PER_SECOND", "1000"),
-        ("TENANT_COMMAND_BURST", "1000"),
-        ("STREAM_COMMANDS_PER_SECOND", "1000"),
-        ("STREAM_COMMAND_BURST", "1000"),
-        (Queues::VARIABLE, &Aws::queue_url("")),
-    ])
-}
-
-fn receipt_secret() -> String {
-    Aws::secret_arn("receipt-key")
 }

@@ -80,6 +80,7 @@ async fn what_failed_when_the_run_begins_is_due_and_what_fails_after_that_is_for
 #[tokio::test(start_paused = true)]
 async fn a_slow_pace_does_not_keep_a_run_beyond_its_time() {
     let world = World::new();
+    let aws = world.aws.clone();
     let redrive = Redrive { pace: redrive::Pace { rate: 1, ..world.redrive.pace }, ..world.redrive };
     let letters = (0..100).map(|nth| Returning {
         body: format!("stranger {nth}"),
@@ -89,7 +90,7 @@ async fn a_slow_pace_does_not_keep_a_run_beyond_its_time() {
     redrive.routes[0].dead_letters.bury(letters.collect()).await.expect("buried");
     advance(Duration::from_secs(1)).await;
     let begin = Instant::now();
-    let now = world.aws.now().into();
+    let now = aws.now().into();
     let report = redrive.run(&schedule(), now, begin + Duration::from_secs(10)).await.queues.remove(0);
     assert_eq!(begin.elapsed(), Duration::from_secs(7), "{report:?}");
     assert!((7..100).contains(&report.redriven), "{report:?}");

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
+use bench::Request;
+use bench::http::client;
+use bench::platform::{RECEIPT_KEY, environment, receipt_secret, register_client};
 use kernel::operation::{LONGEST_WAY, Status};
 use kernel::receipt::Receipt;
-use lambda::settings::Environment;
-use lambda_http::Body;
 use query::Query;
-use redrive::Request;
 use serde_json::{Value, json};
-use testkit::{Aws, Fault, TABLES, gateway};
+use testkit::Fault;
 use tokio::time::advance;
 
-use crate::world::{RECEIPT_KEY, RETENTION, World, broken, loads};
+use crate::world::{RETENTION, World, broken, loads};
 
-const GATEWAY_EVENT: &str = include_str!("../../events/aws/query.json");
 const DAY: Duration = Duration::from_hours(24);
 
 /// A world whose operations can be read, and in which what has expired is deleted when the test says so.
@@ -37,18 +36,9 @@ const REJECTED: Reads = Reads::Status(Status::Rejected);
 impl Keeping {
     fn new() -> Self {
         let world = World::new();
-        let secret = Aws::secret_arn("receipt-key");
-        world.aws.put_secret(&secret, RECEIPT_KEY);
-        world.aws.register(&json!({ "registry_key": "client#shop", "entry": "tenant", "tenant": "acme" }));
-        let environment = Environment::of([
-            ("RECEIPT_KEY_SECRET", secret.as_str()),
-            ("REGISTRY_TABLE", TABLES.registry),
-            ("OPERATIONS_TABLE", TABLES.operations),
-            ("READ_MODELS_TABLE", TABLES.read_models),
-            ("EVENTS_TABLE", TABLES.events),
-            ("PUBLIC_URL", "https://api.example"),
-        ]);
-        let query = Query::from_environment(&environment, world.aws.dynamodb(), world.aws.secrets_manager());
+        world.aws.put_secret(&receipt_secret(), RECEIPT_KEY);
+        register_client(&world.aws, "shop", "acme");
+        let query = Query::from_environment(&environment(), world.aws.dynamodb(), world.aws.secrets_manager());
         Self { query: query.expect("settings"), world }
     }
 
@@ -72,20 +62,17 @@ impl Keeping {
     }
 
     async fn operation(&self, receipt: &Receipt) -> (Reads, Value) {
-        let claims = json!({ "client_id": "shop", "sub": "shop", "scope": "waybill/read" });
-        let event = gateway::event(GATEWAY_EVENT, "GET", &format!("/operations/{receipt}"), Some(&claims), None);
-        let answer = self.query.handle(gateway::request::<&str>(&event, &[]), self.world.now()).await;
-        let (parts, body) = answer.into_parts();
-        let Body::Text(text) = body else { panic!("no text: {parts:?}") };
-        let operation: Value = serde_json::from_str(&text).expect("JSON");
-        match parts.status.as_u16() {
+        let request = Request::get(format!("/operations/{receipt}")).by(client("shop", "waybill/read"));
+        let answer = request.answered(|request| self.query.handle(request, self.world.now())).await;
+        let operation = answer.json();
+        match answer.status.as_u16() {
             404 => (Reads::NotFound, operation),
             200 => {
                 let status: Status = serde_json::from_value(operation["status"].clone()).expect("a status");
-                assert_eq!(parts.headers.contains_key("retry-after"), !status.is_final(), "{operation}");
+                assert_eq!(answer.headers.contains_key("retry-after"), !status.is_final(), "{operation}");
                 (Reads::Status(status), operation)
             }
-            status => panic!("{status}: {text}"),
+            status => panic!("{status}: {operation}"),
         }
     }
 
@@ -190,7 +177,7 @@ async fn a_repeat_among_the_dead_letters_keeps_the_record_as_well() {
     world.put(&world.dead_letters, "A", "buried", &body).await;
     advance(Duration::from_secs(1)).await;
     assert_eq!(keeping.reads(&repeat).await, ACCEPTED);
-    let report = world.run(&Request::default()).await;
+    let report = world.run(&redrive::Request::default()).await;
     assert_eq!((report.settled, world.dead()), (1, 0), "{report:?}");
     assert_eq!(keeping.over_the_days(&[first, repeat], 200).await, vec![vec![SUCCEEDED, Reads::NotFound]; 2]);
 }
@@ -277,7 +264,7 @@ async fn whatever_happens(seed: u64) {
             3..=4 => keeping.world.drain().await,
             5 => keeping.world.aws.inject(|attempt| if loads(attempt, "acme/ledger") { broken() } else { Fault::None }),
             6 => keeping.world.aws.heal(),
-            7 => _ = keeping.world.run(&Request::default()).await,
+            7 => _ = keeping.world.run(&redrive::Request::default()).await,
             8 => keeping.days(chance.u32(..40), chance.bool()).await,
             _ => keeping.days(chance.u32(..4), chance.bool()).await,
         }

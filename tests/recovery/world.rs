@@ -2,53 +2,49 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
-use command_handler::{CommandHandler, Deciding};
-use kernel::cloud_event::CloudEvent;
-use kernel::command::{Command, Principal, PrincipalKind};
+use bench::Bench;
+use bench::platform::environment;
 use kernel::context::Context;
-use kernel::ids::{CommandKey, StreamId, TenantId};
+use kernel::ids::TenantId;
 use kernel::operation::Status;
-use kernel::receipt::{Digest, Receipt, ReceiptKeys};
-use kernel::timestamp::Timestamp;
-use lambda::caller::Operators;
-use lambda::claims::ClaimRules;
+use kernel::receipt::Receipt;
 use recovery::back_off::MAX_RECEIVES;
-use recovery::batch::GivingBack;
 use recovery::{DeadLetters, Failure, Order, Returning};
-use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
+use redrive::{QueueReport, Redrive, Report, Request, Route};
 use serde_json::{Value, json};
-use store::operations::{OperationRecord, Operations};
-use store::parked::Parked;
-use store::registry::Registry;
-use store::{EventStore, Tables};
+use store::operations::OperationRecord;
 use testkit::{Attempt, Aws, Fault, TABLES};
 use tokio::time::{Instant, advance, sleep};
 
+pub use bench::VISIBILITY;
+pub use bench::platform::RETENTION;
+
 use crate::ledger;
 
-/// The queue's visibility timeout.
-pub const VISIBILITY: Duration = Duration::from_mins(3);
 /// How often redrive runs.
 pub const SCHEDULE: Duration = Duration::from_mins(5);
 /// How long a run may take.
 const RUN: Duration = Duration::from_mins(5);
-/// 90 days and the longest way, as `OPERATION_RETENTION_DAYS` has it.
-pub const RETENTION: Duration = Duration::from_hours(24 * (90 + 28));
-pub const RECEIPT_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 
+/// The bench of the context `ledger`, with the redrive beside it.
 pub struct World {
-    pub aws: Aws,
-    pub queue: String,
-    pub dead_letters: String,
+    bench: Bench,
     pub redrive: Redrive,
-    context: &'static Context,
-    receipts: ReceiptKeys,
     /// The receive counts that the handler saw, by message body.
     pub receives: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+impl Deref for World {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
 }
 
 pub fn tenant() -> TenantId {
@@ -57,30 +53,20 @@ pub fn tenant() -> TenantId {
 
 impl World {
     pub fn new() -> Self {
-        let aws = Aws::new();
-        let queue = Aws::queue_url("ledger-commands.fifo");
-        let dead_letters = Aws::queue_url("ledger-dead-letters.fifo");
-        aws.dead_letter_queue(&queue, &dead_letters, MAX_RECEIVES);
+        let bench = Bench::of(&ledger::CONTEXT);
+        bench.aws.dead_letter_queue(&bench.queue, &bench.dead_letters, MAX_RECEIVES);
         let route = Route {
             name: "ledger".to_owned(),
             context: Some(&ledger::CONTEXT),
-            queue_url: queue.clone(),
-            dead_letters: DeadLetters::new(aws.sqs(), &dead_letters),
+            queue_url: bench.queue.clone(),
+            dead_letters: DeadLetters::new(bench.aws.sqs(), &bench.dead_letters),
         };
-        Self {
-            redrive: redrive(&aws, vec![route]),
-            aws,
-            queue,
-            dead_letters,
-            context: &ledger::CONTEXT,
-            receipts: ReceiptKeys::parse(RECEIPT_KEY).expect("keys"),
-            receives: Arc::default(),
-        }
+        Self { redrive: redrive(&bench.aws, vec![route]), bench, receives: Arc::default() }
     }
 
     /// From now on another build handles the commands.
     pub fn deploy(&mut self, context: &'static Context) {
-        self.context = context;
+        self.bench.handler.context = context;
     }
 
     // Commands
@@ -130,51 +116,13 @@ impl World {
     }
 
     pub fn seal(&self, stream: &str, id: &str, ty: &str, data: &Value) -> (Receipt, String) {
-        let event = CloudEvent::builder(id, "/tests", ty)
-            .subject(stream)
-            .dataschema(format!("https://api.example/schemas/ledger/{ty}/1"))
-            .data_json(data)
-            .build()
-            .expect("a CloudEvent");
-        let key = CommandKey::of(&tenant(), event.source(), event.id());
-        let receipt = self.receipts.seal(&tenant(), self.now(), key, Digest::of(&event, data));
-        let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let sealed = Command::seal(event, &tenant(), None, &principal, &receipt, trace).expect("a command");
-        (receipt, sealed.to_json())
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.aws.now().into()
+        self.bench.seal(self.event(id, ty, 1).subject(stream).data_json(data))
     }
 
     // The machinery
 
-    pub fn handler(&self) -> CommandHandler {
-        let tables = Tables {
-            events: TABLES.events.to_owned(),
-            operations: TABLES.operations.to_owned(),
-            parked: TABLES.parked.to_owned(),
-            guards: TABLES.guards.to_owned(),
-        };
-        CommandHandler {
-            context: self.context,
-            parked: Parked::new(self.aws.dynamodb(), TABLES.parked, TABLES.operations),
-            giving_back: GivingBack {
-                sqs: self.aws.sqs(),
-                queue_url: self.queue.clone(),
-                dead_letters: DeadLetters::new(self.aws.sqs(), &self.dead_letters),
-                max_receives: MAX_RECEIVES,
-            },
-            events: EventStore::new(self.aws.dynamodb(), tables),
-            retention: RETENTION,
-            deciding: Deciding::default(),
-        }
-    }
-
     /// One batch at most. Says how many messages were in it.
     pub async fn handle(&self) -> usize {
-        let handler = self.handler();
         let poll = self.aws.poll(&self.queue, 10, VISIBILITY, async |event: SqsEvent| {
             for message in &event.records {
                 let receives = message.attributes["ApproximateReceiveCount"].parse().expect("a number");
@@ -182,7 +130,7 @@ impl World {
                 let most = seen.entry(message.body.clone().unwrap_or_default()).or_default();
                 *most = (*most).max(receives);
             }
-            handler.handle(event, self.now(), Instant::now() + Duration::from_secs(25)).await
+            self.handler.handle(event, self.now(), Instant::now() + Duration::from_secs(25)).await
         });
         poll.await
     }
@@ -261,23 +209,18 @@ impl World {
 
     #[track_caller]
     pub fn assert_all_succeeded(&self, receipts: &[Receipt]) {
-        let records: BTreeMap<String, Value> = self
-            .aws
-            .items(TABLES.operations)
-            .into_iter()
-            .map(|record| (record["operation_key"].as_str().unwrap_or_default().to_owned(), record))
-            .collect();
+        let records = self.records().into_iter().map(|record| (record.operation_key.clone(), record));
+        let records: BTreeMap<String, OperationRecord> = records.collect();
         for (index, receipt) in receipts.iter().enumerate() {
             let record = records.get(&OperationRecord::key(&tenant(), receipt.command_key));
-            let outcome = record.map_or(json!("none"), |record| record["outcome"].clone());
-            assert_eq!(outcome, json!(Status::Succeeded), "command {index}: {record:?}\n{}", self.aws.calls());
+            let outcome = record.map(|record| record.outcome);
+            assert_eq!(outcome, Some(Status::Succeeded), "command {index}: {record:?}\n{}", self.aws.calls());
         }
     }
 
     /// The texts noted in a stream, in order.
     pub fn notes(&self, stream: &str) -> Vec<String> {
-        let id = StreamId::parse(&format!("acme/ledger/{stream}")).expect("a stream id").to_string();
-        self.all_notes().remove(&id).unwrap_or_default()
+        self.all_notes().remove(&self.stream(stream).to_string()).unwrap_or_default()
     }
 
     /// The texts noted in each stream, by its id, in order.
@@ -292,26 +235,11 @@ impl World {
         }
         notes
     }
-
-    pub fn parked(&self) -> Vec<Value> {
-        self.aws.items(TABLES.parked)
-    }
 }
 
 pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
-    Redrive {
-        routes,
-        sqs: aws.sqs(),
-        operations: Operations::new(aws.dynamodb(), TABLES.operations),
-        parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
-        operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), ClaimRules::default()),
-        retention: RETENTION,
-        pace: Pace {
-            most_attempts: 10,
-            back_off: BackOff { first: Duration::from_mins(5), longest: Duration::from_hours(6) },
-            rate: 100,
-        },
-    }
+    let redrive = Redrive::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
+    Redrive { routes, ..redrive }
 }
 
 /// Whether it is the command handler loading a stream.

@@ -5,16 +5,18 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bench::Answer;
+use bench::platform::PUBLIC_URL;
 use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::http::{Answer, request};
+use crate::http::{request, version};
 use crate::invocation::{Died, Role};
 use crate::journal::Kind;
 use crate::workload::{self, Sending, Workload};
-use crate::world::{PUBLIC_URL, TENANTS, World};
+use crate::world::{TENANTS, World};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const STRUCTURED: &str = "application/cloudevents+json";
@@ -204,18 +206,19 @@ pub async fn operation(world: &World, tenant: &str, command: u32, receipt: &str)
 /// Of an operation that succeeded, the resource: never older than the operation says. Gives its version, if it can be
 /// read yet.
 pub async fn read_own(world: &World, tenant: &str, command: u32, operation: &Value) -> Option<u64> {
-    let (href, version) = (operation["resource"]["href"].as_str()?, operation["resource"]["version"].as_u64()?);
+    let (href, made) = (operation["resource"]["href"].as_str()?, operation["resource"]["version"].as_u64()?);
     let document = get(world, tenant, href.strip_prefix(PUBLIC_URL).unwrap_or(href)).await?;
-    let wrong = match document.status {
-        200 => document.version.is_none_or(|read| read < version),
+    let read = version(&document);
+    let wrong = match document.status.as_u16() {
+        200 => read.is_none_or(|read| read < made),
         404 | 503 => false,
         _ => true,
     };
     if wrong {
-        let what = format!("asked for version {version}, got {} and {:?}", document.status, document.version);
+        let what = format!("asked for version {made}, got {} and {read:?}", document.status);
         world.chaos.journal().violation(Some(command), what);
     }
-    document.version.filter(|_| document.status == 200)
+    read.filter(|_| document.status == 200)
 }
 
 /// Lists, reports and histories: whatever they hold, it is the tenant's own.
@@ -228,7 +231,7 @@ async fn browse(world: &World, tenant: &str, subject: &str) {
         _ => format!("/orders/{subject}/history"),
     };
     if let Some(answer) = get(world, tenant, &target).await
-        && !matches!(answer.status, 200 | 404 | 503)
+        && !matches!(answer.status.as_u16(), 200 | 404 | 503)
     {
         let what = format!("{target} is answered with {}: {}", answer.status, answer.text);
         world.chaos.journal().violation(None, what);

@@ -1,12 +1,13 @@
 //! Operators: they look at what is parked, and repair it, send it back or give it up; sometimes two at once.
 
+use bench::Answer;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::http::{Answer, request};
+use crate::http::request;
 use crate::invocation::{Died, Role};
 use crate::workload::REPAIRED;
 use crate::world::{TENANTS, World};
@@ -86,7 +87,7 @@ async fn one(world: &World, name: &str, item: &Value) {
 }
 
 /// The answer's body; nothing if it was refused for a reason that there may be.
-async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option<&Value>) -> Option<Value> {
+async fn ask(world: &World, name: &str, method: &'static str, target: &str, body: Option<&Value>) -> Option<Value> {
     let warm = world.desk();
     let it = world.chaos.invocation(Role::Operator);
     let body = body.map(ToString::to_string);
@@ -97,7 +98,7 @@ async fn ask(world: &World, name: &str, method: &str, target: &str, body: Option
     if let Some(own) = TENANTS.iter().find(|tenant| name.starts_with(**tenant)) {
         crate::clients::isolated(world, own, &answer.text);
     }
-    match answer.status {
+    match answer.status.as_u16() {
         200 | 202 => {
             // Of many, each has a status of its own.
             let answer = answer.json();

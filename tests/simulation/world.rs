@@ -6,6 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bench::platform::{
+    RECEIPT_KEY, environment, own_queue, receipt_secret, register_client, register_operator, register_tenant,
+};
+pub use bench::platform::{commands, dead_commands, dead_retries, dead_updates, retries, topic, undelivered, updates};
 use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
@@ -13,7 +17,6 @@ use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::SecretsManagerClient;
 use lambda::settings::Environment;
-use messaging::Queues;
 use operator::Desk;
 use publisher::{Clients, Publisher};
 use query::Query;
@@ -21,13 +24,12 @@ use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use subscriber::Runner;
-use testkit::{Aws, Disturbance, TABLES};
+use testkit::{Aws, Disturbance};
 
 use crate::chaos::{Chaos, Point};
 use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
 use crate::releases::Deployed;
 
-pub const PUBLIC_URL: &str = "https://api.example";
 /// No name is part of another, or of anything else that is stored.
 pub const TENANTS: [&str; 3] = ["amber", "basalt", "cedar"];
 pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
@@ -89,42 +91,6 @@ impl<T> Default for Environments<T> {
     }
 }
 
-pub fn commands(context: &str) -> String {
-    Aws::queue_url(&format!("{context}-commands.fifo"))
-}
-
-pub fn dead_commands(context: &str) -> String {
-    Aws::queue_url(&format!("{context}-dead-letters.fifo"))
-}
-
-pub fn updates() -> String {
-    Aws::queue_url("read-model-updates")
-}
-
-pub fn dead_updates() -> String {
-    Aws::queue_url("read-model-dead-letters")
-}
-
-pub fn undelivered() -> String {
-    Aws::queue_url("read-model-undelivered")
-}
-
-pub fn retries() -> String {
-    Aws::queue_url("publisher-retries")
-}
-
-pub fn dead_retries() -> String {
-    Aws::queue_url("publisher-dead-letters")
-}
-
-pub fn topic() -> String {
-    Aws::topic_arn("events")
-}
-
-pub fn receipt_secret() -> String {
-    Aws::secret_arn("receipt-key")
-}
-
 /// All queues there are.
 pub fn queues() -> Vec<String> {
     let of_contexts = CONTEXTS.iter().flat_map(|context| [commands(context), dead_commands(context)]);
@@ -156,7 +122,7 @@ impl World {
             aws.disturb(plan.seed, disturbance);
         }
         aws.patience(lambda::aws::WITH_A_CLIENT_WAITING);
-        aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
+        aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let front = (aws.dynamodb(), aws.sqs());
         let secrets_manager = aws.secrets_manager();
         aws.patience(lambda::aws::IN_THE_BACKGROUND);
@@ -166,7 +132,11 @@ impl World {
             chaos: Chaos::begin(plan, &aws, points),
             aws,
             random: RefCell::new(Rng::with_seed(plan.seed ^ 0x3077_1d00)),
-            environment: environment(plan),
+            environment: environment().with([
+                ("MOST_ATTEMPTS", "4"),
+                ("LONGEST_BACK_OFF_SECONDS", "1800"),
+                ("MAX_RECEIVES", &plan.max_receives.to_string()),
+            ]),
             front,
             secrets_manager,
             back,
@@ -185,18 +155,13 @@ impl World {
     }
 
     fn register(&self) {
+        let settings = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] });
         for tenant in TENANTS {
-            let grants = json!({ "grants": [{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }] });
-            let settings = grants.to_string();
-            self.aws.register(
-                &json!({ "registry_key": format!("tenant#{tenant}"), "entry": "settings", "document": settings }),
-            );
-            let client = format!("client#{tenant}-shop");
-            self.aws.register(&json!({ "registry_key": client, "entry": "tenant", "tenant": tenant }));
-            let desk = format!("operator#client:{tenant}-desk");
-            self.aws.register(&json!({ "registry_key": desk, "entry": "operator", "tenant": tenant }));
+            register_tenant(&self.aws, tenant, &settings);
+            register_client(&self.aws, &format!("{tenant}-shop"), tenant);
+            register_operator(&self.aws, &format!("client:{tenant}-desk"), Some(tenant));
         }
-        self.aws.register(&json!({ "registry_key": "operator#client:platform", "entry": "operator" }));
+        register_operator(&self.aws, "client:platform", None);
     }
 
     // Chance
@@ -282,11 +247,6 @@ impl World {
         })
     }
 
-    /// The settings of a function with dead letters of its own.
-    fn environment_with<const N: usize>(&self, own: [(&str, &str); N]) -> Environment {
-        self.environment.with(own)
-    }
-
     /// The release of a context that the `nth` of its handlers runs.
     pub fn release(&self, context: &'static str, nth: usize) -> &'static Context {
         match self.plan.rollout {
@@ -296,26 +256,22 @@ impl World {
     }
 
     pub fn handler(&self, context: &'static str, nth: usize) -> CommandHandler {
-        let own = [("CONTEXT", context), ("QUEUE", &commands(context)), ("DEAD_LETTERS", &dead_commands(context))];
-        let environment = self.environment_with(own);
+        let (queue, dead_letters) = (commands(context), dead_commands(context));
+        let environment = self.environment.with(own_queue(&queue, &dead_letters)).with([("CONTEXT", context)]);
         let handler = CommandHandler::from_environment(&environment, self.back.0.clone(), self.back.1.clone());
         let context = self.release(context, nth);
         CommandHandler { context, deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
     pub fn updater(&self) -> Runner<Updater> {
-        let environment = self.environment_with([
-            ("TABLE", TABLES.read_models),
-            ("QUEUE", &updates()),
-            ("DEAD_LETTERS", &dead_updates()),
-        ]);
+        let environment = self.environment.with(own_queue(&updates(), &dead_updates()));
         let (dynamodb, sqs) = self.back.clone();
         let updater = Updater::from_environment(&environment, dynamodb).expect("settings");
         Runner::from_environment(updater, &environment, sqs).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {
-        let environment = self.environment_with([("QUEUE", &retries()), ("DEAD_LETTERS", &dead_retries())]);
+        let environment = self.environment.with(own_queue(&retries(), &dead_retries()));
         let (dynamodb, sqs) = self.back.clone();
         let clients = Clients { sns: self.aws.sns(), sqs, dynamodb, streams: self.aws.streams() };
         Publisher::from_environment(&environment, clients).expect("settings")
@@ -346,29 +302,4 @@ impl World {
             journal.took(DEPLOYED);
         }
     }
-}
-
-fn environment(plan: Plan) -> Environment {
-    Environment::of([
-        ("REGISTRY_TABLE", TABLES.registry),
-        ("OPERATIONS_TABLE", TABLES.operations),
-        ("READ_MODELS_TABLE", TABLES.read_models),
-        ("EVENTS_TABLE", TABLES.events),
-        ("PARKED_TABLE", TABLES.parked),
-        ("GUARDS_TABLE", TABLES.guards),
-        ("PUBLIC_URL", PUBLIC_URL),
-        ("OPERATION_RETENTION_DAYS", "90"),
-        ("MOST_ATTEMPTS", "4"),
-        ("FIRST_BACK_OFF_SECONDS", "300"),
-        ("LONGEST_BACK_OFF_SECONDS", "1800"),
-        ("RATE", "100"),
-        ("TENANT_COMMANDS_PER_SECOND", "1000000"),
-        ("TENANT_COMMAND_BURST", "1000000"),
-        ("STREAM_COMMANDS_PER_SECOND", "1000000"),
-        ("STREAM_COMMAND_BURST", "1000000"),
-        ("MAX_RECEIVES", &plan.max_receives.to_string()),
-        ("EVENT_TOPIC", &topic()),
-        ("RECEIPT_KEY_SECRET", &receipt_secret()),
-        (Queues::VARIABLE, &Aws::queue_url("")),
-    ])
 }

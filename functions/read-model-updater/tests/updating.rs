@@ -1,118 +1,39 @@
 //! From domain events to read models, with the real clients on an AWS in process: whatever the order, however often.
 
-use kernel::decider::Envelope;
-use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use bench::Bench;
+use bench::platform::{dead_updates, environment, own_queue, updates};
+use kernel::domain_event::RecordedEvent;
 use kernel::ids::{AggregateId, StreamId, TenantId};
-use kernel::message::Message;
-use kernel::principal::Principal;
 use kernel::timestamp::Timestamp;
-use lambda::settings::Environment;
 use orders::commands::{CancelOrder, Command, Line, Money, SubmitOrder};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use read_model_updater::Updater;
 use serde_json::{Value, json};
-use store::operations::OperationRecord;
 use store::read_models::ReadModels;
-use store::{Entry, EventStore, Tables};
 use subscriber::Runner;
 use testkit::{Aws, Fault};
 use tokio::time::{Duration, Instant};
 
 fn updater(aws: &Aws) -> Runner<Updater> {
-    let environment = Environment::of([
-        ("EVENTS_TABLE", "events"),
-        ("TABLE", "read-models"),
-        ("QUEUE", &Aws::queue_url("read-model-updates")),
-        ("DEAD_LETTERS", &dead_letters()),
-        ("MAX_RECEIVES", "5"),
-    ]);
+    let (queue, dead_letters) = (updates(), dead_updates());
+    let environment = environment().with(own_queue(&queue, &dead_letters)).with([("MAX_RECEIVES", "5")]);
     let updater = Updater::from_environment(&environment, aws.dynamodb()).expect("settings that do");
     Runner::from_environment(updater, &environment, aws.sqs()).expect("settings that do")
-}
-
-fn dead_letters() -> String {
-    Aws::queue_url("read-model-dead-letters")
 }
 
 fn stream(order: &str) -> StreamId {
     StreamId::parse(&format!("acme/orders/{order}")).expect("a stream")
 }
 
-/// Commits what these commands cause, one commit each, and gives the events as they are published.
+/// Handles these commands, one after the other, and gives the events as they are published.
 async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<RecordedEvent> {
-    let tables = Tables {
-        events: "events".into(),
-        operations: "operations".into(),
-        parked: "parked".into(),
-        guards: "guards".into(),
-    };
-    let events = EventStore::new(aws.dynamodb(), tables);
-    let context = catalog::context("orders").expect("orders");
-    let mut recorded = Vec::new();
-    for (index, command) in commands.iter().enumerate() {
-        let loaded = events.load(context, &stream(order)).await.expect("a stream");
-        let envelope = Envelope {
-            aggregate: AggregateId::parse(order).expect("an id"),
-            accepted_at: Timestamp::from_millis(1_764_000_000_000),
-            principal: Principal::read("client:shop"),
-        };
-        let state = serde_json::from_str(loaded.aggregate.snapshot().state.get()).expect("a state");
-        let decision =
-            <orders::Orders as kernel::decider::Decider>::decide(&state, command, &envelope).expect("events");
-        let cause = Cause { operation: "op".into(), correlation: "co".into(), ..Cause::default() };
-        let stored: Vec<_> = decision
-            .events
-            .iter()
-            .map(|event| StoredEvent {
-                ty: event.message_type().name.into(),
-                schema: event.message_type().written.expect("it is written"),
-                data: event.clone().into_json(),
-                cause: cause.clone(),
-            })
-            .collect();
-        let mut next = context.restore(&loaded.aggregate.snapshot()).expect("a state");
-        for event in &stored {
-            next.evolve(event).expect("an event");
-        }
-        let operation = OperationRecord {
-            operation_key: format!("acme#{order}-{index}"),
-            outcome: kernel::operation::Status::Succeeded,
-            digest: "d".into(),
-            context: "orders".into(),
-            command_type: "x".into(),
-            subject: order.into(),
-            principal: None,
-            resource: None,
-            version: None,
-            problem: None,
-            revision: 0,
-            repaired_by: None,
-            attempt: None,
-            failed_at: None,
-            accepted_at: None,
-            recorded_at: Timestamp::from_millis(0),
-            expires_at: None,
-        };
-        let mut commit = events.begin(&stream(order), &loaded);
-        let entry = Entry {
-            operation,
-            events: stored.clone(),
-            guards: vec![],
-            parked: None,
-            decided: true,
-            next: Some(next.into()),
-        };
-        commit.add(&entry).expect("room");
-        let head = events.commit(commit, Timestamp::from_millis(1_764_000_000_100)).await.expect("committed");
-        recorded.extend((loaded.version + 1..).zip(stored).map(|(version, event)| RecordedEvent {
-            stream: stream(order),
-            version,
-            time: head.committed_at,
-            event,
-        }));
+    let bench = Bench::on(aws.clone(), &orders::CONTEXT);
+    for (nth, command) in commands.into_iter().enumerate() {
+        bench.send(order, &format!("{order}-{nth}"), command).await;
+        bench.deliver().await;
     }
-    recorded
+    bench.recorded(order)
 }
 
 fn submit(amount: i64) -> Command {
@@ -176,7 +97,7 @@ fn buried(aws: &Aws) -> Vec<(String, String)> {
         let error = letter.attribute("error").unwrap_or_else(|| panic!("no error in {letter:?}")).to_owned();
         (letter.body, error)
     };
-    aws.messages(&dead_letters()).into_iter().map(buried).collect()
+    aws.messages(&dead_updates()).into_iter().map(buried).collect()
 }
 
 async fn document(aws: &Aws, order: &str) -> Option<(u64, Value)> {
@@ -427,7 +348,7 @@ async fn what_cannot_be_read_is_dead_lettered_on_its_last_receive_with_the_reaso
     assert_eq!(document(&aws, "O-1").await.expect("the order").0, 1);
     let expected = [("{", "not a domain event"), (&*foreign, "an unknown context: nowhere")];
     assert_eq!(buried(&aws), expected.map(|(body, error)| (body.to_owned(), error.to_owned())));
-    let letter = &aws.messages(&dead_letters())[0];
+    let letter = &aws.messages(&dead_updates())[0];
     assert_eq!(letter.attribute("attempts"), Some("0"));
     assert_eq!(letter.attribute("firstfailedat"), Some("2025-11-24T16:00:00.500Z"));
 }
@@ -449,7 +370,7 @@ async fn what_the_store_does_not_let_happen_is_dead_lettered_with_the_stores_err
             [body(&events[0]), body(&events[1])]
         );
         assert!(dead.iter().all(|(_, error)| error.starts_with(said)), "{dead:?}");
-        aws.sqs().purge_queue().queue_url(dead_letters()).send().await.expect("emptied");
+        aws.sqs().purge_queue().queue_url(dead_updates()).send().await.expect("emptied");
     }
 }
 

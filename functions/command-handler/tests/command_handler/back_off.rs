@@ -1,13 +1,14 @@
 //! When what failed comes again: soon, in order, and at the cost of one call.
 
+use bench::{Bench, VISIBILITY};
 use std::time::Duration;
 
 use kernel::receipt::Receipt;
 use testkit::{Attempt, Fault};
 use tokio::time::{Instant, sleep};
 
-use crate::bench::{Bench, VISIBILITY, ids, of_group, strings};
-use crate::probe::{Command, Note};
+use crate::probe::{self, Command, Note};
+use crate::support::{ids, of_group, strings};
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -34,7 +35,7 @@ async fn handle_for(bench: &Bench, time: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_hiccup_costs_its_stream_less_than_two_seconds() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.aws.every_call_takes(Duration::from_millis(10));
     let receipt = bench.send("A", "1", note()).await;
     bench.aws.inject(no_loads_of_a);
@@ -49,7 +50,7 @@ async fn a_hiccup_costs_its_stream_less_than_two_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_failed_is_hidden_in_one_call_and_where_nothing_failed_there_is_none() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     for (aggregate, id) in [("A", "1"), ("B", "2"), ("A", "3"), ("C", "4")] {
         bench.send(aggregate, id, note()).await;
     }
@@ -70,7 +71,7 @@ async fn what_failed_is_hidden_in_one_call_and_where_nothing_failed_there_is_non
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_keeps_its_order_however_often_it_fails_and_whatever_comes_meanwhile() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (mut of_a, mut of_b): (Vec<Receipt>, Vec<Receipt>) = (Vec::new(), Vec::new());
     bench.aws.inject(no_loads_of_a);
     for round in 0..8 {
@@ -93,7 +94,7 @@ async fn a_stream_keeps_its_order_however_often_it_fails_and_whatever_comes_mean
 #[tokio::test(start_paused = true)]
 async fn while_messages_cannot_be_hidden_the_queues_own_timeout_holds_and_nothing_is_lost() {
     for fault in [|| Fault::refuse(403, "AccessDenied"), || Fault::Hang, || Fault::FailEntries(vec![0])] {
-        let bench = Bench::probe();
+        let bench = probe::bench();
         let mut receipts = Vec::new();
         for id in ["1", "2", "3"] {
             receipts.push(bench.send("A", id, note()).await);

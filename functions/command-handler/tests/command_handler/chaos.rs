@@ -1,5 +1,6 @@
 //! Random commands, random faults, crashes and repeats: every command ends once, as if nothing had been.
 
+use bench::Bench;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder
 use orders::state::State;
 use testkit::{Attempt, Fault, TABLES};
 
-use crate::bench::Bench;
 use crate::probe::{self, Transfer};
 
 const COMMANDS: usize = 48;
@@ -40,7 +40,7 @@ fn whatever_fails_every_command_has_one_outcome_and_every_stream_its_order() {
 #[test]
 fn whatever_fails_no_money_comes_or_goes() {
     for_seeds(4, async |mut random| {
-        let bench = patient(Bench::probe());
+        let bench = patient(probe::bench());
         let sent = send_transfers(&bench, &mut random).await;
         deliver_somehow(&bench, &mut random).await;
         assert_every_transfer_happened_once_or_not_at_all(&bench, &sent);

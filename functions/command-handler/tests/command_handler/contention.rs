@@ -1,5 +1,6 @@
 //! Several handlers at the same streams at the same time.
 
+use bench::Bench;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,8 +9,8 @@ use serde_json::json;
 use testkit::{Fault, TABLES};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, strings};
-use crate::probe::{CONTEXT, Command, Note, Rename};
+use crate::probe::{self, CONTEXT, Command, Note, Rename};
+use crate::support::strings;
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -25,7 +26,7 @@ async fn notes(bench: &Bench, aggregate: &str, count: usize) -> Vec<Receipt> {
 
 #[tokio::test(start_paused = true)]
 async fn handlers_that_meet_at_a_stream_all_get_through_in_order() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipts = notes(&bench, "A", 24).await;
     let waiting = bench.waiting();
     let handlers: Vec<_> = (0..4).map(|_| Bench::on(bench.aws.clone(), &CONTEXT)).collect();
@@ -49,7 +50,7 @@ async fn handlers_that_meet_at_a_stream_all_get_through_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_messages_at_two_handlers_have_one_effect() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipts = notes(&bench, "A", 5).await;
     let messages = bench.receive();
     let other = Bench::on(bench.aws.clone(), &CONTEXT);
@@ -62,7 +63,7 @@ async fn the_same_messages_at_two_handlers_have_one_effect() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_others_never_leave_alone_is_left_to_a_later_delivery() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     notes(&bench, "A", 2).await;
     let calm = notes(&bench, "B", 1).await;
     bench.aws.inject(|attempt| match attempt.operation {
@@ -82,7 +83,7 @@ async fn a_stream_that_others_never_leave_alone_is_left_to_a_later_delivery() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_moves_whenever_one_would_commit_is_left_to_a_later_delivery() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     for id in ["1", "2"] {
         bench.send("A", id, note()).await;
         bench.deliver().await;
@@ -107,7 +108,7 @@ async fn a_stream_that_moves_whenever_one_would_commit_is_left_to_a_later_delive
 
 #[tokio::test(start_paused = true)]
 async fn who_meets_nobody_waits_for_nobody() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let start = Instant::now();
     for round in 0..20 {
         // DynamoDB refuses the second, and it shows which one that is when each goes alone.
@@ -122,7 +123,7 @@ async fn who_meets_nobody_waits_for_nobody() {
 /// The first handler decides on a state whose name is given away before it can commit.
 #[tokio::test(start_paused = true)]
 async fn a_guard_that_fails_because_the_stream_moved_rejects_nothing() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let rename = |to: &str| Command::from(Rename { to: to.to_owned() });
     bench.send("A", "1", rename("x")).await;
     bench.deliver().await;

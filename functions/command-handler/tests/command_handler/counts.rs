@@ -2,8 +2,7 @@
 
 use testkit::Metrics;
 
-use crate::bench::Bench;
-use crate::probe::{Command, Note, Panic, Refuse, Swell};
+use crate::probe::{self, Command, Note, Panic, Refuse, Swell};
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -24,7 +23,7 @@ fn counts<const N: usize>(counts: [(&str, u64); N]) -> Vec<(String, u64)> {
 
 #[tokio::test(start_paused = true)]
 async fn each_outcome_is_counted_once_and_each_event() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     // They are not the first of their stream, for what is counted is what a commit adds.
     bench.send("A", "0", note()).await;
     bench.deliver().await;
@@ -47,7 +46,7 @@ async fn each_outcome_is_counted_once_and_each_event() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_command_is_counted_as_parked_and_its_repeat_as_a_duplicate() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (_, body) = bench.seal(bench.event("1", "Note", 1).subject("A").data_json(&serde_json::json!({ "text": "n" })));
     bench.send_raw("acme/probe/A", "1", &body).await;
     bench.deliver().await;

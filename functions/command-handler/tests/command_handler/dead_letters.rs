@@ -1,5 +1,6 @@
 //! What fails on its last receive: to the dead letters, once, in order, and with the reason.
 
+use bench::Bench;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -9,8 +10,8 @@ use serde_json::json;
 use testkit::{Attempt, Fault, Message};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, ids, of_group};
-use crate::probe::{Command, Note};
+use crate::probe::{self, Command, Note};
+use crate::support::{ids, of_group};
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -31,7 +32,7 @@ fn bodies(messages: &[Message]) -> Vec<&str> {
 
 /// A bench at a queue with a redrive policy, as deployed.
 fn bench() -> Bench {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.aws.dead_letter_queue(&bench.queue, &bench.dead_letters, MAX_RECEIVES);
     bench
 }

@@ -1,13 +1,14 @@
 //! Commands that are to change one version of their aggregate and no other.
 
+use bench::Bench;
 use std::time::Duration;
 
 use kernel::receipt::Receipt;
 use serde_json::json;
 use testkit::Fault;
 
-use crate::bench::{Bench, strings};
-use crate::probe::CONTEXT;
+use crate::probe::{self, CONTEXT};
+use crate::support::{resubmit, strings};
 
 /// Queues a note for the aggregate that expects this version.
 async fn note(bench: &Bench, aggregate: &str, id: &str, expected: u64) -> Receipt {
@@ -25,7 +26,7 @@ fn assert_unexpected(bench: &Bench, receipt: &Receipt, detail: &str) {
 #[tokio::test(start_paused = true)]
 async fn of_two_who_read_the_same_version_one_writes() {
     for together in [true, false] {
-        let bench = Bench::probe();
+        let bench = probe::bench();
         let first = note(&bench, "A", "1", 0).await;
         bench.deliver().await;
         let ann = note(&bench, "A", "2", 1).await;
@@ -44,7 +45,7 @@ async fn of_two_who_read_the_same_version_one_writes() {
 
 #[tokio::test(start_paused = true)]
 async fn in_one_batch_each_command_expects_what_those_before_it_leave() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut receipts = Vec::new();
     for (id, expected) in [("1", 0), ("2", 1), ("3", 1), ("4", 2), ("5", 0)] {
         receipts.push(note(&bench, "A", id, expected).await);
@@ -61,7 +62,7 @@ async fn in_one_batch_each_command_expects_what_those_before_it_leave() {
 
 #[tokio::test(start_paused = true)]
 async fn an_aggregate_that_is_not_there_has_no_version() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = note(&bench, "A", "1", 1).await;
     bench.deliver().await;
     assert_unexpected(&bench, &receipt, "it expects version 1, and there is no such aggregate");
@@ -69,7 +70,7 @@ async fn an_aggregate_that_is_not_there_has_no_version() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeat_has_the_first_ones_outcome_though_the_version_has_moved_on() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = note(&bench, "A", "1", 0).await;
     bench.deliver().await;
     note(&bench, "A", "1", 0).await;
@@ -79,7 +80,7 @@ async fn a_repeat_has_the_first_ones_outcome_though_the_version_has_moved_on() {
 
 /// A first handler decides on version 1. Before it can commit, a second one makes that version 2.
 async fn overtaken(expected: u64) -> (Bench, Receipt) {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     note(&bench, "A", "0", 0).await;
     bench.deliver().await;
     let late = note(&bench, "A", "1", expected).await;
@@ -120,7 +121,7 @@ async fn an_expectation_that_came_true_before_its_refusal_was_stored_is_met() {
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_command_expects_after_its_repair_what_it_expected_before() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     note(&bench, "A", "0", 0).await;
     bench.deliver().await;
     let event = bench.event("1", "Panic", 1).subject("A").data_json(&json!({ "message": "m" }));
@@ -130,7 +131,7 @@ async fn a_parked_command_expects_after_its_repair_what_it_expected_before() {
     note(&bench, "A", "2", 1).await;
     bench.deliver().await;
 
-    let message = bench.resubmit(&parked, None).await;
+    let message = resubmit(&bench, &parked, None).await;
     bench.queue_again(&message).await;
     bench.deliver().await;
 

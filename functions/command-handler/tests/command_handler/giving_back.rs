@@ -1,5 +1,6 @@
 //! What goes back to the queue: only what must, exactly as it was received, and in time.
 
+use bench::Bench;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 use testkit::{Aws, Fault};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, ids, of_group, strings};
-use crate::probe::{BRITTLE, Command, Note, Swell};
+use crate::probe::{self, BRITTLE, Command, Note, Swell};
+use crate::support::{ids, of_group, strings};
 
 fn note(text: &str) -> Command {
     Note { text: text.to_owned() }.into()
@@ -18,7 +19,7 @@ const NOTHING: [String; 0] = [];
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_gives_back_that_command_and_the_later_ones_of_its_group_only() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let large = || Command::from(Swell { events: 1, bytes: 250_000 });
     let first = bench.send("A", "1", large()).await;
     let mut others = vec![bench.send("B", "2", note("n")).await];
@@ -53,7 +54,7 @@ async fn a_failure_gives_back_that_command_and_the_later_ones_of_its_group_only(
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_cannot_be_loaded_gives_back_its_group() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     for (aggregate, id) in [("A", "1"), ("B", "2"), ("A", "3")] {
         bench.send(aggregate, id, note("n")).await;
     }
@@ -68,7 +69,7 @@ async fn a_stream_that_cannot_be_loaded_gives_back_its_group() {
 
 #[tokio::test(start_paused = true)]
 async fn ids_go_back_letter_for_letter() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send("A", "1", note("n")).await;
     bench.send_raw("acme/probe/A", "d-1", "garbage").await;
     bench.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
@@ -88,7 +89,7 @@ async fn ids_go_back_letter_for_letter() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_lost_while_the_store_is_down() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut receipts = Vec::new();
     for number in 0..10 {
         receipts.push(bench.send(["A", "B"][number % 2], &number.to_string(), note("n")).await);
@@ -116,7 +117,7 @@ async fn passing_faults_are_met_in_process() {
         || Fault::TransactionConflict { item: 1 },
         || Fault::Hang,
     ] {
-        let bench = Bench::probe();
+        let bench = probe::bench();
         let receipt = bench.send("A", "1", note("n")).await;
         bench.aws.inject(move |attempt| match (attempt.operation, attempt.nth) {
             ("TransactWriteItems", 1 | 2) => fault(),
@@ -129,7 +130,7 @@ async fn passing_faults_are_met_in_process() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_runs_out_of_time_is_given_back_in_time() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let quick = bench.send("B", "1", note("n")).await;
     bench.send("A", "2", note("n")).await;
     bench.send("A", "3", note("n")).await;
@@ -151,7 +152,7 @@ async fn whoever_runs_out_of_time_is_given_back_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn an_invocation_without_time_left_touches_nothing() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = bench.send("A", "1", note("n")).await;
     bench.aws.every_call_takes(Duration::from_millis(10));
     let messages = bench.receive();
@@ -161,7 +162,7 @@ async fn an_invocation_without_time_left_touches_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_past_that_panics_keeps_to_its_own_stream() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send("A", "1", note("trap")).await;
     bench.deliver().await;
     let brittle = Bench::on(bench.aws.clone(), &BRITTLE);
@@ -175,7 +176,7 @@ async fn a_past_that_panics_keeps_to_its_own_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_batch_is_nothing_to_do() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     assert_eq!(bench.handle(&[]).await, NOTHING);
     assert_eq!(bench.aws.items(testkit::TABLES.operations), [] as [Value; 0]);
 }

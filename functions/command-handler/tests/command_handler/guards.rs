@@ -1,10 +1,11 @@
 //! Conditions beyond one aggregate.
 
+use bench::Bench;
 use policies::commands::{BindPolicy, CancelPolicy, Command};
 use testkit::TABLES;
 
-use crate::bench::{Bench, strings};
 use crate::probe::{self, Note, Transfer};
+use crate::support::strings;
 
 fn bind(number: &str) -> Command {
     BindPolicy {
@@ -24,7 +25,7 @@ fn cancel() -> Command {
 
 #[tokio::test(start_paused = true)]
 async fn a_number_that_is_taken_rejects_its_command_and_nobody_else() {
-    let bench = Bench::from_environment("policies");
+    let bench = Bench::of(&policies::CONTEXT);
     bench.send("P-1", "1", bind("N-1")).await;
     bench.deliver().await;
     let taken = bench.send("P-2", "2", bind("N-1")).await;
@@ -44,7 +45,7 @@ async fn a_number_that_is_taken_rejects_its_command_and_nobody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_that_want_the_same_number_one_gets_it() {
-    let bench = Bench::from_environment("policies");
+    let bench = Bench::of(&policies::CONTEXT);
     let both = [bench.send("P-1", "1", bind("N-1")).await, bench.send("P-2", "2", bind("N-1")).await];
 
     bench.deliver().await;
@@ -62,7 +63,7 @@ fn transfer(from: &str, to: &str, amount: i64) -> probe::Command {
 
 #[tokio::test(start_paused = true)]
 async fn money_moves_as_a_whole_and_never_beyond_what_is_there() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut outcomes = Vec::new();
     for (id, command, expected) in [
         ("1", transfer("bank", "mine", 10), "succeeded"),
@@ -86,7 +87,7 @@ async fn money_moves_as_a_whole_and_never_beyond_what_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_transfer_moves_nothing() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send("A", "1", transfer("bank", "mine", 10)).await;
     let once = bench.send("A", "2", transfer("mine", "yours", 7)).await;
     for _ in 0..2 {

@@ -1,7 +1,6 @@
 //! The command handler in process: real queue messages, the real SDK clients, and an AWS in memory.
 
 mod back_off;
-mod bench;
 mod chaos;
 mod contention;
 mod counts;
@@ -16,3 +15,4 @@ mod probe;
 mod repairs;
 mod repeats;
 mod strangers;
+mod support;

@@ -1,13 +1,16 @@
 //! Commands that succeed or are rejected, and what that costs.
 
+use bench::platform::RETENTION;
+use bench::sealing::TRACEPARENT;
+use bench::{Bench, text};
 use std::time::Duration;
 
 use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
 use serde_json::{Value, json};
 use testkit::{Log, TABLES};
 
-use crate::bench::{Bench, RETENTION, strings, text};
 use crate::probe::{self, Note};
+use crate::support::{only_event, strings};
 
 fn submit() -> Command {
     let unit_price = Money { amount: 450, currency: "EUR".to_owned() };
@@ -73,12 +76,12 @@ async fn an_event_says_what_caused_it() {
     let commits = bench.aws.items(TABLES.events);
     let events: Value = serde_json::from_str(&text(&commits[0]["events"])).expect("events");
     assert_eq!(events[1]["correlation"], "checkout-7");
-    assert_eq!(events[1]["traceparent"], crate::bench::TRACEPARENT);
+    assert_eq!(events[1]["traceparent"], TRACEPARENT);
 }
 
 #[tokio::test(start_paused = true)]
 async fn ten_commands_for_one_aggregate_are_one_commit_and_two_calls() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut receipts = Vec::new();
     for number in 0..10 {
         receipts.push(bench.send("A", &number.to_string(), note("n")).await);
@@ -98,7 +101,7 @@ async fn ten_commands_for_one_aggregate_are_one_commit_and_two_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn aggregates_are_handled_side_by_side() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     for number in 0..10 {
         bench.send(&format!("A-{}", number % 5), &number.to_string(), note("n")).await;
     }
@@ -185,7 +188,7 @@ async fn a_command_without_subject_is_for_an_aggregate_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_too_large_for_one_commit_takes_several() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut receipts = Vec::new();
     for number in 0..6 {
         let swell = probe::Command::from(probe::Swell { events: 1, bytes: 150_000 });
@@ -224,7 +227,7 @@ async fn who_sent_a_command_is_in_its_record_its_events_and_its_log_lines() {
     drop(guard);
     let shop = json!({ "id": "shop", "type": "service_account" });
     assert_eq!(bench.record(&receipt).expect("a record")["principal"], shop);
-    let (stored, published) = bench.only_event("O-1");
+    let (stored, published) = only_event(&bench, "O-1");
     assert_eq!(stored["principal"], shop);
     let text = |name: &str| published.extension(name).map(ToString::to_string);
     assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("shop"), Some("service_account")));
@@ -234,11 +237,11 @@ async fn who_sent_a_command_is_in_its_record_its_events_and_its_log_lines() {
 
 #[tokio::test(start_paused = true)]
 async fn an_extension_of_the_clients_own_stays_with_the_command() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let note = bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" }));
     bench.send_event(note.extension("correlationid", "cart-7").extension("loyalty", "gold")).await;
     bench.deliver().await;
-    let (stored, published) = bench.only_event("A");
+    let (stored, published) = only_event(&bench, "A");
     assert_eq!(published.extension("correlationid").map(ToString::to_string).as_deref(), Some("cart-7"));
     assert_eq!(published.extension("loyalty"), None);
     assert!(!stored.to_string().contains("gold"), "{stored}");

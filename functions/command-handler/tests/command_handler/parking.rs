@@ -1,5 +1,6 @@
 //! Commands that cannot succeed as they stand are set aside, and cost their neighbours nothing.
 
+use bench::{Bench, text};
 use std::time::Duration;
 
 use command_handler::Deciding;
@@ -7,8 +8,8 @@ use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use testkit::Fault;
 
-use crate::bench::{Bench, ids, of_group, strings, text};
-use crate::probe::{Command, Gate, Hang, LATER, Note, Panic, Swell};
+use crate::probe::{self, Command, Gate, Hang, LATER, Note, Panic, Swell};
+use crate::support::{ids, of_group, strings};
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -58,7 +59,7 @@ async fn park_among_neighbours(bench: &Bench, send: impl AsyncFn() -> Receipt, r
 
 #[tokio::test(start_paused = true)]
 async fn a_command_of_an_unknown_type_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let parked = park_among_neighbours(&bench, async || whisper(&bench, "A", "1").await, "unreadable").await;
     assert_eq!(parked["last_error"], "no message of this context is called Whisper");
     assert_eq!(parked["message_type"], "Whisper");
@@ -67,7 +68,7 @@ async fn a_command_of_an_unknown_type_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_of_an_unknown_version_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let event = || bench.event("1", "Note", 9).subject("A").data_json(&json!({ "text": "n" }));
     let parked = park_among_neighbours(&bench, async || bench.send_event(event()).await, "unreadable").await;
     assert_eq!(parked["last_error"], "Note has no version 9 here");
@@ -75,7 +76,7 @@ async fn a_command_of_an_unknown_version_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_whose_data_does_not_decode_is_parked_with_the_cause() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let event = || bench.event("1", "Note", 1).subject("A").data_json(&json!({ "txt": "n" }));
     let parked = park_among_neighbours(&bench, async || bench.send_event(event()).await, "unreadable").await;
     assert!(text(&parked["last_error"]).contains("missing field `text`"), "{parked}");
@@ -84,7 +85,7 @@ async fn a_command_whose_data_does_not_decode_is_parked_with_the_cause() {
 #[tokio::test(start_paused = true)]
 async fn a_command_whose_decision_panics_is_parked() {
     for deciding in [Deciding::OnAThread, Deciding::Inline] {
-        let mut bench = Bench::probe();
+        let mut bench = probe::bench();
         bench.handler.deciding = deciding;
         let panic = || Command::from(Panic { message: "index out of luck".to_owned() });
         let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
@@ -94,7 +95,7 @@ async fn a_command_whose_decision_panics_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_that_quotes_all_it_has_is_clipped_and_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let panic = || Command::from(Panic { message: "ä".repeat(120_000) });
     let parked = park_among_neighbours(&bench, async || bench.send("A", "1", panic()).await, "panicked").await;
     assert_eq!(text(&parked["last_error"]), "ä".repeat(2_048));
@@ -102,7 +103,7 @@ async fn a_panic_that_quotes_all_it_has_is_clipped_and_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_whose_decision_hangs_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let gate = Gate(1);
     let hang = || Command::from(Hang { gate: 1 });
     let patience = async {
@@ -117,7 +118,7 @@ async fn a_command_whose_decision_hangs_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_with_an_event_too_large_to_publish_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let swell = || Command::from(Swell { events: 1, bytes: 256 * 1024 });
     let parked = park_among_neighbours(&bench, async || bench.send("A", "1", swell()).await, "too-large").await;
     let error = parked["last_error"].as_str().expect("an error");
@@ -126,29 +127,29 @@ async fn a_command_with_an_event_too_large_to_publish_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_only_its_surroundings_make_too_large_to_publish_is_parked_as_well() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let nearly = || Command::from(Swell { events: 1, bytes: 254 * 1024 - 200 });
     park_among_neighbours(&bench, async || bench.send("A", "1", nearly()).await, "too-large").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_command_with_events_too_large_for_a_transaction_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let swell = || Command::from(Swell { events: 3, bytes: 150_000 });
     park_among_neighbours(&bench, async || bench.send("A", "1", swell()).await, "too-large").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_only_dynamodb_refuses_is_parked() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     // The key of such a claim is longer than DynamoDB lets keys be.
-    let rename = || Command::from(crate::probe::Rename { to: "n".repeat(3_000) });
+    let rename = || Command::from(probe::Rename { to: "n".repeat(3_000) });
     park_among_neighbours(&bench, async || bench.send("A", "1", rename()).await, "refused-by-store").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_too_large_to_be_parked_is_given_back_and_holds_up_no_other_group() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let data = json!({ "text": "x".repeat(420_000) });
     let receipt = bench.send_event(bench.event("1", "Whisper", 2).subject("A").data_json(&data)).await;
     bench.send("B", "2", note()).await;
@@ -164,7 +165,7 @@ async fn a_message_too_large_to_be_parked_is_given_back_and_holds_up_no_other_gr
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_command_that_is_delivered_again_is_a_duplicate() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = whisper(&bench, "A", "1").await;
     let messages = bench.receive();
     assert_eq!(bench.handle(&messages).await, [] as [String; 0]);
@@ -185,7 +186,7 @@ async fn a_parked_command_that_is_delivered_again_is_a_duplicate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_command_is_not_replaced_by_another_under_its_id() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let first = whisper(&bench, "A", "1").await;
     bench.deliver().await;
     let second = bench.send("A", "1", note()).await;
@@ -197,7 +198,7 @@ async fn a_parked_command_is_not_replaced_by_another_under_its_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_cannot_be_parked_now_is_given_back() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = whisper(&bench, "A", "1").await;
     bench.aws.inject(|attempt| match attempt.operation {
         "TransactWriteItems" => Fault::refuse(500, "InternalServerError"),

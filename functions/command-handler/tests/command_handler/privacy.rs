@@ -4,8 +4,8 @@ use kernel::ids::StreamId;
 use serde_json::json;
 use testkit::{Fault, Log};
 
-use crate::bench::{Bench, ids};
-use crate::probe::{Command, Note};
+use crate::probe::{self, Command, Note};
+use crate::support::ids;
 
 const JANE: &str = "jane@doe.example";
 
@@ -15,7 +15,7 @@ fn note() -> Command {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_named_by_its_hash_whatever_becomes_of_its_commands() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let log = Log::default();
     let guard = log.begin(&["command_handler", "kernel", "lambda", "messaging", "store"]);
     bench.send(JANE, "1", note()).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use bench::Bench;
 use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Envelope, Guard, Rejection};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,10 @@ pub struct State {
 }
 
 pub static CONTEXT: Context = Context::of::<Probe>("probe", &[]);
+
+pub fn bench() -> Bench {
+    Bench::of(&CONTEXT)
+}
 /// A build that reads what others do not know.
 pub static LATER: Context = Context::of::<Later>("probe", &[]);
 /// A build that cannot stand notes of the past that say `trap`.

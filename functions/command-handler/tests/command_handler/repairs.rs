@@ -1,5 +1,6 @@
 //! What an operator resubmits runs once, and the original never beside it.
 
+use bench::{Bench, text};
 use kernel::ids::TenantId;
 use kernel::operation::Status;
 use kernel::receipt::Receipt;
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 use store::operations::Operations;
 use testkit::TABLES;
 
-use crate::bench::{Bench, text};
-use crate::probe::LATER;
+use crate::probe::{self, LATER};
+use crate::support::{only_event, resubmit};
 
 const NOTHING: [String; 0] = [];
 
@@ -35,9 +36,9 @@ fn noted(receipt: &Receipt) -> [(String, String); 1] {
 
 #[tokio::test(start_paused = true)]
 async fn a_repaired_command_runs_once_and_the_original_receipt_sees_it() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, _) = parked(&bench).await;
-    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let repaired = resubmit(&bench, &receipt, Some(repaired())).await;
     for _ in 0..3 {
         bench.queue_again(&repaired).await;
     }
@@ -56,9 +57,9 @@ async fn a_repaired_command_runs_once_and_the_original_receipt_sees_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repaired_commands_event_and_record_say_so_and_by_whom() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, _) = parked(&bench).await;
-    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let repaired = resubmit(&bench, &receipt, Some(repaired())).await;
     let record = bench.record(&receipt).expect("a record");
     let ann = json!({ "id": "ann", "type": "user" });
     assert_eq!((&record["outcome"], &record["repaired_by"]), (&json!("retrying"), &ann), "before it has run");
@@ -69,7 +70,7 @@ async fn a_repaired_commands_event_and_record_say_so_and_by_whom() {
     let shop = json!({ "id": "shop", "type": "service_account" });
     assert_eq!((&record["outcome"], &record["repaired_by"]), (&json!("succeeded"), &ann));
     assert_eq!(record["principal"], shop, "its sender is who sent it");
-    let (stored, published) = bench.only_event("A");
+    let (stored, published) = only_event(&bench, "A");
     assert_eq!((&stored["revision"], &stored["repaired_by"], &stored["principal"]), (&json!(1), &ann, &shop));
     let text = |name: &str| published.extension(name).map(ToString::to_string);
     assert_eq!((text("commandrevision").as_deref(), text("repairedby").as_deref()), (Some("1"), Some("user:ann")));
@@ -78,9 +79,9 @@ async fn a_repaired_commands_event_and_record_say_so_and_by_whom() {
 
 #[tokio::test(start_paused = true)]
 async fn the_original_of_a_repaired_command_is_dropped_before_it_and_after_it() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, original) = parked(&bench).await;
-    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let repaired = resubmit(&bench, &receipt, Some(repaired())).await;
 
     bench.queue_again(&original).await;
     let again = send(&bench).await;
@@ -104,9 +105,9 @@ async fn the_original_of_a_repaired_command_is_dropped_before_it_and_after_it() 
 
 #[tokio::test(start_paused = true)]
 async fn original_and_repaired_in_one_batch_are_told_apart() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, original) = parked(&bench).await;
-    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let repaired = resubmit(&bench, &receipt, Some(repaired())).await;
     for body in [&original, &repaired, &original, &repaired] {
         bench.queue_again(body).await;
     }
@@ -118,11 +119,11 @@ async fn original_and_repaired_in_one_batch_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repair_in_vain_waits_again_under_the_same_entry() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, original) = parked(&bench).await;
     let first = bench.parked()[0].clone();
     bench.wait_for_visibility().await;
-    let still_wrong = bench.resubmit(&receipt, Some(json!({ "tekst": "n" }))).await;
+    let still_wrong = resubmit(&bench, &receipt, Some(json!({ "tekst": "n" }))).await;
     bench.queue_again(&still_wrong).await;
     bench.deliver().await;
 
@@ -145,7 +146,7 @@ async fn a_repair_in_vain_waits_again_under_the_same_entry() {
     }
     bench.deliver().await;
     assert_eq!(bench.outcome(&receipt), "parked");
-    let repaired = bench.resubmit(&receipt, Some(repaired())).await;
+    let repaired = resubmit(&bench, &receipt, Some(repaired())).await;
     bench.queue_again(&repaired).await;
     bench.deliver().await;
     assert_eq!(bench.events("A"), noted(&receipt));
@@ -154,11 +155,11 @@ async fn a_repair_in_vain_waits_again_under_the_same_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_resubmitted_as_it_was_succeeds_once_a_build_can_read_it() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt =
         bench.send_event(bench.event("1", "Whisper", 2).subject("A").data_json(&json!({ "text": "psst" }))).await;
     bench.deliver().await;
-    let resubmitted = bench.resubmit(&receipt, None).await;
+    let resubmitted = resubmit(&bench, &receipt, None).await;
     bench.queue_again(&resubmitted).await;
     let messages = bench.receive();
 
@@ -170,7 +171,7 @@ async fn what_is_resubmitted_as_it_was_succeeds_once_a_build_can_read_it() {
         assert!(record["expires_at"].is_u64() && record["problem"].is_null(), "{record}");
         assert_eq!((&record["revision"], &record["repaired_by"]), (&json!(1), &Value::Null), "as it was");
         assert_eq!(later.events("A"), noted(&receipt));
-        let (stored, published) = later.only_event("A");
+        let (stored, published) = only_event(&later, "A");
         assert_eq!((&stored["revision"], &stored["repaired_by"]), (&json!(1), &Value::Null));
         assert_eq!(published.extension("repairedby"), None);
     }

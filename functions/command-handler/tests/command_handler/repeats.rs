@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::Fault;
 
-use crate::bench::{Bench, strings};
-use crate::probe::{Command, Gate, Hang, Note, PanicUnless, Refuse};
+use crate::probe::{self, Command, Gate, Hang, Note, PanicUnless, Refuse};
+use crate::support::strings;
 
 fn note(text: &str) -> Command {
     Note { text: text.to_owned() }.into()
@@ -14,7 +14,7 @@ fn note(text: &str) -> Command {
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_is_acknowledged_and_changes_nothing() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let first = bench.send("A", "1", note("n")).await;
     bench.deliver().await;
     let record = bench.record(&first);
@@ -32,7 +32,7 @@ async fn a_duplicate_is_acknowledged_and_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_was_committed_but_not_acknowledged_is_known_again() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let mut receipts = Vec::new();
     for (aggregate, id) in [("A", "1"), ("B", "2"), ("A", "3"), ("A", "4")] {
         receipts.push(bench.send(aggregate, id, note("n")).await);
@@ -47,7 +47,7 @@ async fn a_batch_that_was_committed_but_not_acknowledged_is_known_again() {
 
 #[tokio::test(start_paused = true)]
 async fn duplicates_among_new_commands_hold_nobody_up() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let old = [bench.send("A", "1", note("n")).await, bench.send("A", "2", Command::from(Refuse {})).await];
     bench.deliver().await;
     let mut new = Vec::new();
@@ -71,7 +71,7 @@ async fn duplicates_among_new_commands_hold_nobody_up() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_id_with_other_content_leaves_the_first_outcome() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let first = bench.send("A", "1", note("first")).await;
     let second = bench.send("A", "1", note("second")).await;
     let neighbour = bench.send("A", "2", note("neighbour")).await;
@@ -92,7 +92,7 @@ async fn the_same_id_with_other_content_leaves_the_first_outcome() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_lost_after_the_commit_does_not_make_it_twice() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = bench.send("A", "1", note("n")).await;
     bench.aws.inject(|attempt| match (attempt.operation, attempt.nth) {
         ("TransactWriteItems", 1) => Fault::LoseAnswer,
@@ -104,7 +104,7 @@ async fn an_answer_lost_after_the_commit_does_not_make_it_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_every_answer_is_lost_is_found_at_the_next_delivery() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let receipt = bench.send("A", "1", note("n")).await;
     bench.aws.inject(|attempt| match attempt.operation {
         "TransactWriteItems" => Fault::LoseAnswer,
@@ -127,7 +127,7 @@ async fn a_commit_whose_every_answer_is_lost_is_found_at_the_next_delivery() {
 /// Behind a repeat, a command is first decided on a state that has the repeat's events twice.
 #[tokio::test(start_paused = true)]
 async fn what_a_command_does_on_a_state_that_never_was_does_not_count() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let first = bench.send("A", "1", note("n")).await;
     bench.deliver().await;
     bench.send("A", "1", note("n")).await;
@@ -143,7 +143,7 @@ async fn what_a_command_does_on_a_state_that_never_was_does_not_count() {
 /// Its decision hung on a state that never was, and would take as long again on any other.
 #[tokio::test(start_paused = true)]
 async fn what_hung_behind_a_repeat_is_parked_and_not_tried_again() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send("A", "1", note("n")).await;
     bench.deliver().await;
     bench.send("A", "1", note("n")).await;

@@ -1,13 +1,15 @@
 //! Queue messages that ingest did not send.
 
+use bench::platform::RETENTION;
+use bench::{Bench, text};
 use std::time::Duration;
 
 use kernel::receipt::Receipt;
 use serde_json::json;
 use testkit::Fault;
 
-use crate::bench::{Bench, RETENTION, ids};
-use crate::probe::{Command, Note};
+use crate::probe::{self, Command, Note};
+use crate::support::{ids, resubmit};
 
 fn note() -> Command {
     Note { text: "n".to_owned() }.into()
@@ -15,7 +17,7 @@ fn note() -> Command {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_command_is_set_aside_whole() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (_, command) = bench.seal(bench.event("x", "Note", 1).subject("A").data_json(&json!({ "text": "n" })));
     let without = |name: &str| {
         let mut event: serde_json::Value = serde_json::from_str(&command).expect("JSON");
@@ -41,7 +43,7 @@ async fn what_is_no_command_is_set_aside_whole() {
     assert!(bench.waiting().is_empty(), "acknowledged");
     assert_eq!(bench.outcome(&good), "succeeded");
     let parked = bench.parked();
-    let mut found: Vec<_> = parked.iter().map(|parked| crate::bench::text(&parked["message"])).collect();
+    let mut found: Vec<_> = parked.iter().map(|parked| text(&parked["message"])).collect();
     let mut expected = bodies.to_vec();
     found.sort();
     expected.sort();
@@ -55,7 +57,7 @@ async fn what_is_no_command_is_set_aside_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_in_another_streams_group_has_no_order_and_is_set_aside() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, body) = bench.seal(bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" })));
     bench.send_raw("acme/probe/B", "d-1", &body).await;
     bench.deliver().await;
@@ -80,7 +82,7 @@ fn as_read_by_its_release(message: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_of_another_release_is_parked_with_its_operation() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, body) = from_another_release(&bench, "A", "1").await;
     let behind_it = bench.send("A", "2", note()).await;
     bench.aws.forget_calls();
@@ -100,7 +102,7 @@ async fn a_command_of_another_release_is_parked_with_its_operation() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_its_outcome_is_not_parked_by_a_copy_of_another_release() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let note = || bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" }));
     let receipt = bench.send_event(note()).await;
     bench.deliver().await;
@@ -115,7 +117,7 @@ async fn what_has_its_outcome_is_not_parked_by_a_copy_of_another_release() {
 #[tokio::test(start_paused = true)]
 async fn a_copy_of_another_release_keeps_the_record_or_is_parked_if_that_is_just_forgotten() {
     for forgotten in [false, true] {
-        let bench = Bench::probe();
+        let bench = probe::bench();
         let note = || bench.event("1", "Note", 1).subject("A").data_json(&json!({ "text": "n" }));
         let receipt = bench.send_event(note()).await;
         bench.deliver().await;
@@ -141,7 +143,7 @@ async fn a_copy_of_another_release_keeps_the_record_or_is_parked_if_that_is_just
 
 #[tokio::test(start_paused = true)]
 async fn a_command_of_another_release_that_comes_twice_is_parked_once() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     from_another_release(&bench, "A", "1").await;
     let messages = bench.receive();
     assert_eq!(bench.handle(&messages).await, [] as [String; 0]);
@@ -152,12 +154,12 @@ async fn a_command_of_another_release_that_comes_twice_is_parked_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_of_another_release_runs_there_when_it_is_resubmitted_and_here_it_is_parked_again() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (receipt, original) = from_another_release(&bench, "A", "1").await;
     bench.deliver().await;
 
     // Too early: this build still finds no command in it.
-    let resubmitted = bench.resubmit(&receipt, None).await;
+    let resubmitted = resubmit(&bench, &receipt, None).await;
     assert_eq!(bench.outcome(&receipt), "retrying");
     bench.send_raw("acme/probe/A", "r-1", &resubmitted).await;
     bench.deliver().await;
@@ -165,7 +167,7 @@ async fn a_command_of_another_release_runs_there_when_it_is_resubmitted_and_here
     assert_eq!((&record["outcome"], &record["revision"]), (&json!("parked"), &json!(1)));
 
     // That release is back, and a copy of the original is still under way.
-    let resubmitted = bench.resubmit(&receipt, None).await;
+    let resubmitted = resubmit(&bench, &receipt, None).await;
     for (id, message) in [("o", &original), ("r-2", &resubmitted)] {
         bench.send_raw("acme/probe/A", id, &as_read_by_its_release(message)).await;
     }
@@ -176,10 +178,10 @@ async fn a_command_of_another_release_runs_there_when_it_is_resubmitted_and_here
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_id_is_too_long_for_a_group_is_handled_in_the_group_that_stands_for_it() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     let (tenant, aggregate) = ("T".repeat(64), "a".repeat(64));
     let event = bench.event("1", "Note", 1).subject(aggregate.as_str()).data_json(&json!({ "text": "n" }));
-    let (_, body) = bench.seal_for(&tenant, event);
+    let (_, body) = bench::sealing::seal(&tenant, event, bench.now());
     let stream = kernel::ids::StreamId::parse(&format!("{tenant}/probe/{aggregate}")).expect("a stream id");
     bench.send_raw(&stream.message_group(), "d-1", &body).await;
     bench.deliver().await;
@@ -190,7 +192,7 @@ async fn a_stream_whose_id_is_too_long_for_a_group_is_handled_in_the_group_that_
 
 #[tokio::test(start_paused = true)]
 async fn setting_aside_twice_is_one_entry() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send_raw("g", "d-1", "garbage").await;
     let messages = bench.receive();
     for _ in 0..2 {
@@ -201,7 +203,7 @@ async fn setting_aside_twice_is_one_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_set_aside_is_given_back_and_holds_up_nobody() {
-    let bench = Bench::probe();
+    let bench = probe::bench();
     bench.send_raw("acme/probe/A", "d-1", "garbage").await;
     let receipt = bench.send("A", "1", note()).await;
     bench.aws.inject(|attempt| match attempt.operation {

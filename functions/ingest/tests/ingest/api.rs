@@ -1,46 +1,18 @@
 //! The API under test: ingest, an AWS of its own, and tenants in its registry.
 
-use std::num::NonZeroU32;
-
+pub use bench::platform::{PUBLIC_URL, commands as queue, receipt_secret};
+use bench::platform::{RECEIPT_KEY, environment, register_client, register_schema, register_tenant};
+use bench::{Answer, Request};
 use ingest::Ingest;
-use ingest::admission::Admission;
-use ingest::limits::{Limits, Rate, Rates};
-use ingest::tenants::Tenants;
 use ingest::webhooks::Webhooks;
 use kernel::cloud_event::CloudEvent;
-use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
-use lambda::caller::Callers;
-use lambda::claims::ClaimRules;
-use lambda::receipt_keys::ReceiptSecret;
-use lambda::settings::Environment;
-use lambda_http::Body;
-use lambda_http::http::{HeaderMap, StatusCode};
-use messaging::{CommandQueue, Queues};
-use schemas::Bundled;
 use serde_json::{Value, json};
-use store::registry::Registry;
-use testkit::{Aws, Message, TABLES};
-
-use crate::request::Request;
-use testkit::openapi::Description;
-
-pub const PUBLIC_URL: &str = "https://api.example";
-
-/// What no test here exceeds unless it wants to.
-const PLENTY: Rate = Rate { per_second: NonZeroU32::MAX, burst: NonZeroU32::MAX };
+use testkit::{Aws, Message};
 
 pub struct Api {
     pub aws: Aws,
     pub ingest: Ingest,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
 }
 
 impl Api {
@@ -70,7 +42,7 @@ impl Api {
 
     pub fn without_tenants() -> Self {
         let aws = Aws::new();
-        aws.put_secret(&receipt_secret(), "a-secret-of-at-least-thirty-two-characters");
+        aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let ingest = cold(&aws);
         Self { aws, ingest }
     }
@@ -87,19 +59,15 @@ impl Api {
     }
 
     pub fn register_client(&self, client: &str, tenant: &str) {
-        self.aws.register(&json!({ "registry_key": format!("client#{client}"), "entry": "tenant", "tenant": tenant }));
+        register_client(&self.aws, client, tenant);
     }
 
     pub fn register_tenant(&self, tenant: &str, settings: &Value) {
-        let key = format!("tenant#{tenant}");
-        self.aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings.to_string() }));
+        register_tenant(&self.aws, tenant, settings);
     }
 
     pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {
-        let (key, entry) = (format!("tenant#{tenant}"), format!("schema#{uri}"));
-        self.aws.register(
-            &json!({ "registry_key": key, "entry": entry, "document": document, "command_type": command_type }),
-        );
+        register_schema(&self.aws, tenant, uri, command_type, document);
     }
 
     pub fn now(&self) -> Timestamp {
@@ -112,18 +80,7 @@ impl Api {
     }
 
     pub async fn send_at(&self, request: Request, now: Timestamp) -> Answer {
-        let (method, path) = (request.method, request.path.split('?').next().unwrap_or_default().to_owned());
-        let answer = Box::pin(self.ingest.handle(request.into_http(), now)).await;
-        let (parts, body) = answer.into_parts();
-        let text = match body {
-            Body::Text(text) => text,
-            Body::Empty => String::new(),
-            other => panic!("ingest answers in text, not {other:?}"),
-        };
-        Description::read().hold(method, &path, &parts, &text);
-        let body = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text) };
-        let body = body.unwrap_or_else(|error| panic!("{error} in {text}"));
-        Answer { status: parts.status, headers: parts.headers, body }
+        request.answered(|request| self.ingest.handle(request, now)).await
     }
 
     /// Sends it once to have everything cached, and empties the queues and the log of calls.
@@ -161,63 +118,20 @@ fn cold(aws: &Aws) -> Ingest {
     cold_with(aws, "")
 }
 
-/// With a queue for every context there is, so that one more needs no change here.
 fn cold_with(aws: &Aws, machine_tokens: &str) -> Ingest {
-    let registry = Registry::new(aws.dynamodb(), TABLES.registry);
-    let environment = Environment::of([("RECEIPT_KEY_SECRET", &receipt_secret()), ("MACHINE_TOKENS", machine_tokens)]);
-    let receipts = ReceiptSecret::from_environment(&environment, aws.secrets_manager());
-    Ingest {
-        callers: Callers::new(registry.clone(), ClaimRules::from_environment(&environment).expect("good rules")),
-        tenants: Tenants::new(registry),
-        limits: Limits::new(Rates { tenant: PLENTY, stream: PLENTY }),
-        receipts: receipts.expect("good settings"),
-        admission: Admission {
-            bundled: Bundled::compile(PUBLIC_URL),
-            queues: Queues::new(Aws::queue_url("")),
-            public_url: PUBLIC_URL.to_owned(),
-        },
-        queue: CommandQueue::new(aws.sqs()),
-        webhooks: Webhooks::new("", 1000),
-    }
+    let environment = environment().with([("MACHINE_TOKENS", machine_tokens)]);
+    let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager());
+    ingest.expect("good settings")
 }
 
-/// The secret with the keys behind operation ids.
-pub fn receipt_secret() -> String {
-    Aws::secret_arn("receipt-key")
+/// The claims of a machine client.
+pub fn client(id: &str) -> Value {
+    bench::http::client(id, "waybill/submit")
 }
 
-pub fn queue(context: &str) -> String {
-    Aws::queue_url(&format!("{context}-commands.fifo"))
-}
-
-impl Answer {
-    #[track_caller]
-    pub fn accepted(self) -> Self {
-        assert_eq!(self.status, StatusCode::ACCEPTED, "{self:#?}");
-        self
-    }
-
-    /// The refusal, of this kind.
-    #[track_caller]
-    pub fn refused(self, kind: &str) -> Problem {
-        let problem: Problem =
-            serde_json::from_value(self.body.clone()).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        assert_eq!(problem.ty, format!("urn:waybill:problem:{kind}"), "{self:#?}");
-        assert_eq!(problem.status, self.status.as_u16());
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        problem
-    }
-
-    #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"));
-        value.to_str().expect("header values are text")
-    }
-
-    #[track_caller]
-    pub fn operation(&self) -> &str {
-        self.body["id"].as_str().unwrap_or_else(|| panic!("no operation in {self:#?}"))
-    }
+/// The claims of a user who signed in through an application.
+pub fn user(id: &str, tenant: Option<&str>) -> Value {
+    bench::http::user("the-web-application", id, tenant, "waybill/submit")
 }
 
 /// The order that most tests submit.

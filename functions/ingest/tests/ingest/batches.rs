@@ -1,12 +1,12 @@
 //! Batches: all of it is queued, or nothing.
 
+use bench::{Answer, Request};
 use kernel::cloud_event::CloudEvent;
 use serde_json::{Value, json};
 use testkit::{Fault, Message};
 
-use crate::api::{Answer, Api, bind_policy, queue, submit_order, with};
+use crate::api::{Api, bind_policy, queue, submit_order, with};
 use crate::hostile::padded;
-use crate::request::Request;
 
 /// Orders and policies in turn, each with an id of its own.
 fn mixed(count: usize) -> Vec<Value> {
@@ -17,15 +17,15 @@ fn mixed(count: usize) -> Vec<Value> {
     (0..count).map(event).collect()
 }
 
-fn operations(answer: &Answer) -> &[Value] {
-    answer.body["operations"].as_array().unwrap_or_else(|| panic!("no operations in {answer:#?}"))
+fn operations(answer: &Answer) -> Vec<Value> {
+    answer.json()["operations"].as_array().unwrap_or_else(|| panic!("no operations in {answer:#?}")).clone()
 }
 
 #[tokio::test]
 async fn an_empty_batch_is_accepted_and_calls_nobody() {
     let api = Api::new();
     let answer = api.send(Request::batch(&[])).await.accepted();
-    assert_eq!(answer.body, json!({ "operations": [] }));
+    assert_eq!(answer.json(), json!({ "operations": [] }));
     api.assert_nothing_queued();
 }
 
@@ -48,7 +48,7 @@ async fn twenty_five_events_arrive_in_their_order_and_are_answered_in_it() {
     let answer = api.send(Request::batch(&events)).await.accepted();
     assert_eq!(api.aws.count("SendMessageBatch"), 4, "{}", api.aws.calls());
     let subjects = |of: &[Value]| of.iter().map(|one| one["subject"].clone()).collect::<Vec<_>>();
-    assert_eq!(subjects(operations(&answer)), subjects(&events));
+    assert_eq!(subjects(&operations(&answer)), subjects(&events));
     for (context, first) in [("orders", 0), ("policies", 1)] {
         let queued: Vec<_> = api.queued(context).into_iter().filter_map(|message| message.group).collect();
         let expected: Vec<_> = (first..25).step_by(2).map(|index| format!("demo/{context}/S-{index}")).collect();

@@ -1,9 +1,9 @@
 //! Who may send what.
 
+use bench::Request;
 use serde_json::{Value, json};
 
-use crate::api::{Api, submit_order, with};
-use crate::request::{Request, client, user};
+use crate::api::{Api, client, submit_order, user, with};
 
 fn order() -> Request {
     Request::structured(&submit_order())

@@ -1,12 +1,12 @@
 //! One command: what is queued, and what the client is told.
 
+use bench::Request;
 use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal};
 use kernel::operation::{Operation, Status};
 use serde_json::{Value, json};
 
-use crate::api::{Api, PUBLIC_URL, queue, submit_order, with};
-use crate::request::{Request, user};
+use crate::api::{Api, PUBLIC_URL, queue, submit_order, user, with};
 use crate::samples;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn every_sample_is_accepted_in_structured_and_in_binary_mode() {
             let now = api.now();
             let answer = api.send_at(request, now).await.accepted();
 
-            let operation: Operation = serde_json::from_value(answer.body.clone()).expect("an operation");
+            let operation: Operation = serde_json::from_value(answer.json()).expect("an operation");
             assert_eq!(operation.status, Status::Accepted);
             assert_eq!(operation.ty.as_deref(), event["type"].as_str());
             assert_eq!(operation.subject.as_deref(), event["subject"].as_str());
@@ -101,8 +101,8 @@ async fn what_the_caller_claims_of_itself_is_overwritten() {
         let (_, event) = api.only_command("orders");
         let text = |name: &str| event.extension(name).map(ToString::to_string).unwrap_or_default();
         let set = ["tenantid", "operationid", "authid", "authtype"].map(text);
-        assert_eq!(set, ["demo", answer.operation(), "alice", "user"]);
-        assert_eq!(answer.body["principal"], json!({ "id": "alice", "type": "user" }));
+        assert_eq!(set, ["demo", &answer.operation(), "alice", "user"]);
+        assert_eq!(answer.json()["principal"], json!({ "id": "alice", "type": "user" }));
         let opened = Command::open(event.to_json().as_bytes(), "orders").expect("a command");
         assert_eq!((opened.revision, opened.repaired_by), (0, None));
     }
@@ -146,7 +146,7 @@ async fn without_a_subject_the_command_names_its_aggregate_itself() {
     let (message, _) = api.only_command("orders");
     let key = message.deduplication_id.expect("a deduplication id");
     assert_eq!(message.group, Some(format!("demo/orders/{key}")));
-    assert_eq!(answer.body["subject"], json!(key), "the client learns the id of what it made");
+    assert_eq!(answer.json()["subject"], json!(key), "the client learns the id of what it made");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn the_same_event_again_leads_to_the_same_command() {
     let first = api.send(Request::structured(&submit_order())).await.accepted();
     let again = api.send_at(Request::binary(&submit_order()), api.now().plus(std::time::Duration::from_mins(1))).await;
     let again = again.accepted();
-    let [one, other] = [&first, &again].map(|answer| receipt(answer.operation()));
+    let [one, other] = [&first, &again].map(|answer| receipt(&answer.operation()));
     assert_eq!((one.command_key, one.digest), (other.command_key, other.digest));
     assert_ne!(one.accepted_at, other.accepted_at);
     assert_eq!(api.queued("orders").len(), 1, "the queue knows the repeat by its deduplication id");
@@ -171,7 +171,7 @@ async fn keys_in_another_order_are_the_same_content_and_another_amount_is_not() 
     for data in [ordered, shuffled, &other] {
         let mut request = Request::binary(&submit_order());
         request.body = data.into();
-        receipts.push(receipt(api.send(request).await.accepted().operation()));
+        receipts.push(receipt(&api.send(request).await.accepted().operation()));
     }
     assert_eq!(receipts[0].digest, receipts[1].digest);
     assert_ne!(receipts[0].digest, receipts[2].digest);

@@ -1,5 +1,6 @@
 //! `Content-Encoding`: bodies that come compressed, and how those are refused that cannot be read.
 
+use bench::Request;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -7,7 +8,6 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::api::{Api, bind_policy, submit_order, with};
-use crate::request::Request;
 
 pub fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -1,12 +1,12 @@
 //! Input made to hurt: answered at once, with 4xx, and without effect.
 
+use bench::{Answer, Request};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::api::{Api, submit_order, with};
-use crate::request::Request;
 
 const DEEP: usize = 100_000;
 /// Generous for a debug build on a busy machine; what is quadratic or worse takes minutes.
@@ -106,7 +106,7 @@ async fn bytes_that_are_no_text_are_refused() {
 }
 
 /// Sends an order that names this schema of the tenant's own, with this note as part of its data.
-async fn checked_by(schema: &Value, data: Value) -> crate::api::Answer {
+async fn checked_by(schema: &Value, data: Value) -> Answer {
     let api = Api::without_tenants();
     api.register_client("shop-client", "demo");
     let queue = testkit::Aws::queue_url("own.fifo");

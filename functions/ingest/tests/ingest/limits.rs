@@ -1,5 +1,6 @@
 //! Limits per tenant and per stream, and tenants that are paused.
 
+use bench::{Answer, Request};
 use std::time::Duration;
 
 use ingest::limits::{Limits, Rate, Rates};
@@ -8,8 +9,7 @@ use serde_json::{Value, json};
 use testkit::Metrics;
 use tokio::time::{advance, sleep};
 
-use crate::api::{Answer, Api, submit_order, with};
-use crate::request::{Request, client};
+use crate::api::{Api, client, submit_order, with};
 
 /// The order of that number, for an aggregate of its own.
 fn order(nth: usize) -> Value {
@@ -126,7 +126,7 @@ async fn one_aggregate_gets_no_more_than_a_stream_may_and_the_others_go_on() {
         api.send(single(&same(nth))).await.accepted();
     }
     let answer = api.send(single(&same(5))).await;
-    assert_eq!(answer.body["attribute"], "subject");
+    assert_eq!(answer.json()["attribute"], "subject");
     let wait = assert_throttled(answer);
     assert_throttled(api.send(Request::batch(&[order(1), same(5)])).await);
     api.send(single(&order(2))).await.accepted();

@@ -14,7 +14,6 @@ mod outages;
 mod preconditions;
 mod privacy;
 mod providers;
-mod request;
 mod requests;
 mod routes;
 mod samples;

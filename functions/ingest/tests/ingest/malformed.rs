@@ -1,9 +1,9 @@
 //! Every malformed request of `events/malformed.json`, over HTTP: refused, with the attribute named, and not queued.
 
+use bench::Request;
 use serde::Deserialize;
 
 use crate::api::Api;
-use crate::request::Request;
 
 const CASES: &str = include_str!("../../../../events/malformed.json");
 

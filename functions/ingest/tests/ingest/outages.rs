@@ -1,12 +1,12 @@
 //! While AWS fails: ingest keeps accepting as long as a queue takes messages, and says so when none does.
 
+use bench::{Answer, Request};
 use std::time::Duration;
 
 use serde_json::json;
 use testkit::{Fault, Service};
 
-use crate::api::{Answer, Api, submit_order, with};
-use crate::request::{Request, client};
+use crate::api::{Api, client, submit_order, with};
 
 fn order(id: &str) -> Request {
     Request::structured(&with(submit_order(), &json!({ "id": id, "subject": id })))
@@ -80,7 +80,7 @@ async fn while_the_queue_is_down_nothing_is_promised_and_the_same_request_later_
     tokio::time::advance(Duration::from_secs(30)).await;
     let second = api.send(order("patience")).await.accepted();
     let [first, second] =
-        [first, second].map(|answer| kernel::receipt::Receipt::read(answer.operation()).expect("a receipt"));
+        [first, second].map(|answer| kernel::receipt::Receipt::read(&answer.operation()).expect("a receipt"));
     assert_eq!(first.command_key, second.command_key, "both lead to one record");
     assert_eq!(api.queued("orders").len(), 1);
 }

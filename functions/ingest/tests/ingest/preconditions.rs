@@ -1,10 +1,10 @@
 //! Commands that are to take effect only while their aggregate is as their sender read it.
 
+use bench::{Answer, Request};
 use kernel::command::Command;
 use serde_json::{Value, json};
 
 use crate::api::{Api, submit_order, with};
-use crate::request::Request;
 
 /// What the queued command expects.
 async fn expected(request: Request) -> Option<u64> {
@@ -46,9 +46,8 @@ async fn an_aggregate_that_is_not_there_yet_is_expected_by_a_star_or_by_version_
 
 #[tokio::test]
 async fn the_same_command_with_another_expectation_is_another_command() {
-    let digest = |answer: crate::api::Answer| {
-        kernel::receipt::Receipt::read(answer.operation()).expect("a receipt").digest.to_string()
-    };
+    let digest =
+        |answer: Answer| kernel::receipt::Receipt::read(&answer.operation()).expect("a receipt").digest.to_string();
     let api = Api::new();
     let mut digests = Vec::new();
     for request in [

@@ -1,10 +1,10 @@
 //! What ingest logs: identifiers, kinds of problems, and nothing that a payload says.
 
+use bench::Request;
 use serde_json::{Value, json};
 use testkit::{Fault, Log};
 
-use crate::api::{Api, submit_order, with};
-use crate::request::{Request, user};
+use crate::api::{Api, submit_order, user, with};
 
 /// Stands in every place of an event that a client fills freely.
 const SECRET: &str = "Jane.Doe-4111111111111111";

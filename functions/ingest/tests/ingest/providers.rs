@@ -1,10 +1,10 @@
 //! Access tokens as identity providers issue them: to a client itself, and to a user who signed in through that client.
 //! `docs/deploy.md` has a row for each provider.
 
+use bench::Request;
 use serde_json::{Value, json};
 
 use crate::api::{Api, submit_order};
-use crate::request::Request;
 
 /// Of every provider; registered with the tenant `demo`.
 const CLIENT: &str = "shop-client";

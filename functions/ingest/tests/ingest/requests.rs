@@ -1,9 +1,9 @@
 //! What holds for every request: its path, its method, its parameters, its headers; and how sources are compared.
 
+use bench::Request;
 use serde_json::{Value, json};
 
 use crate::api::{Api, submit_order, with};
-use crate::request::Request;
 
 #[tokio::test]
 async fn another_method_is_told_which_there_are() {
@@ -22,19 +22,19 @@ async fn commands_go_to_one_path() {
     for path in ["/", "/commands/x", "/x/commands", "/commands/commands", "/command"] {
         for method in ["POST", "OPTIONS", "GET"] {
             // What others serve is not ingest's, though the API describes it.
-            let request = Request::structured(&submit_order()).path(path).method(method).into_http();
+            let request = Request::structured(&submit_order()).to(path).method(method).into_http();
             assert_eq!(api.ingest.handle(request, api.now()).await.status(), 404, "{method} {path}");
         }
     }
     api.assert_nothing_queued();
-    api.send(Request::structured(&submit_order()).path("/commands/")).await.accepted();
+    api.send(Request::structured(&submit_order()).to("/commands/")).await.accepted();
 }
 
 #[tokio::test]
 async fn a_parameter_that_means_nothing_is_refused_and_nothing_is_carried_out() {
     let api = Api::new();
     for query in ["dryRun=true", "access_token=x", "a", "a=%22"] {
-        let problem = api.send(Request::structured(&submit_order()).path(&format!("/commands?{query}"))).await;
+        let problem = api.send(Request::structured(&submit_order()).to(format!("/commands?{query}"))).await;
         let problem = problem.refused("bad-request");
         assert!(problem.detail.contains(query.split('=').next().unwrap_or_default()), "{problem:#?}");
     }
@@ -185,8 +185,8 @@ async fn a_source_is_compared_as_its_uri_and_known_as_it_was_sent() {
     let mut keys = Vec::new();
     for source in ["https://shop.example/team-a/x", "HTTPS://Shop.example:443/team%2da/./x"] {
         let answer = api.send(Request::structured(&of(&json!({ "source": source })))).await.accepted();
-        assert!(!keys.contains(&answer.operation().to_owned()));
-        keys.push(answer.operation().to_owned());
+        assert!(!keys.contains(&answer.operation()));
+        keys.push(answer.operation());
     }
     let queued: Vec<_> = api.queued("orders").iter().map(|message| message.deduplication_id.clone()).collect();
     assert!(queued.len() == 2 && queued[0] != queued[1], "two sources are two commands: {queued:?}");

@@ -1,10 +1,10 @@
 //! Where commands go: the context's shared queue, or one of the tenant's own.
 
+use bench::Request;
 use serde_json::{Value, json};
 use testkit::{Aws, Message};
 
 use crate::api::{Api, submit_order, with};
-use crate::request::Request;
 
 /// Everything of the shop's goes to a pipeline of the tenant's own, but for its tills.
 fn routed() -> (Api, String) {
@@ -76,7 +76,7 @@ async fn a_type_of_the_tenants_own_needs_a_schema_of_its_own() {
     api.register_schema("demo", "urn:demo:rocket:1", "LaunchRocket", schema);
     let api = api.restarted();
     let answer = api.send(Request::structured(&rocket)).await.accepted();
-    assert_eq!(answer.body["type"], "LaunchRocket");
+    assert_eq!(answer.json()["type"], "LaunchRocket");
     let message = only(api.aws.messages(&pipeline));
     assert_eq!(message.group.as_deref(), Some("demo/own/R-1"));
     let queued: Value = serde_json::from_str(&message.body).expect("JSON");

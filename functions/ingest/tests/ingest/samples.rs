@@ -1,12 +1,12 @@
 //! The sample events in `events/`: every one is taken, and the recorded AWS events are what these samples become.
 
+use bench::Request;
 use std::path::Path;
 
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::request::Request;
 
 /// Every sample command with its context, found as a newcomer would: `events/<context>/*.json`.
 pub fn commands() -> Vec<(&'static str, Value)> {

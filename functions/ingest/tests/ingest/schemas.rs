@@ -1,9 +1,9 @@
 //! Types, subjects and data: what is checked, and how a refusal helps.
 
+use bench::Request;
 use serde_json::{Value, json};
 
 use crate::api::{Api, PUBLIC_URL, submit_order, with};
-use crate::request::Request;
 
 /// A schema of the tenant's own: orders of one line only.
 const SMALL_ORDERS: &str = "https://demo.example/schemas/small-order";

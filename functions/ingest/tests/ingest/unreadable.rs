@@ -1,13 +1,13 @@
 //! Registry entries and keys that are there and cannot be read: nothing holds that they said before.
 
+use bench::{Answer, Request};
 use std::time::Duration;
 
 use lambda::caller::FRESH_FOR;
 use serde_json::{Value, json};
 use testkit::{Fault, Log, Service};
 
-use crate::api::{Answer, Api, bind_policy, receipt_secret, submit_order, with};
-use crate::request::{Request, client};
+use crate::api::{Api, bind_policy, client, receipt_secret, submit_order, with};
 
 fn order() -> Request {
     Request::structured(&submit_order())

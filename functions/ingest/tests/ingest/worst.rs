@@ -3,6 +3,7 @@
 //! The function has 256 MB. Its runtime has the request in memory three or four times over before ingest sees it, which is
 //! 24 MB for the longest one that Lambda hands over; so what ingest itself takes may be a few times the longest body.
 
+use bench::Request;
 use std::time::{Duration, Instant};
 
 use lambda_http::Body;
@@ -12,7 +13,6 @@ use crate::MEMORY;
 use crate::api::{Api, submit_order, with};
 use crate::compressed::gzip;
 use crate::hostile::padded;
-use crate::request::Request;
 
 /// The longest body that Lambda hands over.
 const LONGEST: usize = 6 * 1024 * 1024;

@@ -1,38 +1,28 @@
 //! The API under test: the operators' desk, an AWS of its own, and what failing would have left there.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+pub use bench::platform::{PUBLIC_URL, RETENTION};
+use bench::platform::{environment, register_operator, register_schema};
+use bench::sealing::seal;
+use bench::{Answer, Request};
 use kernel::cloud_event::CloudEvent;
-use kernel::command::{Command, Principal, PrincipalKind};
+use kernel::command::Command;
 use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
-use kernel::ids::{CommandKey, StreamId, TenantId};
+use kernel::ids::StreamId;
 use kernel::operation::{Operation, Status};
 use kernel::parking::Reason;
 use kernel::problem::Problem;
-use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
-use lambda::settings::Environment;
-use lambda_http::Body;
-use lambda_http::http::{HeaderMap, StatusCode};
 use messaging::Queues;
 use messaging::queues::QueuePair;
 use operator::Desk;
+use recovery::{Failure, summary};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};
 use store::parked::{Parked, ParkedMessage, Parking, Summary};
-use testkit::openapi::Description;
-use testkit::{Aws, Message, TABLES, gateway};
-
-pub const PUBLIC_URL: &str = "https://api.example";
-/// 90 days and the longest way.
-pub const RETENTION: Duration = Duration::from_hours((90 + 28) * 24);
-
-const RECEIPT_KEY: &str = "a-secret-of-at-least-thirty-two-characters";
-/// What API Gateway sends: the shape, the context and the claims of every request here.
-const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/operator.json");
+use testkit::{Aws, Message, TABLES};
 
 pub struct Api {
     pub aws: Aws,
@@ -41,117 +31,23 @@ pub struct Api {
     pub operations: Operations,
 }
 
-/// A request in the making: by `desk`, an operator of the tenant `demo`, unless said otherwise.
-#[derive(Clone)]
-pub struct Request {
-    pub method: &'static str,
-    pub target: String,
-    pub body: Option<String>,
-    pub headers: Vec<(String, String)>,
-    pub claims: Option<Value>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
-}
-
+/// By `desk`, an operator of the tenant `demo`, unless said otherwise.
 pub fn get(target: impl Into<String>) -> Request {
-    let claims = Some(client("desk"));
-    Request { method: "GET", target: target.into(), body: None, headers: Vec::new(), claims }
+    Request::get(target).by(client("desk"))
 }
 
 pub fn post(target: impl Into<String>, body: &Value) -> Request {
-    get(target).method("POST").body(body.to_string())
+    get(target).method("POST").media_type("application/json").body(body.to_string())
 }
 
-impl Request {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn body(mut self, body: impl Into<String>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    /// By somebody else.
-    pub fn by(mut self, claims: Value) -> Self {
-        self.claims = Some(claims);
-        self
-    }
-
-    pub fn without_claims(mut self) -> Self {
-        self.claims = None;
-        self
-    }
-
-    pub fn method(mut self, method: &'static str) -> Self {
-        self.method = method;
-        self
-    }
-
-    pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
-    }
-
-    pub fn into_http(self) -> lambda_http::Request {
-        let body = self.body.as_deref();
-        let event = gateway::event(GATEWAY_EVENT, self.method, &self.target, self.claims.as_ref(), body);
-        gateway::request(&event, &self.headers)
-    }
-}
-
-/// The claims of a machine client: it is its own subject.
+/// The claims of a machine client.
 pub fn client(id: &str) -> Value {
-    json!({ "client_id": id, "sub": id, "scope": "waybill/operate", "token_use": "access" })
+    bench::http::client(id, "waybill/operate")
 }
 
 /// The claims of somebody who signed in at the console.
 pub fn user(sub: &str, tenant: Option<&str>) -> Value {
-    let mut claims = json!({ "client_id": "the-console", "sub": sub, "scope": "openid waybill/operate" });
-    if let Some(tenant) = tenant {
-        claims["custom:tenant"] = json!(tenant);
-    }
-    claims
-}
-
-impl Answer {
-    #[track_caller]
-    pub fn ok(self) -> Value {
-        self.with_status(StatusCode::OK)
-    }
-
-    #[track_caller]
-    pub fn accepted(self) -> Value {
-        self.with_status(StatusCode::ACCEPTED)
-    }
-
-    #[track_caller]
-    fn with_status(self, status: StatusCode) -> Value {
-        assert_eq!(self.status, status, "{self:#?}");
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
-    }
-
-    #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"));
-        value.to_str().expect("header values are text")
-    }
-
-    /// The refusal, of this kind.
-    #[track_caller]
-    pub fn refused(self, kind: &str) -> Problem {
-        let problem: Problem = serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        assert_eq!(problem.ty, format!("urn:waybill:problem:{kind}"), "{self:#?}");
-        assert_eq!(problem.status, self.status.as_u16());
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        problem
-    }
+    bench::http::user("the-console", sub, tenant, "waybill/operate")
 }
 
 /// A command that ingest has queued.
@@ -175,15 +71,7 @@ impl Queued {
     }
 
     pub fn sealed(tenant: &str, event: CloudEvent, context: &str, at: Timestamp) -> Self {
-        let tenant = TenantId::parse(tenant).expect("a tenant");
-        let data = event.json().and_then(|data| serde_json::from_str(data).ok()).unwrap_or(Value::Null);
-        let key = CommandKey::of(&tenant, event.source(), event.id());
-        let keys = ReceiptKeys::parse(RECEIPT_KEY).expect("a key");
-        let receipt = keys.seal(&tenant, at, key, Digest::of(&event, &data));
-        let principal = Principal { id: "shop-client".to_owned(), kind: PrincipalKind::ServiceAccount };
-        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let body = Command::seal(event, &tenant, None, &principal, &receipt, trace).expect("sealed").to_json();
-        Self::read(body, context)
+        Self::read(seal(tenant, event.into_builder(), at).1, context)
     }
 
     pub fn read(body: String, context: &str) -> Self {
@@ -219,53 +107,34 @@ impl Api {
         let parked = Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations);
         let operations = Operations::new(aws.dynamodb(), TABLES.operations);
         let api = Self { aws, desk, parked, operations };
-        api.aws.register(&json!({ "registry_key": "operator#client:desk", "entry": "operator", "tenant": "demo" }));
-        api.aws
-            .register(&json!({ "registry_key": "operator#client:neighbour", "entry": "operator", "tenant": "other" }));
-        api.aws.register(&json!({ "registry_key": "operator#client:root", "entry": "operator" }));
+        register_operator(&api.aws, "client:desk", Some("demo"));
+        register_operator(&api.aws, "client:neighbour", Some("other"));
+        register_operator(&api.aws, "client:root", None);
         api
     }
 
     /// As a fresh Lambda environment would start it.
     fn cold(aws: &Aws) -> Desk {
-        let environment = Environment::of([
-            ("REGISTRY_TABLE", TABLES.registry),
-            ("OPERATIONS_TABLE", TABLES.operations),
-            ("PARKED_TABLE", TABLES.parked),
-            ("PUBLIC_URL", &format!("{PUBLIC_URL}/")),
-            ("OPERATION_RETENTION_DAYS", "90"),
-            ("CONSOLE_CLIENT_ID", "the-console"),
-            ("CONSOLE_SIGN_IN_URL", "https://auth.example/"),
-            (Queues::VARIABLE, &Aws::queue_url("")),
-        ]);
+        let console = [("CONSOLE_CLIENT_ID", "the-console"), ("CONSOLE_SIGN_IN_URL", "https://auth.example/")];
+        let environment = environment().with(console);
         Desk::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("good settings")
     }
 
-    /// A schema of the tenant's own.
     pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {
-        let (key, entry) = (format!("tenant#{tenant}"), format!("schema#{uri}"));
-        self.aws.register(
-            &json!({ "registry_key": key, "entry": entry, "document": document, "command_type": command_type }),
-        );
+        register_schema(&self.aws, tenant, uri, command_type, document);
     }
 
     pub fn now(&self) -> Timestamp {
         self.aws.now().into()
     }
 
-    /// Asks, and holds the answer against the API's description.
+    /// Asks, and holds the answer against the API's description, which the console is not in.
     pub async fn send(&self, request: Request) -> Answer {
-        let (method, path) = (request.method, request.path().to_owned());
-        let (parts, body) = self.desk.handle(request.into_http(), self.now()).await.into_parts();
-        let text = match body {
-            Body::Text(text) => text,
-            Body::Empty => String::new(),
-            other => panic!("the desk answers in text, not {other:?}"),
-        };
-        if !path.starts_with("/console") {
-            Description::read().hold(method, &path, &parts, &text);
+        let handle = |request| self.desk.handle(request, self.now());
+        if request.path().starts_with("/console") {
+            return Answer::of(handle(request.into_http()).await);
         }
-        Answer { status: parts.status, headers: parts.headers, text }
+        request.answered(handle).await
     }
 
     pub async fn get(&self, target: impl Into<String>) -> Answer {
@@ -281,12 +150,12 @@ impl Api {
     }
 
     pub async fn detail(&self, id: &str) -> Value {
-        self.get(format!("/parked/{id}")).await.ok()
+        self.get(format!("/parked/{id}")).await.ok().json()
     }
 
     /// Ids of all that `desk` is listed with this query.
     pub async fn ids(&self, query: &str) -> Vec<String> {
-        let list = self.send(get(format!("/parked?{query}&limit=100")).by(client("root"))).await.ok();
+        let list = self.send(get(format!("/parked?{query}&limit=100")).by(client("root"))).await.ok().json();
         let items = list["items"].as_array().expect("items");
         items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
     }
@@ -299,7 +168,9 @@ impl Api {
     }
 
     pub async fn parks_because(&self, queued: &Queued, reason: &str, error: &str) -> String {
-        let message = ParkedMessage::new(self.summary(queued, reason, error), queued.body.clone());
+        let (context, header) = (&queued.command.stream.context, queued.command.header());
+        let summary = summary::of_command(context, &header, self.cause(Reason::of(reason), error));
+        let message = ParkedMessage::new(summary, queued.body.clone());
         let record = OperationRecord {
             outcome: Status::Parked,
             problem: Some(Problem::parked(reason).to_json()),
@@ -310,57 +181,25 @@ impl Api {
         parking_id(&message.summary)
     }
 
-    fn summary(&self, queued: &Queued, reason: &str, error: &str) -> Summary {
-        let Command { event, stream, receipt, revision, .. } = &queued.command;
-        Summary {
-            parked_key: ParkedMessage::key(Some(&stream.tenant), &stream.context),
-            id: ParkedMessage::id(receipt.accepted_at, receipt.command_key),
-            queue: stream.context.clone(),
-            tenant: Some(stream.tenant.clone()),
-            context: Some(stream.context.clone()),
-            message_type: Some(event.ty().to_owned()),
-            subject: Some(stream.aggregate.to_string()),
-            operation: Some(receipt.to_string()),
-            reason: Reason::of(reason),
-            error: error.to_owned(),
-            revision: *revision,
-            attempts: 0,
-            first_failed_at: self.now(),
-            first_parked_at: self.now(),
-            parked_at: self.now(),
-        }
+    fn cause(&self, reason: Reason, error: &str) -> summary::Cause {
+        summary::Cause::of(reason, error.to_owned(), &Failure::default(), self.now())
     }
 
     /// Something lay in a queue that is no command. Gives the parking's id.
     pub async fn parks_stranger(&self, queue: &str, body: &str) -> String {
-        self.parks_other(queue, None, body).await
+        self.parks_other(queue, Reason::NotACommand, body).await
     }
 
     /// The updater used up its attempts at a domain event. Gives the parking's id, and the message.
     pub async fn parks_event(&self, stream: &str) -> (String, String) {
         let body = domain_event(stream, self.now());
-        (self.parks_other("read_model_updater", StreamId::parse(stream).ok(), &body).await, body)
+        (self.parks_other("read_model_updater", Reason::AttemptsUsedUp, &body).await, body)
     }
 
-    async fn parks_other(&self, queue: &str, stream: Option<StreamId>, body: &str) -> String {
+    async fn parks_other(&self, queue: &str, reason: Reason, body: &str) -> String {
         let unique = format!("{:08}-5b3e-4d6f-8a21-0c9e8d7b6a54", self.aws.items(TABLES.parked).len());
-        let summary = Summary {
-            parked_key: ParkedMessage::key(stream.as_ref().map(|stream| &stream.tenant), queue),
-            id: ParkedMessage::id(self.now(), unique),
-            queue: queue.to_owned(),
-            tenant: stream.as_ref().map(|stream| stream.tenant.clone()),
-            context: stream.as_ref().map(|stream| stream.context.clone()),
-            message_type: stream.as_ref().map(|_| "OrderCancelled".to_owned()),
-            subject: stream.as_ref().map(|stream| stream.aggregate.to_string()),
-            operation: None,
-            reason: if stream.is_some() { Reason::AttemptsUsedUp } else { Reason::NotACommand },
-            error: "it is not a CloudEvent".to_owned(),
-            revision: 0,
-            attempts: 0,
-            first_failed_at: self.now(),
-            first_parked_at: self.now(),
-            parked_at: self.now(),
-        };
+        let cause = self.cause(reason, "it is not a CloudEvent");
+        let summary = summary::of_message(queue, (self.now(), &unique), body, cause);
         let message = ParkedMessage::new(summary, body.to_owned());
         self.parked.park(&message).await.expect("parked");
         parking_id(&message.summary)

@@ -1,10 +1,11 @@
 //! `GET /console`: the page and its parts.
 
+use bench::Answer;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Api, get};
+use crate::api::{Api, get};
 
 async fn part(api: &Api, path: &str) -> Answer {
     api.send(get(path).without_claims()).await

@@ -16,7 +16,7 @@ async fn bury(api: &Api, queue: &str, body: &str) {
 }
 
 async fn look(api: &Api) -> Value {
-    api.send(get("/dead-letters").by(client("root"))).await.ok()
+    api.send(get("/dead-letters").by(client("root"))).await.ok().json()
 }
 
 fn queue<'a>(looked: &'a Value, name: &str) -> &'a Value {

@@ -100,7 +100,7 @@ async fn what_is_nothing_of_ours_is_shown_as_it_is() {
     let api = Api::new();
     for body in ["", "no command", "{\"stream_id\":\"demo/orders/O-1\",\"commit_number\":3}", "\u{1F600}<script>"] {
         let id = api.parks_stranger("publisher", body).await;
-        let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok();
+        let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok().json();
         assert_eq!(detail["message"], body);
         assert_eq!(
             (&detail["data"], &detail["schema"], &detail["repairable"]),
@@ -115,7 +115,7 @@ async fn what_reads_like_a_command_and_was_not_parked_as_one_is_none() {
     let api = Api::new();
     let queued = Queued::order("demo", "O-1", &good_order(), second(0));
     let id = api.parks_stranger("orders", &queued.body).await;
-    let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok();
+    let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok().json();
     assert_eq!(detail["repairable"], false);
     let resubmit = crate::api::post(format!("/parked/{id}/resubmit"), &json!({}));
     api.send(resubmit.by(client("root"))).await.accepted();
@@ -136,7 +136,7 @@ async fn after_it_was_acted_on_the_id_says_what_became_of_it() {
         (&json!(first), &json!("resubmitted"), &json!(false))
     );
     assert_eq!(detail["revision"], 1);
-    let before = api.get(format!("/parked/{first}/revisions/0")).await.ok();
+    let before = api.get(format!("/parked/{first}/revisions/0")).await.ok().json();
     assert_eq!(before, json!({ "revision": 0, "message": queued.body }));
     for none in ["1", "9", "x", "-1"] {
         api.get(format!("/parked/{first}/revisions/{none}")).await.refused("not-found");
@@ -189,7 +189,7 @@ async fn a_long_history_is_read_part_by_part() {
     assert!(history.len() < 20, "not all of it: {history:#?}");
     let mut before = detail["before"].clone();
     while let Some(revision) = before.as_u64() {
-        let part = api.get(format!("/parked/{}/history?before={revision}", ids[49])).await.ok();
+        let part = api.get(format!("/parked/{}/history?before={revision}", ids[49])).await.ok().json();
         history.splice(..0, part["history"].as_array().expect("a part").clone());
         before = part["before"].clone();
     }
@@ -200,7 +200,7 @@ async fn a_long_history_is_read_part_by_part() {
     let expected: Vec<_> = (0..50).flat_map(each).take(99).collect();
     assert_eq!(told, expected.iter().map(|(revision, what)| (*revision, what)).collect::<Vec<_>>());
     assert_eq!((&history[2]["error"], &history[1]["reason"]), (&json!("error 1"), &json!("try 0")));
-    let whole = api.get(format!("/parked/{}/history", ids[49])).await.ok();
+    let whole = api.get(format!("/parked/{}/history", ids[49])).await.ok().json();
     assert_eq!(
         whole["history"].as_array().and_then(|part| part.last()),
         history.get(96),
@@ -223,8 +223,9 @@ async fn a_long_history_is_read_part_by_part() {
 #[tokio::test]
 async fn what_would_end_the_same_is_told_before_it_is_resubmitted_as_it_is() {
     let api = Api::new();
-    let obstacle =
-        async |id: String| api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok()["obstacle"].clone();
+    let obstacle = async |id: String| {
+        api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok().json()["obstacle"].clone()
+    };
     let order = |subject: &str, data: &Value| Queued::order("demo", subject, data, second(0));
     let unreadable = api.parks(&order("O-1", &bad_order())).await;
     assert_eq!(obstacle(unreadable.clone()).await, "its data does not match its schema");

@@ -11,7 +11,7 @@ async fn the_sender_sees_the_operation_end_with_the_reason() {
     let api = Api::new();
     let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
     let id = api.parks(&queued).await;
-    let answer = api.discard(&id, "  ordered by telephone meanwhile ").await.ok();
+    let answer = api.discard(&id, "  ordered by telephone meanwhile ").await.ok().json();
     assert_eq!(answer, json!({ "id": id, "stage": "discarded", "operation": queued.operation() }));
 
     let operation = api.operation(&queued).await;
@@ -46,7 +46,7 @@ async fn so_does_the_sender_of_a_command_that_only_another_release_can_read() {
 async fn what_is_no_command_is_discarded_as_well() {
     let api = Api::new();
     let (event, _) = api.parks_event("demo/orders/O-7").await;
-    assert_eq!(api.discard(&event, "rebuilt by hand").await.ok(), json!({ "id": event, "stage": "discarded" }));
+    assert_eq!(api.discard(&event, "rebuilt by hand").await.ok().json(), json!({ "id": event, "stage": "discarded" }));
     let stranger = api.parks_stranger("orders", "no command").await;
     let discard = post(format!("/parked/{stranger}/discard"), &json!({ "reason": "spam" }));
     api.send(discard.by(client("root"))).await.ok();

@@ -1,12 +1,13 @@
 //! `POST /parked/resubmit` and `POST /parked/discard`: many at once, by their ids.
 
+use bench::Answer;
 use std::time::Duration;
 
 use kernel::operation::Status;
 use serde_json::{Value, json};
 use testkit::Fault;
 
-use crate::api::{Answer, Api, Queued, bad_order, client, good_order, post, second};
+use crate::api::{Api, Queued, bad_order, client, good_order, post, second};
 
 async fn all(api: &Api, action: &str, ids: &[String]) -> Answer {
     api.send(post(format!("/parked/{action}"), &json!({ "ids": ids, "reason": "all of them" }))).await
@@ -33,7 +34,7 @@ async fn what_is_resubmitted_together_goes_back_in_the_order_of_its_streams() {
     let api = Api::new();
     let (orders, mut ids) = park(&api, 12, 3).await;
     ids.reverse();
-    let answer = all(&api, "resubmit", &ids).await.ok();
+    let answer = all(&api, "resubmit", &ids).await.ok().json();
     assert_eq!(statuses(&answer), [202; 12]);
     let answered: Vec<_> = answer["results"].as_array().expect("results").iter().map(|result| &result["id"]).collect();
     assert_eq!(answered, ids.iter().collect::<Vec<_>>(), "in the order of the ids");
@@ -56,7 +57,7 @@ async fn order_in_a_stream_survives_a_half_taken_batch() {
         "SendMessageBatch" if attempt.nth == 1 => Fault::FailEntries(vec![0]),
         _ => Fault::None,
     });
-    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok()), [202; 4]);
+    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok().json()), [202; 4]);
     for stream in 0..2 {
         let group = format!("demo/orders/O-{stream}");
         let sent = api.queued("orders").into_iter().filter(|message| message.group.as_deref() == Some(&group));
@@ -73,7 +74,7 @@ async fn each_is_acted_on_by_itself_and_answered_for() {
     let (event, _) = api.parks_event("demo/orders/O-7").await;
     api.discard(&ids[1], "already").await.ok();
     ids.extend([foreign, "nonsense".to_owned(), event, ids[0].clone()]);
-    let answer = all(&api, "resubmit", &ids).await.ok();
+    let answer = all(&api, "resubmit", &ids).await.ok().json();
     let mut found = statuses(&answer);
     // The first id is there twice: one of them wins.
     let twice = [found.pop().expect("a status"), std::mem::replace(&mut found[0], 0)];
@@ -89,7 +90,7 @@ async fn each_is_acted_on_by_itself_and_answered_for() {
 async fn many_are_given_up_for_one_reason() {
     let api = Api::new();
     let (orders, ids) = park(&api, 5, 5).await;
-    assert_eq!(statuses(&all(&api, "discard", &ids).await.ok()), [200; 5]);
+    assert_eq!(statuses(&all(&api, "discard", &ids).await.ok().json()), [200; 5]);
     for queued in &orders {
         let operation = api.operation(queued).await;
         assert_eq!(
@@ -119,7 +120,7 @@ async fn a_hundred_are_acted_on_side_by_side_and_one_more_is_too_many() {
         let queued = Queued::order("demo", &format!("O-{nth}"), &bad_order(), second(nth));
         api.parks_because(&queued, "unreadable", "wrong").await;
     }
-    let list = api.get("/parked?queue=orders&limit=100").await.ok();
+    let list = api.get("/parked?queue=orders&limit=100").await.ok().json();
     ids.extend(list["items"].as_array().expect("items").iter().map(|item| item["id"].as_str().expect("id").to_owned()));
     let mut too_many = ids.clone();
     too_many.push(ids[0].clone());
@@ -128,7 +129,7 @@ async fn a_hundred_are_acted_on_side_by_side_and_one_more_is_too_many() {
 
     api.aws.every_call_takes(Duration::from_millis(20));
     let begin = tokio::time::Instant::now();
-    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok()), [202; 100]);
+    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok().json()), [202; 100]);
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(api.queued("orders").len(), 100);
@@ -142,7 +143,7 @@ async fn many_messages_as_heavy_as_can_be_go_back_too() {
         let data = json!({ "note": "x".repeat(250_000) });
         ids.push(api.parks(&Queued::order("demo", &format!("O-{nth}"), &data, second(nth))).await);
     }
-    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok()), [202; 8]);
+    assert_eq!(statuses(&all(&api, "resubmit", &ids).await.ok().json()), [202; 8]);
     assert_eq!(api.queued("orders").len(), 8);
 }
 
@@ -154,6 +155,6 @@ async fn a_platform_operator_acts_on_many_tenants_at_once() {
         api.parks(&Queued::order("other", "O-1", &bad_order(), second(0))).await,
     ];
     let request = post("/parked/resubmit", &json!({ "ids": ids }));
-    assert_eq!(statuses(&api.send(request.by(client("root"))).await.ok()), [202; 2]);
+    assert_eq!(statuses(&api.send(request.by(client("root"))).await.ok().json()), [202; 2]);
     assert_eq!(api.queued("orders").len(), 2);
 }

@@ -21,7 +21,7 @@ async fn parked(api: &Api) -> Parked {
 
 /// All that these claims are listed.
 async fn seen(api: &Api, claims: &Value) -> Vec<String> {
-    let list = api.send(get("/parked?queue=orders").by(claims.clone())).await.ok();
+    let list = api.send(get("/parked?queue=orders").by(claims.clone())).await.ok().json();
     list["items"].as_array().expect("items").iter().map(|item| item["id"].as_str().expect("an id").into()).collect()
 }
 
@@ -33,7 +33,7 @@ async fn an_operator_sees_their_own_tenants_messages_and_a_platform_operator_all
     let of_demo = [client("desk"), user("alice", None), user("alice", Some("other"))];
     for claims in of_demo {
         assert_eq!(seen(&api, &claims).await, [demo.as_str()], "{claims}");
-        let groups = api.send(get("/parked").by(claims)).await.ok();
+        let groups = api.send(get("/parked").by(claims)).await.ok().json();
         assert_eq!((groups["groups"].as_array().map(Vec::len), &groups["groups"][0]["count"]), (Some(1), &json!(1)));
     }
     assert_eq!(seen(&api, &client("neighbour")).await, [other.as_str()]);
@@ -88,7 +88,7 @@ async fn another_tenants_message_is_as_absent_as_what_never_was() {
         assert_eq!(api.discard(id, "not mine").await.text, expected.text);
         let ids = json!({ "ids": [id, absent], "reason": "not mine" });
         for action in ["resubmit", "discard"] {
-            let results = api.send(post(format!("/parked/{action}"), &ids)).await.ok();
+            let results = api.send(post(format!("/parked/{action}"), &ids)).await.ok().json();
             assert_eq!(results["results"][0]["status"], 404);
             assert_eq!(results["results"][0]["problem"], results["results"][1]["problem"]);
         }
@@ -103,7 +103,7 @@ async fn a_cursor_of_another_tenants_leads_nowhere() {
     for cursor in [&other, &nobody] {
         api.get(format!("/parked?queue=orders&cursor={cursor}")).await.refused("bad-request");
     }
-    let list = api.send(get(format!("/parked?queue=orders&cursor={other}")).by(client("root"))).await.ok();
+    let list = api.send(get(format!("/parked?queue=orders&cursor={other}")).by(client("root"))).await.ok().json();
     assert_eq!(list["items"], json!([]), "it is the last of all");
 }
 
@@ -112,7 +112,7 @@ async fn what_names_no_tenant_is_for_platform_operators() {
     let api = Api::new();
     let Parked { nobody, .. } = parked(&api).await;
     api.get(format!("/parked/{nobody}")).await.refused("not-found");
-    let detail = api.send(get(format!("/parked/{nobody}")).by(client("root"))).await.ok();
+    let detail = api.send(get(format!("/parked/{nobody}")).by(client("root"))).await.ok().json();
     assert_eq!((&detail["message"], &detail["tenant"]), (&json!("no command at all"), &Value::Null));
     let resubmit = post(format!("/parked/{nobody}/resubmit"), &json!({}));
     api.send(resubmit.by(client("root"))).await.accepted();
@@ -155,7 +155,8 @@ async fn a_tenant_reads_why_its_command_failed_and_not_what_broke_in_the_platfor
         let queued = Queued::order("demo", &format!("O-{nth}"), &good_order(), second(nth as u64));
         let id = api.parks_because(&queued, reason, "table waybill-guards").await;
         let target = format!("/parked/{id}");
-        let (theirs, ours) = (api.get(&target).await.ok(), api.send(get(&target).by(client("root"))).await.ok());
+        let (theirs, ours) =
+            (api.get(&target).await.ok().json(), api.send(get(&target).by(client("root"))).await.ok().json());
         let expected = if of_the_platform.contains(&reason) { told } else { "table waybill-guards" };
         assert_eq!((&theirs["error"], &ours["error"]), (&json!(expected), &json!("table waybill-guards")), "{reason}");
     }

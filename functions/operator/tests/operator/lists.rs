@@ -24,7 +24,7 @@ async fn what_waits_is_grouped_by_what_may_have_one_cause() {
     parks_some(&api).await;
     api.parks_event("demo/orders/O-7").await;
     api.parks_stranger("policies", "{}").await;
-    let groups = api.send(get("/parked").by(client("root"))).await.ok();
+    let groups = api.send(get("/parked").by(client("root"))).await.ok().json();
     assert_eq!(groups["complete"], true);
     let at = |seconds| json!(begin.plus(Duration::from_secs(seconds)));
     let order = |reason, count, oldest, newest| {
@@ -57,8 +57,8 @@ async fn what_waits_is_grouped_by_what_may_have_one_cause() {
 #[tokio::test(start_paused = true)]
 async fn nothing_waits_where_nothing_failed() {
     let api = Api::new();
-    assert_eq!(api.get("/parked").await.ok(), json!({ "groups": [], "complete": true }));
-    assert_eq!(api.get("/parked?queue=orders").await.ok(), json!({ "items": [] }));
+    assert_eq!(api.get("/parked").await.ok().json(), json!({ "groups": [], "complete": true }));
+    assert_eq!(api.get("/parked?queue=orders").await.ok().json(), json!({ "items": [] }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_list_shows_what_is_known_of_each_message() {
     let api = Api::new();
     let queued = Queued::order("demo", "O-1", &bad_order(), second(0));
     let id = api.parks_because(&queued, "unreadable", "the data cannot be read: no lines").await;
-    let list = api.get("/parked?context=orders&queue=orders&type=SubmitOrder&reason=unreadable").await.ok();
+    let list = api.get("/parked?context=orders&queue=orders&type=SubmitOrder&reason=unreadable").await.ok().json();
     let now = api.now();
     let expected = json!({ "items": [{
         "id": id, "tenant": "demo", "context": "orders", "queue": "orders", "type": "SubmitOrder", "subject": "O-1",
@@ -109,7 +109,7 @@ async fn a_list_is_read_part_by_part_over_all_queues_and_tenants() {
         let mut cursor = String::new();
         for part in 1.. {
             let target = format!("/parked?context=orders&limit={limit}{cursor}");
-            let list = api.send(get(target).by(client("root"))).await.ok();
+            let list = api.send(get(target).by(client("root"))).await.ok().json();
             let items = list["items"].as_array().expect("items");
             read.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
             let Some(next) = list["next"].as_str() else {
@@ -127,12 +127,12 @@ async fn a_list_is_read_part_by_part_over_all_queues_and_tenants() {
 async fn reading_on_is_not_put_off_by_what_was_acted_on_meanwhile() {
     let api = Api::new();
     let ids = parks_some(&api).await;
-    let first = api.get("/parked?queue=orders&limit=2").await.ok();
+    let first = api.get("/parked?queue=orders&limit=2").await.ok().json();
     let next = first["next"].as_str().expect("more");
     for id in &ids[..2] {
         api.discard(id, "done with").await.ok();
     }
-    let rest = api.get(format!("/parked?queue=orders&limit=2&cursor={next}")).await.ok();
+    let rest = api.get(format!("/parked?queue=orders&limit=2&cursor={next}")).await.ok().json();
     let rest: Vec<&Value> = rest["items"].as_array().expect("items").iter().map(|item| &item["id"]).collect();
     assert_eq!(rest, [&json!(ids[2]), &json!(ids[3])]);
 }
@@ -165,9 +165,9 @@ async fn more_than_a_page_of_the_index_is_counted_and_listed() {
         );
         api.parked.park(&message).await.expect("parked");
     }
-    let groups = api.get("/parked").await.ok();
+    let groups = api.get("/parked").await.ok().json();
     assert_eq!((&groups["groups"][0]["count"], &groups["groups"][1]["count"]), (&json!(249), &json!(1)));
-    let list = api.get("/parked?reason=panicked&limit=1").await.ok();
+    let list = api.get("/parked?reason=panicked&limit=1").await.ok().json();
     assert_eq!((list["items"].as_array().map(Vec::len), &list["next"]), (Some(1), &Value::Null));
 }
 
@@ -179,9 +179,9 @@ async fn what_was_parked_before_is_marked_in_groups_and_lists() {
     let first = api.parks(&queued).await;
     api.resubmit(&first, json!({})).await.accepted();
     let again = api.parks(&Queued::read(api.only_queued("orders").body, "orders")).await;
-    let groups = api.get("/parked").await.ok();
+    let groups = api.get("/parked").await.ok().json();
     assert_eq!((&groups["groups"][0]["count"], &groups["groups"][0]["again"]), (&json!(4), &json!(1)), "{groups:#}");
-    let list = api.get("/parked?reason=unreadable").await.ok();
+    let list = api.get("/parked?reason=unreadable").await.ok().json();
     let items = list["items"].as_array().expect("items");
     let marked: Vec<_> = items.iter().filter(|item| item["revision"] != 0).map(|item| &item["id"]).collect();
     assert_eq!(marked, [&json!(again)]);
@@ -192,7 +192,7 @@ async fn no_more_is_counted_than_is_asked_for() {
     let api = Api::new();
     parks_some(&api).await;
     for (at_most, count, complete) in [(1, 1, false), (3, 3, false), (4, 4, true), (50_000, 4, true)] {
-        let groups = api.get(format!("/parked?atMost={at_most}")).await.ok();
+        let groups = api.get(format!("/parked?atMost={at_most}")).await.ok().json();
         let counted = groups["groups"].as_array().expect("groups").iter().filter_map(|group| group["count"].as_u64());
         assert_eq!((counted.sum::<u64>(), &groups["complete"]), (count, &json!(complete)), "{at_most}: {groups:#}");
     }

@@ -138,7 +138,7 @@ async fn while_dynamodb_is_down_nothing_is_done_and_nothing_is_called_absent() {
         }
         let body = json!({ "ids": [id], "reason": "no" });
         for action in ["resubmit", "discard"] {
-            let results = api.send(post(format!("/parked/{action}"), &body)).await.ok();
+            let results = api.send(post(format!("/parked/{action}"), &body)).await.ok().json();
             assert_eq!(results["results"][0]["status"], 503);
         }
         api.aws.heal();
@@ -155,7 +155,7 @@ async fn one_queue_that_is_down_does_not_keep_others_from_being_sent_to() {
         if attempt.body.contains("orders-commands") { Fault::refuse(500, "InternalError") } else { Fault::None }
     });
     let body = json!({ "ids": [order, event] });
-    let results = api.send(post("/parked/resubmit", &body)).await.ok();
+    let results = api.send(post("/parked/resubmit", &body)).await.ok().json();
     assert_eq!((&results["results"][0]["status"], &results["results"][1]["status"]), (&json!(503), &json!(202)));
     let late = results["results"][0]["problem"]["detail"].as_str().expect("a detail");
     assert!(late.contains("will be sent within minutes"), "{late}");

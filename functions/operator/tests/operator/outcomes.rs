@@ -1,19 +1,20 @@
 //! `POST /parked/outcomes`: what became of what was resubmitted or discarded.
 
+use bench::Answer;
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
 use testkit::TABLES;
 
-use crate::api::{Answer, Api, Queued, bad_order, client, good_order, post, second};
+use crate::api::{Api, Queued, bad_order, client, good_order, post, second};
 
 async fn outcomes(api: &Api, ids: &[&str]) -> Answer {
     api.send(post("/parked/outcomes", &json!({ "ids": ids }))).await
 }
 
 async fn outcome(api: &Api, id: &str) -> Value {
-    let told = outcomes(api, &[id]).await.ok()["results"][0]["outcome"].clone();
+    let told = outcomes(api, &[id]).await.ok().json()["results"][0]["outcome"].clone();
     assert_eq!(api.detail(id).await["outcome"], told, "the message itself says the same");
     told
 }
@@ -96,7 +97,7 @@ async fn a_group_is_counted_by_outcome_with_one_look_up() {
     let foreign = api.parks(&Queued::order("other", "O-1", &good_order(), second(9))).await;
     api.aws.forget_calls();
     let asked: Vec<&str> = ids.iter().map(String::as_str).chain([foreign.as_str(), "nonsense"]).collect();
-    let told = outcomes(&api, &asked).await.ok();
+    let told = outcomes(&api, &asked).await.ok().json();
     let expected = json!({ "succeeded": 2, "rejected": 1, "parked-again": 1, "on-its-way": 1, "waiting": 1 });
     assert_eq!(told["counts"], expected, "{told:#}");
     let statuses: Vec<_> = told["results"].as_array().expect("results").iter().map(|told| &told["status"]).collect();

@@ -1,12 +1,13 @@
 //! Two operators at the same message: one acts, the other is told.
 
+use bench::Answer;
 use std::time::Duration;
 
 use kernel::operation::Status;
 use serde_json::json;
 use testkit::Fault;
 
-use crate::api::{Answer, Api, Queued, bad_order, client, good_order, post, second};
+use crate::api::{Api, Queued, bad_order, client, good_order, post, second};
 
 async fn api_with_one() -> (Api, Queued, String) {
     let api = Api::new();
@@ -95,7 +96,7 @@ async fn groups_that_overlap_share_what_there_is() {
     };
     let backwards: Vec<_> = ids.iter().rev().cloned().collect();
     let (one, other) = tokio::join!(all("resubmit", "desk", &ids), all("discard", "root", &backwards));
-    let (one, other) = (one.ok(), other.ok());
+    let (one, other) = (one.ok().json(), other.ok().json());
     let mut resubmitted = 0;
     for nth in 0..20 {
         let statuses = [&one["results"][nth]["status"], &other["results"][19 - nth]["status"]];

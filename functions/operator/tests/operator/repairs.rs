@@ -1,5 +1,6 @@
 //! `POST /parked/{id}/resubmit` with data: repaired, and then as ever.
 
+use bench::Answer;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Queued, bad_order, client, good_order, post, second};
@@ -12,7 +13,7 @@ async fn api_with_a_bad_order() -> (Api, Queued, String) {
 }
 
 /// Resubmits with this text as the data.
-async fn repair(api: &Api, id: &str, data: &str) -> crate::api::Answer {
+async fn repair(api: &Api, id: &str, data: &str) -> Answer {
     let body = format!(r#"{{"data":{data},"reason":"a repair"}}"#);
     api.send(post(format!("/parked/{id}/resubmit"), &json!({})).body(body)).await
 }
@@ -20,7 +21,7 @@ async fn repair(api: &Api, id: &str, data: &str) -> crate::api::Answer {
 #[tokio::test]
 async fn nothing_changes_but_the_data_and_the_revision() {
     let (api, queued, id) = api_with_a_bad_order().await;
-    let answer = api.resubmit(&id, json!({ "data": good_order() })).await.accepted();
+    let answer = api.resubmit(&id, json!({ "data": good_order() })).await.accepted().json();
     assert_eq!(answer["operation"], queued.operation(), "its sender goes on following the same");
     let sent = Queued::read(api.only_queued("orders").body, "orders").command;
     let data = sent.event.json().expect("data");
@@ -68,7 +69,7 @@ async fn resubmitting_as_it_is_repairs_nothing_and_undoes_no_repair() {
 async fn the_data_is_sent_letter_for_letter() {
     let (api, _, id) = api_with_a_bad_order().await;
     let data = good_order().to_string().replace("\"quantity\":2", "\"quantity\" :\t2.0");
-    repair(&api, &id, &data).await.accepted();
+    repair(&api, &id, &data).await.accepted().json();
     let sent = Queued::read(api.only_queued("orders").body, "orders").command;
     assert_eq!(sent.event.json(), Some(data.as_str()));
 }
@@ -90,7 +91,7 @@ async fn invalid_data_is_refused_with_every_fault_and_changes_nothing() {
     }
     assert_eq!(api.everything(), before);
     assert_eq!(api.detail(&id).await["stage"], "waiting");
-    repair(&api, &id, &good_order().to_string()).await.accepted();
+    repair(&api, &id, &good_order().to_string()).await.accepted().json();
 }
 
 #[tokio::test]
@@ -131,11 +132,11 @@ const LARGEST: usize = 256 * 1024 + 512;
 async fn a_repaired_command_takes_what_ingest_takes_and_not_a_byte_more() {
     let padded = |padding: usize| good_order().to_string().replacen('{', &format!("{{{}", " ".repeat(padding)), 1);
     let (api, _, id) = api_with_a_bad_order().await;
-    repair(&api, &id, &padded(0)).await.accepted();
+    repair(&api, &id, &padded(0)).await.accepted().json();
     let padding = LARGEST - api.only_queued("orders").body.len();
     let (api, _, id) = api_with_a_bad_order().await;
     repair(&api, &id, &padded(padding + 1)).await.refused("too-large");
-    repair(&api, &id, &padded(padding)).await.accepted();
+    repair(&api, &id, &padded(padding)).await.accepted().json();
     assert_eq!(api.only_queued("orders").body.len(), LARGEST);
 }
 
@@ -166,7 +167,7 @@ async fn a_repair_keeps_to_what_the_tenant_has_registered() {
     assert_eq!(api.everything(), before);
     let mut one_line = good_order();
     one_line["lines"].as_array_mut().expect("lines").truncate(1);
-    repair(&api, &id, &one_line.to_string()).await.accepted();
+    repair(&api, &id, &one_line.to_string()).await.accepted().json();
 }
 
 #[tokio::test]
@@ -202,7 +203,7 @@ async fn data_that_makes_the_command_too_large_is_refused() {
     let padded = format!("{{{}}}", " ".repeat(256 * 1024));
     assert_eq!(repair(&api, &id, &padded).await.refused("too-large").attribute.as_deref(), Some("data"));
     assert_eq!(api.everything(), before);
-    repair(&api, &id, "{}").await.accepted();
+    repair(&api, &id, "{}").await.accepted().json();
 }
 
 #[tokio::test]
@@ -248,7 +249,7 @@ async fn every_version_before_a_repair_is_kept() {
     api.resubmit(&second, json!({ "data": data })).await.accepted();
     for id in [first, second] {
         for (revision, message) in [(0, &queued.body), (1, &once.body)] {
-            let before = api.get(format!("/parked/{id}/revisions/{revision}")).await.ok();
+            let before = api.get(format!("/parked/{id}/revisions/{revision}")).await.ok().json();
             assert_eq!(before, json!({ "revision": revision, "message": message }));
         }
     }

@@ -1,8 +1,9 @@
 //! What holds for every request: who may ask, by which method, and for what there is.
 
+use bench::Request;
 use serde_json::json;
 
-use crate::api::{Api, Queued, Request, client, get, good_order, post, second, user};
+use crate::api::{Api, Queued, client, get, good_order, post, second, user};
 
 /// All that needs an operator, for the parking `id`.
 fn requests(id: &str) -> Vec<Request> {
@@ -158,6 +159,6 @@ async fn a_body_is_read_whatever_its_content_type_says() {
     for media_type in ["application/json; charset=utf-8", "text/plain", "nonsense"] {
         let (api, id) = api_with_one().await;
         let request = post(format!("/parked/{id}/discard"), &json!({ "reason": "no" }));
-        api.send(request.header("content-type", media_type)).await.ok();
+        api.send(request.media_type(media_type)).await.ok();
     }
 }

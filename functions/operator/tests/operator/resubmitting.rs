@@ -12,7 +12,7 @@ async fn a_command_goes_back_to_its_streams_place_in_its_next_revision() {
     let api = Api::new();
     let queued = Queued::order("demo", "O-1", &good_order(), second(0));
     let id = api.parks(&queued).await;
-    let answer = api.resubmit(&id, json!({ "reason": "the warehouse is back" })).await.accepted();
+    let answer = api.resubmit(&id, json!({ "reason": "the warehouse is back" })).await.accepted().json();
     assert_eq!(answer, json!({ "id": id, "stage": "resubmitted", "operation": queued.operation() }));
 
     let message = api.only_queued("orders");
@@ -69,7 +69,7 @@ async fn nothing_need_be_said() {
 async fn a_domain_event_goes_back_as_it_is() {
     let api = Api::new();
     let (id, body) = api.parks_event("demo/orders/O-7").await;
-    let answer = api.resubmit(&id, json!({})).await.accepted();
+    let answer = api.resubmit(&id, json!({})).await.accepted().json();
     assert_eq!(answer, json!({ "id": id, "stage": "resubmitted" }));
     let message = api.only_queued("read_model_updater");
     assert_eq!((message.body, message.group), (body, None), "to a queue that knows no groups");

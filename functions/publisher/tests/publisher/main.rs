@@ -5,30 +5,19 @@ mod publishing;
 mod retries;
 mod samples;
 
+use bench::platform::{dead_retries, environment, own_queue, retries, topic};
+use bench::sealing::TRACEPARENT;
 use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
 use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
 use kernel::timestamp::Timestamp;
-use lambda::settings::Environment;
 use publisher::{Clients, Publisher};
 use serde_json::{Value, json};
 use testkit::{Aws, TABLES};
 
-fn retries() -> String {
-    Aws::queue_url("publisher-retries")
-}
-
 fn publisher(aws: &Aws) -> Publisher {
-    let (topic, retries) = (Aws::topic_arn("events"), retries());
-    let dead_letters = Aws::queue_url("publisher-dead-letters");
-    let environment = Environment::of([
-        ("EVENT_TOPIC", topic.as_str()),
-        ("PUBLIC_URL", "https://api.example/"),
-        ("EVENTS_TABLE", TABLES.events),
-        ("QUEUE", &retries),
-        ("DEAD_LETTERS", &dead_letters),
-        ("MAX_RECEIVES", "5"),
-    ]);
+    let (retries, dead_letters) = (retries(), dead_retries());
+    let environment = environment().with(own_queue(&retries, &dead_letters)).with([("MAX_RECEIVES", "5")]);
     let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
     Publisher::from_environment(&environment, clients).expect("settings that do")
 }
@@ -42,7 +31,7 @@ async fn commit(aws: &Aws, stream: &str, number: u64, first_version: u64, sizes:
         cause: Cause {
             operation: "op".into(),
             correlation: "co".into(),
-            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            traceparent: Some(TRACEPARENT.into()),
             ..Cause::default()
         },
     };
@@ -75,5 +64,5 @@ fn published(aws: &Aws) -> Vec<RecordedEvent> {
         let event = CloudEvent::from_json(body.as_bytes()).expect("a CloudEvent");
         RecordedEvent::from_cloud_event(&event).expect("a domain event")
     };
-    aws.published(&Aws::topic_arn("events")).iter().map(|notification| parse(&notification.body)).collect()
+    aws.published(&topic()).iter().map(|notification| parse(&notification.body)).collect()
 }

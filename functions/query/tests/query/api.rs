@@ -2,36 +2,28 @@
 
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsEvent;
+pub use bench::platform::PUBLIC_URL;
+use bench::platform::{RECEIPT_KEY, RETENTION, environment, receipt_secret, register_client, register_tenant, tables};
+use bench::sealing::{TRACEPARENT, seal_with};
+use bench::{Answer, Bench, Request};
 use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
-use kernel::command::Command;
 use kernel::domain_event::{Cause, StoredEvent};
-use kernel::ids::{CommandKey, StreamId, TenantId};
+use kernel::ids::{StreamId, TenantId};
 use kernel::operation::Status;
 use kernel::principal::Principal;
 use kernel::problem::Problem;
-use kernel::receipt::{Digest, Receipt, ReceiptKeys};
+use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
-use lambda::settings::Environment;
-use lambda_http::Body;
-use lambda_http::http::{HeaderMap, StatusCode};
 use query::Query;
 use serde_json::{Value, json};
 use store::event_store::Streams;
 use store::operations::OperationRecord;
 use store::read_models::{Change, Key, ReadModels};
-use store::{Entry, EventStore, Tables};
-use testkit::{Aws, TABLES, gateway};
-
-use testkit::openapi::Description;
-
-pub const PUBLIC_URL: &str = "https://api.example";
-/// 90 days and the longest way.
-const RETENTION: Duration = Duration::from_hours((90 + 28) * 24);
-
-const RECEIPT_KEY: &str = "a-secret-of-at-least-thirty-two-characters";
-/// What API Gateway sends: the shape, the context and the claims of every request here.
-const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/query.json");
+use store::{Entry, EventStore};
+use testkit::{Aws, TABLES};
+use tokio::time::Instant;
 
 pub struct Api {
     pub aws: Aws,
@@ -41,97 +33,14 @@ pub struct Api {
     read_models: ReadModels,
 }
 
-/// A request in the making: by `shop-client` of the tenant `demo`, unless said otherwise.
-pub struct Request {
-    pub method: &'static str,
-    pub target: String,
-    headers: Vec<(String, String)>,
-    pub claims: Option<Value>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
-}
-
+/// By `shop-client` of the tenant `demo`, unless said otherwise.
 pub fn get(target: impl Into<String>) -> Request {
-    let claims = Some(client("shop-client"));
-    Request { method: "GET", target: target.into(), headers: Vec::new(), claims }
+    Request::get(target).by(client("shop-client"))
 }
 
-impl Request {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn by(mut self, claims: Value) -> Self {
-        self.claims = Some(claims);
-        self
-    }
-
-    pub fn without_claims(mut self) -> Self {
-        self.claims = None;
-        self
-    }
-
-    pub fn method(mut self, method: &'static str) -> Self {
-        self.method = method;
-        self
-    }
-
-    fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
-    }
-
-    fn into_http(self) -> lambda_http::Request {
-        let event = gateway::event(GATEWAY_EVENT, self.method, &self.target, self.claims.as_ref(), None);
-        gateway::request(&event, &self.headers)
-    }
-}
-
-/// The claims of a machine client: it is its own subject.
+/// The claims of a machine client.
 pub fn client(id: &str) -> Value {
-    json!({ "client_id": id, "sub": id, "scope": "waybill/read", "token_use": "access" })
-}
-
-impl Answer {
-    #[track_caller]
-    pub fn ok(self) -> Self {
-        assert_eq!(self.status, StatusCode::OK, "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
-    }
-
-    #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"));
-        value.to_str().expect("header values are text")
-    }
-
-    /// The refusal, of this kind.
-    #[track_caller]
-    pub fn refused(self, kind: &str) -> Problem {
-        let problem: Problem = serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
-        assert_eq!(problem.ty, format!("urn:waybill:problem:{kind}"), "{self:#?}");
-        assert_eq!(problem.status, self.status.as_u16());
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        problem
-    }
-
-    /// Path and query of the `Link` to the next part, if there is one.
-    pub fn next(&self) -> Option<String> {
-        let link = self.headers.get("link")?.to_str().expect("text");
-        let target = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?.0;
-        Some(target.strip_prefix(PUBLIC_URL).unwrap_or_else(|| panic!("{target} is elsewhere")).to_owned())
-    }
+    bench::http::client(id, "waybill/read")
 }
 
 /// A command that ingest has accepted.
@@ -147,13 +56,7 @@ impl Api {
         let aws = Aws::new();
         aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let query = cold(&aws);
-        let tables = Tables {
-            events: TABLES.events.to_owned(),
-            operations: TABLES.operations.to_owned(),
-            parked: TABLES.parked.to_owned(),
-            guards: TABLES.guards.to_owned(),
-        };
-        let events = EventStore::new(aws.dynamodb(), tables);
+        let events = EventStore::new(aws.dynamodb(), tables());
         let streams = Streams::new(aws.dynamodb(), TABLES.events);
         let read_models = ReadModels::new(aws.dynamodb(), TABLES.read_models);
         let api = Self { aws, query, events, streams, read_models };
@@ -178,14 +81,12 @@ impl Api {
     }
 
     pub fn register(&self, client: &str, tenant: &str) {
-        let key = format!("client#{client}");
-        self.aws.register(&json!({ "registry_key": key, "entry": "tenant", "tenant": tenant }));
+        register_client(&self.aws, client, tenant);
     }
 
     /// The tenant's settings are these.
     pub fn settings(&self, tenant: &str, settings: &Value) {
-        let key = format!("tenant#{tenant}");
-        self.aws.register(&json!({ "registry_key": key, "entry": "settings", "document": settings.to_string() }));
+        register_tenant(&self.aws, tenant, settings);
     }
 
     pub fn now(&self) -> Timestamp {
@@ -199,25 +100,11 @@ impl Api {
 
     /// As the function is invoked: from the gateway's event to what a client gets.
     pub async fn through_the_gateway(&self, request: Request) -> Answer {
-        let mut event = gateway::event(GATEWAY_EVENT, request.method, &request.target, request.claims.as_ref(), None);
-        for (name, value) in &request.headers {
-            event["headers"][name] = json!(value);
-        }
-        let answer = lambda::gateway::serve(&event.to_string(), |request| self.query.handle(request, self.now())).await;
-        let (parts, text) = gateway::answered(&answer).into_parts();
-        Answer { status: parts.status, headers: parts.headers, text }
+        Answer::served(&request.event().to_string(), |request| self.query.handle(request, self.now())).await
     }
 
     pub async fn send_at(&self, request: Request, now: Timestamp) -> Answer {
-        let (method, path) = (request.method, request.path().to_owned());
-        let (parts, body) = self.query.handle(request.into_http(), now).await.into_parts();
-        let text = match body {
-            Body::Text(text) => text,
-            Body::Empty => String::new(),
-            other => panic!("query answers in text, not {other:?}"),
-        };
-        Description::read().hold(method, &path, &parts, &text);
-        Answer { status: parts.status, headers: parts.headers, text }
+        request.answered(|request| self.query.handle(request, now)).await
     }
 
     pub async fn get(&self, target: impl Into<String>) -> Answer {
@@ -239,25 +126,11 @@ impl Api {
         sealed(new, tenant, id, data, self.now())
     }
 
-    /// A command handler carried out what was queued.
-    pub async fn carry_out(&self, command: &Command, at: Timestamp) {
-        let Command { stream, receipt, event, .. } = command;
-        let loaded = self.events.load(aggregate_type(stream), stream).await.expect("a stream");
-        let decided = loaded.aggregate.decide(command).unwrap_or_else(|refused| panic!("{refused}"));
-        let accepted = Accepted { tenant: stream.tenant.clone(), receipt: *receipt };
-        let mut operation = record(&accepted, Status::Succeeded, at);
-        event.ty().clone_into(&mut operation.command_type);
-        let entry = Entry {
-            operation,
-            events: decided.events,
-            guards: decided.guards,
-            parked: None,
-            decided: true,
-            next: Some(decided.next.into()),
-        };
-        let mut commit = self.events.begin(stream, &loaded);
-        commit.add(&entry).expect("it fits");
-        self.events.commit(commit, at).await.expect("committed");
+    /// The command handler of orders carried out what was queued.
+    pub async fn carry_out(&self, queued: SqsEvent, at: Timestamp) {
+        let handler = Bench::on(self.aws.clone(), catalog::context("orders").expect("a context")).handler;
+        let answer = handler.handle(queued, at, Instant::now() + Duration::from_secs(25)).await;
+        assert!(answer.batch_item_failures.is_empty(), "{answer:?}");
     }
 
     /// A command handler gave this command its outcome.
@@ -320,7 +193,7 @@ impl Api {
         let cause = Cause {
             operation: self.accepts("demo", "cause", &Value::Null, at).receipt.to_string(),
             correlation: "cart-7".to_owned(),
-            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            traceparent: Some(TRACEPARENT.to_owned()),
             tracestate: None,
             principal: operation.principal.clone(),
             revision: operation.revision,
@@ -375,29 +248,13 @@ impl Api {
 
 /// Query as a fresh Lambda environment would start it: nothing cached.
 fn cold(aws: &Aws) -> Query {
-    let environment = Environment::of([
-        ("RECEIPT_KEY_SECRET", &receipt_secret()),
-        ("REGISTRY_TABLE", TABLES.registry),
-        ("OPERATIONS_TABLE", TABLES.operations),
-        ("READ_MODELS_TABLE", TABLES.read_models),
-        ("EVENTS_TABLE", TABLES.events),
-        ("PUBLIC_URL", &format!("{PUBLIC_URL}/")),
-    ]);
-    Query::from_environment(&environment, aws.dynamodb(), aws.secrets_manager()).expect("good settings")
-}
-
-/// The secret with the keys behind operation ids.
-fn receipt_secret() -> String {
-    Aws::secret_arn("receipt-key")
+    Query::from_environment(&environment(), aws.dynamodb(), aws.secrets_manager()).expect("good settings")
 }
 
 fn sealed(key: &str, tenant: &str, id: &str, data: &Value, at: Timestamp) -> Accepted {
-    let tenant = TenantId::parse(tenant).expect("a tenant");
-    let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder").build().expect("an event");
-    let keys = ReceiptKeys::parse(key).expect("a key");
-    let command_key = CommandKey::of(&tenant, event.source(), event.id());
-    let receipt = keys.seal(&tenant, at, command_key, Digest::of(&event, data));
-    Accepted { tenant, receipt }
+    let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder").data_json(data);
+    let (receipt, _) = seal_with(key, tenant, event, at);
+    Accepted { tenant: TenantId::parse(tenant).expect("a tenant"), receipt }
 }
 
 fn aggregate_type(stream: &StreamId) -> &'static kernel::context::AggregateType {

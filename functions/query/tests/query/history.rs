@@ -1,10 +1,11 @@
 //! `GET /{collection}/{id}/history`.
 
+use bench::Answer;
 use kernel::cloud_event::{CloudEvent, Submission, from_http};
 use kernel::principal::Principal;
 use serde_json::json;
 
-use crate::api::{Answer, Api, client, get, second, submitted};
+use crate::api::{Api, client, get, second, submitted};
 
 const STREAM: &str = "demo/orders/O-1";
 const HISTORY: &str = "/orders/O-1/history";

@@ -1,8 +1,9 @@
 //! `GET /{collection}`.
 
+use bench::Answer;
 use serde_json::json;
 
-use crate::api::{Answer, Api, client, get, second};
+use crate::api::{Api, client, get, second};
 
 fn ids(answer: &Answer) -> Vec<String> {
     let body = answer.json();

@@ -1,11 +1,12 @@
 //! While DynamoDB fails: a 503 that says when to come back and nothing of what is behind it.
 
+use bench::Answer;
 use std::time::Duration;
 
 use serde_json::json;
 use testkit::{Fault, Service};
 
-use crate::api::{Answer, Api, get, second};
+use crate::api::{Api, get, second};
 
 async fn seeded() -> (Api, Vec<String>) {
     let api = Api::new();

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
+use bench::http::{self, Answer};
+use bench::platform::register_operator;
+use bench::sealing::seal;
 use kernel::cloud_event::CloudEvent;
-use kernel::command::{Command, Principal, PrincipalKind};
-use kernel::ids::{CommandKey, TenantId};
-use kernel::receipt::{Digest, ReceiptKeys};
 use kernel::timestamp::Timestamp;
 use lambda::run::Incoming;
-use lambda_http::http::response::Parts;
 use recovery::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
-use testkit::openapi::Description;
-use testkit::{Aws, gateway};
+use testkit::Aws;
 use tokio::time::Instant;
-
-const GATEWAY_EVENT: &str = include_str!("../../../../events/aws/operator.json");
 
 struct Api {
     aws: Aws,
@@ -26,10 +22,9 @@ struct Api {
 impl Api {
     fn new() -> Self {
         let aws = Aws::new();
-        let api = Self { redrive: crate::settings::redrive(&aws), aws };
-        api.aws.register(&json!({ "registry_key": "operator#user:olga", "entry": "operator" }));
-        api.aws.register(&json!({ "registry_key": "operator#user:tina", "entry": "operator", "tenant": "acme" }));
-        api
+        register_operator(&aws, "user:olga", None);
+        register_operator(&aws, "user:tina", Some("acme"));
+        Self { redrive: crate::settings::redrive(&aws), aws }
     }
 
     async fn post(&self, principal: &str, body: &str) -> (u16, Value) {
@@ -46,37 +41,35 @@ impl Api {
 
     async fn asked(
         &self,
-        method: &str,
+        method: &'static str,
         target: &str,
         principal: &str,
         scope: &str,
         body: Option<&str>,
     ) -> (u16, Value) {
-        let (answer, body) = self.send(method, target, principal, scope, body).await;
-        (answer.status.as_u16(), serde_json::from_str(&body).expect("JSON"))
+        let answer = self.send(method, target, principal, scope, body).await;
+        (answer.status.as_u16(), answer.json())
     }
 
     /// As the function's own event, to the answer that the gateway gets.
     async fn send(
         &self,
-        method: &str,
+        method: &'static str,
         target: &str,
         principal: &str,
         scope: &str,
         body: Option<&str>,
-    ) -> (Parts, String) {
+    ) -> Answer {
         let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
-        let event = gateway::event(GATEWAY_EVENT, method, target, Some(&claims), body);
+        let request = http::Request::get(target).method(method).by(claims).media_type("application/json");
+        let event = request.body(body.unwrap_or_default()).event();
         let Incoming::<Request>::Http(event) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
         let finish_by = Instant::now() + Duration::from_mins(5);
         let handle = |request| self.redrive.answer(request, self.aws.now().into(), finish_by);
-        let answer = gateway::answered(&lambda::gateway::serve(event.get(), handle).await);
-        let (parts, text) = answer.into_parts();
         let path = target.split('?').next().unwrap_or_default();
-        Description::read().hold(method, path, &parts, &text);
-        (parts, text)
+        Answer::served(event.get(), handle).await.hold(method, path)
     }
 }
 
@@ -133,16 +126,8 @@ fn order(subject: &str, id: &str) -> String {
     let event = CloudEvent::builder(id, "https://shop.example/checkout", "SubmitOrder")
         .subject(subject)
         .datacontenttype("application/json")
-        .data_json(&json!({}))
-        .build()
-        .expect("an event");
-    let acme = TenantId::parse("acme").expect("a tenant");
-    let keys = ReceiptKeys::parse("a-secret-of-at-least-thirty-two-characters").expect("a key");
-    let key = CommandKey::of(&acme, event.source(), event.id());
-    let receipt = keys.seal(&acme, Timestamp::from_millis(1_768_435_200_000), key, Digest::of(&event, &json!({})));
-    let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    Command::seal(event, &acme, None, &principal, &receipt, trace).expect("sealed").to_json()
+        .data_json(&json!({}));
+    seal("acme", event, Timestamp::from_millis(1_768_435_200_000)).1
 }
 
 impl Api {
@@ -234,13 +219,13 @@ async fn who_asks_for_a_run_waits_for_no_back_off() {
 async fn another_method_another_path_and_a_parameter_are_refused_and_nothing_is_sent() {
     let api = Api::new();
     for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
-        let (answer, _) = api.send(method, "/redrive", "olga", "waybill/operate", Some("{}")).await;
+        let answer = api.send(method, "/redrive", "olga", "waybill/operate", Some("{}")).await;
         assert_eq!(answer.status, 405, "{method}");
         assert_eq!(answer.headers["allow"], "POST", "{method}");
     }
-    let (answer, problem) = api.send("POST", "/redrive?dryRun=true", "olga", "waybill/operate", Some("{}")).await;
-    assert_eq!(answer.status, 400, "{problem}");
-    assert!(problem.contains("dryRun"), "{problem}");
+    let answer = api.send("POST", "/redrive?dryRun=true", "olga", "waybill/operate", Some("{}")).await;
+    assert_eq!(answer.status, 400, "{answer:#?}");
+    assert!(answer.text.contains("dryRun"), "{answer:#?}");
     assert_eq!(api.aws.count("ReceiveMessage"), 0);
 }
 

@@ -1,6 +1,8 @@
 //! The store against an AWS in memory, over the SDK's own client.
 
 mod commit;
+mod decided_before;
+mod decisions;
 mod guards;
 mod limits;
 mod load;

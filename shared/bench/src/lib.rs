@@ -1,0 +1,16 @@
+//! For tests: the parts of an installation that several test suites need, on an AWS in process.
+//!
+//! - [`platform`]: the names of queues and tables, the functions' settings, and entries of the registry.
+//! - [`sealing`]: a command as ingest queues it.
+//! - [`http`]: requests as the HTTP API hands them to a function, and answers.
+//! - [`Bench`]: the command handler of a context at its queue. Whoever needs a history sends commands through it.
+//!
+//! A function's own tests may use this crate although it knows that function: cargo allows a circle of dev-dependencies.
+
+mod handling;
+pub mod http;
+pub mod platform;
+pub mod sealing;
+
+pub use handling::{Bench, VISIBILITY, events, text};
+pub use http::{Answer, Request};
