@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
-use recovery::{Failure, Order, Returning};
+use recovery::{Order, Returning};
 use redrive::{QueueReport, Redrive, Request};
 use serde_json::json;
 use testkit::{Log, Metrics};

@@ -52,18 +52,15 @@ impl<S: BatchSubscriber> Runner<S> {
     pub async fn handle(&self, event: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
         let (mut messages, mut events, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for message in event.records.into_iter().map(Received::of) {
-            match read(&message.body) {
-                Some(event) => {
-                    messages.push(message);
-                    events.push(event);
-                }
-                None => {
-                    // Left to the dead-letter queue: dropping it would lose an event that this build cannot read.
-                    tracing::error!(message_id = message.message_id, "not a domain event");
-                    metrics::counter!(metric::UNDECODABLE).increment(1);
-                    failed.push((message, "not a domain event".to_owned()));
-                }
-            }
+            let Some(event) = read(&message.body) else {
+                // Left to the dead-letter queue: dropping it would lose an event that this build cannot read.
+                tracing::error!(message_id = message.message_id, "not a domain event");
+                metrics::counter!(metric::UNDECODABLE).increment(1);
+                failed.push((message, "not a domain event".to_owned()));
+                continue;
+            };
+            messages.push(message);
+            events.push(event);
         }
         let mut failures = self.subscriber.handle_batch(&events, finish_by).await;
         let mut handled = Vec::new();

@@ -76,7 +76,7 @@ fn take(aws: &Aws, notification: Notification) -> String {
     for Subscription { queue_url, dead_letters_url } in subscriptions {
         let mut message = Message::new(&queue_url, notification.body.clone(), aws.now());
         message.attributes = notification.attributes.clone();
-        message.group = notification.group.clone();
+        message.group.clone_from(&notification.group);
         lock(&aws.world.queues).deliver(message, dead_letters_url.as_deref());
     }
     lock(&aws.world.topics).publish(notification)

@@ -92,7 +92,7 @@ mod tests {
     /// A subscriber whose type were called so would not compile.
     #[test]
     fn every_type_that_the_code_of_a_subscriber_uses_is_reserved() {
-        let code = FILES.iter().filter(|(path, _)| path.ends_with(".rs")).flat_map(|(_, text)| text.lines());
+        let code = FILES.iter().filter(|(path, _)| !path.ends_with("Cargo.toml")).flat_map(|(_, text)| text.lines());
         let code = code.filter(|line| !line.trim_start().starts_with("//"));
         let words = code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '"'));
         let types = words.filter(|word| word.chars().any(|c| c.is_ascii_lowercase()) && !word.contains(['_', '"']));

@@ -72,7 +72,8 @@ async fn a_domain_event_goes_back_as_it_is() {
     let answer = api.resubmit(&id, json!({})).await.accepted().json();
     assert_eq!(answer, json!({ "id": id, "stage": "resubmitted" }));
     let message = api.only_queued("read_model_updater");
-    assert_eq!((message.body, message.group), (body, None), "to a queue that knows no groups");
+    assert_eq!((message.body, message.group.as_deref()), (body, Some("demo")), "in the group of its tenant");
+    assert_eq!(message.deduplication_id, None, "which gives no order");
 }
 
 #[tokio::test]
