@@ -86,7 +86,8 @@ fn readable(world: &World, events: &Streams) {
     let mut journal = world.chaos.journal();
     for (stream, events) in events {
         let context = CONTEXTS.into_iter().find(|context| events[0].stream.context == *context).expect("a context");
-        let mut aggregate = world.release(context, 0).empty();
+        let aggregate_type = world.release(context, 0).aggregate_type(&events[0].stream);
+        let mut aggregate = aggregate_type.expect("a type of aggregate").empty();
         for event in events {
             *journal.versions.entry((event.event.ty.clone(), event.event.schema)).or_default() += 1;
             if let Err(error) = aggregate.evolve(&event.event) {

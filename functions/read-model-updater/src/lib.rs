@@ -49,8 +49,9 @@ impl BatchSubscriber for Updater {
                 continue;
             };
             let Some(aggregate_type) = context.aggregate_type(&event.stream) else {
-                tracing::error!(message_id = id, context = context.name, "an unknown type of aggregate");
-                failed.insert(id.clone(), format!("an unknown type of aggregate: {}", event.stream.within_context()));
+                event_span(event).in_scope(|| tracing::error!("an unknown type of aggregate"));
+                let name = event.stream.aggregate_type.as_deref().unwrap_or_default();
+                failures.insert(place, format!("an unknown type of aggregate: {name}"));
                 continue;
             };
             for read_model in aggregate_type.read_models {

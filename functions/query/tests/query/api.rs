@@ -268,6 +268,7 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         digest: receipt.digest.to_string(),
         context: "orders".to_owned(),
         command_type: "SubmitOrder".to_owned(),
+        aggregate_type: None,
         subject: "O-1001".to_owned(),
         principal: None,
         resource: None,

@@ -174,7 +174,7 @@ fn lists_are_asked_by_the_names_that_collections_have_for_owner_and_state() {
     let parameters = Description::read().0["paths"]["/{collection}"]["get"]["parameters"].as_array();
     let named = parameters.into_iter().flatten().filter_map(|parameter| parameter["name"].as_str());
     let described: BTreeSet<_> = named.filter(|name| !["limit", "cursor"].contains(name)).collect();
-    let read_models = catalog::CONTEXTS.iter().flat_map(|context| context.read_models);
+    let read_models = catalog::CONTEXTS.iter().flat_map(kernel::context::Context::read_models);
     let served = read_models.map(|read_model| read_model.filters()).flat_map(|filters| [filters.owner, filters.state]);
     assert_eq!(described, served.collect());
 }
