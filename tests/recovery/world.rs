@@ -304,6 +304,7 @@ pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
         operations: Operations::new(aws.dynamodb(), TABLES.operations),
         parked: Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations),
         operators: Operators::new(Registry::new(aws.dynamodb(), TABLES.registry), ClaimRules::default()),
+        public_url: "https://api.example".to_owned(),
         retention: RETENTION,
         pace: Pace {
             most_attempts: 10,

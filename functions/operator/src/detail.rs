@@ -6,7 +6,8 @@ use kernel::parking::Reason;
 use kernel::problem::{Fault, Problem};
 use kernel::schema_uri::SchemaUri;
 use lambda::caller::Operator;
-use lambda::http::registry_problem;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal, registry_problem};
 use lambda::request::Parameters;
 use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
@@ -17,13 +18,12 @@ use serde_json::value::RawValue;
 use store::StoreError;
 use store::parked::{ParkedMessage, Stage, Summary, What, steps};
 
+use crate::Desk;
 use crate::history::History;
 use crate::list::Item;
 use crate::outcome::Outcome;
 use crate::parking::Parking;
 use crate::prospect::obstacle;
-use crate::refusal::NoAnswer;
-use crate::{Answer, Desk, json};
 
 #[derive(Serialize)]
 struct Detail<'a> {
@@ -89,7 +89,7 @@ impl Desk {
     }
 
     /// What is known of the message, with why and when it was parked in this revision.
-    async fn summary_then(&self, parking: &Parking) -> Result<Summary, NoAnswer> {
+    async fn summary_then(&self, parking: &Parking) -> Result<Summary, Refusal> {
         let mut summary = parking.message.summary.clone();
         let steps = if parking.is_newest() { Vec::new() } else { self.steps_of(parking).await? };
         if let Some(parked) = steps.into_iter().map(|step| step.action).find(|action| action.what == What::Parked) {

@@ -1,13 +1,12 @@
 //! What is answered to what was done.
 
 use kernel::problem::Problem;
+use lambda::http::json;
+use lambda::refusal::Refusal;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::Serialize;
 use store::parked::Stage;
-
-use crate::json;
-use crate::refusal::NoAnswer;
 
 /// Something was done with one message.
 #[derive(Serialize)]
@@ -29,9 +28,9 @@ struct Outcome {
 }
 
 /// What became of each, in their order: `done` of those that all went well with.
-pub(crate) fn answer_all(ids: Vec<String>, outcomes: Vec<Result<(), NoAnswer>>, done: StatusCode) -> Response<Body> {
-    let outcome = |(id, outcome): (String, Result<(), NoAnswer>)| {
-        let problem = outcome.err().map(NoAnswer::into_problem);
+pub(crate) fn answer_all(ids: Vec<String>, outcomes: Vec<Result<(), Refusal>>, done: StatusCode) -> Response<Body> {
+    let outcome = |(id, outcome): (String, Result<(), Refusal>)| {
+        let problem = outcome.err().map(Refusal::into_problem);
         Outcome { id, status: problem.as_ref().map_or(done.as_u16(), |problem| problem.status), problem }
     };
     let results: Vec<_> = ids.into_iter().zip(outcomes).map(outcome).collect();

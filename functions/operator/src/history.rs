@@ -5,14 +5,16 @@ use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use store::parked::{Action, Past, Step, What};
 
+use crate::Desk;
 use crate::list::error_for;
 use crate::refusal::nothing_here;
-use crate::{Answer, Desk, json};
 
 /// Of how many revisions a part of the history tells, at most.
 const PART: u16 = 20;

@@ -9,14 +9,16 @@ use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use store::StoreError;
 use store::parked::Summary;
 
+use crate::Desk;
 use crate::parking::ParkingId;
-use crate::{Answer, Desk, json};
 
 /// Messages that have queue, type and reason in common.
 #[derive(Serialize)]

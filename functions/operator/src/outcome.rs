@@ -6,6 +6,8 @@ use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::object;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
@@ -16,7 +18,7 @@ use store::parked::Stage;
 
 use crate::parking::{Parking, ParkingId};
 use crate::refusal::nothing_here;
-use crate::{Answer, Desk, body, json};
+use crate::{Desk, body};
 
 /// What became of one parking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

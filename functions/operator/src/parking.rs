@@ -8,10 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::refusal::Refusal;
 use store::parked::{ParkedMessage, Stage, Step, Summary, What, steps};
 
 use crate::Desk;
-use crate::refusal::{NoAnswer, conflict, nothing_here};
+use crate::refusal::{conflict, nothing_here};
 
 /// Where a message is parked, and how often it had been resubmitted before. As text it promises nothing about what is
 /// in it.
@@ -100,7 +101,7 @@ pub(crate) struct Parking {
 
 impl Desk {
     /// The parking of this id, whatever became of it; nothing where the operator may not see it.
-    pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+    pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, Refusal> {
         let id = ParkingId::read(id).filter(|id| operator.may_see(id.tenant.as_ref())).ok_or_else(nothing_here)?;
         let message = self.parked.find(&id.parked_key(), &id.id).await?.ok_or_else(nothing_here)?;
         let parking = Parking { id, message };
@@ -108,7 +109,7 @@ impl Desk {
     }
 
     /// The same, if it waits for an operator.
-    pub(crate) async fn waiting(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+    pub(crate) async fn waiting(&self, operator: &Operator, id: &str) -> Result<Parking, Refusal> {
         let parking = self.parking(operator, id).await?;
         match parking.stage() {
             Stage::Waiting => Ok(parking),
@@ -121,7 +122,7 @@ impl Desk {
     }
 
     /// That it was parked in this revision, and what was decided then, as far as that is known.
-    pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, NoAnswer> {
+    pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, Refusal> {
         let Parking { id, message } = parking;
         let ParkedMessage { summary, history, .. } = message;
         // A decision is moved with the parking that follows it.

@@ -33,6 +33,7 @@ use store::operations::Operations;
 use store::parked::Parked;
 use tokio::time::Instant;
 
+pub use crate::http::{Endpoint, ROUTES};
 pub use crate::letters::{Letters, Next, Seen};
 use crate::run::Run;
 pub use crate::triage::BackOff;
@@ -44,6 +45,8 @@ pub struct Redrive {
     pub operations: Operations,
     pub parked: Parked,
     pub operators: Operators,
+    /// The API's own address, without a slash at its end.
+    pub public_url: String,
     /// How long records are kept of outcomes.
     pub retention: Duration,
     pub pace: Pace,

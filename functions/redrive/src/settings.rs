@@ -38,6 +38,7 @@ impl Redrive {
             parked: Parked::new(dynamodb.clone(), environment.text("PARKED_TABLE")?, &operations),
             operations: Operations::new(dynamodb, operations),
             operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
+            public_url: environment.public_url()?,
             retention: environment.retention()?,
             pace: Pace {
                 most_attempts: environment.parsed("MOST_ATTEMPTS")?,

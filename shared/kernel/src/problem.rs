@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloud_event::Invalid;
+
 /// What went wrong, as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -172,6 +174,14 @@ impl Problem {
 
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a problem has only string keys")
+    }
+}
+
+/// The event is malformed, at the attribute that is named.
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let attribute = invalid.attribute().map(str::to_owned);
+        Self { attribute, ..Self::malformed_event(invalid.to_string()) }
     }
 }
 

@@ -4,7 +4,7 @@ use lambda::settings::Environment;
 use redrive::Redrive;
 use testkit::{Aws, TABLES};
 
-const GOOD: [(&str, &str); 10] = [
+const GOOD: [(&str, &str); 11] = [
     ("QUEUES", "https://sqs/shop-"),
     ("OPERATIONS_TABLE", TABLES.operations),
     ("PARKED_TABLE", TABLES.parked),
@@ -13,6 +13,7 @@ const GOOD: [(&str, &str); 10] = [
     ("FIRST_BACK_OFF_SECONDS", "300"),
     ("LONGEST_BACK_OFF_SECONDS", "21600"),
     ("RATE", "100"),
+    ("PUBLIC_URL", "https://api.example"),
     ("OPERATION_RETENTION_DAYS", "90"),
     ("TENANT_CLAIM", "custom:tenant"),
 ];
