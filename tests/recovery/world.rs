@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use command_handler::{CommandHandler, Deciding};
+use kernel::back_off::BackOff;
 use kernel::cloud_event::CloudEvent;
 use kernel::command::{Command, Principal, PrincipalKind};
 use kernel::context::Context;
@@ -19,7 +20,7 @@ use lambda::claims::ClaimRules;
 use recovery::back_off::MAX_RECEIVES;
 use recovery::batch::GivingBack;
 use recovery::{DeadLetters, Failure, Order, Returning};
-use redrive::{BackOff, Pace, QueueReport, Redrive, Report, Request, Route};
+use redrive::{Pace, QueueReport, Redrive, Report, Request, Route};
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};
 use store::parked::Parked;

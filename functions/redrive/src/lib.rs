@@ -22,6 +22,7 @@ mod unsent;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kernel::back_off::BackOff;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operators;
@@ -36,7 +37,6 @@ use tokio::time::Instant;
 pub use crate::http::{Endpoint, ROUTES};
 pub use crate::letters::{Letters, Next, Seen};
 use crate::run::Run;
-pub use crate::triage::BackOff;
 
 /// Redrives dead letters.
 pub struct Redrive {
@@ -68,6 +68,7 @@ pub struct Route {
 pub struct Pace {
     /// How often a message is sent back before it is parked.
     pub most_attempts: u32,
+    /// How long a message waits that was sent back and failed, before it is sent back again.
     pub back_off: BackOff,
     /// At most so many messages a second go back to one queue.
     pub rate: u32,
