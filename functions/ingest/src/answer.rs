@@ -5,16 +5,21 @@ use lambda::http::{json, set};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use lambda_http::{Body, Response};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
 /// Seconds until it is worth asking how a fresh command is doing.
 const ASK_AGAIN: &str = "1";
 
-/// What became of a batch.
-#[derive(Serialize)]
+/// Of a batch, in the order of its events.
+#[derive(Serialize, JsonSchema)]
 struct Operations<'a> {
-    /// In the order of the events.
     operations: &'a [Operation],
+}
+
+/// Describes all answers but problems, for `openapi.yaml`.
+pub fn describe(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<Operations>();
 }
 
 /// `minimal`: without a body, as the client prefers.

@@ -40,6 +40,7 @@ use messaging::command_queue::MAX_MESSAGE_BYTES;
 use schemas::Budget;
 
 use crate::admission::{Admission, Admitted, Sender};
+pub use crate::answer::describe;
 use crate::limits::{Limits, Throttled};
 use crate::preferences::prefers_minimal;
 use crate::tenants::{Tenant, Tenants};

@@ -11,12 +11,21 @@ use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use messaging::SendError;
 use recovery::{DeadLetters, Depth};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Desk;
 
-#[derive(Serialize)]
+/// What lies in the dead-letter queues.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetters", deny_unknown_fields)]
+pub(crate) struct AllQueues<'a> {
+    queues: Vec<Queue<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeadLetterQueue", deny_unknown_fields)]
 struct Queue<'a> {
     name: &'a str,
     /// About how many: SQS does not say exactly.
@@ -36,7 +45,7 @@ impl Desk {
         let queues = try_join_all(self.dead_letters.iter().map(|(name, letters)| look(name, letters))).await;
         let queues =
             queues.map_err(|error| Refusal::unavailable("the queues cannot be reached now; try again", &error))?;
-        Ok(json(StatusCode::OK, &serde_json::json!({ "queues": queues })))
+        Ok(json(StatusCode::OK, &AllQueues { queues }))
     }
 }
 

@@ -8,6 +8,7 @@
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
+mod answers;
 mod body;
 mod console;
 mod dead_letters;
@@ -44,6 +45,7 @@ use store::parked::Parked;
 use store::registry::Registry;
 use tracing::field::display;
 
+pub use crate::answers::describe;
 pub use crate::console::SignIn;
 pub use crate::parking::ParkingId;
 use crate::refusal::nothing_here;

@@ -1,6 +1,7 @@
 //! Ids of parked messages. One names a single parking: a message that was resubmitted and is parked again has another
 //! one, so that nobody acts on what they have not seen.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
 use lambda::refusal::Refusal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use store::parked::{ParkedMessage, Stage, Step, Summary, What, steps};
 
 use crate::Desk;
@@ -83,6 +85,17 @@ impl ParkingId {
     /// Its place among all that wait in its queue.
     pub fn place(&self) -> String {
         format!("{}#{}", self.tenant.as_ref().map_or("", TenantId::as_str), self.id)
+    }
+}
+
+impl JsonSchema for ParkingId {
+    fn schema_name() -> Cow<'static, str> {
+        "ParkedId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let description = "Opaque. It names one parking.";
+        json_schema!({ "description": description, "type": "string", "pattern": "^[A-Za-z0-9_-]+$" })
     }
 }
 

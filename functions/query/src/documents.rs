@@ -1,5 +1,7 @@
 //! Read models: one document, lists of them, and their totals.
 
+use std::collections::BTreeMap;
+
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use lambda::caller::Caller;
@@ -9,6 +11,7 @@ use lambda::request::{Parameters, has_already};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, ETAG, LINK, RETRY_AFTER};
 use lambda_http::{Body, Request, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::read_models::By;
@@ -20,12 +23,25 @@ use crate::{Query, cursor, nothing_here, parameters};
 const REVALIDATE: &str = "private, no-cache";
 
 /// Part of a list.
-#[derive(Serialize)]
-struct List<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DocumentList")]
+pub(crate) struct List<'a> {
+    #[schemars(schema_with = "documents")]
     items: Vec<Box<RawValue>>,
-    /// To be given back as `cursor` for the next part.
+    /// To be given back as `cursor`; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     next: Option<&'a str>,
+}
+
+/// `openapi.yaml` says by itself what a document is: its shape is its context's.
+fn documents(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "$ref": "#/components/schemas/Document" } })
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Report {
+    totals: BTreeMap<String, i64>,
 }
 
 impl Query {
@@ -124,6 +140,6 @@ impl Query {
         }
         parameters.expect_only(&[])?;
         let totals = self.read_models.report(&caller.tenant, collection).await?;
-        Ok(json(StatusCode::OK, &serde_json::json!({ "totals": totals })))
+        Ok(json(StatusCode::OK, &Report { totals }))
     }
 }

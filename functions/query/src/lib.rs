@@ -10,6 +10,7 @@
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
+mod answers;
 pub mod cursor;
 mod documents;
 mod grants;
@@ -37,6 +38,8 @@ use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::ReadModels;
 use store::registry::TenantSettings;
+
+pub use crate::answers::describe;
 
 /// Answers reads.
 pub struct Query {

@@ -6,8 +6,16 @@ use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{Query, nothing_here};
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Schemas {
+    #[schemars(inner(url))]
+    schemas: Vec<String>,
+}
 
 impl Query {
     /// `GET /schemas`: all there are.
@@ -20,7 +28,7 @@ impl Query {
                 schemas.extend(message.versions.iter().map(|version| uri(version.number).below(&self.public_url)));
             }
         }
-        Ok(json(StatusCode::OK, &serde_json::json!({ "schemas": schemas })))
+        Ok(json(StatusCode::OK, &Schemas { schemas }))
     }
 }
 

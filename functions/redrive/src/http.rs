@@ -13,11 +13,13 @@ use lambda::scope::{Scope, require};
 use lambda::trace;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request as HttpRequest, Response};
+use schemars::SchemaGenerator;
 use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::display;
 
-use crate::{Redrive, Request};
+use crate::letters::Letters;
+use crate::{Redrive, Report, Request};
 
 /// The API waits for 30 seconds. What is not done by then, the next run on schedule does.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +34,12 @@ pub enum Endpoint {
 /// All that operators ask for.
 pub const ROUTES: &[Route<Endpoint>] =
     &[Route::post("/redrive", Endpoint::Run), Route::get("/dead-letters/{queue}", Endpoint::Letters)];
+
+/// Describes all answers but problems, for `openapi.yaml`.
+pub fn describe(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<Report>();
+    generator.subschema_for::<Letters>();
+}
 
 impl Redrive {
     #[tracing::instrument(name = "redrive", skip_all, fields(operator, trace_id))]
@@ -49,7 +57,7 @@ impl Redrive {
         }
     }
 
-    /// Answers with the [`Letters`](crate::Letters) of a queue.
+    /// Answers with the [`Letters`] of a queue.
     async fn show(&self, request: &HttpRequest, queue: &str, now: Timestamp) -> Answer {
         self.operator(request).await?;
         Parameters::of(request).expect_only(&[])?;
@@ -60,7 +68,7 @@ impl Redrive {
         Ok(json(StatusCode::OK, &letters.map_err(|error| Refusal::unavailable(told, &error))?))
     }
 
-    /// Answers with the [`Report`](crate::Report) of a run that waits for no back-off.
+    /// Answers with the [`Report`] of a run that waits for no back-off.
     async fn run_by_hand(&self, request: &HttpRequest, now: Timestamp, finish_by: Instant) -> Answer {
         let asked = self.asked(request).await?;
         Ok(json(StatusCode::OK, &self.run(&asked, now, finish_by.min(Instant::now() + PATIENCE)).await))

@@ -29,12 +29,13 @@ use lambda::caller::Operators;
 use lambda::telemetry::{chain, metric};
 use messaging::SqsClient;
 use recovery::DeadLetters;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::operations::Operations;
 use store::parked::Parked;
 use tokio::time::Instant;
 
-pub use crate::http::{Endpoint, ROUTES};
+pub use crate::http::{Endpoint, ROUTES, describe};
 pub use crate::letters::{Letters, Next, Seen};
 use crate::run::Run;
 
@@ -90,25 +91,27 @@ pub struct Request {
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RedriveReport", deny_unknown_fields)]
 pub struct Report {
     pub dry_run: bool,
     pub queues: Vec<QueueReport>,
 }
 
-/// What was done with one queue's dead letters; in a dry run, what would be. `found` is the sum of the six numbers after
-/// it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What was done with one queue's dead letters; in a dry run, what would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RedrivenQueue", deny_unknown_fields)]
 pub struct QueueReport {
     pub name: String,
-    /// About how many there were when the run began.
+    /// About how many there were when the run began: the sum of the other numbers.
     pub found: u64,
     /// Sent back to their queue, the canaries among them.
     pub redriven: u64,
     /// Due, and only sent or parked once a canary has its outcome.
     pub behind_canary: u64,
+    /// Set aside for a person: their attempts are used up.
     pub parked: u64,
     /// Dropped: they had their outcome already, or lay there twice.
     pub settled: u64,
@@ -116,6 +119,7 @@ pub struct QueueReport {
     pub waiting: u64,
     /// Not looked at, for want of time, or because others hold them right now.
     pub unseen: u64,
+    /// Of a command queue: whether one of those sent ahead has its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// What broke the run off.
@@ -124,8 +128,9 @@ pub struct QueueReport {
 }
 
 /// Commands that are sent ahead, to find out whether their context is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Canary {
     /// One has its outcome: the rest may follow.
     Passed,
