@@ -1,6 +1,9 @@
-//! Who may know whom, as `docs/architecture.md` says, held against what cargo and the source say; and what the templates
-//! repeat of the code.
+//! Who may know whom, as `docs/architecture.md` says, held against what cargo and the source say; and what the templates and
+//! `openapi.yaml` repeat of the code.
 
+mod components;
+mod openapi;
+mod routes;
 mod source;
 mod template;
 

@@ -1,14 +1,12 @@
-//! What `template.yaml` and `observability.yaml` repeat of the code, held against the code, and their routes against
-//! `openapi.yaml`.
+//! What `template.yaml` and `observability.yaml` repeat of the code, held against the code.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use catalog::reserved_names::{CONTEXTS, PATHS};
+use catalog::reserved_names::CONTEXTS;
 use messaging::Queues;
 use messaging::queues::SUBSCRIBERS;
 use serde_json::Value;
-use testkit::openapi::Description;
 use testkit::template_json;
 
 /// The two files, by name.
@@ -42,7 +40,7 @@ fn every_loop_names(file: &str, text: &str, what: &str, expected: &str) {
 }
 
 /// `template.yaml` as JSON, its tags left out.
-fn template() -> Value {
+pub fn template() -> Value {
     template_json(&files()[0].1)
 }
 
@@ -53,7 +51,7 @@ fn items<'a>(template: &'a Value, name: &str) -> BTreeSet<&'a str> {
 }
 
 /// The rows of a mapping.
-fn rows<'a>(template: &'a Value, mapping: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub fn rows<'a>(template: &'a Value, mapping: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let rows = template["Mappings"][mapping].as_object();
     rows.unwrap_or_else(|| panic!("there is no mapping {mapping}")).iter().map(|(name, row)| (name.as_str(), row))
 }
@@ -95,78 +93,6 @@ fn queues_of_a_subscriber(template: &Value, subscriber: &str) -> Vec<String> {
     let kept = &resources["Fn::ForEach::Kept"][2]["${Subscriber}${Kept}"];
     let kept = rows(template, "Kept").filter_map(|(_, row)| row["Name"].as_str()).map(|row| name(kept, row));
     kept.chain([name(&resources["${Subscriber}Updates"], "")]).collect()
-}
-
-/// The gateway's routes: method and path. What none of them takes goes to `$default`.
-fn routes() -> Vec<(String, String)> {
-    let template = template();
-    let key = |(_, row): (&str, &Value)| {
-        let (method, path) = row["Key"].as_str()?.split_once(' ')?;
-        Some((method.to_ascii_lowercase(), path.to_owned()))
-    };
-    rows(&template, "Routes").filter_map(key).collect()
-}
-
-/// Whether the route takes what the path's template describes. `{name}` stands for one segment.
-fn takes(route: &str, path: &str) -> bool {
-    match (route.split_once('/'), path.split_once('/')) {
-        (Some((route, deeper)), Some((path, below))) => one(route, path) && takes(deeper, below),
-        (None, None) => one(route, path),
-        _ => false,
-    }
-}
-
-fn one(route: &str, path: &str) -> bool {
-    route == path || route.starts_with('{')
-}
-
-#[test]
-fn every_route_is_described_and_what_is_for_operators_alone_has_one() {
-    let routes = routes();
-    assert!(routes.len() >= 15, "{routes:?}");
-    let paths = Description::read().0["paths"].as_object().expect("paths");
-    let described: Vec<(&str, &str)> = paths
-        .iter()
-        .flat_map(|(path, item)| {
-            item.as_object().into_iter().flatten().map(move |(method, _)| (method.as_str(), path.as_str()))
-        })
-        .filter(|(method, _)| *method != "parameters")
-        .collect();
-    let leads = |(by, route): &(String, String), (method, path): &(&str, &str)| {
-        (by == "any" || by == method) && takes(route, path)
-    };
-    for operation in described
-        .iter()
-        .filter(|(method, path)| *method != "get" || FOR_OPERATORS.iter().any(|own| path.starts_with(own)))
-    {
-        assert!(routes.iter().any(|route| leads(route, operation)), "template.yaml has no route for {operation:?}");
-    }
-    for route in routes.iter().filter(|(_, path)| !path.starts_with("/console")) {
-        assert!(described.iter().any(|operation| leads(route, operation)), "openapi.yaml does not describe {route:?}");
-    }
-}
-
-/// What begins so does not go to `$default`, which query answers.
-const FOR_OPERATORS: [&str; 3] = ["/parked", "/dead-letters", "/redrive"];
-
-/// The first segments of the paths that `openapi.yaml` describes and `template.yaml` routes, but for placeholders.
-fn first_segments_of_the_api() -> BTreeSet<String> {
-    let described = Description::read().0["paths"].as_object().expect("paths").keys().cloned();
-    let paths = described.chain(routes().into_iter().map(|(_, path)| path));
-    let first = |path: String| {
-        let segment = path.trim_start_matches('/').split(['/', '"', ':', ' ', '}']).next();
-        segment.unwrap_or_default().to_owned()
-    };
-    paths.map(first).filter(|segment| !segment.starts_with('{')).collect()
-}
-
-#[test]
-fn every_path_of_the_api_is_reserved() {
-    let segments = first_segments_of_the_api();
-    assert!(segments.contains("console") && segments.contains("operations"), "{segments:?}");
-    for segment in segments {
-        assert!(PATHS.contains(&segment.as_str()), "{segment} is missing in shared/catalog/src/reserved_names.rs");
-    }
 }
 
 /// A context's resources are called `INSTALLATION-CONTEXT` and `INSTALLATION-CONTEXT-…`. So no other resource of the

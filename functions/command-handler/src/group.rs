@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
+use kernel::back_off::BackOff;
 use kernel::context::{Aggregate, AggregateType};
 use kernel::ids::StreamId;
 use kernel::operation::Status;
@@ -20,6 +20,9 @@ use crate::verdict::{Fault, Settled, Verdict, decide};
 
 /// How often a group starts over because others are at the same stream. Then the queue brings it back later.
 const MOST_CONFLICTS: u32 = 8;
+
+/// How long it leaves the stream to others after a conflict.
+const BACK_OFF: BackOff = BackOff::of_millis(10, 320);
 
 pub(crate) struct Group {
     pub stream: StreamId,
@@ -105,8 +108,7 @@ impl Group {
                 return self.retry_later(format!("others were at the stream, {conflicts} times over"));
             }
             if known.is_none() && conflicts > 0 {
-                let most = 10_u64 << conflicts.min(5);
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(..most))).await;
+                tokio::time::sleep(BACK_OFF.full_jitter(conflicts, fastrand::f64())).await;
             }
         }
     }

@@ -20,7 +20,7 @@ use tracing::Span;
 
 use crate::sources::Source;
 use crate::tenants::Tenant;
-use crate::{malformed, preconditions, too_large};
+use crate::{preconditions, too_large};
 
 /// What is the same for every event.
 pub struct Admission {
@@ -123,9 +123,7 @@ impl Admission {
         };
         let trace = trace_of(&event).unwrap_or_else(|| trace.clone());
         set_state(&mut event, trace.state)?;
-        let body = Command::seal(event, tenant_id, aggregate_type, principal, &receipt, &trace.parent)
-            .map_err(|invalid| malformed(&invalid))?
-            .to_json();
+        let body = Command::seal(event, tenant_id, aggregate_type, principal, &receipt, &trace.parent)?.to_json();
         if body.len() > MAX_MESSAGE_BYTES {
             return Err(too_large());
         }
@@ -155,7 +153,7 @@ impl Admission {
             None => tenant.schemas.check_by_all(event.ty(), data, budget)?,
         }
         let uri = self.bundled.uri(context, event.ty(), version);
-        event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
+        event.set_dataschema(uri)?;
         Ok(event)
     }
 
@@ -179,7 +177,7 @@ impl Admission {
             None => tenant.schemas.only_one_for(event.ty())?,
         };
         schema.check(data, budget)?;
-        event.set_dataschema(uri).map_err(|invalid| malformed(&invalid))?;
+        event.set_dataschema(uri)?;
         Ok(event)
     }
 }
@@ -214,9 +212,10 @@ fn trace_of(event: &CloudEvent) -> Option<Trace> {
 
 fn set_state(event: &mut CloudEvent, state: Option<String>) -> Result<(), Problem> {
     event.remove_extension(extension::TRACESTATE);
-    state
-        .map_or(Ok(()), |state| event.set_extension(extension::TRACESTATE, state))
-        .map_err(|invalid| malformed(&invalid))
+    if let Some(state) = state {
+        event.set_extension(extension::TRACESTATE, state)?;
+    }
+    Ok(())
 }
 
 fn unknown_schema(event: &CloudEvent) -> Problem {

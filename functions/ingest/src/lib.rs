@@ -26,11 +26,12 @@ use kernel::problem::{Fault, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
 use lambda::content::{self, BadContent};
-use lambda::methods::Methods;
 use lambda::receipt_keys::ReceiptSecret;
-use lambda::request::{Parameters, path};
+use lambda::refusal::{Answer, Refusal, registry_problem};
+use lambda::request::{Parameters, header};
+use lambda::routes::{Place, Route};
 use lambda::scope::{Scope, require};
-use lambda::telemetry::{chain, metric};
+use lambda::telemetry::metric;
 use lambda::trace::{self, Trace};
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
@@ -39,6 +40,7 @@ use messaging::command_queue::MAX_MESSAGE_BYTES;
 use schemas::Budget;
 
 use crate::admission::{Admission, Admitted, Sender};
+pub use crate::answer::describe;
 use crate::limits::{Limits, Throttled};
 use crate::preferences::prefers_minimal;
 use crate::tenants::{Tenant, Tenants};
@@ -64,33 +66,42 @@ pub struct Ingest {
     pub webhooks: Webhooks,
 }
 
+/// How commands come in.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint {
+    /// A webhook's sender asks whether it may deliver.
+    Handshake,
+    Commands,
+}
+
+/// CloudEvents webhooks 1.0.2, section 2.1, have POST; some senders deliver by PUT.
+pub const ROUTES: &[Route<Endpoint>] = &[
+    Route::new(Method::OPTIONS, "/commands", Endpoint::Handshake),
+    Route::post("/commands", Endpoint::Commands),
+    Route::new(Method::PUT, "/commands", Endpoint::Commands),
+];
+
 impl Ingest {
     /// Answers one request: 202 if everything in it was queued, a problem if nothing may be.
     #[tracing::instrument(name = "ingest", skip_all, fields(tenant, principal, trace_id))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
-        if path(&request, &self.admission.public_url) != "commands" {
-            return refused(&Problem::not_found("commands go to /commands"));
-        }
-        match *request.method() {
-            Method::OPTIONS => return self.webhooks.answer(&request),
-            Method::POST | Method::PUT => {}
-            _ => {
-                metrics::counter!(metric::REFUSED).increment(1);
-                return Methods::HAND_IN.refusal();
-            }
-        }
-        match self.accept(&request, now).await {
-            Ok(response) => response,
-            Err(problem) => refused(&problem),
+        self.answer(&request, now).await.unwrap_or_else(Refusal::into_response)
+    }
+
+    async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
+        let place = Place::find(ROUTES, request, &self.admission.public_url);
+        let place = place.ok_or_else(|| Problem::not_found("commands go to /commands"))?;
+        match place.endpoint(request.method())? {
+            Endpoint::Handshake => Ok(self.webhooks.answer(request, &place.allow())),
+            Endpoint::Commands => self.accept(request, now).await,
         }
     }
 
-    async fn accept(&self, request: &Request, now: Timestamp) -> Result<Response<Body>, Problem> {
+    async fn accept(&self, request: &Request, now: Timestamp) -> Answer {
         let (caller, tenant) = self.caller(request).await?;
         tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
         Parameters::of(request).expect_only(&[])?;
-        let trace = Trace::read(header(request, "traceparent"), header(request, "tracestate"));
-        let trace = trace.unwrap_or_else(Trace::begin);
+        let trace = trace::of(request).unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
         // One at least; how many a batch has shows when it is read.
         self.look(&caller, &tenant, 1, now)?;
@@ -98,22 +109,16 @@ impl Ingest {
         let answer =
             self.take_in(request, Sender { caller: &caller, tenant: &tenant, trace: &trace }, now, &mut count).await;
         // What is refused has cost the work of what is taken.
-        if answer.as_ref().is_err_and(|problem| (400..429).contains(&problem.status)) {
+        if answer.as_ref().is_err_and(|refusal| (400..429).contains(&refusal.status())) {
             self.limits.charge(&caller.tenant, &tenant.limits, count, now);
         }
         answer
     }
 
     /// Queues what the request has, from a known caller. `count` is set to how many commands that are.
-    async fn take_in(
-        &self,
-        request: &Request,
-        sender: Sender<'_>,
-        now: Timestamp,
-        count: &mut usize,
-    ) -> Result<Response<Body>, Problem> {
+    async fn take_in(&self, request: &Request, sender: Sender<'_>, now: Timestamp, count: &mut usize) -> Answer {
         let Sender { caller, tenant, .. } = sender;
-        let keys = self.receipts.keys().await.map_err(|none| Problem::from(&none))?;
+        let keys = self.receipts.keys().await?;
         let mut budget = Budget::for_request();
         let mut admit = |event| self.admission.admit(event, &keys, sender, now, &mut budget);
         let minimal = prefers_minimal(request.headers());
@@ -159,12 +164,12 @@ impl Ingest {
         self.limits.take(&caller.tenant, &tenant.limits, groups, now).map_err(|why| throttled(caller, why))
     }
 
-    async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Problem> {
-        let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
+    async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Refusal> {
+        let caller = self.callers.identify(request).await?;
         require(request, &[Scope::Submit])?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         let tenant = self.tenants.get(&caller.tenant).await;
-        let tenant = tenant.map_err(|error| lambda::http::registry_problem(&error, "the tenant's settings"))?;
+        let tenant = tenant.map_err(|error| registry_problem(&error, "the tenant's settings"))?;
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
     }
@@ -177,10 +182,6 @@ fn throttled(caller: &Caller, why: Throttled) -> Problem {
         metrics::counter!(metric::THROTTLED, "Tenant" => caller.tenant.to_string()).increment(1);
     }
     why.into()
-}
-
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
 }
 
 fn mode(request: &Request) -> Mode {
@@ -215,7 +216,7 @@ fn read<'a>(request: &Request, body: &'a [u8]) -> Result<Submission<'a>, Problem
             Problem::unsupported_media_type(error.to_string()).about("content-type")
         }
         HttpError::TooManyEvents { .. } => Problem::too_large(error.to_string()),
-        HttpError::Malformed(invalid) => malformed(&invalid),
+        HttpError::Malformed(invalid) => invalid.into(),
     })
 }
 
@@ -227,9 +228,7 @@ pub fn admit_all(
     let within = |event: &&str| if event.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(()) };
     all_of(events, within)?;
     // One after the other: of each, only what is to be queued stays in memory.
-    all_of(events, |event| {
-        CloudEvent::from_json(event.as_bytes()).map_err(|invalid| malformed(&invalid)).and_then(&mut admit)
-    })
+    all_of(events, |event| CloudEvent::from_json(event.as_bytes()).map_err(Problem::from).and_then(&mut admit))
 }
 
 /// What becomes of each event, or the faults of those that nothing does.
@@ -271,29 +270,13 @@ fn faults_at(index: usize, mut problem: Problem) -> Vec<Fault> {
     listed.into_iter().map(placed).collect()
 }
 
-fn malformed(invalid: &kernel::cloud_event::Invalid) -> Problem {
-    let problem = Problem::malformed_event(invalid.to_string());
-    match invalid.attribute() {
-        Some(attribute) => problem.about(attribute),
-        None => problem,
-    }
-}
-
 pub(crate) fn too_large() -> Problem {
     Problem::too_large("an event takes at most 256 KiB; put large content elsewhere and send where it is")
 }
 
-fn refused(problem: &Problem) -> Response<Body> {
-    metrics::counter!(metric::REFUSED).increment(1);
-    tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-    lambda::http::problem(problem)
-}
-
-fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Problem> {
-    sent.map_err(|error| {
-        tracing::error!(error = chain(&error), "not queued");
-        Problem::unavailable("the commands could not all be queued; send the same again, which repeats nothing")
-    })
+fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Refusal> {
+    let told = "the commands could not all be queued; send the same again, which repeats nothing";
+    sent.map_err(|error| Refusal::unavailable(told, &error))
 }
 
 fn accepted(context: &'static str) {

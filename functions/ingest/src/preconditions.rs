@@ -10,8 +10,6 @@ use kernel::problem::Problem;
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
-use crate::malformed;
-
 /// The event, with the version that the request's `If-Match` or `If-None-Match` expects as its `expectedversion`.
 pub(crate) fn applied(headers: &HeaderMap, event: CloudEvent) -> Result<CloudEvent, Problem> {
     let Some((header, version)) = expected_by(headers)? else { return Ok(event) };
@@ -20,7 +18,7 @@ pub(crate) fn applied(headers: &HeaderMap, event: CloudEvent) -> Result<CloudEve
             "the event's expectedversion is {own}, and the header {header} asks for {version}"
         ))
         .about(extension::EXPECTED_VERSION)),
-        _ => event.with_extension(extension::EXPECTED_VERSION, version.to_string()).map_err(|wrong| malformed(&wrong)),
+        _ => event.with_extension(extension::EXPECTED_VERSION, version.to_string()).map_err(Problem::from),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! No token comes with it, and it lets nobody in: every delivery needs a token and a grant, as any command does.
 
-use lambda::methods::Methods;
+use lambda::http::set;
 use lambda::settings::{BadSetting, Environment};
 use lambda_http::http::header::{ALLOW, CACHE_CONTROL, HeaderName};
 use lambda_http::http::{HeaderValue, StatusCode};
@@ -38,13 +38,13 @@ impl Webhooks {
         }
     }
 
-    /// The answer to OPTIONS. Permission is in its headers and not in its status. It is given at once, so a
+    /// The answer to OPTIONS; `allow` lists the methods of the path. Permission is in its headers and not in its status. It is given at once, so a
     /// `WebHook-Request-Callback` is not called.
-    pub(crate) fn answer(&self, request: &Request) -> Response<Body> {
+    pub(crate) fn answer(&self, request: &Request, allow: &str) -> Response<Body> {
         let mut answer = Response::new(Body::Empty);
         *answer.status_mut() = StatusCode::NO_CONTENT;
+        set(&mut answer, ALLOW, allow);
         let headers = answer.headers_mut();
-        headers.insert(ALLOW, HeaderValue::from_static(Methods::HAND_IN.as_str()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let asked = |name: &'static str| request.headers().get(name);
         if let Some(origin) = asked(REQUEST_ORIGIN).and_then(|origin| self.allowed(origin)) {

@@ -2,12 +2,13 @@
 //! that it shows, with the token of whoever signs in.
 
 use lambda::http::{asset, json, set};
+use lambda::refusal::Answer;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use lambda_http::{Body, Request, Response};
 
+use crate::Desk;
 use crate::refusal::nothing_here;
-use crate::{Answer, Desk};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -52,14 +53,9 @@ impl SignIn {
 }
 
 impl Desk {
-    /// `parts` are what follows `/console` in the path.
-    pub(crate) fn console(&self, parts: &[&str], request: &Request) -> Answer {
-        match parts {
-            ["config.json"] => self.config(),
-            [] => self.part("", request),
-            [name] => self.part(name, request),
-            _ => Err(nothing_here().into()),
-        }
+    /// `name` is what follows `/console/` in the path.
+    pub(crate) fn console(&self, name: &str, request: &Request) -> Answer {
+        if name == "config.json" { self.config() } else { self.part(name, request) }
     }
 
     fn config(&self) -> Answer {
@@ -71,7 +67,7 @@ impl Desk {
             "clientId": client_id,
             "scope": "openid waybill/operate",
         });
-        let mut answer = json(StatusCode::OK, "application/json", config.to_string());
+        let mut answer = json(StatusCode::OK, &config);
         self.protect(&mut answer);
         Ok(answer)
     }

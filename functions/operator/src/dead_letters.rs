@@ -5,16 +5,27 @@ use futures_util::future::try_join_all;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use messaging::SendError;
 use recovery::{DeadLetters, Depth};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Answer, Desk, json};
+use crate::Desk;
 
-#[derive(Serialize)]
+/// What lies in the dead-letter queues.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetters", deny_unknown_fields)]
+pub(crate) struct AllQueues<'a> {
+    queues: Vec<Queue<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeadLetterQueue", deny_unknown_fields)]
 struct Queue<'a> {
     name: &'a str,
     /// About how many: SQS does not say exactly.
@@ -31,8 +42,10 @@ impl Desk {
         if operator.tenant.is_some() {
             return Err(Problem::not_permitted("dead letters are of all tenants, and for platform operators").into());
         }
-        let queues = try_join_all(self.dead_letters.iter().map(|(name, letters)| look(name, letters))).await?;
-        Ok(json(StatusCode::OK, &serde_json::json!({ "queues": queues })))
+        let queues = try_join_all(self.dead_letters.iter().map(|(name, letters)| look(name, letters))).await;
+        let queues =
+            queues.map_err(|error| Refusal::unavailable("the queues cannot be reached now; try again", &error))?;
+        Ok(json(StatusCode::OK, &AllQueues { queues }))
     }
 }
 

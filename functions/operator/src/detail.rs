@@ -6,27 +6,31 @@ use kernel::parking::Reason;
 use kernel::problem::{Fault, Problem};
 use kernel::schema_uri::SchemaUri;
 use lambda::caller::Operator;
-use lambda::http::registry_problem;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal, registry_problem};
 use lambda::request::Parameters;
 use lambda::telemetry::chain;
 use lambda_http::http::StatusCode;
 use recovery::resubmission;
+use schemars::{JsonSchema, Schema as Described, SchemaGenerator, json_schema};
 use schemas::{Budget, Schema, TenantSchemas, command_data, complaints};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use store::StoreError;
 use store::parked::{ParkedMessage, Stage, Summary, What, steps};
 
+use crate::Desk;
 use crate::history::History;
 use crate::list::Item;
 use crate::outcome::Outcome;
 use crate::parking::Parking;
 use crate::prospect::obstacle;
-use crate::refusal::NoAnswer;
-use crate::{Answer, Desk, json};
 
-#[derive(Serialize)]
-struct Detail<'a> {
+/// A message with all that is known of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedMessage")]
+pub(crate) struct Detail<'a> {
     #[serde(flatten)]
     item: Item<'a>,
     stage: Stage,
@@ -37,18 +41,25 @@ struct Detail<'a> {
     obstacle: Option<&'static str>,
     /// Whether its data can be replaced.
     repairable: bool,
-    /// As it was parked, or as it was repaired since.
+    /// The queue message, as it was parked or repaired.
     message: &'a str,
-    /// Letter for letter as in the message.
+    /// Of the CloudEvent in it, letter for letter; null if it is none.
+    #[schemars(with = "Value")]
     data: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "uri"))]
     dataschema: Option<&'a str>,
-    /// What `dataschema` names.
+    /// The JSON Schema that `dataschema` names; null if there is none.
+    #[schemars(schema_with = "schema_or_null")]
     schema: Option<&'a RawValue>,
     /// What its schemas have against the data: that one, and those of the tenant's own.
     complaints: Vec<Fault>,
     #[serde(flatten)]
     history: History,
+}
+
+fn schema_or_null(_: &mut SchemaGenerator) -> Described {
+    json_schema!({ "anyOf": [{ "$ref": "#/components/schemas/JsonSchema" }, { "type": "null" }] })
 }
 
 /// Of how many revisions the message itself tells the history.
@@ -89,7 +100,7 @@ impl Desk {
     }
 
     /// What is known of the message, with why and when it was parked in this revision.
-    async fn summary_then(&self, parking: &Parking) -> Result<Summary, NoAnswer> {
+    async fn summary_then(&self, parking: &Parking) -> Result<Summary, Refusal> {
         let mut summary = parking.message.summary.clone();
         let steps = if parking.is_newest() { Vec::new() } else { self.steps_of(parking).await? };
         if let Some(parked) = steps.into_iter().map(|step| step.action).find(|action| action.what == What::Parked) {

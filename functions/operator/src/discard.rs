@@ -3,6 +3,8 @@
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::object;
 use lambda::telemetry::metric;
 use lambda_http::Request;
@@ -11,8 +13,8 @@ use serde::Deserialize;
 use store::parked::{Decision, Stage};
 
 use crate::done::{Done, answer_all};
-use crate::refusal::NoAnswer;
-use crate::{Answer, Desk, body, json, side_by_side};
+use crate::refusal::not_done;
+use crate::{Desk, body, side_by_side};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,10 +60,10 @@ impl Desk {
         operator: &Operator,
         id: &str,
         decision: Decision<'_>,
-    ) -> Result<Option<String>, NoAnswer> {
+    ) -> Result<Option<String>, Refusal> {
         let parking = self.waiting(operator, id).await?;
         let expires_at = decision.at.plus(self.retention).seconds();
-        self.parked.discard(&parking.message, decision, expires_at).await?;
+        self.parked.discard(&parking.message, decision, expires_at).await.map_err(not_done)?;
         let summary = &parking.message.summary;
         metrics::counter!(metric::DISCARDED, "Context" => parking.context()).increment(1);
         tracing::info!(

@@ -5,31 +5,39 @@ use kernel::parking::Reason;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::parked::{Action, Past, Step, What};
 
+use crate::Desk;
 use crate::list::error_for;
 use crate::refusal::nothing_here;
-use crate::{Answer, Desk, json};
 
 /// Of how many revisions a part of the history tells, at most.
 const PART: u16 = 20;
 
 /// Something that was done.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedAction", deny_unknown_fields)]
 pub(crate) struct Done {
     /// How often the message had been resubmitted before.
     revision: u32,
     at: Timestamp,
     what: What,
+    /// The operator: `user:ID` or `client:ID`, and in brackets what their token calls them.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// Why: of parking, the group's reason; else the operator's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Of an earlier parking: its error.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Whether the data was replaced; `/parked/{id}/revisions/{revision}` has the message before that.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repaired: bool,
 }
@@ -43,12 +51,13 @@ impl Done {
     }
 }
 
-/// Part of what was done.
-#[derive(Serialize)]
+/// Part of what was done with a message.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedHistory")]
 pub(crate) struct History {
     /// Oldest first.
     history: Vec<Done>,
-    /// To be given back as `before` for what was done before that.
+    /// To be given to `/parked/{id}/history` for what was done before; absent where that is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<u32>,
 }
@@ -61,9 +70,12 @@ impl History {
     }
 }
 
-#[derive(Serialize)]
-struct Revision {
+/// A message as it was before a repair.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedRevision", deny_unknown_fields)]
+pub(crate) struct Revision {
     revision: u32,
+    /// The queue message, verbatim.
     message: String,
 }
 

@@ -4,30 +4,48 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use kernel::ids::TenantId;
+use kernel::ids::{AggregateId, TenantId};
 use kernel::parking::Reason;
 use kernel::problem::Problem;
+use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::StoreError;
 use store::parked::Summary;
 
+use crate::Desk;
 use crate::parking::ParkingId;
-use crate::{Answer, Desk, json};
+
+/// What waits, in groups.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedGroups", deny_unknown_fields)]
+pub(crate) struct Groups {
+    groups: Vec<Group>,
+    /// False if there is more than could be counted.
+    complete: bool,
+}
 
 /// Messages that have queue, type and reason in common.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedGroup", deny_unknown_fields)]
 struct Group {
+    /// Null where it is not known.
     context: Option<String>,
     queue: String,
+    /// Null where it is not known.
     #[serde(rename = "type")]
     ty: Option<String>,
+    #[schemars(with = "String")]
     reason: Reason,
     /// What happened, in plain words.
     title: &'static str,
+    #[schemars(range(min = 1))]
     count: usize,
     /// How many of them had been parked before.
     again: usize,
@@ -46,38 +64,53 @@ const COUNTED: u64 = 1000;
 const PAGE: usize = 1000;
 
 /// A message as lists show it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ParkedSummary")]
 pub(crate) struct Item<'a> {
+    #[schemars(with = "ParkingId")]
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'a str>,
+    /// Where it goes when it is resubmitted.
     queue: &'a str,
+    /// Of the command or the domain event.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     ty: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AggregateId>")]
     subject: Option<&'a str>,
+    /// In kebab case: what messages are grouped by.
+    #[schemars(with = "String", length(min = 1))]
     reason: &'a Reason,
-    /// What happened, in plain words.
+    /// What happened, in plain words: for people. Decide by the reason.
     title: &'static str,
+    /// The last error with its causes. It may quote data.
     error: &'a str,
+    /// How often it was sent back to its queue before it was parked.
     attempts: u32,
+    /// How often it was resubmitted by operators; a command that waits was parked as often before.
     revision: u32,
+    /// Of a command.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Receipt>")]
     operation: Option<&'a str>,
     first_failed_at: Timestamp,
     first_parked_at: Timestamp,
+    /// The last time.
     parked_at: Timestamp,
 }
 
 /// Part of a list.
-#[derive(Serialize)]
-struct List<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedList", deny_unknown_fields)]
+pub(crate) struct List<'a> {
     items: Vec<Item<'a>>,
-    /// To be given back as `cursor` for the next part.
+    /// To be given back as `cursor`; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     next: Option<String>,
 }
 
@@ -162,7 +195,7 @@ impl Desk {
         let complete = counted.iter().all(|(_, complete)| *complete);
         let mut groups: Vec<Group> = counted.into_iter().flat_map(|(groups, _)| groups).collect();
         groups.sort_by_key(|group| Reverse(group.count));
-        Ok(json(StatusCode::OK, &serde_json::json!({ "groups": groups, "complete": complete })))
+        Ok(json(StatusCode::OK, &Groups { groups, complete }))
     }
 
     /// The groups of a queue, and whether those are all.

@@ -6,9 +6,12 @@ use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::Answer;
 use lambda::request::object;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::operations::OperationRecord;
@@ -16,34 +19,40 @@ use store::parked::Stage;
 
 use crate::parking::{Parking, ParkingId};
 use crate::refusal::nothing_here;
-use crate::{Answer, Desk, body, json};
+use crate::{Desk, body};
 
 /// What became of one parking.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ParkedOutcome", deny_unknown_fields)]
 pub(crate) struct Outcome {
     pub status: Became,
     /// The parking that it came back as.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ParkingId>")]
     parked: Option<String>,
     /// Since when that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
-    /// Why it was rejected or discarded, or is being tried again.
+    /// Why it was rejected, discarded or set aside, or is being tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub(crate) enum Became {
     /// Nobody has acted on it.
     Waiting,
     /// Resubmitted, and without an outcome yet.
     OnItsWay,
+    /// Resubmitted, and carried out.
     Succeeded,
+    /// Resubmitted, and refused by the business.
     Rejected,
-    /// Resubmitted, and set aside again: nothing was gained.
+    /// Resubmitted, and set aside again under the id `parked`.
     ParkedAgain,
+    /// Given up.
     Discarded,
     /// Nothing tells: it is no command, or its operation is not on record any more.
     Unknown,
@@ -84,9 +93,11 @@ struct Asked {
 }
 
 /// Of one of those that were asked for.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedOutcomeResult", deny_unknown_fields)]
 struct Told {
     id: String,
+    /// 200; else that of the problem.
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -94,10 +105,13 @@ struct Told {
     problem: Option<Problem>,
 }
 
-#[derive(Serialize)]
-struct Outcomes {
+/// What became of those that were asked for, in their order.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedOutcomes", deny_unknown_fields)]
+pub(crate) struct Outcomes {
     results: Vec<Told>,
     /// How many there are of each outcome.
+    #[schemars(with = "BTreeMap<String, usize>")]
     counts: BTreeMap<Became, usize>,
 }
 

@@ -1,6 +1,7 @@
 //! Ids of parked messages. One names a single parking: a message that was resubmitted and is parked again has another
 //! one, so that nobody acts on what they have not seen.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -8,10 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::refusal::Refusal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use store::parked::{ParkedMessage, Stage, Step, Summary, What, steps};
 
 use crate::Desk;
-use crate::refusal::{NoAnswer, conflict, nothing_here};
+use crate::refusal::{conflict, nothing_here};
 
 /// Where a message is parked, and how often it had been resubmitted before. As text it promises nothing about what is
 /// in it.
@@ -85,6 +88,17 @@ impl ParkingId {
     }
 }
 
+impl JsonSchema for ParkingId {
+    fn schema_name() -> Cow<'static, str> {
+        "ParkedId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let description = "Opaque. It names one parking.";
+        json_schema!({ "description": description, "type": "string", "pattern": "^[A-Za-z0-9_-]+$" })
+    }
+}
+
 impl fmt::Display for ParkingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE64.encode(format!("{}#{}#{}", self.revision, self.parked_key(), self.id)))
@@ -100,7 +114,7 @@ pub(crate) struct Parking {
 
 impl Desk {
     /// The parking of this id, whatever became of it; nothing where the operator may not see it.
-    pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+    pub(crate) async fn parking(&self, operator: &Operator, id: &str) -> Result<Parking, Refusal> {
         let id = ParkingId::read(id).filter(|id| operator.may_see(id.tenant.as_ref())).ok_or_else(nothing_here)?;
         let message = self.parked.find(&id.parked_key(), &id.id).await?.ok_or_else(nothing_here)?;
         let parking = Parking { id, message };
@@ -108,7 +122,7 @@ impl Desk {
     }
 
     /// The same, if it waits for an operator.
-    pub(crate) async fn waiting(&self, operator: &Operator, id: &str) -> Result<Parking, NoAnswer> {
+    pub(crate) async fn waiting(&self, operator: &Operator, id: &str) -> Result<Parking, Refusal> {
         let parking = self.parking(operator, id).await?;
         match parking.stage() {
             Stage::Waiting => Ok(parking),
@@ -121,7 +135,7 @@ impl Desk {
     }
 
     /// That it was parked in this revision, and what was decided then, as far as that is known.
-    pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, NoAnswer> {
+    pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, Refusal> {
         let Parking { id, message } = parking;
         let ParkedMessage { summary, history, .. } = message;
         // A decision is moved with the parking that follows it.

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::cloud_event::Invalid;
 use kernel::command::{Command, Header, Repair};
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::object;
 use lambda::telemetry::{chain, metric};
 use lambda_http::Request;
@@ -23,8 +24,8 @@ use serde_json::value::RawValue;
 use store::parked::{Decision, ParkedMessage, Stage};
 
 use crate::done::{Done, answer_all};
-use crate::refusal::NoAnswer;
-use crate::{Answer, Desk, body, json, side_by_side};
+use crate::refusal::not_done;
+use crate::{Desk, body, side_by_side};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +96,7 @@ impl Desk {
         id: &str,
         repair: Option<&RawValue>,
         decision: Decision<'_>,
-    ) -> Result<ParkedMessage, NoAnswer> {
+    ) -> Result<ParkedMessage, Refusal> {
         let parking = self.waiting(operator, id).await?;
         let parked = &parking.message;
         let queue = &parked.summary.queue;
@@ -109,7 +110,7 @@ impl Desk {
         let repair = repair.map(|data| Repair { data: data.to_owned(), by: &operator.principal });
         let repaired = repair.is_some();
         let message = next_revision(parked, repair)?;
-        let taken = self.parked.resubmit(parked, message, repaired, decision).await?;
+        let taken = self.parked.resubmit(parked, message, repaired, decision).await.map_err(not_done)?;
         let summary = &taken.summary;
         metrics::counter!(metric::RESUBMITTED, "Context" => parking.context()).increment(1);
         tracing::info!(
@@ -125,7 +126,7 @@ impl Desk {
     }
 
     /// Whether the command may have this data: its size is looked at before anything else is.
-    async fn check_repair(&self, parked: &ParkedMessage, data: &str) -> Result<(), NoAnswer> {
+    async fn check_repair(&self, parked: &ParkedMessage, data: &str) -> Result<(), Refusal> {
         if data.len() > MAX_MESSAGE_BYTES {
             return Err(too_large().into());
         }
@@ -177,8 +178,7 @@ const WHAT_A_REVISION_ADDS: usize = 512;
 fn next_revision(parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<String, Problem> {
     let revision = parked.summary.revision + 1;
     let message = if let Some(command) = resubmission::command(parked) {
-        let revised = Command::revised(command.event, revision, repair);
-        revised.map_err(|invalid| malformed(&invalid))?.to_json()
+        Command::revised(command.event, revision, repair)?.to_json()
     } else {
         let revised = resubmission::header(parked).and_then(|_| Header::revised(&parked.message, revision));
         revised.unwrap_or_else(|| parked.message.clone())
@@ -188,12 +188,4 @@ fn next_revision(parked: &ParkedMessage, repair: Option<Repair<'_>>) -> Result<S
 
 fn too_large() -> Problem {
     Problem::too_large("a command takes at most 256 KiB, with what Waybill adds to it").about("data")
-}
-
-fn malformed(invalid: &Invalid) -> Problem {
-    let problem = Problem::malformed_event(invalid.to_string());
-    match invalid.attribute() {
-        Some(attribute) => problem.about(attribute),
-        None => problem,
-    }
 }

@@ -1,32 +1,48 @@
 //! Read models: one document, lists of them, and their totals.
 
+use std::collections::BTreeMap;
+
 use catalog::Owned;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use lambda::caller::Caller;
-use lambda::http::{json, set};
+use lambda::http::{json, set, text};
+use lambda::refusal::Answer;
 use lambda::request::{Parameters, has_already};
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, ETAG, LINK, RETRY_AFTER};
 use lambda_http::{Body, Request, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::json as json_value;
 use serde_json::value::RawValue;
 use store::read_models::By;
 
 use crate::grants::Sight;
-use crate::{Answer, Query, cursor, nothing_here, parameters};
+use crate::{Query, cursor, nothing_here, parameters};
 
 /// A client may keep a document, and must ask whether it still holds.
 const REVALIDATE: &str = "private, no-cache";
 
 /// Part of a list.
-#[derive(Serialize)]
-struct List<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DocumentList")]
+pub(crate) struct List<'a> {
+    #[schemars(schema_with = "documents")]
     items: Vec<Box<RawValue>>,
-    /// To be given back as `cursor` for the next part.
+    /// To be given back as `cursor`; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     next: Option<&'a str>,
+}
+
+/// `openapi.yaml` says by itself what a document is: its shape is its context's.
+fn documents(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "$ref": "#/components/schemas/Document" } })
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Report {
+    totals: BTreeMap<String, i64>,
 }
 
 impl Query {
@@ -58,7 +74,7 @@ impl Query {
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
             unchanged
         } else {
-            json(StatusCode::OK, "application/json", row.document)
+            text(StatusCode::OK, "application/json", row.document)
         };
         set(&mut answer, ETAG, &etag);
         set(&mut answer, CACHE_CONTROL, REVALIDATE);
@@ -98,8 +114,7 @@ impl Query {
         let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
         let next = page.next.as_deref().map(cursor::write);
-        let body = serde_json::to_string(&List { items, next: next.as_deref() }).expect("a list has string keys");
-        let mut answer = json(StatusCode::OK, "application/json", body);
+        let mut answer = json(StatusCode::OK, &List { items, next: next.as_deref() });
         if let Some(next) = next {
             let filter = |name, value: Option<&str>| {
                 value.map(|value| format!("{name}={}&", parameters::encode(value))).unwrap_or_default()
@@ -126,6 +141,6 @@ impl Query {
         }
         parameters.expect_only(&[])?;
         let totals = self.read_models.report(&caller.tenant, collection).await?;
-        Ok(json(StatusCode::OK, "application/json", json_value!({ "totals": totals }).to_string()))
+        Ok(json(StatusCode::OK, &Report { totals }))
     }
 }

@@ -2,12 +2,12 @@
 
 use kernel::problem::Problem;
 use lambda::caller::{Caller, claims};
-use lambda::http::registry_problem;
+use lambda::refusal::{Refusal, registry_problem};
 use lambda::scope::{Scope, require};
 use lambda_http::Request;
 use store::registry::{ReadGrant, include};
 
-use crate::{NoAnswer, Query};
+use crate::Query;
 
 /// What a caller may read of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Sight {
 
 impl Query {
     /// What this caller may read of the collection.
-    pub(crate) async fn sight(&self, request: &Request, caller: &Caller, collection: &str) -> Result<Sight, NoAnswer> {
+    pub(crate) async fn sight(&self, request: &Request, caller: &Caller, collection: &str) -> Result<Sight, Refusal> {
         require(request, &[Scope::Read])?;
         let settings = self.settings.get(caller.tenant.as_str()).await;
         let settings = settings.map_err(|error| registry_problem(&error, "the tenant's settings"))?;

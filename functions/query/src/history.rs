@@ -7,7 +7,8 @@ use kernel::ids::{AggregateId, StreamId};
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Caller;
-use lambda::http::{json, set};
+use lambda::http::{set, text};
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
@@ -15,7 +16,7 @@ use lambda_http::http::header::LINK;
 use store::StoreError;
 
 use crate::grants::Sight;
-use crate::{Answer, Query, nothing_here};
+use crate::{Query, nothing_here};
 
 /// Commits read in one call. An answer holds the events of one such page, which DynamoDB keeps under 1 MB.
 const PAGE: i32 = 100;
@@ -62,7 +63,7 @@ impl Query {
             return Err(nothing_here().into());
         }
         let events: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
-        let mut answer = json(StatusCode::OK, "application/cloudevents-batch+json", batch_to_json(events.iter()));
+        let mut answer = text(StatusCode::OK, "application/cloudevents-batch+json", batch_to_json(events.iter()));
         if let Some(next) = next {
             let (base, id) = (&self.public_url, &stream.aggregate);
             set(&mut answer, LINK, &format!("<{base}/{collection}/{id}/history?cursor={next}>; rel=\"next\""));
@@ -93,7 +94,7 @@ impl Query {
             return Err(Problem::history_too_long(detail).into());
         }
         let document = document.ok_or_else(nothing_here)?;
-        Ok(json(StatusCode::OK, "application/json", document))
+        Ok(text(StatusCode::OK, "application/json", document))
     }
 }
 

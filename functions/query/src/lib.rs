@@ -1,14 +1,7 @@
 //! Query: every read, from what is stored, synchronous, and within the caller's tenant.
 //!
-//! | path | answered by |
-//! | --- | --- |
-//! | `/operations/{id}` | [`operations`] |
-//! | `/{collection}`, `/{collection}/{id}`, `/reports/{collection}` | [`documents`] |
-//! | `/{collection}/{id}/history` | [`history`] |
-//! | `/schemas`, `/schemas/{context}/{type}/{version}` | [`schemas`] |
-//! | `/openapi.yaml`, `/health`, without a token | [`open`] |
-//!
-//! The API sends what it has no other route for here as well, so this is where an unknown path is 404.
+//! [`ROUTES`] lists them. The API sends what it has no other route for here as well, so this is where an unknown path is
+//! 404.
 //!
 //! The scope `waybill/submit` lets follow operations and fetch schemas, `waybill/read` everything; what of the documents is
 //! a matter of the tenant's read grants ([`grants`]).
@@ -17,6 +10,7 @@
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
+mod answers;
 pub mod cursor;
 mod documents;
 mod grants;
@@ -32,17 +26,20 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::cache::Cache;
 use lambda::caller::{Caller, Callers, Operators};
-use lambda::methods::Methods;
 use lambda::receipt_keys::ReceiptSecret;
-use lambda::request::{Parameters, decode, path};
+use lambda::refusal::{Answer, Refusal};
+use lambda::request::{Parameters, decode};
+use lambda::routes::{Place, Route};
 use lambda::scope::{Scope, require};
-use lambda::telemetry::{chain, metric};
+use lambda::trace;
 use lambda_http::{Body, Request, Response};
 use store::StoreError;
 use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::ReadModels;
 use store::registry::TenantSettings;
+
+pub use crate::answers::describe;
 
 /// Answers reads.
 pub struct Query {
@@ -58,98 +55,81 @@ pub struct Query {
     pub public_url: String,
 }
 
-/// Why there is no answer but a problem.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    #[error("a problem of the caller's")]
-    Problem(Box<Problem>),
-    #[error("the path has other methods")]
-    MethodNotAllowed(Methods),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// What is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint {
+    Operation,
+    List,
+    Document,
+    History,
+    Report,
+    Schemas,
+    Schema,
+    Description,
+    Health,
 }
 
-impl From<Problem> for NoAnswer {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
-    }
-}
-
-pub(crate) type Answer = Result<Response<Body>, NoAnswer>;
+/// All that is read. The description and the health need no token.
+pub const ROUTES: &[Route<Endpoint>] = &[
+    Route::get("/operations/{id}", Endpoint::Operation),
+    Route::get("/{collection}", Endpoint::List),
+    Route::get("/{collection}/{id}", Endpoint::Document),
+    Route::get("/{collection}/{id}/history", Endpoint::History),
+    Route::get("/reports/{collection}", Endpoint::Report),
+    Route::get("/schemas", Endpoint::Schemas),
+    Route::get("/schemas/{context}/{type}/{version}", Endpoint::Schema),
+    Route::get("/openapi.yaml", Endpoint::Description),
+    Route::get("/health", Endpoint::Health),
+];
 
 impl Query {
     #[tracing::instrument(name = "query", skip_all, fields(tenant, operation, trace_id))]
     pub async fn handle(&self, request: Request, now: Timestamp) -> Response<Body> {
-        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-        tracing::Span::current().record("trace_id", traceparent.and_then(lambda::trace::id));
-        let problem = match self.answer(&request, now).await {
-            Ok(answer) => return answer,
-            Err(NoAnswer::Problem(problem)) => *problem,
-            Err(NoAnswer::MethodNotAllowed(methods)) => {
-                metrics::counter!(metric::REFUSED).increment(1);
-                return methods.refusal();
-            }
-            Err(NoAnswer::Store(error)) => {
-                tracing::error!(error = chain(&error), "cannot be read");
-                match error {
-                    StoreError::Unavailable { .. } => Problem::unavailable("this cannot be read now; try again"),
-                    StoreError::Corrupt { .. } => Problem::internal("this cannot be read; tell the operator"),
-                }
-            }
-        };
-        metrics::counter!(metric::REFUSED).increment(1);
-        tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-        lambda::http::problem(&problem)
+        trace::record(&request);
+        self.answer(&request, now).await.unwrap_or_else(Refusal::into_response)
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
-        let path = path(request, &self.public_url);
-        let segments: Vec<&str> = path.split('/').collect();
-        let methods = methods_of(&segments).ok_or_else(nothing_here)?;
-        if !methods.include(request.method()) {
-            return Err(NoAnswer::MethodNotAllowed(methods));
+        let place = Place::find(ROUTES, request, &self.public_url).ok_or_else(nothing_here)?;
+        let (collection, id) = (place.value("collection"), place.value("id"));
+        // Of a collection that is none, no path is one.
+        if !collection.is_empty() && catalog::read_model(collection).is_none() {
+            return Err(nothing_here().into());
         }
         let parameters = Parameters::of(request);
-        match segments[..] {
-            ["openapi.yaml"] => return self.description(&parameters, request),
-            ["health"] => return open::health(&parameters),
-            _ => {}
-        }
-        if let ["operations", id] = segments[..] {
-            return self.operation(request, id, &parameters, now).await;
-        }
-        let caller = self.caller(request).await?;
-        if let ["schemas", ..] = segments[..] {
-            require(request, &[Scope::Submit, Scope::Read])?;
-        }
-        match segments[..] {
-            ["schemas"] => self.schemas(&parameters),
-            ["schemas", context, name, version] => schemas::schema(context, name, version, &parameters),
-            ["reports", collection] => self.report(&caller, collection, &parameters, request).await,
-            [collection] => self.list(&caller, collection, &parameters, request).await,
-            [collection, id] => self.document(&caller, collection, &aggregate(id)?, &parameters, request).await,
-            [collection, id, "history"] => {
-                self.history(&caller, collection, &aggregate(id)?, &parameters, request).await
+        let caller = || self.caller(request);
+        match place.endpoint(request.method())? {
+            Endpoint::Description => self.description(&parameters, request),
+            Endpoint::Health => open::health(&parameters),
+            Endpoint::Operation => self.operation(request, id, &parameters, now).await,
+            Endpoint::Schemas => {
+                self.reader_of_schemas(request).await?;
+                self.schemas(&parameters)
             }
-            _ => Err(nothing_here().into()),
+            Endpoint::Schema => {
+                self.reader_of_schemas(request).await?;
+                schemas::schema(place.value("context"), place.value("type"), place.value("version"), &parameters)
+            }
+            Endpoint::Report => self.report(&caller().await?, collection, &parameters, request).await,
+            Endpoint::List => self.list(&caller().await?, collection, &parameters, request).await,
+            Endpoint::Document => {
+                self.document(&caller().await?, collection, &aggregate(id)?, &parameters, request).await
+            }
+            Endpoint::History => {
+                self.history(&caller().await?, collection, &aggregate(id)?, &parameters, request).await
+            }
         }
     }
 
-    async fn caller(&self, request: &Request) -> Result<Caller, NoAnswer> {
-        let caller = self.callers.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
+    async fn caller(&self, request: &Request) -> Result<Caller, Refusal> {
+        let caller = self.callers.identify(request).await?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         Ok(caller)
     }
-}
 
-/// The methods of a path; `None` where there is no such path.
-fn methods_of(segments: &[&str]) -> Option<Methods> {
-    match segments {
-        ["operations", _] | ["schemas" | "openapi.yaml" | "health"] | ["schemas", _, _, _] => Some(Methods::READ),
-        ["reports", collection] | [collection] | [collection, _] | [collection, _, "history"] => {
-            catalog::read_model(collection).map(|_| Methods::READ)
-        }
-        _ => None,
+    async fn reader_of_schemas(&self, request: &Request) -> Result<(), Refusal> {
+        self.caller(request).await?;
+        Ok(require(request, &[Scope::Submit, Scope::Read])?)
     }
 }
 

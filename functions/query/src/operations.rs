@@ -5,13 +5,14 @@ use kernel::operation::{LONGEST_WAY, Operation, Status};
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::http::{json, set};
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
 use lambda::scope::{Scope, require};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::RETRY_AFTER;
 
-use crate::{Answer, NoAnswer, Query, nothing_here};
+use crate::{Query, nothing_here};
 
 impl Query {
     /// What the record tells; `accepted` for a genuine receipt of which none tells yet, as long as its command can be on
@@ -25,7 +26,7 @@ impl Query {
     ) -> Answer {
         let tenant = self.tenant_of_operation(request, parameters).await?;
         // Without keys a genuine id looks like a forged one.
-        let opened = self.receipts.open(&tenant, id).await.map_err(|none| Problem::from(&none))?;
+        let opened = self.receipts.open(&tenant, id).await?;
         let receipt = opened.ok_or_else(nothing_here)?;
         tracing::Span::current().record("operation", id);
         let record = self.operations.find(&tenant, receipt.command_key).await?;
@@ -34,8 +35,7 @@ impl Query {
             None if receipt.accepted_at.plus(LONGEST_WAY) < now => return Err(nothing_here().into()),
             None => Operation::accepted(id, receipt.accepted_at),
         };
-        let body = serde_json::to_string(&operation).expect("an operation has string keys");
-        let mut answer = json(StatusCode::OK, "application/json", body);
+        let mut answer = json(StatusCode::OK, &operation);
         if let Some(seconds) = ask_again(operation.status) {
             set(&mut answer, RETRY_AFTER, seconds);
         }
@@ -47,7 +47,7 @@ impl Query {
     /// Whose operation is asked for: the caller's own tenant's. An operator's token says nothing of reading, and lets them
     /// follow what they are responsible for: of the tenant that they are registered with, or of any that a platform operator
     /// names, for a receipt can only be told from a forged one by its tenant.
-    async fn tenant_of_operation(&self, request: &Request, parameters: &Parameters) -> Result<TenantId, NoAnswer> {
+    async fn tenant_of_operation(&self, request: &Request, parameters: &Parameters) -> Result<TenantId, Refusal> {
         let named = parameters.text("tenant");
         let may_read = Scope::Read.is_in(request) || Scope::Submit.is_in(request);
         if !Scope::Operate.is_in(request) || (may_read && named.is_none()) {
@@ -57,7 +57,7 @@ impl Query {
             return Ok(caller.tenant);
         }
         parameters.expect_only(&["tenant"])?;
-        let operator = self.operators.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
+        let operator = self.operators.identify(request).await?;
         let named = named.map(TenantId::parse).transpose().map_err(|_| nothing_here())?;
         let tenant = match named {
             Some(named) if operator.may_see(Some(&named)) => named,

@@ -1,12 +1,21 @@
 //! `GET /schemas/…`: what the `dataschema` of commands and events leads to.
 
 use kernel::schema_uri::SchemaUri;
-use lambda::http::{json, set};
+use lambda::http::{json, set, text};
+use lambda::refusal::Answer;
 use lambda::request::Parameters;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{Answer, Query, nothing_here};
+use crate::{Query, nothing_here};
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Schemas {
+    #[schemars(inner(url))]
+    schemas: Vec<String>,
+}
 
 impl Query {
     /// `GET /schemas`: all there are.
@@ -19,7 +28,7 @@ impl Query {
                 schemas.extend(message.versions.iter().map(|version| uri(version.number).below(&self.public_url)));
             }
         }
-        Ok(json(StatusCode::OK, "application/json", serde_json::json!({ "schemas": schemas }).to_string()))
+        Ok(json(StatusCode::OK, &Schemas { schemas }))
     }
 }
 
@@ -28,7 +37,7 @@ pub(crate) fn schema(context: &str, name: &str, version: &str, parameters: &Para
     let version = version.parse().map_err(|_| nothing_here())?;
     let schema = catalog::schema(context, name, version).ok_or_else(nothing_here)?;
     parameters.expect_only(&[])?;
-    let mut answer = json(StatusCode::OK, "application/schema+json", schema.to_owned());
+    let mut answer = text(StatusCode::OK, "application/schema+json", schema.to_owned());
     set(&mut answer, CACHE_CONTROL, "private, max-age=3600");
     Ok(answer)
 }

@@ -5,83 +5,97 @@ use std::time::Duration;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
-use lambda::http::{json, problem};
-use lambda::methods::Methods;
+use lambda::http::json;
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
+use lambda::routes::{Place, Route};
 use lambda::scope::{Scope, require};
-use lambda::telemetry::chain;
+use lambda::trace;
 use lambda_http::http::StatusCode;
-use lambda_http::{Body, Request as HttpRequest, RequestExt as _, Response};
+use lambda_http::{Body, Request as HttpRequest, Response};
+use schemars::SchemaGenerator;
 use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::display;
 
-use crate::{Redrive, Request};
+use crate::letters::Letters;
+use crate::{Redrive, Report, Request};
 
 /// The API waits for 30 seconds. What is not done by then, the next run on schedule does.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What operators ask for.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint {
+    Run,
+    Letters,
+}
+
+/// All that operators ask for.
+pub const ROUTES: &[Route<Endpoint>] =
+    &[Route::post("/redrive", Endpoint::Run), Route::get("/dead-letters/{queue}", Endpoint::Letters)];
+
+/// Describes all answers but problems, for `openapi.yaml`.
+pub fn describe(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<Report>();
+    generator.subschema_for::<Letters>();
+}
+
 impl Redrive {
-    pub async fn answer(&self, request: HttpRequest, now: Timestamp, finish_by: Instant) -> Response<Body> {
-        let looked_at = !request.raw_http_path().trim_end_matches('/').ends_with("/redrive");
-        let methods = if looked_at { Methods::READ } else { Methods::ACT };
-        if !methods.include(request.method()) {
-            return methods.refusal();
-        }
-        if looked_at {
-            return self.show(&request, now).await.unwrap_or_else(|refusal| problem(&refusal));
-        }
-        self.run_by_hand(request, now, finish_by).await
+    #[tracing::instrument(name = "redrive", skip_all, fields(operator, trace_id))]
+    pub async fn handle(&self, request: HttpRequest, now: Timestamp, finish_by: Instant) -> Response<Body> {
+        trace::record(&request);
+        self.answer(&request, now, finish_by).await.unwrap_or_else(Refusal::into_response)
     }
 
-    /// Answers with the [`Letters`](crate::Letters) of a queue.
-    async fn show(&self, request: &HttpRequest, now: Timestamp) -> Result<Response<Body>, Problem> {
+    async fn answer(&self, request: &HttpRequest, now: Timestamp, finish_by: Instant) -> Answer {
+        let place = Place::find(ROUTES, request, &self.public_url);
+        let place = place.ok_or_else(|| Problem::not_found("nothing is here for this operator"))?;
+        match place.endpoint(request.method())? {
+            Endpoint::Run => self.run_by_hand(request, now, finish_by).await,
+            Endpoint::Letters => self.show(request, place.value("queue"), now).await,
+        }
+    }
+
+    /// Answers with the [`Letters`] of a queue.
+    async fn show(&self, request: &HttpRequest, queue: &str, now: Timestamp) -> Answer {
         self.operator(request).await?;
         Parameters::of(request).expect_only(&[])?;
-        let name = request.raw_http_path().rsplit('/').next().unwrap_or_default();
-        let route = self.routes.iter().find(|route| route.name == name);
+        let route = self.routes.iter().find(|route| route.name == queue);
         let route = route.ok_or_else(|| Problem::not_found("no queue is called so"))?;
-        let letters = self.letters(route, now).await.map_err(|error| {
-            tracing::error!(queue = route.name, error = chain(&error), "the dead letters cannot be looked at");
-            Problem::unavailable("the dead letters cannot be looked at now; try again")
-        })?;
-        let body = serde_json::to_string(&letters).expect("letters have string keys");
-        Ok(json(StatusCode::OK, "application/json", body))
+        let letters = self.letters(route, now).await;
+        let told = "the dead letters cannot be looked at now; try again";
+        Ok(json(StatusCode::OK, &letters.map_err(|error| Refusal::unavailable(told, &error))?))
     }
 
-    /// Answers with the [`Report`](crate::Report) of a run that waits for no back-off.
-    async fn run_by_hand(&self, request: HttpRequest, now: Timestamp, finish_by: Instant) -> Response<Body> {
-        let asked = match self.asked(&request).await {
-            Ok(asked) => asked,
-            Err(refusal) => return problem(&refusal),
-        };
-        let report = self.run(&asked, now, finish_by.min(Instant::now() + PATIENCE)).await;
-        let body = serde_json::to_string(&report).expect("a report has string keys");
-        json(StatusCode::OK, "application/json", body)
+    /// Answers with the [`Report`] of a run that waits for no back-off.
+    async fn run_by_hand(&self, request: &HttpRequest, now: Timestamp, finish_by: Instant) -> Answer {
+        let asked = self.asked(request).await?;
+        Ok(json(StatusCode::OK, &self.run(&asked, now, finish_by.min(Instant::now() + PATIENCE)).await))
     }
 
     /// A platform operator: queues are shared by all tenants.
-    async fn operator(&self, request: &HttpRequest) -> Result<Operator, Problem> {
-        let operator = self.operators.identify(request).await.map_err(|unknown| Problem::from(&unknown))?;
+    async fn operator(&self, request: &HttpRequest) -> Result<Operator, Refusal> {
+        let operator = self.operators.identify(request).await?;
         require(request, &[Scope::Operate])?;
+        Span::current().record("operator", display(&operator.principal));
         if operator.tenant.is_some() {
-            return Err(Problem::not_permitted("queues are shared by all tenants: this is for platform operators"));
+            let detail = "queues are shared by all tenants: this is for platform operators";
+            return Err(Problem::not_permitted(detail).into());
         }
         Ok(operator)
     }
 
-    async fn asked(&self, request: &HttpRequest) -> Result<Request, Problem> {
-        let operator = self.operator(request).await?;
+    async fn asked(&self, request: &HttpRequest) -> Result<Request, Refusal> {
+        self.operator(request).await?;
         let asked: Request = lambda::request::object(request)?;
         if let Some(name) = asked.context.as_ref().filter(|name| self.routes.iter().all(|route| route.name != **name)) {
             let known: Vec<_> = self.routes.iter().map(|route| route.name.as_str()).collect();
             let shown: String = name.chars().take(40).collect();
-            return Err(Problem::bad_request(format!("no queue is called {shown}; known: {}", known.join(", "))));
+            let detail = format!("no queue is called {shown}; known: {}", known.join(", "));
+            return Err(Problem::bad_request(detail).into());
         }
-        tracing::info!(
-            operator = %operator.principal,
-            context = asked.context,
-            dry_run = asked.dry_run,
-            "redrive by hand"
-        );
+        tracing::info!(context = asked.context, dry_run = asked.dry_run, "redrive by hand");
         Ok(Request { by_hand: true, ..asked })
     }
 }

@@ -7,10 +7,12 @@
 use std::time::Duration;
 
 use kernel::command::Header;
-use kernel::ids::TenantId;
+use kernel::ids::{AggregateId, TenantId};
 use kernel::parking::Reason;
+use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use recovery::Depth;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::parking::summary;
@@ -18,8 +20,9 @@ use crate::triage::{Letter, State, Triage};
 use crate::{Redrive, Route, RunError};
 
 /// What lies in one queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeadLettersOfQueue", deny_unknown_fields)]
 pub struct Letters {
     pub name: String,
     /// About how many: SQS does not say exactly.
@@ -27,12 +30,14 @@ pub struct Letters {
     /// Being redriven right now, and not to be seen.
     pub in_flight: u64,
     /// The first few.
+    #[schemars(length(max = 10))]
     pub letters: Vec<Seen>,
 }
 
 /// A dead letter as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeadLetter", deny_unknown_fields)]
 pub struct Seen {
     /// The queue's message id.
     pub id: String,
@@ -40,27 +45,32 @@ pub struct Seen {
     pub tenant: Option<TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Of the command or the domain event.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub ty: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AggregateId>")]
     pub subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Receipt>")]
     pub operation: Option<String>,
     /// What the next run will do with it.
     pub next: Next,
-    /// When it is due, where it is to be sent back.
+    /// The first run after that sends it back. Of one on its way, when it is taken for lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// How often it was sent back and failed again.
     pub attempts: u32,
+    /// The last one.
     pub error: String,
     pub first_failed_at: Timestamp,
     /// When it came to the dead letters.
     pub dead_since: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Next {
     /// It is due: it is sent back, a command if its context is up.
     SendBack,

@@ -22,20 +22,22 @@ mod unsent;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kernel::back_off::BackOff;
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operators;
 use lambda::telemetry::{chain, metric};
 use messaging::SqsClient;
 use recovery::DeadLetters;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::operations::Operations;
 use store::parked::Parked;
 use tokio::time::Instant;
 
+pub use crate::http::{Endpoint, ROUTES, describe};
 pub use crate::letters::{Letters, Next, Seen};
 use crate::run::Run;
-pub use crate::triage::BackOff;
 
 /// Redrives dead letters.
 pub struct Redrive {
@@ -44,6 +46,8 @@ pub struct Redrive {
     pub operations: Operations,
     pub parked: Parked,
     pub operators: Operators,
+    /// The API's own address, without a slash at its end.
+    pub public_url: String,
     /// How long records are kept of outcomes.
     pub retention: Duration,
     pub pace: Pace,
@@ -65,6 +69,7 @@ pub struct Route {
 pub struct Pace {
     /// How often a message is sent back before it is parked.
     pub most_attempts: u32,
+    /// How long a message waits that was sent back and failed, before it is sent back again.
     pub back_off: BackOff,
     /// At most so many messages a second go back to one queue.
     pub rate: u32,
@@ -86,25 +91,27 @@ pub struct Request {
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RedriveReport", deny_unknown_fields)]
 pub struct Report {
     pub dry_run: bool,
     pub queues: Vec<QueueReport>,
 }
 
-/// What was done with one queue's dead letters; in a dry run, what would be. `found` is the sum of the six numbers after
-/// it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What was done with one queue's dead letters; in a dry run, what would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RedrivenQueue", deny_unknown_fields)]
 pub struct QueueReport {
     pub name: String,
-    /// About how many there were when the run began.
+    /// About how many there were when the run began: the sum of the other numbers.
     pub found: u64,
     /// Sent back to their queue, the canaries among them.
     pub redriven: u64,
     /// Due, and only sent or parked once a canary has its outcome.
     pub behind_canary: u64,
+    /// Set aside for a person: their attempts are used up.
     pub parked: u64,
     /// Dropped: they had their outcome already, or lay there twice.
     pub settled: u64,
@@ -112,6 +119,7 @@ pub struct QueueReport {
     pub waiting: u64,
     /// Not looked at, for want of time, or because others hold them right now.
     pub unseen: u64,
+    /// Of a command queue: whether one of those sent ahead has its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// What broke the run off.
@@ -120,8 +128,9 @@ pub struct QueueReport {
 }
 
 /// Commands that are sent ahead, to find out whether their context is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Canary {
     /// One has its outcome: the rest may follow.
     Passed,

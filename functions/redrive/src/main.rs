@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 serde_json::to_value(report)?
             }
             Incoming::Http(event) => {
-                gateway::serve(event.get(), |request| redrive.answer(request, now, finish_by)).await
+                gateway::serve(event.get(), |request| redrive.handle(request, now, finish_by)).await
             }
         })
     })

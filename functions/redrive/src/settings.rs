@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::back_off::BackOff;
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment};
@@ -12,7 +13,7 @@ use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
 
-use crate::{BackOff, Pace, Redrive, Route};
+use crate::{Pace, Redrive, Route};
 
 impl Redrive {
     pub fn from_environment(
@@ -38,6 +39,7 @@ impl Redrive {
             parked: Parked::new(dynamodb.clone(), environment.text("PARKED_TABLE")?, &operations),
             operations: Operations::new(dynamodb, operations),
             operators: Operators::new(registry, ClaimRules::from_environment(environment)?),
+            public_url: environment.public_url()?,
             retention: environment.retention()?,
             pace: Pace {
                 most_attempts: environment.parsed("MOST_ATTEMPTS")?,

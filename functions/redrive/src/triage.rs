@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use kernel::back_off::BackOff;
 use kernel::command::Command;
 use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
@@ -57,25 +58,15 @@ pub(crate) enum State {
     Waiting,
 }
 
-/// How long a message waits before it is sent back again.
-#[derive(Debug, Clone, Copy)]
-pub struct BackOff {
-    /// After the first failure of a message that was sent back; doubled with each one after.
-    pub first: Duration,
-    pub longest: Duration,
-}
-
-impl BackOff {
-    /// The wait before the attempt after `attempts`. Up to a quarter more, by the message, so that what failed together
-    /// does not come back together. The first attempt does not wait.
-    pub fn after(self, attempts: u32, message: &impl std::hash::Hash) -> Duration {
-        let Some(doublings) = attempts.checked_sub(1) else { return Duration::ZERO };
-        let wait = self.first.saturating_mul(1 << doublings.min(20)).min(self.longest);
-        let mut hasher = DefaultHasher::new();
-        (message, attempts).hash(&mut hasher);
-        let jitter = u32::try_from(hasher.finish() % 256).unwrap_or_default();
-        wait + wait * jitter / 1024
-    }
+/// The wait before the attempt after `attempts`. Up to a quarter more, by the message, so that what failed together
+/// does not come back together. The first attempt does not wait.
+fn wait_after(attempts: u32, back_off: BackOff, message: &impl std::hash::Hash) -> Duration {
+    let Some(doublings) = attempts.checked_sub(1) else { return Duration::ZERO };
+    let wait = back_off.limit(doublings);
+    let mut hasher = DefaultHasher::new();
+    (message, attempts).hash(&mut hasher);
+    let jitter = u32::try_from(hasher.finish() % 256).unwrap_or_default();
+    wait + wait * jitter / 1024
 }
 
 /// For how long a command that was sent back may be on its way. One that fails is a dead letter again within a quarter of
@@ -181,7 +172,7 @@ impl Triage<'_> {
             return (State::Exhausted, None);
         }
         let last = dead.sent_at.max(failed_at.unwrap_or(dead.sent_at));
-        let due_at = last.plus(self.pace.back_off.after(attempts, &dead.body));
+        let due_at = last.plus(wait_after(attempts, self.pace.back_off, &dead.body));
         // What came while this run goes on is left to the next one.
         if last > self.now || dead.failure.redriven_at.is_some_and(|time| time >= self.now) {
             return (State::Waiting, Some(due_at));
@@ -212,13 +203,13 @@ mod tests {
     #[test]
     fn back_off_doubles_up_to_its_limit_and_differs_by_message() {
         let back_off = BackOff { first: Duration::from_mins(5), longest: Duration::from_hours(6) };
-        assert_eq!(back_off.after(0, &"m"), Duration::ZERO);
+        assert_eq!(wait_after(0, back_off, &"m"), Duration::ZERO);
         for (attempts, minutes) in [(1, 5), (2, 10), (3, 20), (7, 320), (8, 360), (100, 360)] {
             let wait = Duration::from_mins(minutes);
-            let after = back_off.after(attempts, &"m");
+            let after = wait_after(attempts, back_off, &"m");
             assert!(after >= wait && after <= wait * 5 / 4, "{after:?} after {attempts}");
         }
-        let waits: HashSet<_> = (0..100).map(|message| back_off.after(3, &message)).collect();
+        let waits: HashSet<_> = (0..100).map(|message| wait_after(3, back_off, &message)).collect();
         assert!(waits.len() > 50, "they do not come back together");
     }
 }

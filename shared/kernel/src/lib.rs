@@ -3,6 +3,7 @@
 //!
 //! Pure: no clock, no I/O, no async, no AWS. Whoever calls in here brings the time and the bytes.
 
+pub mod back_off;
 pub mod cloud_event;
 pub mod command;
 pub mod context;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::InvalidId;
@@ -11,17 +12,20 @@ use crate::text;
 ///
 /// Stored and answered as `{ "id": …, "type": … }`. As text, in the registry, in logs and in histories, it is `user:ID`,
 /// `client:ID` or `system:ID`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Principal {
+    /// A user's `sub`, or a machine client's id.
     pub id: String,
     #[serde(rename = "type")]
     pub kind: PrincipalKind,
 }
 
 /// The `authtype` of the CloudEvents extension "Auth Context", as far as Waybill knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum PrincipalKind {
+    /// A user.
     User,
     /// A machine client.
     ServiceAccount,

@@ -6,23 +6,31 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, as `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+use crate::cloud_event::Invalid;
+
+/// What went wrong, as `application/problem+json` (RFC 9457). `docs/problems.md` says of each type what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `urn:waybill:problem:` and the kind's name; for a business refusal, context and reason.
     #[serde(rename = "type")]
+    #[schemars(with = "ProblemType")]
     pub ty: Cow<'static, str>,
+    #[schemars(length(min = 1))]
     pub title: Cow<'static, str>,
     /// The HTTP status of the answer that carries it; inside an operation, the one that would have.
+    #[schemars(range(min = 400, max = 599))]
     pub status: u16,
+    /// For the client's developer.
     pub detail: String,
-    /// The CloudEvents attribute at fault, where it is one.
+    /// The CloudEvents attribute at fault; in binary mode, its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
     /// Every fault found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub errors: Vec<Fault>,
     /// Seconds until the same may be sent again, where that is known: the header `Retry-After`.
     #[serde(skip)]
@@ -30,20 +38,57 @@ pub struct Problem {
 }
 
 /// One of several faults.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// Where in `data` (RFC 6901); absent for a fault of the event itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "json-pointer"))]
     pub pointer: Option<String>,
     /// Which event of a batch, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The kind of an event's fault in a batch: as [`Problem::ty`].
+    /// What is wrong with an event of a batch.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ProblemType>")]
     pub ty: Option<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The CloudEvents attribute at fault.
     pub attribute: Option<String>,
     pub detail: String,
+}
+
+/// Describes [`Problem::ty`].
+enum ProblemType {}
+
+impl JsonSchema for ProblemType {
+    fn schema_name() -> Cow<'static, str> {
+        "ProblemType".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What is wrong, as a URN.",
+            "anyOf": [generator.subschema_for::<ProblemKind>(), {
+                "description": "A business refusal, by context and reason; the context's documentation lists them.",
+                "type": "string",
+                "pattern": "^urn:waybill:problem:[a-z]+:[a-z0-9-]+$",
+            }],
+        })
+    }
+}
+
+/// Describes the types of [`Problem::KINDS`].
+enum ProblemKind {}
+
+impl JsonSchema for ProblemKind {
+    fn schema_name() -> Cow<'static, str> {
+        "ProblemKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let kinds: Vec<_> = Problem::KINDS.iter().map(|(ty, ..)| *ty).collect();
+        json_schema!({ "description": "A kind of problem that is Waybill's own.", "type": "string", "enum": kinds })
+    }
 }
 
 /// A detail longer than this, in bytes, is cut: much of what it may repeat comes from outside, and a batch has a hundred.
@@ -172,6 +217,14 @@ impl Problem {
 
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a problem has only string keys")
+    }
+}
+
+/// The event is malformed, at the attribute that is named.
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let attribute = invalid.attribute().map(str::to_owned);
+        Self { attribute, ..Self::malformed_event(invalid.to_string()) }
     }
 }
 

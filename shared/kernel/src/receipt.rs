@@ -4,12 +4,14 @@
 //! to the tenant. Whoever holds the key can tell a genuine receipt without any record of it, and a forged, altered
 //! or foreign one reads as unknown.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sha2::Sha256;
 
 use crate::cloud_event::{CloudEvent, canonical};
@@ -91,6 +93,17 @@ fn slice16(bytes: &[u8; LENGTH], at: usize) -> [u8; 16] {
     let mut part = [0; 16];
     part.copy_from_slice(&bytes[at..at + 16]);
     part
+}
+
+/// As clients see it, who find nothing in it.
+impl JsonSchema for Receipt {
+    fn schema_name() -> Cow<'static, str> {
+        "OperationId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "The receipt. Opaque.", "type": "string", "pattern": "^[A-Za-z0-9_-]{74}$" })
+    }
 }
 
 impl fmt::Display for Receipt {

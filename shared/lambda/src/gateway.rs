@@ -17,7 +17,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde_json::{Value, json};
 
-use crate::http::problem;
+use crate::refusal::Refusal;
 
 /// Answers the request in `event`, in the form that the HTTP API takes. Nothing that a client can send makes it panic or
 /// fail: what makes no request is a problem, and `handle` does not hear of it.
@@ -34,7 +34,7 @@ where
             answer
         }
         Ok(event) => answer(event, handle).await,
-        Err(_) => problem(&Problem::bad_request("this is no request that HTTP allows")),
+        Err(_) => Refusal::from(Problem::bad_request("this is no request that HTTP allows")).into_response(),
     };
     protect(answer.headers_mut());
     into_value(&answer)
@@ -46,7 +46,7 @@ where
 {
     match request(event) {
         Ok(request) => handle(request).await,
-        Err(refusal) => problem(&refusal),
+        Err(problem) => Refusal::from(problem).into_response(),
     }
 }
 

@@ -2,23 +2,25 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use kernel::ids::InvalidId;
 use kernel::problem::Problem;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use lambda_http::{Body, Request, Response};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use store::StoreError;
 
-use crate::caller::UnknownCaller;
 use crate::content;
-use crate::receipt_keys::NoKeys;
 use crate::request::has_already;
 
-/// An answer with a JSON body that no cache on the way may keep.
-pub fn json(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
+/// An answer in JSON that no cache on the way may keep.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    text(status, "application/json", serde_json::to_string(body).expect("answers have string keys"))
+}
+
+/// The same, of a text that is there already.
+pub fn text(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
     let answer = Response::builder().status(status).header(CONTENT_TYPE, media_type).header(CACHE_CONTROL, "no-store");
     answer.body(Body::Text(body)).expect("constant headers are valid")
 }
@@ -46,7 +48,7 @@ const OUTAGE: u64 = 2;
 /// A problem as the whole answer. One that may pass says when to come back.
 pub fn problem(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = json(status, Problem::MEDIA_TYPE, problem.to_json());
+    let mut answer = text(status, Problem::MEDIA_TYPE, problem.to_json());
     let outage = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(OUTAGE);
     if let Some(seconds) = problem.retry_after.or(outage) {
         set(&mut answer, RETRY_AFTER, &seconds.to_string());
@@ -66,48 +68,4 @@ pub fn problem(problem: &Problem) -> Response<Body> {
 /// Sets a header to a value that is known to be valid: digits, or an id of ours.
 pub fn set(answer: &mut Response<Body>, name: lambda_http::http::HeaderName, value: &str) {
     answer.headers_mut().insert(name, value.parse().expect("a valid header value"));
-}
-
-/// What a caller is told where the registry does not say `what` is asked of it. The cause has been logged.
-pub fn registry_problem(error: &StoreError, what: &str) -> Problem {
-    match error {
-        StoreError::Unavailable { .. } => Problem::unavailable(format!("{what} cannot be looked up now; try again")),
-        StoreError::Corrupt { .. } => Problem::internal(format!("{what} cannot be read; tell the operator")),
-    }
-}
-
-impl From<&NoKeys> for Problem {
-    fn from(none: &NoKeys) -> Self {
-        match none {
-            NoKeys::Unavailable(_) | NoKeys::AskedAMomentAgo => {
-                Self::unavailable("this cannot be answered now; send the same again, which repeats nothing")
-            }
-            NoKeys::Invalid(_) => Self::internal("this cannot be answered; tell the operator"),
-        }
-    }
-}
-
-impl From<&UnknownCaller> for Problem {
-    fn from(unknown: &UnknownCaller) -> Self {
-        match unknown {
-            UnknownCaller::NoClaims => Self::unauthenticated("send a valid access token"),
-            UnknownCaller::BadSubject(InvalidId { rule, .. }) => {
-                Self::not_permitted(format!("the id that the token names its caller by must be {rule}"))
-            }
-            UnknownCaller::NoOperator(principal) => Self::not_permitted(format!(
-                "no operator is registered as {principal}; ask those who run this installation to register it"
-            )),
-            UnknownCaller::NoTenantClaim { claim } => Self::not_permitted(format!(
-                "the token names no tenant: a user's token does so in its claim {claim}, and as a client's own token this \
-                 one is not recognised"
-            )),
-            UnknownCaller::BadTenantClaim { claim, source } => {
-                Self::not_permitted(format!("the token's claim {claim} must be a tenant's id: {}", source.rule))
-            }
-            UnknownCaller::UnregisteredClient => {
-                Self::not_permitted("this client is registered with no tenant; ask the operator to register it")
-            }
-            UnknownCaller::Registry(error) => registry_problem(error, "the caller's tenant"),
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, requests, bodies,
-//! problems, a client of other HTTP APIs.
+//! What every function starts with: settings, logs and metrics, AWS clients, callers, scopes, receipt keys, routes, requests,
+//! bodies, answers, refusals, a client of other HTTP APIs.
 
 pub mod aws;
 pub mod cache;
@@ -9,9 +9,10 @@ pub mod clock;
 pub mod content;
 pub mod gateway;
 pub mod http;
-pub mod methods;
 pub mod receipt_keys;
+pub mod refusal;
 pub mod request;
+pub mod routes;
 pub mod run;
 pub mod scope;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! Requests: the path below the API's own address, query parameters, bodies, and what the client has already.
+//! Requests: the path below the API's own address, headers, query parameters, bodies, and what the client has already.
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
@@ -20,6 +20,11 @@ pub fn path(request: &Request, public_url: &str) -> String {
     let below = path.trim_start_matches('/');
     let below = below.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(below);
     below.trim_matches('/').to_owned()
+}
+
+/// A header's value, if it is text.
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
 }
 
 /// Undoes percent-encoding; the gateway may or may not have done so already, and ids contain no `%`.

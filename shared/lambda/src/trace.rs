@@ -1,6 +1,10 @@
 //! W3C Trace Context: one trace id from the client's request to the read model.
 
 use kernel::command::MAX_TRACESTATE;
+use lambda_http::Request;
+use tracing::Span;
+
+use crate::request::header;
 
 /// Where something stands in a trace, in the form of version 00.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,16 @@ impl Trace {
     pub fn read(traceparent: Option<&str>, tracestate: Option<&str>) -> Option<Self> {
         Some(Self { parent: parent(traceparent?)?, state: tracestate.and_then(state) })
     }
+}
+
+/// The trace that a request is part of; `None` where its sender says none.
+pub fn of(request: &Request) -> Option<Trace> {
+    Trace::read(header(request, "traceparent"), header(request, "tracestate"))
+}
+
+/// Puts the request's trace, if it is part of one, into the current span's field `trace_id`.
+pub fn record(request: &Request) {
+    Span::current().record("trace_id", header(request, "traceparent").and_then(id));
 }
 
 /// The trace id in a `traceparent`: 32 hexadecimal digits, not all zero.

@@ -2,10 +2,10 @@
 //! a queue in order.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use kernel::back_off::BackOff;
 
 use crate::error::SendError;
 
@@ -112,10 +112,10 @@ async fn send_batch(
     Ok(())
 }
 
-/// A pause before the `nth` retry (from 0): exponential, with equal jitter: half of it is drawn.
+/// A pause before the `nth` retry (from 0).
 pub(crate) async fn back_off(nth: u32) {
-    let most = 50 << nth.min(6);
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
+    const BACK_OFF: BackOff = BackOff::of_millis(50, 3200);
+    tokio::time::sleep(BACK_OFF.equal_jitter(nth, fastrand::f64())).await;
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Operation records: one per command, looked up by (tenant, command key).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -9,6 +8,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use kernel::back_off::BackOff;
 use kernel::command::{Command, Header};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::operation::{LONGEST_WAY, Operation, Resource, Status};
@@ -291,10 +291,10 @@ impl Operations {
 /// How often something is tried again that others are at.
 const MOST_PAUSES: u32 = 5;
 
-/// A pause before the `nth` retry, with jitter.
+/// A pause before the `nth` retry (from 1).
 pub(crate) async fn pause(nth: u32) {
-    let most = 20_u64 << nth.min(5);
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
+    const BACK_OFF: BackOff = BackOff::of_millis(20, 640);
+    tokio::time::sleep(BACK_OFF.equal_jitter(nth, fastrand::f64())).await;
 }
 
 /// What makes it worth a write to put off that a record expires, in seconds: a repeat that comes within a day of the first

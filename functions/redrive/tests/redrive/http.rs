@@ -67,7 +67,7 @@ impl Api {
             panic!("it is a request of the API");
         };
         let finish_by = Instant::now() + Duration::from_mins(5);
-        let handle = |request| self.redrive.answer(request, self.aws.now().into(), finish_by);
+        let handle = |request| self.redrive.handle(request, self.aws.now().into(), finish_by);
         let path = target.split('?').next().unwrap_or_default();
         Answer::served(event.get(), handle).await.hold(method, path)
     }

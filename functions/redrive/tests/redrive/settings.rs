@@ -5,7 +5,7 @@ use messaging::Queues;
 use redrive::Redrive;
 use testkit::{Aws, TABLES};
 
-const GOOD: [(&str, &str); 10] = [
+const GOOD: [(&str, &str); 11] = [
     ("QUEUES", "https://sqs/shop-"),
     ("OPERATIONS_TABLE", TABLES.operations),
     ("PARKED_TABLE", TABLES.parked),
@@ -14,6 +14,7 @@ const GOOD: [(&str, &str); 10] = [
     ("FIRST_BACK_OFF_SECONDS", "300"),
     ("LONGEST_BACK_OFF_SECONDS", "21600"),
     ("RATE", "100"),
+    ("PUBLIC_URL", "https://api.example"),
     ("OPERATION_RETENTION_DAYS", "90"),
     ("TENANT_CLAIM", "custom:tenant"),
 ];

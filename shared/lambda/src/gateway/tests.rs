@@ -22,7 +22,7 @@ async fn echo(request: Request) -> Response<Body> {
         "status": parameters.text("status"),
         "body": String::from_utf8_lossy(request.body().as_ref()),
     });
-    http::json(StatusCode::OK, "application/json", said.to_string())
+    http::json(StatusCode::OK, &said)
 }
 
 async fn served(event: &Value) -> Value {

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use kernel::ids::TenantId;
 use kernel::parking::Reason;
 use kernel::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::place;
@@ -59,14 +60,15 @@ pub struct ParkedMessage {
 }
 
 /// Where a message is that was parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ParkedStage")]
 pub enum Stage {
     /// For a person.
     Waiting,
     /// On its way again.
     Resubmitted,
-    /// Given up.
+    /// Dropped, with a reason.
     Discarded,
 }
 
@@ -89,8 +91,9 @@ pub struct Action {
     pub repaired: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum What {
     Parked,
     Resubmitted,

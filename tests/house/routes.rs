@@ -1,0 +1,75 @@
+//! The functions' tables of routes, held against all that repeats them: `openapi.yaml`, the gateway's routes in
+//! `template.yaml`, and the names that no collection may have.
+
+use std::collections::BTreeSet;
+
+use catalog::reserved_names::PATHS;
+use lambda::routes::Route;
+use testkit::openapi::Description;
+
+use crate::template::{rows, template};
+
+/// A method and a path of the API.
+type Request = (String, String);
+
+fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
+    routes.iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect()
+}
+
+/// All that is served, by the integration in `template.yaml` of the function that serves it.
+fn served() -> [(&'static str, BTreeSet<Request>); 4] {
+    [
+        ("IngestIntegration", requests(ingest::ROUTES)),
+        ("QueryIntegration", requests(query::ROUTES)),
+        ("OperatorIntegration", requests(operator::ROUTES)),
+        ("RedriveIntegration", requests(redrive::ROUTES)),
+    ]
+}
+
+#[test]
+fn the_description_has_exactly_the_routes_that_are_served() {
+    let mut described = BTreeSet::new();
+    for (path, item) in Description::read().0["paths"].as_object().expect("paths") {
+        let methods = item.as_object().into_iter().flatten().map(|(name, _)| name).filter(|name| *name != "parameters");
+        described.extend(methods.map(|method| (method.to_ascii_uppercase(), path.clone())));
+    }
+    // A page for people is not part of the API.
+    let served = served().into_iter().flat_map(|(_, routes)| routes).filter(|(_, path)| !path.starts_with("/console"));
+    assert_eq!(described, served.collect());
+}
+
+/// Whether the gateway's route takes the request. `{name}` stands for one segment.
+fn takes((by, route): &(&str, &str), (method, path): &Request) -> bool {
+    let (route, path) = (route.split('/'), path.split('/'));
+    (*by == "ANY" || by == method)
+        && route.clone().count() == path.clone().count()
+        && route.zip(path).all(|(name, segment)| name.starts_with('{') || name == segment)
+}
+
+#[test]
+fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
+    let template = template();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_owned();
+    let rows: Vec<_> = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Integration"))).collect();
+    let mut used = BTreeSet::new();
+    for (function, request) in served().iter().flat_map(|(function, all)| all.iter().map(move |it| (function, it))) {
+        let fitting = rows.iter().filter(|(key, _)| key.split_once(' ').is_some_and(|route| takes(&route, request)));
+        // The gateway prefers the more literal path, and then the method itself to any.
+        let taken = fitting.min_by_key(|(key, _)| (key.matches('{').count(), key.starts_with("ANY ")));
+        let (key, integration) = taken.or(rows.iter().find(|(key, _)| key == "$default")).expect("a default");
+        assert_eq!(integration, function, "{request:?} goes by {key}");
+        used.insert(key);
+    }
+    // Its methods are those that a function refuses.
+    let needless = rows.iter().filter(|(key, _)| !used.contains(key) && key != "ANY /commands");
+    assert_eq!(needless.map(|(key, _)| key).collect::<Vec<_>>(), [] as [&str; 0], "no function serves these");
+}
+
+#[test]
+fn no_collection_may_be_called_as_a_path_begins_and_no_other_name_is_reserved_for_it() {
+    let all = served().into_iter().flat_map(|(_, routes)| routes);
+    let first = all.filter_map(|(_, path)| path.split('/').nth(1).map(str::to_owned));
+    let first: BTreeSet<String> = first.filter(|segment| !segment.starts_with('{')).collect();
+    let reserved: BTreeSet<String> = PATHS.iter().map(ToString::to_string).collect();
+    assert_eq!(first, reserved, "shared/catalog/src/reserved_names.rs has the names on the right");
+}
