@@ -1,5 +1,6 @@
 //! The Lambda functions as the local stack takes them: a folder each, with an executable `bootstrap`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -12,35 +13,34 @@ use serde_json::Value;
 use crate::processes::Group;
 use crate::workspace::{Workspace, cargo};
 
-/// What else is built, or was built just before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    Nothing,
-    /// Tests enable features of shared dependencies, so cargo would build those again for the functions alone.
-    Tests,
+/// Functions that were built.
+pub struct Built {
+    pub folder: PathBuf,
+    /// Crates of others that had to be compiled, where the target folder did not have them.
+    pub compiled: BTreeSet<String>,
 }
 
 /// Builds every function for this machine, in the profile of the tests: without the minutes of optimisation.
-pub fn build(workspace: &Workspace, beside: Beside) -> Result<PathBuf> {
+pub fn build(workspace: &Workspace) -> Result<Built> {
     let mut command = cargo();
-    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]);
-    match beside {
-        Beside::Tests => drop(command.args(["--workspace", "--tests"])),
-        Beside::Nothing => {
-            for function in &workspace.functions {
-                command.args(["--package", function]);
-            }
-        }
-    }
+    // The features of shared dependencies are those that the tests want, so both use the same builds of them. Cargo
+    // looks at what tests depend on if something is built that may use it, as examples may: here are none.
+    command.args(["build", "--workspace", "--examples", "--message-format=json-render-diagnostics"]);
+    command.args(workspace.functions.iter().flat_map(|function| ["--bin", function]));
     let mut build = Group::spawn(command.current_dir(&workspace.root).stdout(Stdio::piped()))?;
-    let mut executables = Vec::new();
+    let (mut executables, mut compiled) = (Vec::new(), BTreeSet::new());
     for line in BufReader::new(build.leader.stdout.take().context("stdout is piped")?).lines() {
         let message: Value = serde_json::from_str(&line?)?;
         let (name, executable) = (message["target"]["name"].as_str(), message["executable"].as_str());
-        if let (Some(name), Some(path), Some(false)) = (name, executable, message["profile"]["test"].as_bool())
+        if let (Some(name), Some(path)) = (name, executable)
             && workspace.functions.iter().any(|function| function == name)
         {
             executables.push((name.to_owned(), PathBuf::from(path)));
+        }
+        if let (Some(package), Some(false)) = (message["package_id"].as_str(), message["fresh"].as_bool())
+            && !package.starts_with("path+")
+        {
+            compiled.insert(package.rsplit('#').next().unwrap_or(package).to_owned());
         }
     }
     if !build.leader.wait()?.success() {
@@ -51,7 +51,7 @@ pub fn build(workspace: &Workspace, beside: Beside) -> Result<PathBuf> {
     for (name, executable) in executables {
         fs::copy(executable, bootstrap(&folder, &name)?)?;
     }
-    Ok(folder)
+    Ok(Built { folder, compiled })
 }
 
 /// Functions that do nothing, for looking at what is deployed around them.

@@ -6,8 +6,10 @@
 mod seeds;
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -44,10 +46,13 @@ pub fn fuzz(workspace: &Workspace, Fuzzing { name, runs }: &Fuzzing) -> Result<(
     checks.summary()
 }
 
-/// A short run of each.
+/// A short run of each, all at once: each keeps one core busy.
 pub fn smoke(workspace: &Workspace, runs: u64) -> Result<()> {
-    let built = step("build the fuzz targets", || build(workspace))?;
-    TARGETS.into_iter().try_for_each(|target| run(workspace, &built, target, runs))
+    let built = &step("build the fuzz targets", || build(workspace))?;
+    thread::scope(|scope| {
+        let runs = TARGETS.map(|target| scope.spawn(move || run(workspace, built, target, runs)));
+        runs.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 /// The folder with the targets' programs.
@@ -97,8 +102,7 @@ fn run(workspace: &Workspace, built: &Path, target: &str, runs: u64) -> Result<(
         .args(["-timeout=10", "-max_len=8192", "-verbosity=0"])
         .args([&found, &seeds]);
     let started = Instant::now();
-    step(&format!("{target}, {runs} runs"), || processes::keep(&mut fuzzer))
-        .with_context(|| format!("an input in {} breaks it", findings.display()))?;
-    println!("  {} a second", runs / started.elapsed().as_secs().max(1));
+    processes::keep(&mut fuzzer).with_context(|| format!("an input in {} breaks {target}", findings.display()))?;
+    println!("{target}, {runs} runs: {} a second", runs / started.elapsed().as_secs().max(1));
     Ok(())
 }

@@ -14,15 +14,13 @@ use crate::tools::{DENY, Environment, NodePackages, from_cargo};
 use crate::workspace::Workspace;
 use crate::{compatibility, functions, processes};
 
+pub const DEPENDENCIES: &str = "dependencies";
+
 pub fn lint(workspace: &Workspace) -> Result<()> {
     let mut checks = Checks::default();
     checks.check("schemas, with those of the release before", || compatibility::check(&workspace.root));
-    checks.check("dependencies", || dependencies(workspace));
-    checks.check("openapi.yaml, as Redocly and Spectral", || openapi(workspace));
-    checks.check("template, as CloudFormation", || cloudformation(workspace));
-    checks.check("template, as SAM", || sam(workspace));
-    checks.check("templates within AWS's limits", || limits(workspace));
-    checks.check("templates with a subscriber more", || subscriber(workspace));
+    files(workspace, &mut checks);
+    checks.check_beside(DEPENDENCIES, || dependencies(workspace));
     checks.check("rights of the roles", || {
         let stack = LocalStack::start(workspace, &functions::placeholders(workspace)?, None)?;
         rights(workspace, &stack)
@@ -32,25 +30,35 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     checks.summary()
 }
 
+/// What is to be seen without building or deploying anything.
+pub fn files(workspace: &Workspace, checks: &mut Checks) {
+    checks.check_beside("openapi.yaml, as Redocly and Spectral", || openapi(workspace));
+    checks.check_beside("template, as CloudFormation", || cloudformation(workspace));
+    checks.check_beside("template, as SAM", || sam(workspace));
+    checks.check_beside("templates within AWS's limits", || limits(workspace));
+    checks.check_beside("templates with a subscriber more", || subscriber(workspace));
+}
+
 /// Their licences, where they come from, and that none is among them that we do without: `deny.toml`. Advisories are in a
 /// database that not everybody can reach, so they are left to those who can.
-pub fn dependencies(workspace: &Workspace) -> Result<()> {
+pub fn dependencies(workspace: &Workspace) -> Result<String> {
     let mut deny = Command::new(from_cargo(workspace, DENY)?);
     deny.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
-    processes::show(deny.current_dir(&workspace.root))
+    processes::collect(deny.current_dir(&workspace.root))
 }
 
 /// Each by its own rules: `redocly.yaml` and `.spectral.yaml`.
-pub fn openapi(workspace: &Workspace) -> Result<()> {
-    let node = step("install the linters", || NodePackages::of(workspace))?;
-    processes::show(node.command("redocly").args(["lint", "openapi.yaml"]).current_dir(&workspace.root))?;
+fn openapi(workspace: &Workspace) -> Result<String> {
+    let node = NodePackages::of(workspace)?;
+    let redocly =
+        processes::collect(node.command("redocly").args(["lint", "openapi.yaml"]).current_dir(&workspace.root))?;
     let warnings_too = ["lint", "openapi.yaml", "--fail-severity", "hint"];
-    processes::show(node.command("spectral").args(warnings_too).current_dir(&workspace.root))
+    Ok(redocly + &processes::collect(node.command("spectral").args(warnings_too).current_dir(&workspace.root))?)
 }
 
-pub fn cloudformation(workspace: &Workspace) -> Result<()> {
-    let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
-    processes::show(tools.command("cfn-lint").args(TEMPLATES.map(|file| workspace.root.join(file))))
+fn cloudformation(workspace: &Workspace) -> Result<String> {
+    let tools = Environment::of(workspace, "lint")?;
+    processes::collect(tools.command("cfn-lint").args(TEMPLATES.map(|file| workspace.root.join(file))))
 }
 
 /// IAM's own rules, and no wildcards, on the roles as deployed: after the transforms.
@@ -67,33 +75,31 @@ pub fn rights(workspace: &Workspace, stack: &LocalStack) -> Result<()> {
 }
 
 /// That twenty contexts fit, in production and under a long name, and that the docs say how many do.
-pub fn limits(workspace: &Workspace) -> Result<()> {
-    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
-    let mut limits = tools.command("python");
+fn limits(workspace: &Workspace) -> Result<String> {
+    let mut limits = Environment::of(workspace, "sam")?.command("python");
     in_local_aws(&mut limits).arg(workspace.root.join("xtask/sam/limits.py")).arg("--templates").arg(&workspace.root);
-    processes::show(&mut limits)
+    processes::collect(&mut limits)
 }
 
 /// That all around a new subscriber's function is unrolled from its entry.
-pub fn subscriber(workspace: &Workspace) -> Result<()> {
-    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
+fn subscriber(workspace: &Workspace) -> Result<String> {
     let folder = workspace.local_stack().join("subscriber");
     fs::create_dir_all(&folder)?;
     let names = Names::parse("another-one")?;
     for (path, text) in entries(&workspace.root, &names)? {
         fs::write(folder.join(path.file_name().unwrap_or_default()), text)?;
     }
-    let mut expanded = tools.command("python");
+    let mut expanded = Environment::of(workspace, "sam")?.command("python");
     in_local_aws(&mut expanded).arg(workspace.root.join("xtask/sam/subscriber.py")).arg("--templates").arg(&folder);
-    processes::show(expanded.args(["--id", &names.id, "--name", &names.name]))?;
-    let tools = step("install the linters", || Environment::of(workspace, "lint"))?;
-    processes::show(tools.command("cfn-lint").args(TEMPLATES.map(|file| folder.join(file))))
+    let expanded = processes::collect(expanded.args(["--id", &names.id, "--name", &names.name]))?;
+    let tools = Environment::of(workspace, "lint")?;
+    let linted = processes::collect(tools.command("cfn-lint").args(TEMPLATES.map(|file| folder.join(file))))?;
+    Ok(expanded + &linted)
 }
 
-pub fn sam(workspace: &Workspace) -> Result<()> {
-    let tools = step("install SAM", || Environment::of(workspace, "sam"))?;
-    let mut sam = tools.command("sam");
+fn sam(workspace: &Workspace) -> Result<String> {
+    let mut sam = Environment::of(workspace, "sam")?.command("sam");
     // samconfig.toml adds the linter and the language extensions.
     sam.args(["validate", "--region", "us-east-1"]).env("SAM_CLI_TELEMETRY", "0").current_dir(&workspace.root);
-    processes::show(&mut sam)
+    processes::collect(&mut sam)
 }

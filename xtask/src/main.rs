@@ -35,7 +35,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::functions::Beside;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -121,7 +120,7 @@ fn run(task: &Task) -> Result<()> {
         Task::RehearseRestore => {
             tools::check_python()?;
             println!("building the functions");
-            restore::rehearse(&workspace, &functions::build(&workspace, Beside::Nothing)?)
+            restore::rehearse(&workspace, &functions::build(&workspace)?.folder)
         }
         Task::Costs => costs::costs(&workspace),
         Task::Mutants(asked) => mutants::mutants(&workspace, asked),

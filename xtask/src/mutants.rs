@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::processes::{self, Group};
+use crate::steps::step;
 use crate::tools::{MUTANTS, from_cargo, path_to_nextest};
 use crate::workspace::{Package, TESTS, Workspace};
 
@@ -36,7 +37,7 @@ pub struct Asked {
 pub fn mutants(workspace: &Workspace, asked: &Asked) -> Result<()> {
     let (package, files) = sources(workspace, &asked.path)?;
     let run = Run {
-        tool: from_cargo(workspace, MUTANTS)?,
+        tool: step("install cargo-mutants", || from_cargo(workspace, MUTANTS))?,
         path: path_to_nextest(workspace)?,
         folder: workspace.target.join("mutants"),
         root: &workspace.root,
@@ -66,7 +67,9 @@ fn sources<'a>(workspace: &'a Workspace, path: &Path) -> Result<(&'a Package, St
     let named = workspace.packages.iter().find(|package| Path::new(&package.name) == path);
     let path = named.map_or(path, |package| &package.folder);
     let whole = fs::canonicalize(path).with_context(|| path.display().to_string())?;
-    let package = workspace.packages.iter().find(|package| whole.starts_with(&package.folder));
+    let around = workspace.packages.iter().filter(|package| whole.starts_with(&package.folder));
+    // The innermost one.
+    let package = around.max_by_key(|package| package.folder.as_os_str().len());
     let package = package.with_context(|| format!("{} is in no package", path.display()))?;
     let within = whole.strip_prefix(fs::canonicalize(&workspace.root)?)?.display().to_string();
     Ok((package, if whole.is_dir() { format!("{within}/**") } else { within }))
@@ -176,6 +179,8 @@ mod tests {
         assert_eq!(found(&within(triage))?, ("redrive", triage.to_owned()));
         let contexts = "shared/contexts/orders/src";
         assert_eq!(found(&within(contexts))?, ("orders", format!("{contexts}/**")));
+        let model = "tests/protocol/state.rs";
+        assert_eq!(found(&within(model))?, ("protocol", model.to_owned()));
         assert_eq!(found("redrive")?, ("redrive", "functions/redrive/**".to_owned()));
         assert!(found("nowhere").is_err() && found(&within("docs")).is_err());
         Ok(())

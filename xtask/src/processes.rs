@@ -74,6 +74,18 @@ pub fn keep(command: &mut Command) -> Result<String> {
     Ok(output)
 }
 
+/// Runs a command to its end. Gives all that it wrote, or fails with it.
+pub fn collect(command: &mut Command) -> Result<String> {
+    let (output, input) = io::pipe()?;
+    let mut group = Group::spawn(command.stdout(input.try_clone()?).stderr(input))?;
+    // The command holds its ends of the pipe, which would never end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let output = io::read_to_string(output)?;
+    let status = group.leader.wait()?;
+    check(command, status).with_context(|| output.clone())?;
+    Ok(output)
+}
+
 /// The last lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {
     let all: Vec<_> = text.trim_end().lines().collect();
@@ -155,8 +167,18 @@ mod tests {
 
     #[test]
     fn a_failure_shows_what_was_said() {
-        let failure = keep(Command::new("sh").args(["-c", "echo on stdout; echo on stderr >&2; exit 3"]));
-        let told = format!("{:#}", failure.expect_err("exit 3"));
-        assert!(told.contains("on stdout") && told.contains("on stderr") && told.contains("exit status: 3"), "{told}");
+        for run in [keep, collect] {
+            let failure = run(Command::new("sh").args(["-c", "echo on stdout; echo on stderr >&2; exit 3"]));
+            let told = format!("{:#}", failure.expect_err("exit 3"));
+            assert!(told.contains("on stdout\non stderr"), "{told}");
+            assert!(told.contains("exit status: 3"), "{told}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_written_is_collected_in_order() -> Result<()> {
+        let written = collect(Command::new("sh").args(["-c", "echo one; echo two >&2; echo three"]))?;
+        assert_eq!(written, "one\ntwo\nthree\n");
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::processes;
+use crate::steps::step;
 use crate::tools::{CYCLONEDX, from_cargo};
 use crate::workspace::{Package, Workspace};
 
@@ -15,7 +16,7 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 
 /// Writes one for each function into `target/sbom/`.
 pub fn sbom(workspace: &Workspace) -> Result<()> {
-    let tool = from_cargo(workspace, CYCLONEDX)?;
+    let tool = step("install cargo-cyclonedx", || from_cargo(workspace, CYCLONEDX))?;
     let written = processes::keep(
         Command::new(tool)
             .args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--target", TARGET])

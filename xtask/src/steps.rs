@@ -25,11 +25,28 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// Those that were made beside these.
+    pub fn add(&mut self, beside: Self) {
+        self.lines.extend(beside.lines);
+        self.failed += beside.failed;
+    }
+
     /// A check whose output is shown as it comes.
     pub fn check<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
         println!("\n== {name}");
         let started = Instant::now();
+        self.note(name, started, work())
+    }
+
+    /// A check whose output is shown in one piece when it is over: others are made beside it.
+    pub fn check_beside(&mut self, name: &str, work: impl FnOnce() -> Result<String>) {
+        let started = Instant::now();
         let result = work();
+        println!("\n== {name}\n{}", result.as_deref().unwrap_or_default());
+        self.note(name, started, result);
+    }
+
+    fn note<T>(&mut self, name: &str, started: Instant, result: Result<T>) -> Option<T> {
         self.lines.push(format!("{name:.<44} {} {:.1} s", verdict(result.is_ok()), started.elapsed().as_secs_f32()));
         match result {
             Ok(value) => Some(value),

@@ -1,12 +1,14 @@
 //! Everything there is to check before a change is good.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::functions::Beside;
+use crate::functions::Built;
 use crate::local_stack::LocalStack;
 use crate::running::{Attempt, Logs, attempt_at, environment_of, logs_of};
 use crate::steps::Checks;
@@ -40,39 +42,52 @@ pub fn test(workspace: &Workspace, part: &Part) -> Result<()> {
     if part.fast {
         return fast(workspace);
     }
-    let mut checks = Checks::default();
     if !part.unit {
         // Missing, it would be missed after many minutes.
         tools::check_python()?;
     }
-    if !part.end_to_end {
-        code(workspace, &mut checks);
-    }
-    // Its build takes longer than what is quick may.
-    if !part.end_to_end && !part.unit {
-        checks.check("fuzzing, a short run of each target", || fuzz::smoke(workspace, 100_000));
-    }
+    let mut checks = Checks::default();
+    thread::scope(|scope| {
+        let beside = scope.spawn(|| beside_the_compiler(workspace, part));
+        if !part.end_to_end {
+            code(workspace, &mut checks);
+        }
+        // Its build takes longer than what is quick may.
+        if !part.end_to_end && !part.unit {
+            checks.check("fuzzing, a short run of each target", || fuzz::smoke(workspace, 100_000));
+        }
+        checks.add(beside.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    });
     if !part.unit {
-        checks.check("openapi.yaml, as Redocly and Spectral", || lint::openapi(workspace));
-        checks.check("template, as CloudFormation", || lint::cloudformation(workspace));
-        checks.check("template, as SAM", || lint::sam(workspace));
-        checks.check("templates within AWS's limits", || lint::limits(workspace));
-        checks.check("templates with a subscriber more", || lint::subscriber(workspace));
-        end_to_end(workspace, &mut checks);
+        end_to_end(workspace, !part.end_to_end, &mut checks);
     }
     checks.summary()
 }
 
-/// Without the package whose tests go through many crates at once, or through millions of states: it takes longer to build
-/// and to run than all others together.
+/// Without the tests that go through many crates at once, or through millions of states: they take longer to build and to run
+/// than all others together.
 fn fast(workspace: &Workspace) -> Result<()> {
     let mut nextest = nextest(workspace)?;
     nextest.arg(format!("not ({SLOW})")).args(["--lib", "--bins"]);
     // Chosen by name and not by package, so that cargo builds the same as for all tests.
-    for package in workspace.packages.iter().filter(|package| package.name != TESTS) {
+    let others = workspace.root.join(TESTS);
+    for package in workspace.packages.iter().filter(|package| !package.folder.starts_with(&others)) {
         nextest.args(package.tests.iter().flat_map(|test| ["--test", test]));
     }
     processes::show(&mut nextest)
+}
+
+/// What mostly waits, for downloads or for one slow interpreter, so that it costs the compiler little.
+fn beside_the_compiler(workspace: &Workspace, part: &Part) -> Checks {
+    let mut checks = Checks::default();
+    if !part.unit {
+        tools::install_ahead(workspace);
+        lint::files(workspace, &mut checks);
+    }
+    if !part.end_to_end {
+        checks.check_beside(lint::DEPENDENCIES, || lint::dependencies(workspace));
+    }
+    checks
 }
 
 fn code(workspace: &Workspace, checks: &mut Checks) {
@@ -84,11 +99,11 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         processes::show(in_root(workspace).args(clippy))
     });
-    checks.check("dependencies", || lint::dependencies(workspace));
     checks.check("tests", || processes::show(nextest(workspace)?.arg(format!("not binary(={END_TO_END})"))));
 }
 
-fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
+/// `tested`: that all tests were built before.
+fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const STORIES: &str = "end-to-end tests";
     const BY_HAND: &str = "what `up` says to try";
     const TYPESCRIPT: &str = "a client in TypeScript";
@@ -97,7 +112,12 @@ fn end_to_end(workspace: &Workspace, checks: &mut Checks) {
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
     const RESTORE: &str = "the way back from a backup";
-    let Some(functions) = checks.check("functions", || functions::build(workspace, Beside::Tests)) else {
+    let built = checks.check("functions", || {
+        let Built { folder, compiled } = functions::build(workspace)?;
+        ensure!(!tested || compiled.is_empty(), "compiled for the tests, and again for the functions: {compiled:?}");
+        Ok(folder)
+    });
+    let Some(functions) = built else {
         for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, CONSOLE, HAPPY_PATH, RESTORE] {
             checks.skip(check, "there are no functions");
         }

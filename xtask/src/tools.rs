@@ -67,6 +67,15 @@ impl NodePackages {
     }
 }
 
+/// Installs what the checks run, one after the other: for a thread beside the compiler, as it is mostly waiting. Whatever fails
+/// here is told by the check that needs it, which tries again.
+pub fn install_ahead(workspace: &Workspace) {
+    for name in ["local-stack", "lint", "sam", "browser", "python-client"] {
+        let _ = Environment::of(workspace, name);
+    }
+    let _ = NodePackages::of(workspace);
+}
+
 /// The tools' folder, in which `install` has put what the file of requirements says.
 fn installed(
     workspace: &Workspace,
@@ -99,7 +108,7 @@ pub fn path_to_nextest(workspace: &Workspace) -> Result<OsString> {
     if processes::keep(cargo().args(["nextest", "--version"])).is_ok() {
         return Ok(path);
     }
-    let folder = from_cargo(workspace, NEXTEST)?.with_file_name("");
+    let folder = step("install cargo-nextest", || from_cargo(workspace, NEXTEST))?.with_file_name("");
     Ok(env::join_paths([folder].into_iter().chain(env::split_paths(&path)))?)
 }
 
@@ -107,12 +116,12 @@ pub fn path_to_nextest(workspace: &Workspace) -> Result<OsString> {
 pub fn from_cargo(workspace: &Workspace, package: &str) -> Result<PathBuf> {
     let name = package.split('@').next().unwrap_or(package);
     let folder = workspace.target.join("tools").join(name);
-    step(&format!("install {name}"), || {
-        let mut install = cargo();
-        // Does nothing if this version is there. Built in a folder that cargo removes, not among what is built here.
-        install.args(["install", "--quiet", "--locked", package, "--root"]).arg(&folder).env_remove("CARGO_TARGET_DIR");
-        processes::keep(&mut install)
-    })?;
+    let mut install = cargo();
+    // Does nothing if this version is there. Built in a folder that cargo removes, not among what is built here.
+    install.args(["install", "--quiet", "--locked", package, "--root"]).arg(&folder).env_remove("CARGO_TARGET_DIR");
+    // Their release profiles take minutes of linking, to save seconds of running.
+    install.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "false");
+    processes::keep(&mut install)?;
     Ok(folder.join("bin").join(name))
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::functions::{self, Beside};
+use crate::functions;
 use crate::local_stack::{LocalStack, check_port};
 use crate::tools::{self, Environment};
 use crate::workspace::Workspace;
@@ -18,7 +18,7 @@ pub fn up(workspace: &Workspace, port: Option<u16>) -> Result<()> {
     tools::check_python()?;
     Environment::of(workspace, "local-stack")?;
     println!("building the functions: some minutes the first time, and seconds where nothing has changed");
-    let functions = functions::build(workspace, Beside::Nothing)?;
+    let functions = functions::build(workspace)?.folder;
     let mut stack = LocalStack::start(workspace, &functions, port)?;
     println!("{}", guide(&stack.describe()?, started.elapsed().as_secs()));
     stack.wait()

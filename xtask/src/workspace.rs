@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The package with the tests that no single crate is the place for.
+/// The package with the tests that no single crate is the place for, and its folder.
 pub const TESTS: &str = "tests";
 
 /// Test binary whose tests need a deployed local stack.

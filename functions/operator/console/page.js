@@ -108,6 +108,10 @@ export function counted(count, thing) {
   return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
+export function times(count) {
+  return count === 1 ? "once" : `${count} times`;
+}
+
 // --- Times -----------------------------------------------------------------------------------------------------------
 
 /** How long ago, and exactly when. */
@@ -183,6 +187,12 @@ export function openDialog(title, text = "") {
 export function onlyClose({ buttons }, label) {
   buttons.replaceChildren(closer(label));
   buttons.firstChild.focus();
+}
+
+/** Works once the dialog is closed, or at once if it is already. */
+export function whenClosed(opened, work) {
+  if (opened.isOpen) dialog.addEventListener("close", work, { once: true });
+  else work();
 }
 
 export function closer(label = "Cancel") {

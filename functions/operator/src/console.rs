@@ -20,9 +20,17 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
         "" => (HTML, include_str!("../console/index.html")),
         "console.css" => (CSS, include_str!("../console/console.css")),
         "console.js" => (JAVASCRIPT, include_str!("../console/console.js")),
+        "dead-letters.js" => (JAVASCRIPT, include_str!("../console/dead-letters.js")),
+        "group.js" => (JAVASCRIPT, include_str!("../console/group.js")),
         "json.js" => (JAVASCRIPT, include_str!("../console/json.js")),
+        "message.js" => (JAVASCRIPT, include_str!("../console/message.js")),
+        "overview.js" => (JAVASCRIPT, include_str!("../console/overview.js")),
         "page.js" => (JAVASCRIPT, include_str!("../console/page.js")),
+        "parked.js" => (JAVASCRIPT, include_str!("../console/parked.js")),
+        "repair.js" => (JAVASCRIPT, include_str!("../console/repair.js")),
         "session.js" => (JAVASCRIPT, include_str!("../console/session.js")),
+        "shell.js" => (JAVASCRIPT, include_str!("../console/shell.js")),
+        "together.js" => (JAVASCRIPT, include_str!("../console/together.js")),
         _ => return None,
     })
 }

@@ -44,6 +44,23 @@ async fn every_file_is_served_to_anybody_under_its_media_type() {
     }
 }
 
+/// The parts that a part of JavaScript imports, by their paths.
+fn imports(text: &str) -> impl Iterator<Item = String> {
+    text.split(" from \"./").skip(1).map(|rest| format!("/console/{}", rest.split('"').next().unwrap_or_default()))
+}
+
+#[test]
+fn parts_know_each_other_in_one_direction() {
+    let mut left = files();
+    left.retain(|(path, _)| path.ends_with(".js"));
+    assert!(left.iter().any(|(_, text)| imports(text).count() > 1), "console.js knows its parts");
+    while !left.is_empty() {
+        let paths: Vec<String> = left.iter().map(|(path, _)| path.clone()).collect();
+        left.retain(|(_, text)| imports(text).any(|import| paths.contains(&import)));
+        assert!(left.len() < paths.len(), "each of these leads to itself: {paths:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_page_may_run_and_ask_for_nothing_but_its_own() {
     let api = Api::new();

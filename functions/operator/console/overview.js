@@ -1,0 +1,55 @@
+// What waits for a person, by groups; with the dead letters below.
+
+import { deadLetterQueues, deadLetters } from "./dead-letters.js";
+import { h, note, section, table, time } from "./page.js";
+import { HOME, groupLink } from "./parked.js";
+import { call } from "./session.js";
+
+const COUNT_ALL = 50_000;
+
+export const overview = {
+  name: "Parked messages",
+
+  async load() {
+    const [parked, queues] = await Promise.all([call("GET", "parked"), deadLetters()]);
+    return { ...parked.body, queues };
+  },
+
+  draw({ groups, complete, queues }) {
+    const more = complete === false && note(
+      "There are more messages than were counted. ",
+      h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
+    );
+    const content = [parkedGroups(groups), more, section("Dead letters", deadLetterQueues(queues))];
+    return { title: this.name, content };
+  },
+};
+
+/** Counts what is dear to count, and so does not do it again by itself. */
+export const everything = {
+  name: "All parked messages",
+  byHandOnly: true,
+
+  async load() {
+    return (await call("GET", `parked?atMost=${COUNT_ALL}`)).body;
+  },
+
+  draw({ groups, complete }) {
+    const more = complete === false && note(`Of a queue, no more than ${COUNT_ALL} were counted.`);
+    return { title: this.name, trail: [HOME], content: [parkedGroups(groups), more] };
+  },
+};
+
+function parkedGroups(groups) {
+  if (groups.length === 0) return note("Nothing waits for a person.");
+  const columns = ["Type", "Context", "Queue", "Reason", "Messages", "Oldest"];
+  const rows = groups.map((group) => [
+    h("a", { href: groupLink(group), "data-key": groupLink(group) }, group.type ?? "(no type)"),
+    group.context ?? "–",
+    group.queue,
+    [group.title, " ", h("span", { class: "reason" }, group.reason)],
+    [h("strong", {}, group.count), group.again > 0 && h("span", { class: "again" }, ` ${group.again} again`)],
+    time(group.oldest),
+  ]);
+  return table("Groups of messages that wait for a person", columns, rows);
+}
