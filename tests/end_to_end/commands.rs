@@ -58,6 +58,26 @@ fn a_refusal_is_final_and_says_why() {
 }
 
 #[test]
+fn a_shipped_order_is_returned_and_no_more_than_once() {
+    let (client, order, [first, second]) = (Client::of("demo"), fresh("O"), [fresh("R"), fresh("R")]);
+    let customer = fresh("C");
+    client.succeeded(&client.submit(&submit_order(&order, &customer)));
+    let request = |id: &str| to_order("RequestReturn", id, &json!({ "order": order, "customer": customer }));
+    let too_early = client.outcome(&client.submit(&request(&first)));
+    assert_eq!(too_early["error"]["type"], "urn:waybill:problem:orders:not-returnable", "{too_early:#}");
+    client.succeeded(&client.submit(&to_order("ShipOrder", &order, &json!({ "trackingNumber": fresh("T") }))));
+
+    client.succeeded(&client.submit(&request(&first)));
+    assert_eq!(client.outcome(&client.submit(&request(&second)))["status"], "rejected");
+    let received = client.succeeded(&client.submit(&to_order("ReceiveReturn", &first, &json!({}))));
+    let document = client.read(&received);
+    assert_eq!((&document.json()["status"], &document.json()["order"]), (&json!("received"), &json!(order)));
+    let types: Vec<_> =
+        client.history(&format!("/returns/{first}")).iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["ReturnRequested", "ReturnReceived"]);
+}
+
+#[test]
 fn the_same_event_twice_is_one_command() {
     let (client, order) = (Client::of("demo"), fresh("O"));
     let event = submit_order(&order, &fresh("C"));

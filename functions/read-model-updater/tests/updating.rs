@@ -5,7 +5,8 @@ use bench::platform::{dead_updates, environment, own_queue, updates};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::{AggregateId, StreamId, TenantId};
 use kernel::timestamp::Timestamp;
-use orders::commands::{CancelOrder, Command, Line, Money, SubmitOrder};
+use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use orders::returns::commands::RequestReturn;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use read_model_updater::Updater;
@@ -44,6 +45,14 @@ fn submit(amount: i64) -> Command {
 
 fn cancel() -> Command {
     CancelOrder { reason: None }.into()
+}
+
+fn ship() -> Command {
+    ShipOrder { carrier: None, tracking_number: "1Z999".into() }.into()
+}
+
+fn id(text: &str) -> AggregateId {
+    AggregateId::parse(text).expect("an id")
 }
 
 /// The first event of each of so many orders, from `O-0` on.
@@ -112,6 +121,35 @@ async fn totals(aws: &Aws) -> Value {
     let mut totals = read_models.report(&TenantId::parse("acme").expect("a tenant"), "orders").await.expect("totals");
     totals.retain(|_, amount| *amount != 0);
     json!(totals)
+}
+
+/// The same event, of another stream.
+fn moved(event: &RecordedEvent, stream: &str) -> RecordedEvent {
+    RecordedEvent { stream: StreamId::parse(stream).expect("a stream"), ..event.clone() }
+}
+
+#[tokio::test]
+async fn an_event_shows_in_the_read_models_of_its_aggregates_type_alone() {
+    let aws = Aws::new();
+    let bench = Bench::on(aws.clone(), &orders::CONTEXT);
+    for (nth, command) in [submit(100), ship()].into_iter().enumerate() {
+        bench.send("7", &nth.to_string(), command).await;
+    }
+    bench.deliver().await;
+    let request = RequestReturn { order: id("7"), customer: id("C-1"), reason: None };
+    bench.send("7", "r", orders::returns::commands::Command::from(request)).await;
+    bench.deliver().await;
+    let events = [bench.recorded("7"), bench.recorded("returns/7")].concat();
+    assert_eq!(deliver(&aws, &events).await, [] as [&str; 0]);
+    let read_models = ReadModels::new(aws.dynamodb(), "read-models");
+    for (collection, version, status) in [("orders", 2, "shipped"), ("returns", 1, "requested")] {
+        let row = read_models.get(&events[0].stream.tenant, collection, &id("7")).await.expect("read");
+        let row = row.unwrap_or_else(|| panic!("nothing in {collection}"));
+        assert_eq!(row.version, version, "{collection}");
+        assert!(row.document.contains(&format!("\"status\":\"{status}\"")), "{}", row.document);
+    }
+    let unheard = moved(&events[0], "acme/orders/exchanges/7");
+    assert_eq!(deliver(&aws, &[unheard]).await, ["m-0"], "left to the release that knows the type");
 }
 
 #[tokio::test(start_paused = true)]

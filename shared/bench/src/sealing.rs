@@ -32,6 +32,8 @@ pub fn seal_with(key: &str, tenant: &str, event: Builder, at: Timestamp) -> (Rec
     let keys = ReceiptKeys::parse(key).expect("a key");
     let receipt = keys.seal(&tenant, at, command_key, Digest::of(&event, &data));
     let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-    let sealed = Command::seal(event, &tenant, None, &principal, &receipt, TRACEPARENT).expect("a command");
+    let context = catalog::context_of_command(event.ty());
+    let aggregate_type = context.and_then(|context| context.aggregate_type_of_command(event.ty()));
+    let sealed = Command::seal(event, &tenant, aggregate_type, &principal, &receipt, TRACEPARENT).expect("a command");
     (receipt, sealed.to_json())
 }

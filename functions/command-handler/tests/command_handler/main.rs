@@ -1,5 +1,6 @@
 //! The command handler in process: real queue messages, the real SDK clients, and an AWS in memory.
 
+mod aggregate_types;
 mod back_off;
 mod chaos;
 mod contention;

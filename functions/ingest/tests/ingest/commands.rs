@@ -31,10 +31,10 @@ async fn every_sample_is_accepted_in_structured_and_in_binary_mode() {
             let tenant = kernel::ids::TenantId::parse("demo").expect("a tenant");
             let key = kernel::ids::CommandKey::of(&tenant, command.source(), command.id()).to_string();
             assert_eq!(message.queue_url, queue(context));
-            assert_eq!(
-                message.group,
-                Some(format!("demo/{context}/{}", event["subject"].as_str().expect("a subject")))
-            );
+            let ty = event["type"].as_str().expect("a type");
+            let aggregate_type = if ty.ends_with("Return") { "returns/" } else { "" };
+            let subject = event["subject"].as_str().expect("a subject");
+            assert_eq!(message.group, Some(format!("demo/{context}/{aggregate_type}{subject}")));
             assert_eq!(message.deduplication_id, Some(key));
         }
     }
@@ -88,6 +88,20 @@ async fn the_queued_command_opens_as_the_handler_opens_it() {
     let text = |name: &str| event.extension(name).map(ToString::to_string);
     assert_eq!(text("tenantid").as_deref(), Some("demo"));
     assert_eq!(text("authtype").as_deref(), Some("service_account"));
+}
+
+#[tokio::test]
+async fn a_command_says_the_type_of_its_aggregate_where_that_is_not_the_contexts_first() {
+    let order = with(submit_order(), &json!({ "subject": "7", "aggregatetype": "returns" }));
+    let data = json!({ "order": "7", "customer": "C-7" });
+    let request = with(submit_order(), &json!({ "type": "RequestReturn", "id": "r", "subject": "7", "data": data }));
+    for (event, group) in [(order, "demo/orders/7"), (request, "demo/orders/returns/7")] {
+        let api = Api::new();
+        api.send(Request::structured(&event)).await.accepted();
+        let (message, _) = api.only_command("orders");
+        let command = Command::open(message.body.as_bytes(), "orders").expect("a command");
+        assert_eq!((message.group.as_deref(), command.stream.to_string().as_str()), (Some(group), group));
+    }
 }
 
 #[tokio::test]

@@ -208,3 +208,22 @@ async fn what_never_was_and_what_is_anothers_has_no_history() {
     }
     api.get("/orders/O-2/history?asOf=2199-01-01T00:00:00Z").await.refused("not-found");
 }
+
+#[tokio::test]
+async fn aggregates_of_two_types_and_one_id_are_two_resources() {
+    let api = cancelled_order().await;
+    let stream = "demo/orders/returns/O-1";
+    let requested =
+        json!({ "order": "O-0", "customer": "C-7", "requestedAt": second(20).to_string(), "reason": "too small" });
+    api.happens(stream, &[("ReturnRequested", requested)], second(20)).await;
+    api.project(stream).await;
+
+    let types = |answer: &Answer| events(answer).iter().map(|event| event.ty().to_owned()).collect::<Vec<_>>();
+    assert_eq!(types(&api.get(HISTORY).await.ok()), ["OrderSubmitted", "OrderCancelled"]);
+    let history = api.get("/returns/O-1/history").await.ok();
+    assert_eq!(types(&history), ["ReturnRequested"]);
+    assert_eq!(events(&history)[0].id(), "demo/orders/returns/O-1/1");
+    assert_eq!(api.get("/returns/O-1").await.ok().json()["order"], "O-0");
+    let as_of = format!("/returns/O-1/history?asOf={}", second(20));
+    assert_eq!(api.get(&as_of).await.ok().json()["status"], "requested");
+}
