@@ -16,13 +16,13 @@ fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
     routes.iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect()
 }
 
-/// All that is served, by the integration in `template.yaml` of the function that serves it.
+/// All that is served, by the function that serves it, as `template.yaml` calls it.
 fn served() -> [(&'static str, BTreeSet<Request>); 4] {
     [
-        ("IngestIntegration", requests(ingest::ROUTES)),
-        ("QueryIntegration", requests(query::ROUTES)),
-        ("OperatorIntegration", requests(operator::ROUTES)),
-        ("RedriveIntegration", requests(redrive::ROUTES)),
+        ("Ingest", requests(ingest::ROUTES)),
+        ("Query", requests(query::ROUTES)),
+        ("Operator", requests(operator::ROUTES)),
+        ("Redrive", requests(redrive::ROUTES)),
     ]
 }
 
@@ -50,14 +50,14 @@ fn takes((by, route): &(&str, &str), (method, path): &Request) -> bool {
 fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
     let template = template();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_owned();
-    let rows: Vec<_> = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Integration"))).collect();
+    let rows: Vec<_> = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Function"))).collect();
     let mut used = BTreeSet::new();
     for (function, request) in served().iter().flat_map(|(function, all)| all.iter().map(move |it| (function, it))) {
         let fitting = rows.iter().filter(|(key, _)| key.split_once(' ').is_some_and(|route| takes(&route, request)));
         // The gateway prefers the more literal path, and then the method itself to any.
         let taken = fitting.min_by_key(|(key, _)| (key.matches('{').count(), key.starts_with("ANY ")));
-        let (key, integration) = taken.or(rows.iter().find(|(key, _)| key == "$default")).expect("a default");
-        assert_eq!(integration, function, "{request:?} goes by {key}");
+        let (key, of_route) = taken.or(rows.iter().find(|(key, _)| key == "$default")).expect("a default");
+        assert_eq!(of_route, function, "{request:?} goes by {key}");
         used.insert(key);
     }
     // Its methods are those that a function refuses.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
+use kernel::back_off::BackOff;
 use kernel::context::{ProjectError, Projected};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
@@ -16,6 +16,9 @@ use crate::{Target, Updater};
 
 /// Rounds that others may spoil before the rest is left to a later delivery.
 const MOST_ROUNDS: u32 = 8;
+
+/// How long it leaves the documents to others after a round.
+const BACK_OFF: BackOff = BackOff::of_millis(10, 320);
 
 /// Where a batch is. It may be dropped or fail at any point: what is not known to be done is still in `targets`.
 pub(crate) struct Progress<'a> {
@@ -73,8 +76,7 @@ impl<'a> Progress<'a> {
             if self.targets.len() == self.stuck.len() {
                 return Ok(());
             }
-            let most = 10_u64 << round.min(5);
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(..most))).await;
+            tokio::time::sleep(BACK_OFF.full_jitter(round, fastrand::f64())).await;
         }
         Err(ProgressError::Contended)
     }

@@ -78,6 +78,8 @@ pub fn environment() -> Environment {
         ("PARKED_TABLE", TABLES.parked),
         ("GUARDS_TABLE", TABLES.guards),
         ("READ_MODELS_TABLE", TABLES.read_models),
+        // The one table of a subscriber: here, of the read-model updater.
+        ("TABLE", TABLES.read_models),
         ("REGISTRY_TABLE", TABLES.registry),
         (Queues::VARIABLE, &Aws::queue_url("")),
         ("EVENT_TOPIC", &topic()),
