@@ -62,7 +62,7 @@ pub static DOOR: LazyLock<Door> = LazyLock::new(|| {
             public_url: PUBLIC_URL.to_owned(),
         },
         keys: keys(),
-        tenant: Tenant::of(registry::Tenant {
+        tenant: Tenant::of(registry::TenantEntry {
             id: tenant(),
             settings: TenantSettings { grants, ..TenantSettings::default() },
             limits: TenantLimits::default(),

@@ -222,7 +222,7 @@ impl Functions {
         let updater = Updater::from_environment(environment, aws.dynamodb()).expect("settings");
         let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
         let mut redrive = Redrive::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
-        redrive.routes.retain(|route| CONTEXTS.contains(&route.name.as_str()) || OTHERS.contains(&route.name.as_str()));
+        redrive.ways.retain(|route| CONTEXTS.contains(&route.name.as_str()) || OTHERS.contains(&route.name.as_str()));
         Self {
             ingest: Ingest::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
                 .expect("settings"),

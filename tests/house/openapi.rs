@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kernel::operation::{Operation, Resource, Status};
 use kernel::principal::{Principal, PrincipalKind};
-use kernel::problem::{Fault, Problem};
+use kernel::problem::{Complaint, Problem};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -143,18 +143,18 @@ fn assert_describes(name: &str, fullest: &impl Serialize, barest: &impl Serializ
 
 #[test]
 fn operations_and_problems_are_described_as_they_are_serialised() {
-    let fault = Fault {
+    let complaint = Complaint {
         pointer: Some("/lines/0".into()),
         index: Some(0),
         ty: Some("urn:waybill:problem:invalid-data".into()),
         attribute: Some("data".into()),
         detail: "too few".into(),
     };
-    let bare_fault = Fault { pointer: None, index: None, ty: None, attribute: None, detail: String::new() };
-    assert_describes("Fault", &fault, &bare_fault);
+    let bare_complaint = Complaint { pointer: None, index: None, ty: None, attribute: None, detail: String::new() };
+    assert_describes("Complaint", &complaint, &bare_complaint);
 
     let bare_problem = Problem::not_found("nothing");
-    let problem = Problem::invalid_data("too few").about("data").listing(vec![fault]);
+    let problem = Problem::invalid_data("too few").about("data").listing(vec![complaint]);
     assert_describes("Problem", &problem, &bare_problem);
 
     let resource = Resource { href: "https://api.example/orders/O-1?version=1".into(), version: 1 };

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
-use store::parked::{Decision, ParkedMessage, Stage};
+use store::parked::{OperatorAction, ParkedMessage, Stage};
 use testkit::TABLES;
 
 use crate::handling::{QUEUE, bench, handle, outcome};
@@ -199,7 +199,7 @@ async fn parked_messages_go_on(recording: &Recording) {
     assert_eq!(listed.messages.len(), 2, "a command and a stranger wait");
 
     let now: Timestamp = bench.aws.now().into();
-    let decision = Decision { by: "an operator", reason: Some("repaired"), at: now };
+    let decision = OperatorAction { by: "an operator", reason: Some("repaired"), at: now };
     let waiting = &items["parked/waiting.json"];
     let command = resubmission::command(waiting).expect("the operators' desk reads the command");
     let message = writing::repaired(&command);

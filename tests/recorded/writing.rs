@@ -13,7 +13,7 @@ use kernel::command::{Command, Principal, Repair};
 use kernel::context::Context;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use store::parked::{Decision, ParkedMessage};
+use store::parked::{OperatorAction, ParkedMessage};
 use testkit::TABLES;
 
 use crate::handling::{QUEUE, bench, handle};
@@ -112,7 +112,7 @@ async fn record_outcomes(recording: &mut Recording) {
         let body = queued(&bench, begins, "outcomes", nth).await;
         handle(&bench, &body).await;
     }
-    let decision = Decision { by: "an operator", reason: Some("a sample"), at: bench.now() };
+    let decision = OperatorAction { by: "an operator", reason: Some("a sample"), at: bench.now() };
     let parked = &bench.handler.parked;
     for stage in ["waiting", "resubmitted", "discarded"] {
         let body = queued(&bench, begins, stage, 0).await;

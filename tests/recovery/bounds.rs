@@ -87,7 +87,7 @@ async fn a_slow_pace_does_not_keep_a_run_beyond_its_time() {
         order: Some(Order { group: "x".to_owned(), deduplication_id: nth.to_string() }),
         ..Returning::default()
     });
-    redrive.routes[0].dead_letters.bury(letters.collect()).await.expect("buried");
+    redrive.ways[0].dead_letters.bury(letters.collect()).await.expect("buried");
     advance(Duration::from_secs(1)).await;
     let begin = Instant::now();
     let now = aws.now().into();

@@ -1,7 +1,7 @@
 //! A context that takes notes, and a later build of it that understands more.
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
@@ -54,7 +54,7 @@ impl Decider for Ledger {
     type Event = Event;
     type State = State;
 
-    fn decide(_: &State, Command::Note(Note { text }): &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+    fn decide(_: &State, Command::Note(Note { text }): &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
         Ok(Decision::of(Noted { text: text.clone() }))
     }
 
@@ -71,7 +71,7 @@ impl Decider for Later {
     type Event = Event;
     type State = State;
 
-    fn decide(_: &State, command: &LaterCommand, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+    fn decide(_: &State, command: &LaterCommand, _: &Metadata) -> Result<Decision<Event>, Rejection> {
         let (LaterCommand::Note(Note { text }) | LaterCommand::Whisper(Whisper { text })) = command;
         Ok(Decision::of(Noted { text: text.clone() }))
     }

@@ -8,7 +8,7 @@ use recovery::send_back;
 use redrive::Request;
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use store::parked::{Decision, ParkedMessage, Stage, What, steps};
+use store::parked::{OperatorAction, ParkedMessage, Stage, What, steps};
 
 use crate::ledger;
 use crate::world::{World, tenant};
@@ -35,7 +35,7 @@ async fn repair(world: &World, message: &ParkedMessage) -> ParkedMessage {
     let olga = Principal::read("user:olga");
     let repair = Repair { data: to_raw_value(&json!({ "text": "repaired" })).expect("JSON"), by: &olga };
     let revised = Command::revised(event, message.summary.revision + 1, Some(repair)).expect("an event").to_json();
-    let decision = Decision { by: "olga", reason: Some("a misspelt member"), at: world.now() };
+    let decision = OperatorAction { by: "olga", reason: Some("a misspelt member"), at: world.now() };
     world.redrive.parked.resubmit(message, revised, true, decision).await.expect("resubmitted")
 }
 
@@ -87,7 +87,7 @@ async fn while_a_command_is_parked_no_copy_of_it_runs_even_if_it_could() {
     let message = find(&world, &receipt).await;
     let event = CloudEvent::from_json(message.message.as_bytes()).expect("an event");
     let revised = Command::revised(event, 1, None).expect("an event").to_json();
-    let decision = Decision { by: "olga", reason: None, at: world.now() };
+    let decision = OperatorAction { by: "olga", reason: None, at: world.now() };
     let resubmitted = world.redrive.parked.resubmit(&message, revised, false, decision).await.expect("resubmitted");
     send(&world, &resubmitted).await;
     world.drain().await;
@@ -122,7 +122,7 @@ async fn a_repair_that_does_not_help_is_parked_again_with_its_history() {
     let olga = Principal::read("user:olga");
     let in_vain = Repair { data: to_raw_value(&json!({ "still": "wrong" })).expect("JSON"), by: &olga };
     let revised = Command::revised(event, 1, Some(in_vain)).expect("an event").to_json();
-    let decision = Decision { by: "olga", reason: None, at: world.now() };
+    let decision = OperatorAction { by: "olga", reason: None, at: world.now() };
     let resubmitted = world.redrive.parked.resubmit(&message, revised, true, decision).await.expect("resubmitted");
     send(&world, &resubmitted).await;
     world.drain().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::cloud_event::CloudEvent;
 use kernel::ids::StreamId;
 use recovery::{DeadLetter, DeadLetters, Failure, Returning};
-use redrive::{QueueReport, Redrive, Request, Route};
+use redrive::{QueueReport, Redrive, Request, WayBack};
 use serde_json::{Value, json};
 use testkit::{Aws, Fault, TABLES};
 use tokio::time::{Instant, advance};
@@ -24,13 +24,13 @@ impl Subscriber {
         let aws = Aws::new();
         let queue = Aws::queue_url("read-model-updates");
         let dead_letters = DeadLetters::new(aws.sqs(), Aws::queue_url("read-model-dead-letters"));
-        let route = Route {
+        let way = WayBack {
             name: "read_model_updater".to_owned(),
             context: None,
             queue_url: queue.clone(),
             dead_letters: dead_letters.clone(),
         };
-        Self { redrive: redrive(&aws, vec![route]), aws, queue, dead_letters }
+        Self { redrive: redrive(&aws, vec![way]), aws, queue, dead_letters }
     }
 
     async fn bury(&self, body: &str, attempts: u32) {

@@ -15,7 +15,7 @@ use kernel::operation::Status;
 use kernel::receipt::Receipt;
 use recovery::back_off::MAX_RECEIVES;
 use recovery::{DeadLetters, Failure, Order, Returning};
-use redrive::{QueueReport, Redrive, Report, Request, Route};
+use redrive::{QueueReport, Redrive, Report, Request, WayBack};
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
 use testkit::{Attempt, Aws, Fault, TABLES};
@@ -55,13 +55,13 @@ impl World {
     pub fn new() -> Self {
         let bench = Bench::of(&ledger::CONTEXT);
         bench.aws.dead_letter_queue(&bench.queue, &bench.dead_letters, MAX_RECEIVES);
-        let route = Route {
+        let way = WayBack {
             name: "ledger".to_owned(),
             context: Some(&ledger::CONTEXT),
             queue_url: bench.queue.clone(),
             dead_letters: DeadLetters::new(bench.aws.sqs(), &bench.dead_letters),
         };
-        Self { redrive: redrive(&bench.aws, vec![route]), bench, receives: Arc::default() }
+        Self { redrive: redrive(&bench.aws, vec![way]), bench, receives: Arc::default() }
     }
 
     /// From now on another build handles the commands.
@@ -237,9 +237,9 @@ impl World {
     }
 }
 
-pub fn redrive(aws: &Aws, routes: Vec<Route>) -> Redrive {
+pub fn redrive(aws: &Aws, ways: Vec<WayBack>) -> Redrive {
     let redrive = Redrive::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
-    Redrive { routes, ..redrive }
+    Redrive { ways, ..redrive }
 }
 
 /// Whether it is the command handler loading a stream.

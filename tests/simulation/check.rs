@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernel::domain_event::{RecordedEvent, StoredEvent};
+use kernel::domain_event::{EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::projection::Listing;
 use kernel::receipt::Receipt;
@@ -69,7 +69,7 @@ fn streams(world: &World) -> Streams {
         if at < before {
             journal.violation(None, format!("stream {stream}: commit {commit_number} is older than the one before"));
         }
-        let stored: Vec<StoredEvent> = serde_json::from_str(commit["events"].as_str().expect("text")).expect("events");
+        let stored: Vec<EventData> = serde_json::from_str(commit["events"].as_str().expect("text")).expect("events");
         let id = StreamId::parse(&stream).expect("a stream id");
         let time = Timestamp::from_millis(at);
         let recorded =

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 use kernel::message::Message;
 use orders::Orders;
 use orders::commands::Command;
@@ -116,8 +116,8 @@ impl<E: Message + From<Event> + Into<Event>> Decider for Before<E> {
 
     const STATE_VERSION: u32 = 1_000;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<E>, Rejection> {
-        let Decision { events, guards } = Orders::decide(state, command, envelope)?;
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<E>, Rejection> {
+        let Decision { events, guards } = Orders::decide(state, command, metadata)?;
         Ok(Decision { events: events.into_iter().map(E::from).collect(), guards })
     }
 

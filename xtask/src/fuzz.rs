@@ -51,7 +51,7 @@ pub fn smoke(workspace: &Workspace, runs: u64) -> Result<()> {
     let built = &step("build the fuzz targets", || build(workspace))?;
     thread::scope(|scope| {
         let runs = TARGETS.map(|target| scope.spawn(move || run(workspace, built, target, runs)));
-        runs.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        runs.into_iter().try_for_each(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
 }
 

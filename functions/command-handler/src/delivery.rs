@@ -9,7 +9,7 @@ use recovery::batch::Received;
 use tracing::Span;
 
 use crate::stranger::Stranger;
-use crate::verdict::Settled;
+use crate::verdict::Predecided;
 
 /// One delivery of a command.
 pub struct Delivery {
@@ -17,7 +17,7 @@ pub struct Delivery {
     pub command: Arc<Command>,
     pub aggregate_type: &'static AggregateType,
     /// What has been found out about it that deciding again would not change.
-    pub(crate) settled: Option<Settled>,
+    pub(crate) predecided: Option<Predecided>,
 }
 
 impl Delivery {
@@ -31,7 +31,7 @@ impl Delivery {
             Ok((Arc::new(command), aggregate_type.ok_or(NotACommand::Attribute(extension::AGGREGATE_TYPE))?))
         });
         match read {
-            Ok((command, aggregate_type)) => Ok(Self { received, command, aggregate_type, settled: None }),
+            Ok((command, aggregate_type)) => Ok(Self { received, command, aggregate_type, predecided: None }),
             Err(why) => Err(Box::new(Stranger { received, why })),
         }
     }

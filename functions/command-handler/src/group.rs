@@ -16,7 +16,7 @@ use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::CommandHandler;
 use crate::delivery::Delivery;
-use crate::verdict::{Fault, Settled, Verdict, decide};
+use crate::verdict::{Defect, Predecided, Verdict, decide};
 
 /// How often a group starts over because others are at the same stream. Then the queue brings it back later.
 const MOST_CONFLICTS: u32 = 8;
@@ -93,14 +93,15 @@ impl Group {
                     self.at_once = 1;
                 }
                 Err(error @ CommitError::AggregateTooLarge) => {
-                    self.pending[0].settled = Some(Settled::Parked(Fault::new(Reason::TooLarge, error.to_string())));
+                    self.pending[0].predecided =
+                        Some(Predecided::Parked(Defect::new(Reason::TooLarge, error.to_string())));
                 }
                 Err(CommitError::Invalid(source)) => {
-                    let fault = Fault::new(Reason::RefusedByStore, chain_in_full(source.as_ref()));
+                    let defect = Defect::new(Reason::RefusedByStore, chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
-                        return self.retry_later(format!("it cannot be parked either: {}", fault.error));
+                        return self.retry_later(format!("it cannot be parked either: {}", defect.error));
                     }
-                    self.pending[0].settled = Some(Settled::Parked(fault));
+                    self.pending[0].predecided = Some(Predecided::Parked(defect));
                 }
                 Err(CommitError::Store(error)) => return self.stuck(&error),
             }
@@ -121,13 +122,13 @@ impl Group {
             aggregate: Arc::clone(&base.aggregate),
         };
         for delivery in self.pending.iter_mut().take(self.at_once) {
-            let verdict = match (&delivery.settled, delivery.command.expected_version) {
-                (Some(settled), _) => settled.clone().into(),
+            let verdict = match (&delivery.predecided, delivery.command.expected_version) {
+                (Some(predecided), _) => predecided.clone().into(),
                 (None, Some(expected)) if expected != batch.commit.version() => Verdict::Unexpected { expected },
                 (None, _) => decide(handler.deciding, &batch.aggregate, &delivery.command).await,
             };
-            if let Verdict::Parked(fault) = &verdict {
-                delivery.settled = Some(Settled::Parked(fault.clone()));
+            if let Verdict::Parked(defect) = &verdict {
+                delivery.predecided = Some(Predecided::Parked(defect.clone()));
             }
             let mut entry = handler.entry(delivery, verdict, batch.commit.version(), clock.now());
             if batch.commit.add(&entry).is_err() {
@@ -135,9 +136,9 @@ impl Group {
                     break; // it begins the next transaction
                 }
                 let error = "its events and records exceed what one transaction can hold".to_owned();
-                let fault = Fault::new(Reason::TooLarge, error);
-                delivery.settled = Some(Settled::Parked(fault.clone()));
-                entry = handler.entry(delivery, Verdict::Parked(fault), batch.commit.version(), clock.now());
+                let defect = Defect::new(Reason::TooLarge, error);
+                delivery.predecided = Some(Predecided::Parked(defect.clone()));
+                entry = handler.entry(delivery, Verdict::Parked(defect), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
                     self.retry_later("it is too large to be parked");
                     break;
@@ -158,8 +159,8 @@ impl Group {
             };
             metrics::counter!(metric, "Context" => context).increment(1);
             delivery.span(context).in_scope(|| {
-                if let (Status::Parked, Some(Settled::Parked(fault))) = (outcome, &delivery.settled) {
-                    tracing::error!(reason = fault.reason.as_str(), "parked");
+                if let (Status::Parked, Some(Predecided::Parked(defect))) = (outcome, &delivery.predecided) {
+                    tracing::error!(reason = defect.reason.as_str(), "parked");
                 } else {
                     tracing::info!("{}", outcome.as_str());
                 }
@@ -195,23 +196,23 @@ impl Group {
     /// Takes note of why single commands cannot be part of the transaction.
     ///
     /// A repeat is one whatever the state. All else was found out on the state that the commands before it were to
-    /// leave: behind the first one at fault that state has never been, and nothing found out on it counts.
+    /// leave: behind the first one at defect that state has never been, and nothing found out on it counts.
     fn learn(&mut self, context: &'static str, stream_moved: bool, entries: Vec<(usize, Refusal)>) {
         let first = if stream_moved { None } else { entries.iter().map(|(index, _)| *index).min() };
         let mut repeats = Vec::new();
         for (index, refusal) in entries {
             match refusal {
                 Refusal::Duplicate { same_content, .. } => repeats.push((index, same_content)),
-                Refusal::Guard(rejection) => self.pending[index].settled = Some(Settled::Rejected(rejection)),
+                Refusal::Guard(rejection) => self.pending[index].predecided = Some(Predecided::Rejected(rejection)),
             }
         }
         for delivery in self.pending.iter_mut().skip(first.map_or(0, |first| first + 1)) {
-            let void = match &delivery.settled {
-                Some(Settled::Rejected(_)) => true,
-                Some(Settled::Parked(fault)) => fault.is_of_its_state(),
+            let void = match &delivery.predecided {
+                Some(Predecided::Rejected(_)) => true,
+                Some(Predecided::Parked(defect)) => defect.is_of_its_state(),
                 None => false,
             };
-            delivery.settled.take_if(|_| void);
+            delivery.predecided.take_if(|_| void);
         }
         repeats.sort_unstable();
         repeats.dedup_by_key(|repeat| repeat.0);

@@ -10,7 +10,7 @@ use store::parked::ParkedMessage;
 
 use crate::CommandHandler;
 use crate::delivery::Delivery;
-use crate::verdict::{Fault, Verdict};
+use crate::verdict::{Defect, Verdict};
 
 impl CommandHandler {
     /// Until when the record of a final outcome is kept, in seconds since 1970.
@@ -57,20 +57,20 @@ impl CommandHandler {
                 operation.problem = Some(unexpected(expected, version).to_json());
                 entry(operation)
             }
-            Verdict::Parked(fault) => {
+            Verdict::Parked(defect) => {
                 operation.outcome = Status::Parked;
                 operation.expires_at = None;
-                let detail = format!("it cannot be handled as it stands ({}) and waits for repair", fault.reason);
+                let detail = format!("it cannot be handled as it stands ({}) and waits for repair", defect.reason);
                 operation.problem = Some(Problem::parked(detail).to_json());
-                let parked = Some(self.parked_message(delivery, &fault, now));
+                let parked = Some(self.parked_message(delivery, &defect, now));
                 Entry { parked, decided: false, ..entry(operation) }
             }
         }
     }
 
-    fn parked_message(&self, delivery: &Delivery, fault: &Fault, now: Timestamp) -> ParkedMessage {
+    fn parked_message(&self, delivery: &Delivery, defect: &Defect, now: Timestamp) -> ParkedMessage {
         let Delivery { received, command, .. } = delivery;
-        let cause = Cause::of(fault.reason.clone(), fault.error.clone(), &received.failure, now);
+        let cause = Cause::of(defect.reason.clone(), defect.error.clone(), &received.failure, now);
         let summary = summary::of_command(self.context.name, &command.header(), cause);
         ParkedMessage::new(summary, received.body.clone())
     }

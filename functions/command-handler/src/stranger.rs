@@ -12,7 +12,7 @@ use recovery::batch::{OUT_OF_TIME, Received};
 use recovery::summary::{self, Cause};
 use store::StoreError;
 use store::operations::OperationRecord;
-use store::parked::{ParkedMessage, Parking};
+use store::parked::{ParkResult, ParkedMessage};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::display;
 
@@ -57,7 +57,7 @@ impl CommandHandler {
             header.as_ref().and_then(|header| header.stream(self.context.name)).map(|stream| stream.pseudonym());
         let error = match timeout_at(finish_by, self.park(&message, header, now)).await {
             Ok(Ok(parking)) => {
-                let metric = if parking == Parking::Parked { metric::PARKED } else { metric::DUPLICATES };
+                let metric = if parking == ParkResult::Parked { metric::PARKED } else { metric::DUPLICATES };
                 metrics::counter!(metric, "Context" => self.context.name).increment(1);
                 tracing::warn!(
                     message_id,
@@ -84,8 +84,8 @@ impl CommandHandler {
         message: &ParkedMessage,
         header: Option<Header>,
         now: Timestamp,
-    ) -> Result<Parking, StoreError> {
-        let Some(header) = header else { return self.parked.park(message).await.map(|()| Parking::Parked) };
+    ) -> Result<ParkResult, StoreError> {
+        let Some(header) = header else { return self.parked.park(message).await.map(|()| ParkResult::Parked) };
         let detail = "this release finds no command in it (unreadable), so it waits for another release or an operator";
         let record = OperationRecord {
             outcome: Status::Parked,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kernel::command::Command;
 use kernel::context::{Aggregate, Decided, Undecided};
 use kernel::decider::Rejection;
-use kernel::domain_event::{RecordedEvent, StoredEvent, Unpublishable};
+use kernel::domain_event::{EventData, RecordedEvent, Unpublishable};
 use kernel::parking::Reason;
 use lambda::telemetry::chain_in_full;
 use tokio::task::spawn_blocking;
@@ -23,34 +23,34 @@ pub(crate) enum Verdict {
         expected: u64,
     },
     /// It cannot succeed as it stands.
-    Parked(Fault),
+    Parked(Defect),
 }
 
 /// What is known of a command before it is decided (again).
 #[derive(Debug, Clone)]
-pub(crate) enum Settled {
+pub(crate) enum Predecided {
     /// A guard did not hold.
     Rejected(Rejection),
-    Parked(Fault),
+    Parked(Defect),
 }
 
-impl From<Settled> for Verdict {
-    fn from(settled: Settled) -> Self {
-        match settled {
-            Settled::Rejected(rejection) => Self::Rejected(rejection),
-            Settled::Parked(fault) => Self::Parked(fault),
+impl From<Predecided> for Verdict {
+    fn from(predecided: Predecided) -> Self {
+        match predecided {
+            Predecided::Rejected(rejection) => Self::Rejected(rejection),
+            Predecided::Parked(defect) => Self::Parked(defect),
         }
     }
 }
 
 /// Why a command must wait for a person.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
+pub(crate) struct Defect {
     pub reason: Reason,
     pub error: String,
 }
 
-impl Fault {
+impl Defect {
     /// `error` is clipped: a panic may quote all that it panicked over, and must still fit beside the message.
     pub fn new(reason: Reason, mut error: String) -> Self {
         const MAX_ERROR: usize = 4 * 1024;
@@ -58,7 +58,7 @@ impl Fault {
         Self { reason, error }
     }
 
-    /// Whether another state might decide without this fault. So might a hang, but trying a hang again costs too much.
+    /// Whether another state might decide without this defect. So might a hang, but trying a hang again costs too much.
     pub fn is_of_its_state(&self) -> bool {
         matches!(self.reason, Reason::TooLarge | Reason::Panicked)
     }
@@ -91,27 +91,29 @@ pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, c
                 Ok(panic) => panic_message(panic),
                 Err(_) => "the decision was cancelled".to_owned(),
             }),
-            Err(_) => return Verdict::Parked(Fault::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))),
+            Err(_) => return Verdict::Parked(Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))),
         },
     };
     match decided {
         Ok(Ok(decided)) => match decided.events.iter().find_map(|event| unpublishable(command, event)) {
             None => Verdict::Decided(decided),
-            Some(fault) => Verdict::Parked(fault),
+            Some(defect) => Verdict::Parked(defect),
         },
         Ok(Err(Undecided::Rejected(rejection))) => Verdict::Rejected(rejection),
-        Ok(Err(Undecided::Unreadable(error))) => Verdict::Parked(Fault::new(Reason::Unreadable, chain_in_full(&error))),
-        Err(panic) => Verdict::Parked(Fault::new(Reason::Panicked, panic)),
+        Ok(Err(Undecided::Unreadable(error))) => {
+            Verdict::Parked(Defect::new(Reason::Unreadable, chain_in_full(&error)))
+        }
+        Err(panic) => Verdict::Parked(Defect::new(Reason::Panicked, panic)),
     }
 }
 
 /// Why an event of the command's could never be published, if so.
-fn unpublishable(command: &Command, event: &StoredEvent) -> Option<Fault> {
+fn unpublishable(command: &Command, event: &EventData) -> Option<Defect> {
     let (stream, time) = (command.stream.clone(), command.receipt.accepted_at);
     let recorded = RecordedEvent { stream, version: u64::MAX, time, event: event.clone() };
     let error = recorded.check_publishable().err()?;
     let reason = if matches!(error, Unpublishable::TooLarge { .. }) { Reason::TooLarge } else { Reason::Unpublishable };
-    Some(Fault::new(reason, format!("its {} could not be published: {}", event.ty, chain_in_full(&error))))
+    Some(Defect::new(reason, format!("its {} could not be published: {}", event.ty, chain_in_full(&error))))
 }
 
 fn panic_message(panic: Box<dyn Any + Send>) -> String {

@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http, header_of};
-use kernel::problem::{Fault, Problem};
+use kernel::problem::{Complaint, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
 use lambda::content::{self, BadContent};
@@ -52,8 +52,8 @@ pub const MAX_BATCH: usize = 100;
 /// Bytes of a batch, uncompressed: what Lambda takes as one request.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
-/// Faults of a batch that are listed beside the first one of each event.
-const MOST_FAULTS: usize = 100;
+/// Complaints of a batch that are listed beside the first one of each event.
+const MOST_COMPLAINTS: usize = 100;
 
 /// Takes commands in.
 pub struct Ingest {
@@ -220,7 +220,7 @@ fn read<'a>(request: &Request, body: &'a [u8]) -> Result<Submission<'a>, Problem
     })
 }
 
-/// All of them, or the faults of each that cannot be taken. Sizes come first: nothing is read where one is too large.
+/// All of them, or the complaints of each that cannot be taken. Sizes come first: nothing is read where one is too large.
 pub fn admit_all(
     events: &[&str],
     mut admit: impl FnMut(CloudEvent) -> Result<Admitted, Problem>,
@@ -231,41 +231,41 @@ pub fn admit_all(
     all_of(events, |event| CloudEvent::from_json(event.as_bytes()).map_err(Problem::from).and_then(&mut admit))
 }
 
-/// What becomes of each event, or the faults of those that nothing does.
+/// What becomes of each event, or the complaints of those that nothing does.
 fn all_of<T>(events: &[&str], mut each: impl FnMut(&&str) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
     let mut all = Vec::new();
-    let mut faults = Vec::new();
+    let mut complaints = Vec::new();
     let mut at_fault = 0;
     for (index, event) in events.iter().enumerate() {
         match each(event) {
             Ok(done) => all.push(done),
-            // Not the batch's fault.
+            // Not the batch's complaint.
             Err(problem) if problem.status >= 500 => return Err(problem),
             Err(problem) => {
                 at_fault += 1;
-                let listed = if faults.len() < MOST_FAULTS { usize::MAX } else { 1 };
-                faults.extend(faults_at(index, problem).into_iter().take(listed));
+                let listed = if complaints.len() < MOST_COMPLAINTS { usize::MAX } else { 1 };
+                complaints.extend(complaints_at(index, problem).into_iter().take(listed));
             }
         }
     }
-    if faults.is_empty() {
+    if complaints.is_empty() {
         return Ok(all);
     }
     let detail = format!("{at_fault} of its events cannot be taken, so none was queued");
-    Err(Problem::invalid_batch(detail).listing(faults))
+    Err(Problem::invalid_batch(detail).listing(complaints))
 }
 
-/// An event's problem as faults of its batch: all that it lists, or itself.
-fn faults_at(index: usize, mut problem: Problem) -> Vec<Fault> {
+/// An event's problem as complaints of its batch: all that it lists, or itself.
+fn complaints_at(index: usize, mut problem: Problem) -> Vec<Complaint> {
     let listed = std::mem::take(&mut problem.errors);
     if listed.is_empty() {
         return vec![problem.at_index(index)];
     }
-    let placed = |fault: Fault| Fault {
+    let placed = |complaint: Complaint| Complaint {
         index: Some(index),
         ty: Some(problem.ty.clone()),
         attribute: problem.attribute.clone(),
-        ..fault
+        ..complaint
     };
     listed.into_iter().map(placed).collect()
 }

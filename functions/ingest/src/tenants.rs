@@ -23,8 +23,8 @@ pub struct Tenant {
 
 impl Tenant {
     /// As it is registered.
-    pub fn of(registered: registry::Tenant) -> Self {
-        let registry::Tenant { id, settings, limits, schemas } = registered;
+    pub fn of(registered: registry::TenantEntry) -> Self {
+        let registry::TenantEntry { id, settings, limits, schemas } = registered;
         let schemas = TenantSchemas::compile(&id, &schemas);
         metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
         Self { limits, grants: Grants::of(&settings.grants), routes: Routes::of(&settings.routes), schemas }

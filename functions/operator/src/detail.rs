@@ -3,7 +3,7 @@
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::parking::Reason;
-use kernel::problem::{Fault, Problem};
+use kernel::problem::{Complaint, Problem};
 use kernel::schema_uri::SchemaUri;
 use lambda::caller::Operator;
 use lambda::http::json;
@@ -53,7 +53,7 @@ pub(crate) struct Detail<'a> {
     #[schemars(schema_with = "schema_or_null")]
     schema: Option<&'a RawValue>,
     /// What its schemas have against the data: that one, and those of the tenant's own.
-    complaints: Vec<Fault>,
+    complaints: Vec<Complaint>,
     #[serde(flatten)]
     history: History,
 }
@@ -113,7 +113,7 @@ impl Desk {
 
     /// The schemas of a command's data, and what they have against it. Where the tenant's cannot be read, the message can be
     /// seen and discarded all the same.
-    async fn judged(&self, parked: &ParkedMessage, data: &str) -> (Option<RepairSchemas<'_>>, Vec<Fault>) {
+    async fn judged(&self, parked: &ParkedMessage, data: &str) -> (Option<RepairSchemas<'_>>, Vec<Complaint>) {
         match self.repair_schemas(parked).await {
             Ok(None) => (None, Vec::new()),
             Ok(Some(schemas)) => {

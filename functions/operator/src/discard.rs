@@ -10,7 +10,7 @@ use lambda::telemetry::metric;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
-use store::parked::{Decision, Stage};
+use store::parked::{OperatorAction, Stage};
 
 use crate::done::{Done, answer_all};
 use crate::refusal::not_done;
@@ -37,7 +37,7 @@ impl Desk {
         let Discarding { reason } = object(request)?;
         let reason = body::some_reason(reason)?;
         let by = operator.signature();
-        let decision = Decision { by: &by, reason: Some(&reason), at: now };
+        let decision = OperatorAction { by: &by, reason: Some(&reason), at: now };
         let operation = self.discard_one(operator, id, decision).await?;
         Ok(json(StatusCode::OK, &Done { id, stage: Stage::Discarded, operation }))
     }
@@ -48,7 +48,7 @@ impl Desk {
         body::check_ids(&ids)?;
         let reason = body::some_reason(reason)?;
         let by = operator.signature();
-        let decision = Decision { by: &by, reason: Some(&reason), at: now };
+        let decision = OperatorAction { by: &by, reason: Some(&reason), at: now };
         let discarding = ids.iter().map(|id| self.discard_one(operator, id, decision)).collect();
         let outcomes = side_by_side(discarding).await.into_iter().map(|outcome| outcome.map(drop)).collect();
         Ok(answer_all(ids, outcomes, StatusCode::OK))
@@ -59,7 +59,7 @@ impl Desk {
         &self,
         operator: &Operator,
         id: &str,
-        decision: Decision<'_>,
+        decision: OperatorAction<'_>,
     ) -> Result<Option<String>, Refusal> {
         let parking = self.waiting(operator, id).await?;
         let expires_at = decision.at.plus(self.retention).seconds();

@@ -21,7 +21,7 @@ use messaging::command_queue::MAX_MESSAGE_BYTES;
 use recovery::{resubmission, send_back};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use store::parked::{Decision, ParkedMessage, Stage};
+use store::parked::{OperatorAction, ParkedMessage, Stage};
 
 use crate::done::{Done, answer_all};
 use crate::refusal::not_done;
@@ -59,7 +59,7 @@ impl Desk {
         let Resubmission { data, reason } = object(request)?;
         let reason = body::reason(reason)?;
         let by = operator.signature();
-        let decision = Decision { by: &by, reason: reason.as_deref(), at: now };
+        let decision = OperatorAction { by: &by, reason: reason.as_deref(), at: now };
         let taken = self.take(operator, id, data.as_deref(), decision).await?;
         let operation = taken.summary.operation.clone();
         self.send(vec![taken]).await;
@@ -72,7 +72,7 @@ impl Desk {
         body::check_ids(&ids)?;
         let reason = body::reason(reason)?;
         let by = operator.signature();
-        let decision = Decision { by: &by, reason: reason.as_deref(), at: now };
+        let decision = OperatorAction { by: &by, reason: reason.as_deref(), at: now };
         let taking = ids.iter().map(|id| self.take(operator, id, None, decision)).collect();
         let (mut taken, mut outcomes) = (Vec::new(), Vec::new());
         for result in side_by_side(taking).await {
@@ -95,7 +95,7 @@ impl Desk {
         operator: &Operator,
         id: &str,
         repair: Option<&RawValue>,
-        decision: Decision<'_>,
+        decision: OperatorAction<'_>,
     ) -> Result<ParkedMessage, Refusal> {
         let parking = self.waiting(operator, id).await?;
         let parked = &parking.message;

@@ -61,9 +61,9 @@ impl Redrive {
     async fn show(&self, request: &HttpRequest, queue: &str, now: Timestamp) -> Answer {
         self.operator(request).await?;
         Parameters::of(request).expect_only(&[])?;
-        let route = self.routes.iter().find(|route| route.name == queue);
-        let route = route.ok_or_else(|| Problem::not_found("no queue is called so"))?;
-        let letters = self.letters(route, now).await;
+        let way = self.ways.iter().find(|way| way.name == queue);
+        let way = way.ok_or_else(|| Problem::not_found("no queue is called so"))?;
+        let letters = self.letters(way, now).await;
         let told = "the dead letters cannot be looked at now; try again";
         Ok(json(StatusCode::OK, &letters.map_err(|error| Refusal::unavailable(told, &error))?))
     }
@@ -89,8 +89,8 @@ impl Redrive {
     async fn asked(&self, request: &HttpRequest) -> Result<Request, Refusal> {
         self.operator(request).await?;
         let asked: Request = lambda::request::object(request)?;
-        if let Some(name) = asked.context.as_ref().filter(|name| self.routes.iter().all(|route| route.name != **name)) {
-            let known: Vec<_> = self.routes.iter().map(|route| route.name.as_str()).collect();
+        if let Some(name) = asked.context.as_ref().filter(|name| self.ways.iter().all(|way| way.name != **name)) {
+            let known: Vec<_> = self.ways.iter().map(|way| way.name.as_str()).collect();
             let shown: String = name.chars().take(40).collect();
             let detail = format!("no queue is called {shown}; known: {}", known.join(", "));
             return Err(Problem::bad_request(detail).into());

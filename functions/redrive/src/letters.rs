@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::parking::summary;
 use crate::triage::{Letter, State, Triage};
-use crate::{Redrive, Route, RunError};
+use crate::{Redrive, RunError, WayBack};
 
 /// What lies in one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -97,20 +97,20 @@ impl From<State> for Next {
 }
 
 impl Redrive {
-    pub(crate) async fn letters(&self, route: &Route, now: Timestamp) -> Result<Letters, RunError> {
-        let Depth { visible, in_flight } = route.dead_letters.depth().await?;
-        let dead = if visible == 0 { Vec::new() } else { route.dead_letters.receive(Duration::ZERO).await? };
-        let triage = Triage { route, operations: &self.operations, pace: self.pace, now, by_hand: false };
+    pub(crate) async fn letters(&self, way: &WayBack, now: Timestamp) -> Result<Letters, RunError> {
+        let Depth { visible, in_flight } = way.dead_letters.depth().await?;
+        let dead = if visible == 0 { Vec::new() } else { way.dead_letters.receive(Duration::ZERO).await? };
+        let triage = Triage { way, operations: &self.operations, pace: self.pace, now, by_hand: false };
         let letters = triage.look(dead).await?;
-        let letters = letters.into_iter().map(|letter| Seen::of(route, letter, now)).collect();
-        Ok(Letters { name: route.name.clone(), waiting: visible, in_flight, letters })
+        let letters = letters.into_iter().map(|letter| Seen::of(way, letter, now)).collect();
+        Ok(Letters { name: way.name.clone(), waiting: visible, in_flight, letters })
     }
 }
 
 impl Seen {
-    fn of(route: &Route, letter: Letter, now: Timestamp) -> Self {
-        let header = route.context.and_then(|_| Header::read(&letter.dead.body));
-        let known = summary(route, &letter, header.as_ref(), Reason::AttemptsUsedUp, now);
+    fn of(way: &WayBack, letter: Letter, now: Timestamp) -> Self {
+        let header = way.context.and_then(|_| Header::read(&letter.dead.body));
+        let known = summary(way, &letter, header.as_ref(), Reason::AttemptsUsedUp, now);
         Self {
             id: letter.dead.message_id,
             tenant: known.tenant,

@@ -41,7 +41,7 @@ use crate::run::Run;
 
 /// Redrives dead letters.
 pub struct Redrive {
-    pub routes: Vec<Route>,
+    pub ways: Vec<WayBack>,
     pub sqs: SqsClient,
     pub operations: Operations,
     pub parked: Parked,
@@ -54,7 +54,7 @@ pub struct Redrive {
 }
 
 /// A queue and its dead letters.
-pub struct Route {
+pub struct WayBack {
     /// A context's name for its command queue, or another queue's name.
     pub name: String,
     /// Whose commands they are; `None` for queues of other messages.
@@ -141,30 +141,30 @@ pub enum Canary {
 impl Redrive {
     /// One run over all queues, or over the one that is asked for; an unknown name finds none.
     pub async fn run(&self, request: &Request, now: Timestamp, finish_by: Instant) -> Report {
-        let asked_for = |route: &&Route| request.context.as_ref().is_none_or(|name| *name == route.name);
-        let runs = self.routes.iter().filter(asked_for).map(|route| async move {
-            let mut run = Run::new(self, route, request, now, finish_by);
+        let asked_for = |way: &&WayBack| request.context.as_ref().is_none_or(|name| *name == way.name);
+        let runs = self.ways.iter().filter(asked_for).map(|way| async move {
+            let mut run = Run::new(self, way, request, now, finish_by);
             let work = run.work().await;
             // Neither holds the other up.
-            let unsent = if request.dry_run { Ok(()) } else { self.send_unsent(route, now).await };
+            let unsent = if request.dry_run { Ok(()) } else { self.send_unsent(way, now).await };
             let error = work.and(unsent).err().map(|error| {
-                tracing::error!(queue = route.name, error = chain(&error), "the run broke off");
+                tracing::error!(queue = way.name, error = chain(&error), "the run broke off");
                 "it broke off; the function's log says why".to_owned()
             });
             let report = QueueReport { error, ..run.end().await };
             if !request.dry_run {
-                self.tell(route, &report).await;
+                self.tell(way, &report).await;
             }
             report
         });
         Report { dry_run: request.dry_run, queues: join_all(runs).await }
     }
 
-    async fn tell(&self, route: &Route, report: &QueueReport) {
+    async fn tell(&self, way: &WayBack, report: &QueueReport) {
         let QueueReport { found, redriven, behind_canary, parked, settled, waiting, unseen, canary, .. } = report;
         if *found > 0 {
             tracing::info!(
-                queue = route.name,
+                queue = way.name,
                 found,
                 redriven,
                 behind_canary,
@@ -176,14 +176,14 @@ impl Redrive {
                 "redriven"
             );
         }
-        metrics::counter!(metric::REDRIVEN, "Context" => route.name.clone()).increment(*redriven);
-        metrics::counter!(metric::PARKED, "Context" => route.name.clone()).increment(*parked);
-        match self.parked.count(&route.name).await {
+        metrics::counter!(metric::REDRIVEN, "Context" => way.name.clone()).increment(*redriven);
+        metrics::counter!(metric::PARKED, "Context" => way.name.clone()).increment(*parked);
+        match self.parked.count(&way.name).await {
             Ok(count) => {
                 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and there are fewer than 2^52")]
-                metrics::gauge!(metric::PARKED_WAITING, "Context" => route.name.clone()).set(count as f64);
+                metrics::gauge!(metric::PARKED_WAITING, "Context" => way.name.clone()).set(count as f64);
             }
-            Err(error) => tracing::warn!(queue = route.name, error = chain(&error), "parked messages not counted"),
+            Err(error) => tracing::warn!(queue = way.name, error = chain(&error), "parked messages not counted"),
         }
     }
 }

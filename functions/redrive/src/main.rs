@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use lambda::aws::{Aws, IN_THE_BACKGROUND};
-use lambda::run::{self, Incoming};
+use lambda::run::{self, Wake};
 use lambda::settings::Environment;
 use lambda::{gateway, telemetry};
 use redrive::Redrive;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run::events(|incoming, finish_by| async move {
         let now = SystemTime::now().into();
         Ok(match incoming {
-            Incoming::Event(request) => {
+            Wake::Event(request) => {
                 let report = redrive.run(&request, now, finish_by).await;
                 // An error of the function's own, so that its alarm rings.
                 if let Some(queues) = report.broken_off() {
@@ -25,9 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 }
                 serde_json::to_value(report)?
             }
-            Incoming::Http(event) => {
-                gateway::serve(event.get(), |request| redrive.handle(request, now, finish_by)).await
-            }
+            Wake::Http(event) => gateway::serve(event.get(), |request| redrive.handle(request, now, finish_by)).await,
         })
     })
     .await

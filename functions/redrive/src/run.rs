@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::tally::{Fate, Tally};
 use crate::triage::{Letter, State, Triage, key};
-use crate::{Canary, QueueReport, Redrive, Request, Route, RunError};
+use crate::{Canary, QueueReport, Redrive, Request, RunError, WayBack};
 
 /// How many dead letters are worked on together: ten calls to receive them, one to look up their outcomes.
 const CHUNK: usize = 100;
@@ -37,7 +37,7 @@ const RESERVE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Run<'a> {
     redrive: &'a Redrive,
-    route: &'a Route,
+    way: &'a WayBack,
     triage: Triage<'a>,
     dry: bool,
     clock: Clock,
@@ -53,16 +53,16 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(redrive: &'a Redrive, route: &'a Route, request: &Request, now: Timestamp, finish_by: Instant) -> Self {
+    pub fn new(redrive: &'a Redrive, way: &'a WayBack, request: &Request, now: Timestamp, finish_by: Instant) -> Self {
         let Redrive { operations, pace, .. } = redrive;
         Self {
             redrive,
-            route,
-            triage: Triage { route, operations, pace: *pace, now, by_hand: request.by_hand },
+            way,
+            triage: Triage { way, operations, pace: *pace, now, by_hand: request.by_hand },
             dry: request.dry_run,
             clock: Clock::start(now),
             finish_by,
-            tally: Tally::new(&route.name, now),
+            tally: Tally::new(&way.name, now),
             canary: None,
             found: 0,
             received: 0,
@@ -71,13 +71,13 @@ impl<'a> Run<'a> {
     }
 
     pub async fn work(&mut self) -> Result<(), RunError> {
-        self.found = self.route.dead_letters.depth().await?.visible;
+        self.found = self.way.dead_letters.depth().await?.visible;
         self.tally.found(self.found);
         if self.dry {
             return self.look_ahead().await;
         }
         let mut follow = Vec::new();
-        if self.route.context.is_some() {
+        if self.way.context.is_some() {
             match self.send_ahead().await? {
                 Some(letters) => follow = letters,
                 None => return Ok(()),
@@ -88,8 +88,8 @@ impl<'a> Run<'a> {
 
     /// Gives back what was left, and says what was done.
     pub async fn end(self) -> QueueReport {
-        if let Err(error) = self.route.dead_letters.give_back(&self.held).await {
-            tracing::warn!(queue = self.route.name, error = chain(&error), "they come back by themselves");
+        if let Err(error) = self.way.dead_letters.give_back(&self.held).await {
+            tracing::warn!(queue = self.way.name, error = chain(&error), "they come back by themselves");
         }
         QueueReport { canary: self.canary, ..self.tally.report() }
     }
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
         let mut dead = Vec::new();
         while dead.len() < many && self.received < self.found && Instant::now() + RESERVE < self.finish_by {
             let hidden_for = self.finish_by.saturating_duration_since(Instant::now()) + Duration::from_secs(30);
-            let batch = self.route.dead_letters.receive(hidden_for).await?;
+            let batch = self.way.dead_letters.receive(hidden_for).await?;
             if batch.is_empty() {
                 break;
             }
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
     async fn park(&mut self, letters: Vec<Letter>) -> Result<(), RunError> {
         let mut parked = Vec::new();
         for letter in letters {
-            match self.redrive.park(self.route, &letter, self.clock.now()).await {
+            match self.redrive.park(self.way, &letter, self.clock.now()).await {
                 Ok(now_parked) => {
                     self.tally.count(if now_parked { Fate::Parked } else { Fate::Settled }, [&letter]);
                     parked.push(letter);
@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
                 // The others can be parked for all that.
                 Err(error) => {
                     let message_id = &letter.dead.message_id;
-                    tracing::error!(queue = self.route.name, message_id, error = chain(&error), "not parked");
+                    tracing::error!(queue = self.way.name, message_id, error = chain(&error), "not parked");
                     self.hold(Fate::Waiting, vec![letter]);
                 }
             }
@@ -332,7 +332,7 @@ impl<'a> Run<'a> {
             let order = dead.group.clone().map(|group| Order { group, deduplication_id });
             Returning { body: dead.body.clone(), order, fair_group: dead.fair_group.clone(), failure }
         });
-        Ok(send_back(&self.redrive.sqs, &self.route.queue_url, returning.collect()).await?)
+        Ok(send_back(&self.redrive.sqs, &self.way.queue_url, returning.collect()).await?)
     }
 
     /// Records of operations that are sent back once more.
@@ -351,7 +351,7 @@ impl<'a> Run<'a> {
 
     async fn delete(&self, letters: &[Letter]) -> Result<(), RunError> {
         let dead: Vec<_> = letters.iter().map(|letter| letter.dead.clone()).collect();
-        Ok(self.route.dead_letters.delete(&dead).await?)
+        Ok(self.way.dead_letters.delete(&dead).await?)
     }
 
     fn hold(&mut self, fate: Fate, letters: Vec<Letter>) {

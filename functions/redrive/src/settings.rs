@@ -13,7 +13,7 @@ use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
 
-use crate::{Pace, Redrive, Route};
+use crate::{Pace, Redrive, WayBack};
 
 impl Redrive {
     pub fn from_environment(
@@ -22,19 +22,18 @@ impl Redrive {
         sqs: SqsClient,
     ) -> Result<Self, BadSetting> {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
-        let route = |pair: QueuePair| Route {
+        let way = |pair: QueuePair| WayBack {
             context: catalog::context(&pair.name),
             name: pair.name,
             queue_url: pair.queue_url,
             dead_letters: DeadLetters::new(sqs.clone(), pair.dead_letters_url),
         };
-        let routes =
-            queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name)).into_iter().map(route).collect();
+        let ways = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name)).into_iter().map(way).collect();
         let operations = environment.text("OPERATIONS_TABLE")?;
         let registry = Registry::new(dynamodb.clone(), environment.text("REGISTRY_TABLE")?);
         let seconds = |name| environment.parsed(name).map(Duration::from_secs);
         Ok(Self {
-            routes,
+            ways,
             sqs,
             parked: Parked::new(dynamodb.clone(), environment.text("PARKED_TABLE")?, &operations),
             operations: Operations::new(dynamodb, operations),

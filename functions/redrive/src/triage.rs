@@ -13,7 +13,7 @@ use recovery::DeadLetter;
 use store::StoreError;
 use store::operations::{OperationRecord, Operations};
 
-use crate::{Pace, Route};
+use crate::{Pace, WayBack};
 
 /// A dead letter that has been looked at.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ const TOO_OLD: Duration = Duration::from_hours(10 * 24);
 
 /// What triage goes by.
 pub(crate) struct Triage<'a> {
-    pub route: &'a Route,
+    pub way: &'a WayBack,
     pub operations: &'a Operations,
     pub pace: Pace,
     /// When the run began.
@@ -140,7 +140,7 @@ impl Triage<'_> {
     }
 
     fn command(&self, dead: &DeadLetter) -> Option<Command> {
-        Command::open(dead.body.as_bytes(), self.route.context?.name).ok()
+        Command::open(dead.body.as_bytes(), self.way.context?.name).ok()
     }
 
     fn state(

@@ -3,7 +3,7 @@
 use kernel::timestamp::Timestamp;
 use recovery::{resubmission, send_back};
 
-use crate::{Redrive, Route, RunError};
+use crate::{Redrive, RunError, WayBack};
 
 /// For a minute, whoever took it for resubmission is still at it.
 const GRACE_MILLIS: u64 = 60_000;
@@ -12,19 +12,19 @@ const MOST: i32 = 100;
 
 impl Redrive {
     /// Sends what is marked as unsent, in order per stream.
-    pub(crate) async fn send_unsent(&self, route: &Route, now: Timestamp) -> Result<(), RunError> {
+    pub(crate) async fn send_unsent(&self, way: &WayBack, now: Timestamp) -> Result<(), RunError> {
         let before = Timestamp::from_millis(now.millis().saturating_sub(GRACE_MILLIS));
-        let mut unsent = self.parked.unsent(&route.name, before, MOST).await?;
+        let mut unsent = self.parked.unsent(&way.name, before, MOST).await?;
         if unsent.is_empty() {
             return Ok(());
         }
         // As they were accepted: that is their order in their streams.
         unsent.sort_by(|one, other| one.summary.id.cmp(&other.summary.id));
-        let returning = unsent.iter().map(|message| resubmission::returning(message, &route.queue_url)).collect();
-        send_back(&self.sqs, &route.queue_url, returning).await?;
+        let returning = unsent.iter().map(|message| resubmission::returning(message, &way.queue_url)).collect();
+        send_back(&self.sqs, &way.queue_url, returning).await?;
         for message in unsent {
             self.parked.sent(&message.summary).await?;
-            tracing::warn!(queue = route.name, id = message.summary.id, "sent what was resubmitted and left unsent");
+            tracing::warn!(queue = way.name, id = message.summary.id, "sent what was resubmitted and left unsent");
         }
         Ok(())
     }

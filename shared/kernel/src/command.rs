@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::cloud_event::{CloudEvent, Invalid, Value};
-use crate::decider::Envelope;
+use crate::decider::Metadata;
 use crate::domain_event::{Cause, extension};
 use crate::expected_version::expected_version;
 use crate::ids::{AggregateId, CommandKey, StreamId, TenantId, is_name};
@@ -206,8 +206,8 @@ impl Command {
         Some(SchemaUri::read(self.event.dataschema()?)?.version)
     }
 
-    pub fn envelope(&self) -> Envelope {
-        Envelope {
+    pub fn metadata(&self) -> Metadata {
+        Metadata {
             aggregate: self.stream.aggregate.clone(),
             accepted_at: self.receipt.accepted_at,
             principal: self.principal.clone(),

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::command::Command;
 use crate::decider::{Decider, Decision, Guard, Rejection};
-use crate::domain_event::{RecordedEvent, StoredEvent};
+use crate::domain_event::{EventData, RecordedEvent};
 use crate::ids::{AggregateId, StreamId, TenantId};
 use crate::message::{DecodeError, Message, MessageType, raw};
 use crate::projection::{Filters, Happening, Listing, Projection};
@@ -134,14 +134,14 @@ pub trait Aggregate: Send + Sync {
     /// Decides the command; leaves this state as it is and gives the next one.
     fn decide(&self, command: &Command) -> Result<Decided, Undecided>;
 
-    fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError>;
+    fn evolve(&mut self, event: &EventData) -> Result<(), DecodeError>;
 
     fn snapshot(&self) -> Snapshot;
 }
 
 /// What a command caused.
 pub struct Decided {
-    pub events: Vec<StoredEvent>,
+    pub events: Vec<EventData>,
     pub guards: Vec<Guard>,
     /// The aggregate after `events`.
     pub next: Box<dyn Aggregate>,
@@ -181,7 +181,7 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
         let name = command.event.ty();
         let version = command.schema_version().ok_or_else(|| DecodeError::UnknownType(name.to_owned()))?;
         let typed = D::Command::decode(name, version, command.event.json().unwrap_or("null"))?;
-        let Decision { events, guards } = D::decide(&self.state, &typed, &command.envelope())?;
+        let Decision { events, guards } = D::decide(&self.state, &typed, &command.metadata())?;
         let cause = command.cause();
         let mut next = self.state.clone();
         let stored = |event: D::Event| {
@@ -190,13 +190,13 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
             let data = event.clone().into_json();
             // What a load will make of the stored event, and nothing more.
             next = D::evolve(std::mem::take(&mut next), &event.into_written());
-            StoredEvent { ty: (*name).to_owned(), schema, data, cause: cause.clone() }
+            EventData { ty: (*name).to_owned(), schema, data, cause: cause.clone() }
         };
         let events = events.into_iter().map(stored).collect();
         Ok(Decided { events, guards, next: Self::with(next) })
     }
 
-    fn evolve(&mut self, event: &StoredEvent) -> Result<(), DecodeError> {
+    fn evolve(&mut self, event: &EventData) -> Result<(), DecodeError> {
         let typed = D::Event::decode(&event.ty, event.schema, event.data.get())?;
         self.state = D::evolve(std::mem::take(&mut self.state), &typed);
         Ok(())
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::cloud_event::CloudEvent;
     use crate::command::{Principal, PrincipalKind};
-    use crate::decider::Envelope;
+    use crate::decider::Metadata;
     use crate::ids::{CommandKey, TenantId};
     use crate::receipt::{Digest, ReceiptKeys};
     use crate::timestamp::Timestamp;
@@ -329,7 +329,7 @@ mod tests {
         type Event = Event;
         type State = u32;
 
-        fn decide(_: &u32, Command::Climb(climb): &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+        fn decide(_: &u32, Command::Climb(climb): &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
             Ok(Decision::of(Climbed { metres: climb.metres }))
         }
 

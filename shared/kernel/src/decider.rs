@@ -25,7 +25,7 @@ pub trait Decider: 'static {
     fn decide(
         state: &Self::State,
         command: &Self::Command,
-        envelope: &Envelope,
+        metadata: &Metadata,
     ) -> Result<Decision<Self::Event>, Rejection>;
 
     /// The state after `event`. Every event ever stored must be accepted.
@@ -34,7 +34,7 @@ pub trait Decider: 'static {
 
 /// What a decider may know of a command besides its payload. The same at every retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Metadata {
     pub aggregate: AggregateId,
     /// When ingest accepted the command: the only "now" there is in a decision.
     pub accepted_at: Timestamp,

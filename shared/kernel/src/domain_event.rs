@@ -11,7 +11,7 @@ use crate::timestamp::Timestamp;
 
 /// A domain event in a commit: what cannot be told from the stream and the version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StoredEvent {
+pub struct EventData {
     #[serde(rename = "type")]
     pub ty: String,
     /// Which version of the type's schema `data` follows.
@@ -53,7 +53,7 @@ pub struct RecordedEvent {
     pub version: u64,
     /// When it was committed.
     pub time: Timestamp,
-    pub event: StoredEvent,
+    pub event: EventData,
 }
 
 /// What a message of SNS carries, 256 KiB, less room for its attributes and a long address of the schemas.
@@ -115,7 +115,7 @@ impl RecordedEvent {
 
     fn build(&self, public_url: &str) -> Result<CloudEvent, Invalid> {
         let StreamId { tenant, context, aggregate, .. } = &self.stream;
-        let StoredEvent { ty, schema, data, cause } = &self.event;
+        let EventData { ty, schema, data, cause } = &self.event;
         let schema = SchemaUri { context, name: ty, version: *schema };
         let mut event = CloudEvent::builder(self.id(), context, ty)
             .subject(aggregate.as_str())
@@ -156,7 +156,7 @@ impl RecordedEvent {
             stream: StreamId::parse(stream).ok()?,
             version: version.parse().ok()?,
             time: Timestamp::parse(event.time()?)?,
-            event: StoredEvent {
+            event: EventData {
                 ty: event.ty().to_owned(),
                 schema: SchemaUri::read(event.dataschema()?)?.version,
                 data: RawValue::from_string(event.json()?.to_owned()).ok()?,
@@ -188,7 +188,7 @@ mod tests {
             stream: StreamId::parse("acme/orders/O-1").expect("a stream"),
             version: 7,
             time: Timestamp::from_millis(1_764_000_000_123),
-            event: StoredEvent {
+            event: EventData {
                 ty: "OrderCancelled".into(),
                 schema: 1,
                 data: RawValue::from_string(r#"{"reason" : "late"}"#.into()).expect("JSON"),
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn an_event_of_a_release_before_is_read_and_published_without_what_it_does_not_say() {
         let before = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co"}"#;
-        let stored: StoredEvent = serde_json::from_str(before).expect("an event");
+        let stored: EventData = serde_json::from_str(before).expect("an event");
         let old =
             Cause { traceparent: None, tracestate: None, principal: None, revision: 0, repaired_by: None, ..cause() };
         assert_eq!(stored.cause, old);
@@ -254,7 +254,7 @@ mod tests {
     fn an_event_of_a_later_release_is_read_whatever_else_it_says() {
         let later = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co","weather":"fine",
             "principal":{"id":"k-1","type":"api_key","issuer":"x"},"revision":1}"#;
-        let stored: StoredEvent = serde_json::from_str(later).expect("an event");
+        let stored: EventData = serde_json::from_str(later).expect("an event");
         let principal = Principal { id: "k-1".into(), kind: PrincipalKind::Unknown };
         assert_eq!((stored.cause.principal, stored.cause.revision), (Some(principal), 1));
     }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn an_event_that_was_stored_without_what_came_later_can_be_read() {
         let stored = r#"{"type":"OrderCancelled","schema":1,"data":{},"operation":"op","correlation":"co"}"#;
-        let event: StoredEvent = serde_json::from_str(stored).expect("a stored event");
+        let event: EventData = serde_json::from_str(stored).expect("a stored event");
         assert_eq!((&event.cause.traceparent, &event.cause.tracestate), (&None, &None));
         let again: serde_json::Value = serde_json::to_value(&event).expect("JSON");
         assert!(again.get("tracestate").is_none(), "{again}");

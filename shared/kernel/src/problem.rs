@@ -25,22 +25,22 @@ pub struct Problem {
     pub status: u16,
     /// For the client's developer.
     pub detail: String,
-    /// The CloudEvents attribute at fault; in binary mode, its header.
+    /// The CloudEvents attribute at complaint; in binary mode, its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
-    /// Every fault found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
+    /// Every complaint found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
-    pub errors: Vec<Fault>,
+    pub errors: Vec<Complaint>,
     /// Seconds until the same may be sent again, where that is known: the header `Retry-After`.
     #[serde(skip)]
     pub retry_after: Option<u64>,
 }
 
-/// One of several faults.
+/// One of several complaints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Fault {
-    /// Where in `data` (RFC 6901); absent for a fault of the event itself.
+pub struct Complaint {
+    /// Where in `data` (RFC 6901); absent for a complaint of the event itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "json-pointer"))]
     pub pointer: Option<String>,
@@ -52,7 +52,7 @@ pub struct Fault {
     #[schemars(with = "Option<ProblemType>")]
     pub ty: Option<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The CloudEvents attribute at fault.
+    /// The CloudEvents attribute at complaint.
     pub attribute: Option<String>,
     pub detail: String,
 }
@@ -128,7 +128,7 @@ macro_rules! kinds {
 kinds! {
     /// The event breaks the CloudEvents specification; `attribute` says where.
     malformed_event: 400, "malformed-event", "The event is not a valid CloudEvent";
-    /// At least one event of a batch is at fault, so none was taken.
+    /// At least one event of a batch is at complaint, so none was taken.
     invalid_batch: 400, "invalid-batch", "The batch was not accepted";
     /// A query parameter is missing or cannot be read.
     bad_request: 400, "bad-request", "The request cannot be understood";
@@ -198,7 +198,7 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn listing(mut self, errors: Vec<Fault>) -> Self {
+    pub fn listing(mut self, errors: Vec<Complaint>) -> Self {
         self.errors = errors;
         self
     }
@@ -210,9 +210,15 @@ impl Problem {
         self
     }
 
-    /// This problem as one fault of the batch it was found in.
-    pub fn at_index(self, index: usize) -> Fault {
-        Fault { pointer: None, index: Some(index), ty: Some(self.ty), attribute: self.attribute, detail: self.detail }
+    /// This problem as one complaint of the batch it was found in.
+    pub fn at_index(self, index: usize) -> Complaint {
+        Complaint {
+            pointer: None,
+            index: Some(index),
+            ty: Some(self.ty),
+            attribute: self.attribute,
+            detail: self.detail,
+        }
     }
 
     pub fn to_json(&self) -> String {

@@ -110,7 +110,7 @@ impl Operator {
 /// Finds out who is an operator of what.
 pub struct Operators {
     rules: ClaimRules,
-    registered: Cache<registry::Operator, StoreError>,
+    registered: Cache<registry::OperatorEntry, StoreError>,
 }
 
 impl Operators {

@@ -57,13 +57,13 @@ where
 
 /// What reaches a function that has a trigger of its own and a route of the API: to be handled by [`events`].
 #[derive(Debug)]
-pub enum Incoming<E> {
+pub enum Wake<E> {
     Event(E),
     /// The HTTP API's event, for [`gateway::serve`].
     Http(Box<RawValue>),
 }
 
-impl<'de, E: DeserializeOwned> Deserialize<'de> for Incoming<E> {
+impl<'de, E: DeserializeOwned> Deserialize<'de> for Wake<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         /// What only a request of an HTTP API has.
         #[derive(Deserialize)]
@@ -111,17 +111,17 @@ mod tests {
 
     #[test]
     fn a_request_of_the_api_is_told_from_an_event_of_ones_own() {
-        let event = serde_json::from_str::<Incoming<Order>>(r#"{"dry":true}"#).expect("an event");
-        assert!(matches!(event, Incoming::Event(Order { dry: true })));
-        assert!(serde_json::from_str::<Incoming<Order>>(r#"{"wet":true}"#).is_err());
+        let event = serde_json::from_str::<Wake<Order>>(r#"{"dry":true}"#).expect("an event");
+        assert!(matches!(event, Wake::Event(Order { dry: true })));
+        assert!(serde_json::from_str::<Wake<Order>>(r#"{"wet":true}"#).is_err());
 
         let request = json!({
             "version": "2.0", "routeKey": "POST /redrive", "rawPath": "/redrive", "rawQueryString": "",
             "headers": { "content-type": "application/json" }, "isBase64Encoded": false, "body": "{}",
             "requestContext": { "http": { "method": "POST", "path": "/redrive" }, "stage": "$default", "timeEpoch": 0 },
         });
-        let incoming = serde_json::from_str::<Incoming<Order>>(&request.to_string()).expect("a request");
-        let Incoming::Http(event) = incoming else { panic!("a request, not {incoming:?}") };
+        let incoming = serde_json::from_str::<Wake<Order>>(&request.to_string()).expect("a request");
+        let Wake::Http(event) = incoming else { panic!("a request, not {incoming:?}") };
         assert_eq!(event.get(), request.to_string(), "as it came");
     }
 

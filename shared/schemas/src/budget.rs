@@ -13,11 +13,11 @@ use crate::patterns::Weight;
 /// so that all of them are a tenth of a second.
 const STEPS: usize = 3_000_000;
 
-/// Bytes that may be taken by faults, of which all are found before the first is listed.
-const FAULTS: usize = 16 * 1024 * 1024;
+/// Bytes that may be taken by complaints, of which all are found before the first is listed.
+const COMPLAINTS: usize = 16 * 1024 * 1024;
 
-/// What a fault takes at most, besides its path and what it was compared with.
-const FAULT: usize = 512;
+/// What a complaint takes at most, besides its path and what it was compared with.
+const COMPLAINT: usize = 512;
 const VALUE: usize = 64;
 
 /// How much a schema counts whose keywords are evaluated again, nested in one another: threefold a level, as measured.
@@ -45,23 +45,23 @@ const MAX_LEVELS: usize = 256;
 pub struct Budget {
     steps: usize,
     listing_steps: usize,
-    faults: usize,
+    complaints: usize,
 }
 
 impl Budget {
     pub fn for_request() -> Self {
-        Self { steps: STEPS, listing_steps: STEPS, faults: FAULTS }
+        Self { steps: STEPS, listing_steps: STEPS, complaints: COMPLAINTS }
     }
 
     /// Takes what a check comes to; false where that is more than there is.
     pub(crate) fn allows_check(&mut self, outline: &Outline, data: &Value) -> bool {
-        let mut walk = Walk { outline, steps: &mut self.steps, faults: None };
+        let mut walk = Walk { outline, steps: &mut self.steps, complaints: None };
         walk.apply(0, data, Place::ROOT).is_some()
     }
 
-    /// Takes what finding all faults comes to; false where that is more than there is.
+    /// Takes what finding all complaints comes to; false where that is more than there is.
     pub(crate) fn allows_listing(&mut self, outline: &Outline, data: &Value) -> bool {
-        let mut walk = Walk { outline, steps: &mut self.listing_steps, faults: Some(&mut self.faults) };
+        let mut walk = Walk { outline, steps: &mut self.listing_steps, complaints: Some(&mut self.complaints) };
         walk.apply(0, data, Place::ROOT).is_some()
     }
 }
@@ -69,8 +69,8 @@ impl Budget {
 struct Walk<'a> {
     outline: &'a Outline,
     steps: &'a mut usize,
-    /// Where faults are to be listed.
-    faults: Option<&'a mut usize>,
+    /// Where complaints are to be listed.
+    complaints: Option<&'a mut usize>,
 }
 
 /// Where in schema and data.
@@ -97,16 +97,16 @@ impl Walk<'_> {
         let outline = self.outline;
         let node = &outline.nodes[node];
         let times = place.times.saturating_mul(AGAIN.saturating_pow(node.evaluated_again));
-        // What is tried is looked at once more where its faults are listed.
-        let times = times + usize::from(node.tries && self.faults.is_some());
+        // What is tried is looked at once more where its complaints are listed.
+        let times = times + usize::from(node.tries && self.complaints.is_some());
         let place = Place { times, levels: place.levels + 1, ..place };
         if place.levels > MAX_LEVELS {
             return None;
         }
         self.take(times, 1 + node.assertions + node.compared)?;
-        if let Some(faults) = &mut self.faults {
-            let found = (1 + node.assertions) * (FAULT + place.path) + node.compared * VALUE;
-            **faults = faults.checked_sub(found.saturating_mul(times))?;
+        if let Some(complaints) = &mut self.complaints {
+            let found = (1 + node.assertions) * (COMPLAINT + place.path) + node.compared * VALUE;
+            **complaints = complaints.checked_sub(found.saturating_mul(times))?;
         }
         for schema in &node.in_place {
             self.apply(*schema, value, place)?;
@@ -157,9 +157,9 @@ impl Walk<'_> {
     /// Whether a pattern takes the member is not known here, so all do, and what is for the others as well.
     fn member(&mut self, node: &Node, name: &str, member: &Value, place: Place) -> Option<()> {
         self.take(place.times, 1 + name.len() / BYTES_PER_STEP)?;
-        if let Some(faults) = &mut self.faults {
+        if let Some(complaints) = &mut self.complaints {
             // Where it is one too many, its name is repeated.
-            **faults = faults.checked_sub(name.len().saturating_mul(place.times))?;
+            **complaints = complaints.checked_sub(name.len().saturating_mul(place.times))?;
         }
         for (weight, _) in &node.pattern_properties {
             self.matching(*weight, name, place)?;

@@ -1,7 +1,7 @@
 //! What holds for every command's data, before any schema.
 
 use kernel::cloud_event::{first_inexact_number, strict_json};
-use kernel::problem::{Fault, Problem};
+use kernel::problem::{Complaint, Problem};
 use serde_json::Value;
 
 /// Reads a command's data: JSON with one meaning, not nested too deeply, fit for every queue on its way, and without numbers
@@ -15,8 +15,9 @@ pub fn command_data(json: &str) -> Result<Value, Problem> {
     if let Some(pointer) = first_inexact_number(json) {
         let detail = "the number cannot be read exactly: send a whole number of at most 64 bits, a fraction of at most 17 \
                       significant digits that a double has as well, or a string";
-        let fault = Fault { pointer: Some(pointer), index: None, ty: None, attribute: None, detail: detail.to_owned() };
-        return Err(Problem::invalid_data(detail).about("data").listing(vec![fault]));
+        let complaint =
+            Complaint { pointer: Some(pointer), index: None, ty: None, attribute: None, detail: detail.to_owned() };
+        return Err(Problem::invalid_data(detail).about("data").listing(vec![complaint]));
     }
     Ok(data)
 }

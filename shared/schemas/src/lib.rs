@@ -9,8 +9,8 @@
 mod bounds;
 mod budget;
 mod bundled;
+mod complaints;
 mod data;
-mod faults;
 mod outline;
 mod patterns;
 mod tenants;
@@ -21,8 +21,8 @@ use serde_json::Value;
 
 pub use self::budget::Budget;
 pub use self::bundled::Bundled;
+pub use self::complaints::complaints;
 pub use self::data::command_data;
-pub use self::faults::complaints;
 use self::outline::{DRAFT, Outline};
 use self::patterns::Weight;
 pub use self::tenants::TenantSchemas;
@@ -59,9 +59,9 @@ impl Schema {
             return Ok(());
         }
         if budget.allows_listing(&self.outline, data) {
-            return Err(faults::listed(&self.validator, data));
+            return Err(complaints::listed(&self.validator, data));
         }
-        let detail = "the data does not match its schema, and is too large for its faults to be listed";
+        let detail = "the data does not match its schema, and is too large for its complaints to be listed";
         Err(Problem::invalid_data(detail).about("data"))
     }
 }

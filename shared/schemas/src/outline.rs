@@ -55,7 +55,7 @@ pub(crate) struct Node {
     pub evaluated_again: u32,
     /// Applied to the same value, such as those of `allOf`.
     pub in_place: Vec<usize>,
-    /// Whether some of those are tried before their faults are listed.
+    /// Whether some of those are tried before their complaints are listed.
     pub tries: bool,
     pub properties: HashMap<String, usize>,
     /// Schemas for members by pattern, with what the pattern weighs.

@@ -11,7 +11,7 @@ pub use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope};
+use kernel::decider::{Decider, Decision, Metadata};
 use kernel::ids::AggregateId;
 use kernel::message::{Message, MessageType};
 use kernel::principal::{Principal, PrincipalKind};
@@ -33,13 +33,13 @@ pub struct Given<D: Decider> {
 impl<D: Decider> Given<D> {
     /// Sends `command` to the aggregate `A-1`, accepted at 2026-01-01T00:00:00Z from `somebody`.
     pub fn when(self, command: impl Into<D::Command>) -> Then<D> {
-        let outcome = D::decide(&self.state, &command.into(), &envelope()).map_err(|rejection| rejection.reason);
+        let outcome = D::decide(&self.state, &command.into(), &metadata()).map_err(|rejection| rejection.reason);
         Then { state: self.state, outcome }
     }
 }
 
-fn envelope() -> Envelope {
-    Envelope {
+fn metadata() -> Metadata {
+    Metadata {
         aggregate: AggregateId::parse("A-1").expect("a valid id"),
         accepted_at: Timestamp::parse("2026-01-01T00:00:00Z").expect("a valid time"),
         principal: Principal { id: "somebody".to_owned(), kind: PrincipalKind::User },
@@ -88,12 +88,12 @@ pub fn assert_safe_to_repeat<D: Decider>(commands: impl IntoIterator<Item = D::C
     let mut state = D::State::default();
     for command in commands {
         assert_reads_back(&command);
-        let Ok(decision) = D::decide(&state, &command, &envelope()) else { continue };
+        let Ok(decision) = D::decide(&state, &command, &metadata()) else { continue };
         for event in &decision.events {
             assert_reads_back(event);
             state = D::evolve(state, event);
         }
-        if let Ok(again) = D::decide(&state, &command, &envelope()) {
+        if let Ok(again) = D::decide(&state, &command, &metadata()) {
             assert!(again.events.is_empty(), "{command:?}, sent twice, caused {:?} the second time", again.events);
         }
         let stored = json_of(&state);
@@ -250,7 +250,7 @@ mod tests {
         type Event = Event;
         type State = u32;
 
-        fn decide(sum: &u32, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+        fn decide(sum: &u32, command: &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
             let Command::Add(Add { amount }) = *command;
             match amount {
                 0 => Ok(Decision::nothing()),

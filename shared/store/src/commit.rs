@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Put, TransactWriteItem};
 use kernel::context::{Aggregate, Snapshot};
 use kernel::decider::{Guard, Rejection};
-use kernel::domain_event::StoredEvent;
+use kernel::domain_event::EventData;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 
@@ -32,7 +32,7 @@ const MAX_STATE: usize = 256 * 1024;
 /// What one command adds to the transaction.
 pub struct Entry {
     pub operation: OperationRecord,
-    pub events: Vec<StoredEvent>,
+    pub events: Vec<EventData>,
     pub guards: Vec<Guard>,
     pub parked: Option<ParkedMessage>,
     /// Whether what is recorded was decided on the aggregate's state, which then must not have moved meanwhile.
@@ -48,7 +48,7 @@ pub struct CommitBuilder {
     /// What the commands were decided on.
     base: Head,
     decided: bool,
-    events: Vec<StoredEvent>,
+    events: Vec<EventData>,
     events_bytes: usize,
     newest: Option<Arc<dyn Aggregate>>,
     actions: Vec<(Slot, TransactWriteItem)>,

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::RawValue;
 use kernel::context::{AggregateType, Snapshot};
-use kernel::domain_event::{RecordedEvent, StoredEvent};
+use kernel::domain_event::{EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use serde::Deserialize;
@@ -65,7 +65,7 @@ impl Commit {
     /// Its events with their places.
     pub fn events(&self) -> Result<Vec<RecordedEvent>, StoreError> {
         let stream = StreamId::parse(&self.stream_id).map_err(StoreError::corrupt("stream id"))?;
-        let events: Vec<StoredEvent> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
+        let events: Vec<EventData> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
         let last_version = u64::try_from(events.len()).ok().and_then(|count| self.first_version.checked_add(count));
         last_version.ok_or("its versions go on behind the last one").map_err(StoreError::corrupt("commit"))?;
         let placed = events.into_iter().zip(self.first_version..);

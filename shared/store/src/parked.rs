@@ -28,7 +28,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Select, TransactWriteItem};
 use kernel::ids::TenantId;
 
-pub use self::decisions::Decision;
+pub use self::decisions::OperatorAction;
 pub use self::history::{Past, Step, steps};
 pub use self::message::{Action, ParkedMessage, Stage, Summary, What};
 pub use self::transaction::ActError;
@@ -39,7 +39,7 @@ use crate::operations::{self, OperationRecord};
 
 /// What became of an attempt to park a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parking {
+pub enum ParkResult {
     Parked,
     /// It has its outcome, waits already, or was overtaken by another revision.
     Settled,
@@ -83,15 +83,19 @@ impl Parked {
     }
 
     /// Sets a command aside, and says so in its operation: `record` is to say `parked`.
-    pub async fn park_command(&self, message: &ParkedMessage, record: &OperationRecord) -> Result<Parking, StoreError> {
+    pub async fn park_command(
+        &self,
+        message: &ParkedMessage,
+        record: &OperationRecord,
+    ) -> Result<ParkResult, StoreError> {
         let update = message.update(&self.table).build().expect("all that is required is there");
         let actions = vec![
             TransactWriteItem::builder().put(operations::put_if_open(&self.operations, record)).build(),
             TransactWriteItem::builder().update(update).build(),
         ];
         match transact(&self.client, actions).await {
-            Ok(()) => Ok(Parking::Parked),
-            Err(ActError::Conflict(_)) => Ok(Parking::Settled),
+            Ok(()) => Ok(ParkResult::Parked),
+            Err(ActError::Conflict(_)) => Ok(ParkResult::Settled),
             Err(ActError::Store(error)) => Err(error),
         }
     }
@@ -103,9 +107,9 @@ impl Parked {
         message: &ParkedMessage,
         record: &OperationRecord,
         until: u64,
-    ) -> Result<Parking, StoreError> {
+    ) -> Result<ParkResult, StoreError> {
         match self.park_command(message, record).await? {
-            Parking::Settled
+            ParkResult::Settled
                 if !operations::keep(&self.client, &self.operations, &record.operation_key, until).await? =>
             {
                 self.park_command(message, record).await

@@ -115,7 +115,7 @@ pub struct TenantLimits {
 
 /// A tenant as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant {
+pub struct TenantEntry {
     pub id: TenantId,
     pub settings: TenantSettings,
     pub limits: TenantLimits,
@@ -134,7 +134,7 @@ pub struct TenantSchema {
 
 /// Somebody who acts on parked messages, as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
+pub struct OperatorEntry {
     /// The only tenant they see; `None`: a platform operator, who sees them all.
     pub tenant: Option<TenantId>,
 }
@@ -191,19 +191,19 @@ impl Registry {
     }
 
     /// What this principal operates, if anything. An entry without a prefix counts for the client that it names.
-    pub async fn operator(&self, principal: &Principal) -> Result<Option<Operator>, StoreError> {
+    pub async fn operator(&self, principal: &Principal) -> Result<Option<OperatorEntry>, StoreError> {
         let mut names = vec![principal.to_string()];
         names.extend(Some(&principal.id).filter(|id| Principal::read(id) == *principal).cloned());
         for name in names {
             let rows = self.rows(&format!("operator#{name}")).await?;
             if let Some(row) = rows.into_iter().find(|row| row.entry == "operator") {
-                return Ok(Some(Operator { tenant: row.tenant }));
+                return Ok(Some(OperatorEntry { tenant: row.tenant }));
             }
         }
         Ok(None)
     }
 
-    pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<TenantEntry>, StoreError> {
         let mut settings = None;
         let mut limits = TenantLimits::default();
         let mut schemas = Vec::new();
@@ -217,7 +217,7 @@ impl Registry {
                 schemas.extend(row.into_schema());
             }
         }
-        Ok(settings.map(|settings| Tenant { id: id.clone(), settings, limits, schemas }))
+        Ok(settings.map(|settings| TenantEntry { id: id.clone(), settings, limits, schemas }))
     }
 
     /// A tenant's settings alone, for its schemas may be many.

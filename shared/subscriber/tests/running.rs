@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use kernel::domain_event::{Cause, EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
@@ -67,7 +67,7 @@ fn put(aws: &Aws, stream: &str, version: u64, ty: &str) {
         stream: StreamId::parse(stream).expect("a stream"),
         version,
         time: Timestamp::from_millis(1_790_000_000_000 + version),
-        event: StoredEvent { ty: ty.to_owned(), schema: 1, data, cause },
+        event: EventData { ty: ty.to_owned(), schema: 1, data, cause },
     };
     aws.put(&queue(), Some("acme"), None, &event.to_cloud_event("https://api.example").to_json());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use kernel::decider::{Decider as _, Envelope};
+use kernel::decider::{Decider as _, Metadata};
 use kernel::ids::{AggregateId, CommandKey};
 use kernel::message::Message as _;
 use kernel::principal::Principal;
@@ -139,13 +139,13 @@ fn assert_as_if_nothing_had_been(bench: &Bench, sent: &[Sent]) {
         if outcomes.contains_key(&receipt.command_key) {
             continue;
         }
-        let envelope = Envelope {
+        let metadata = Metadata {
             aggregate: AggregateId::parse(aggregate).expect("an id"),
             accepted_at: receipt.accepted_at,
             principal: Principal::read("client:shop"),
         };
         let state = states.entry(aggregate).or_default();
-        let outcome = match Orders::decide(state, payload, &envelope) {
+        let outcome = match Orders::decide(state, payload, &metadata) {
             Ok(decision) => {
                 for event in &decision.events {
                     *state = Orders::evolve(*state, event);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bench::Bench;
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Guard, Rejection};
+use kernel::decider::{Decider, Decision, Guard, Metadata, Rejection};
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
@@ -121,7 +121,7 @@ impl Decider for Probe {
     type Event = Event;
     type State = State;
 
-    fn decide(state: &State, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+    fn decide(state: &State, command: &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
         Ok(match command {
             Command::Note(Note { text }) => note(text),
             Command::Refuse(_) => return Err(Rejection::new("not-today", "Come back tomorrow")),
@@ -184,7 +184,7 @@ impl Decider for Later {
     fn decide(
         _: &State,
         LaterCommand::Whisper(Note { text }): &LaterCommand,
-        _: &Envelope,
+        _: &Metadata,
     ) -> Result<Decision<Event>, Rejection> {
         Ok(note(text))
     }
@@ -203,8 +203,8 @@ impl Decider for Brittle {
 
     const STATE_VERSION: u32 = 2;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
-        Probe::decide(state, command, envelope)
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
+        Probe::decide(state, command, metadata)
     }
 
     fn evolve(state: State, event: &Event) -> State {

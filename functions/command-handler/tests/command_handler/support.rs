@@ -6,7 +6,7 @@ use kernel::command::{Command, Principal, Repair};
 use kernel::ids::TenantId;
 use kernel::receipt::Receipt;
 use serde_json::Value;
-use store::parked::{Decision, ParkedMessage};
+use store::parked::{OperatorAction, ParkedMessage};
 use testkit::Message;
 
 /// What an operator does with a parked command: it is resubmitted, repaired if there is other data for it. Gives the
@@ -22,7 +22,7 @@ pub async fn resubmit(bench: &Bench, receipt: &Receipt, data: Option<Value>) -> 
     let repair = data.map(|data| Repair { data, by: &ann });
     let repaired = repair.is_some();
     let revised = Command::revised(event, found.summary.revision + 1, repair).expect("a command").to_json();
-    let decision = Decision { by: "ann", reason: None, at: bench.now() };
+    let decision = OperatorAction { by: "ann", reason: None, at: bench.now() };
     parked.resubmit(&found, revised, repaired, decision).await.expect("resubmitted").message
 }
 

@@ -38,7 +38,7 @@ async fn each_malformed_request_is_refused_with_the_attribute_named_and_nothing_
             (_, None) => answer.refused("malformed-event").attribute,
             (_, Some(index)) => {
                 let problem = answer.refused("invalid-batch");
-                let malformed = |fault: &&kernel::problem::Fault| {
+                let malformed = |fault: &&kernel::problem::Complaint| {
                     fault.ty.as_deref() == Some("urn:waybill:problem:malformed-event")
                 };
                 let faults: Vec<_> = problem.errors.iter().filter(malformed).collect();

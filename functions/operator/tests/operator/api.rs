@@ -8,7 +8,7 @@ use bench::sealing::seal;
 use bench::{Answer, Request};
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
-use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use kernel::domain_event::{Cause, EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::operation::{Operation, Status};
 use kernel::parking::Reason;
@@ -21,7 +21,7 @@ use recovery::{Failure, summary};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::operations::{OperationRecord, Operations};
-use store::parked::{Parked, ParkedMessage, Parking, Summary};
+use store::parked::{ParkResult, Parked, ParkedMessage, Summary};
 use testkit::{Aws, Message, TABLES};
 
 pub struct Api {
@@ -177,7 +177,7 @@ impl Api {
             ..OperationRecord::of(&queued.command, self.now())
         };
         let parking = self.parked.park_command(&message, &record).await.expect("an answer");
-        assert_eq!(parking, Parking::Parked);
+        assert_eq!(parking, ParkResult::Parked);
         parking_id(&message.summary)
     }
 
@@ -259,7 +259,7 @@ pub fn dead_letters(name: &str) -> String {
 fn domain_event(stream: &str, time: Timestamp) -> String {
     let data = RawValue::from_string(json!({ "reason": "Ordered twice" }).to_string()).expect("JSON");
     let cause = Cause { operation: "A".repeat(74), correlation: "cart-7".to_owned(), ..Cause::default() };
-    let event = StoredEvent { ty: "OrderCancelled".to_owned(), schema: 1, data, cause };
+    let event = EventData { ty: "OrderCancelled".to_owned(), schema: 1, data, cause };
     let stream = StreamId::parse(stream).expect("a stream");
     let recorded = RecordedEvent { stream, version: 2, time, event };
     recorded.to_cloud_event(PUBLIC_URL).to_json()

@@ -9,7 +9,7 @@ use bench::platform::{dead_retries, environment, own_queue, retries, topic};
 use bench::sealing::TRACEPARENT;
 use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
-use kernel::domain_event::{Cause, RecordedEvent, StoredEvent};
+use kernel::domain_event::{Cause, EventData, RecordedEvent};
 use kernel::timestamp::Timestamp;
 use publisher::{Clients, Publisher};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn publisher(aws: &Aws) -> Publisher {
 
 /// Puts a commit with events of so many bytes into the events table.
 async fn commit(aws: &Aws, stream: &str, number: u64, first_version: u64, sizes: &[usize]) {
-    let event = |size: &usize| StoredEvent {
+    let event = |size: &usize| EventData {
         ty: "OrderCancelled".into(),
         schema: 1,
         data: RawValue::from_string(json!({ "reason": "x".repeat(*size) }).to_string()).expect("JSON"),

@@ -9,7 +9,7 @@ use bench::sealing::{TRACEPARENT, seal_with};
 use bench::{Answer, Bench, Request};
 use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
-use kernel::domain_event::{Cause, StoredEvent};
+use kernel::domain_event::{Cause, EventData};
 use kernel::ids::{StreamId, TenantId};
 use kernel::operation::Status;
 use kernel::principal::Principal;
@@ -199,7 +199,7 @@ impl Api {
             revision: operation.revision,
             repaired_by: operation.repaired_by.clone(),
         };
-        let stored = |(ty, data): &(&str, Value)| StoredEvent {
+        let stored = |(ty, data): &(&str, Value)| EventData {
             ty: (*ty).to_owned(),
             schema: 1,
             data: RawValue::from_string(data.to_string()).expect("JSON"),

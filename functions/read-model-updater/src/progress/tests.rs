@@ -2,7 +2,7 @@
 
 use kernel::RawValue;
 use kernel::context::ReadModel;
-use kernel::domain_event::{Cause, StoredEvent};
+use kernel::domain_event::{Cause, EventData};
 use kernel::ids::StreamId;
 use kernel::projection::{Filters, Listing};
 use kernel::timestamp::Timestamp;
@@ -39,7 +39,7 @@ fn target((place, order): (usize, &str)) -> (Key, Target) {
     let (tenant, id) = (stream.tenant.clone(), stream.aggregate.clone());
     let cause = Cause { operation: "op".into(), correlation: "co".into(), ..Cause::default() };
     let data = RawValue::from_string("{}".into()).expect("JSON");
-    let event = StoredEvent { ty: "Happened".into(), schema: 1, data, cause };
+    let event = EventData { ty: "Happened".into(), schema: 1, data, cause };
     let event = RecordedEvent { stream: stream.clone(), version: 1, time: Timestamp::from_millis(0), event };
     let (events, places) = (BTreeMap::from([(1, event)]), vec![place]);
     (Key { tenant, collection: "fragile", id }, Target { read_model: &Fragile, stream, events, places })

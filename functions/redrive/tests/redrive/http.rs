@@ -7,7 +7,7 @@ use bench::platform::register_operator;
 use bench::sealing::seal;
 use kernel::cloud_event::CloudEvent;
 use kernel::timestamp::Timestamp;
-use lambda::run::Incoming;
+use lambda::run::Wake;
 use recovery::{Failure, Order, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ impl Api {
         let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
         let request = http::Request::get(target).method(method).by(claims).media_type("application/json");
         let event = request.body(body.unwrap_or_default()).event();
-        let Incoming::<Request>::Http(event) = serde_json::from_value(event).expect("a request") else {
+        let Wake::<Request>::Http(event) = serde_json::from_value(event).expect("a request") else {
             panic!("it is a request of the API");
         };
         let finish_by = Instant::now() + Duration::from_mins(5);
@@ -132,7 +132,7 @@ fn order(subject: &str, id: &str) -> String {
 
 impl Api {
     async fn bury(&self, queue: &str, body: &str, group: Option<&str>, attempts: u32) {
-        let route = self.redrive.routes.iter().find(|route| route.name == queue).expect("a route");
+        let route = self.redrive.ways.iter().find(|route| route.name == queue).expect("a route");
         let order = group
             .map(|group| Order { group: group.to_owned(), deduplication_id: format!("{}", self.aws.calls().len()) });
         let failure = Failure { attempts, error: Some("the store is down".to_owned()), ..Failure::default() };
@@ -231,10 +231,10 @@ async fn another_method_another_path_and_a_parameter_are_refused_and_nothing_is_
 
 #[test]
 fn the_schedules_event_asks_for_everything() {
-    let Incoming::Event(request) = serde_json::from_str::<Incoming<Request>>("{}").expect("an event") else {
+    let Wake::Event(request) = serde_json::from_str::<Wake<Request>>("{}").expect("an event") else {
         panic!("it is no request of the API");
     };
     assert_eq!(request, Request::default());
     let by_hand = r#"{"context":"orders","byHand":true,"dryRun":true}"#;
-    assert!(matches!(serde_json::from_str(by_hand), Ok(Incoming::<Request>::Event(_))));
+    assert!(matches!(serde_json::from_str(by_hand), Ok(Wake::<Request>::Event(_))));
 }

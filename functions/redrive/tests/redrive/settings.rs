@@ -28,12 +28,12 @@ pub fn redrive(aws: &Aws) -> Redrive {
 fn every_context_has_its_queue_and_no_setting_of_its_own() {
     let redrive = redrive(&Aws::new());
     for context in catalog::CONTEXTS {
-        let route = redrive.routes.iter().find(|route| route.name == context.name).expect("a route");
+        let route = redrive.ways.iter().find(|route| route.name == context.name).expect("a route");
         assert_eq!(route.context.map(|context| context.name), Some(context.name), "these are commands");
         assert_eq!(route.queue_url, format!("https://sqs/shop-{}-commands.fifo", context.name));
         assert_eq!(route.dead_letters.url(), format!("https://sqs/shop-{}-dead-letters.fifo", context.name));
     }
-    let others: Vec<_> = redrive.routes.iter().filter(|route| route.context.is_none()).map(|r| &r.name).collect();
+    let others: Vec<_> = redrive.ways.iter().filter(|route| route.context.is_none()).map(|r| &r.name).collect();
     let expected: Vec<_> = Queues::new("https://sqs/shop-").pairs([]).into_iter().map(|pair| pair.name).collect();
     assert_eq!(others, expected.iter().collect::<Vec<_>>());
     for name in ["publisher", "read_model_subscription", "read_model_updater"] {

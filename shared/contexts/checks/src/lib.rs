@@ -11,7 +11,7 @@ pub mod state;
 mod tests;
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 
 use commands::Command;
 use events::Event;
@@ -28,8 +28,8 @@ impl Decider for Checks {
     type Event = Event;
     type State = State;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
-        Ok(decide::decide(state, command, envelope))
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
+        Ok(decide::decide(state, command, metadata))
     }
 
     fn evolve(state: State, event: &Event) -> State {

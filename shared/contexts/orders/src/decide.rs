@@ -3,7 +3,7 @@
 //! A command for what is so already succeeds and causes nothing, where nothing it says would be lost: cancelling a
 //! cancelled order. A second submission or parcel is news that does not fit, and is refused.
 
-use kernel::decider::{Decision, Envelope, Rejection};
+use kernel::decider::{Decision, Metadata, Rejection};
 
 use crate::commands::{CancelOrder, Command, Line, MAX_LINES, Money, ShipOrder, SubmitOrder};
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
@@ -13,15 +13,15 @@ use crate::state::State;
 /// Most that one order may cost, in minor units. Nine million such orders still add up within 64 bits in the reports.
 pub const MAX_TOTAL: i64 = 1_000_000_000_000;
 
-pub(crate) fn decide(state: State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+pub(crate) fn decide(state: State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     match command {
-        Command::SubmitOrder(command) => submit(state, command, envelope),
+        Command::SubmitOrder(command) => submit(state, command, metadata),
         Command::CancelOrder(command) => cancel(state, command),
-        Command::ShipOrder(command) => ship(state, command, envelope),
+        Command::ShipOrder(command) => ship(state, command, metadata),
     }
 }
 
-fn submit(state: State, command: &SubmitOrder, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+fn submit(state: State, command: &SubmitOrder, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     if state != State::Unknown {
         return Err(Rejection::new("already-submitted", "The order was submitted before; a new order needs a new id"));
     }
@@ -29,7 +29,7 @@ fn submit(state: State, command: &SubmitOrder, envelope: &Envelope) -> Result<De
         customer: command.customer.clone(),
         lines: command.lines.clone(),
         total: total(&command.lines)?,
-        placed_at: envelope.accepted_at,
+        placed_at: metadata.accepted_at,
     }))
 }
 
@@ -42,12 +42,12 @@ fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Reject
     }
 }
 
-fn ship(state: State, command: &ShipOrder, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+fn ship(state: State, command: &ShipOrder, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     match state {
         State::Unknown => Err(unknown_order()),
         State::Submitted => {
             let parcel = Parcel { carrier: command.carrier.clone(), tracking_number: command.tracking_number.clone() };
-            Ok(Decision::of(OrderShipped { parcel }).guarded_by(returnable(&envelope.aggregate, 1)))
+            Ok(Decision::of(OrderShipped { parcel }).guarded_by(returnable(&metadata.aggregate, 1)))
         }
         State::Shipped => Err(Rejection::new("already-shipped", "The order has left as another parcel")),
         State::Cancelled => Err(Rejection::new("already-cancelled", "The order was cancelled and must not leave")),

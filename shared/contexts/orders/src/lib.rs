@@ -14,7 +14,7 @@ pub mod state;
 mod tests;
 
 use kernel::context::{AggregateType, Context};
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 
 use commands::Command;
 use events::Event;
@@ -34,8 +34,8 @@ impl Decider for Orders {
     type Event = Event;
     type State = State;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
-        decide::decide(*state, command, envelope)
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
+        decide::decide(*state, command, metadata)
     }
 
     fn evolve(state: State, event: &Event) -> State {

@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use kernel::decider::{Decider, Decision, Envelope, Guard, Rejection};
+use kernel::decider::{Decider, Decision, Guard, Metadata, Rejection};
 use kernel::ids::AggregateId;
 
 use commands::Command;
@@ -27,8 +27,8 @@ impl Decider for Returns {
     type Event = Event;
     type State = State;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
-        decide::decide(state, command, envelope)
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
+        decide::decide(state, command, metadata)
     }
 
     fn evolve(state: State, event: &Event) -> State {

@@ -10,7 +10,7 @@ pub mod state;
 mod tests;
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 
 use commands::Command;
 use events::Event;
@@ -29,7 +29,7 @@ impl Decider for Policies {
 
     const STATE_VERSION: u32 = 2;
 
-    fn decide(state: &State, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+    fn decide(state: &State, command: &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
         decide::decide(*state, command)
     }
 

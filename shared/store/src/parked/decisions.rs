@@ -19,13 +19,13 @@ use crate::operations::OperationRecord;
 
 /// Who does something with a parked message, and why.
 #[derive(Debug, Clone, Copy)]
-pub struct Decision<'a> {
+pub struct OperatorAction<'a> {
     pub by: &'a str,
     pub reason: Option<&'a str>,
     pub at: Timestamp,
 }
 
-impl Decision<'_> {
+impl OperatorAction<'_> {
     fn action(self, what: What, repaired: bool) -> Action {
         let Self { by, reason, at } = self;
         Action { at, what, by: Some(by.to_owned()), reason: reason.map(str::to_owned), error: None, repaired }
@@ -41,7 +41,7 @@ impl Parked {
         parked: &ParkedMessage,
         message: String,
         repaired: bool,
-        decision: Decision<'_>,
+        decision: OperatorAction<'_>,
     ) -> Result<ParkedMessage, ActError> {
         let Summary { queue, revision, .. } = &parked.summary;
         let at = decision.at;
@@ -125,7 +125,7 @@ impl Parked {
     pub async fn discard(
         &self,
         parked: &ParkedMessage,
-        decision: Decision<'_>,
+        decision: OperatorAction<'_>,
         expires_at: u64,
     ) -> Result<(), ActError> {
         let at = decision.at;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use store::operations::OperationRecord;
-use store::parked::{Decision, ParkedMessage, Parking, Step, Summary, What};
+use store::parked::{OperatorAction, ParkResult, ParkedMessage, Step, Summary, What};
 use store::{Entry, TooLarge};
 use testkit::TABLES;
 
@@ -18,7 +18,7 @@ async fn returned(world: &World, times: u32) -> ParkedMessage {
         world.parked.resubmit(&message, body, false, by("ann", at)).await.expect("resubmitted");
         let (again, _) = troubled("a", revision, at);
         let record = OperationRecord { revision, ..record.clone() };
-        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), ParkResult::Parked);
         message = now_parked(world, &message).await;
     }
     message
@@ -60,7 +60,7 @@ async fn the_largest_message_that_a_commit_takes_can_be_decided_on_and_come_back
         ParkedMessage::new(summary, "m".repeat(bytes))
     };
     let reason = "\u{1f4e6}".repeat(1000);
-    let decision = Decision { by: &"a".repeat(255), reason: Some(&reason), at: minute(1) };
+    let decision = OperatorAction { by: &"a".repeat(255), reason: Some(&reason), at: minute(1) };
     let taken = |bytes: usize| Entry {
         operation: record.clone(),
         parked: Some(of(bytes, 0)),
@@ -80,7 +80,7 @@ async fn the_largest_message_that_a_commit_takes_can_be_decided_on_and_come_back
     world.parked.resubmit(&message, body, true, decision).await.expect("resubmitted");
     let record = OperationRecord { revision: 1, ..record.clone() };
     let parking = world.parked.park_command(&of(LARGEST, 1), &record).await.expect("an answer");
-    assert_eq!(parking, Parking::Parked);
+    assert_eq!(parking, ParkResult::Parked);
     world.parked.discard(&now_parked(&world, &first).await, decision, EXPIRES).await.expect("discarded");
 }
 
@@ -98,12 +98,12 @@ async fn a_thousand_resubmissions_and_parkings_of_a_large_message_leave_it_as_ab
         // So long that DynamoDB's page ends before a part of what was done does.
         message.summary.error = format!("error {revision} {}", "e".repeat(8000));
         message.summary.parked_at = minute(u64::from(revision));
-        assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
+        assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), ParkResult::Parked);
         if revision == TIMES {
             break;
         }
         let waiting = now_parked(&world, &message).await;
-        let decision = Decision { by: "ann", reason: Some(&reason), at: minute(u64::from(revision)) };
+        let decision = OperatorAction { by: "ann", reason: Some(&reason), at: minute(u64::from(revision)) };
         let resubmitted = world.parked.resubmit(&waiting, waiting.message.clone(), revision == 500, decision).await;
         let ParkedMessage { summary, message: body, .. } = resubmitted.expect("resubmitted");
         message = ParkedMessage::new(summary, body);

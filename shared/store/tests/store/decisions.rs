@@ -5,7 +5,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
-use store::parked::{ActError, Action, Decision, ParkedMessage, Parking, Stage, Summary, What};
+use store::parked::{ActError, Action, OperatorAction, ParkResult, ParkedMessage, Stage, Summary, What};
 use testkit::{Fault, TABLES};
 
 use crate::parked::{
@@ -20,7 +20,7 @@ async fn resubmitting_moves_the_message_and_its_operation_together() {
     let world = world();
     let (message, record) = waiting(&world, "a").await;
 
-    let decision = Decision { reason: None, ..by("ann", minute(5)) };
+    let decision = OperatorAction { reason: None, ..by("ann", minute(5)) };
     let resubmitted = world.parked.resubmit(&message, "repaired".to_owned(), true, decision).await.expect("done");
 
     assert_eq!(now_parked(&world, &message).await, resubmitted, "what is told is what is stored");
@@ -55,7 +55,7 @@ async fn what_a_message_was_before_each_repair_is_kept() {
         let resubmitted = resubmitted.expect("resubmitted");
         let record = OperationRecord { revision, ..record.clone() };
         let again = ParkedMessage::new(resubmitted.summary, resubmitted.message);
-        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), ParkResult::Parked);
         message = now_parked(&world, &message).await;
     }
     let before = async |revision| world.parked.before_repair(&message.summary, revision).await.expect("an answer");
@@ -92,7 +92,7 @@ async fn a_decision_on_a_revision_that_is_not_the_newest_is_a_conflict() {
     world.parked.resubmit(&message, "{}".to_owned(), false, by("ann", minute(5))).await.expect("first");
     let (again, _) = troubled("a", 1, minute(7));
     let record = OperationRecord { revision: 1, ..record };
-    assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+    assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), ParkResult::Parked);
 
     let late = world.parked.discard(&message, by("bob", minute(8)), EXPIRES).await;
 
@@ -149,7 +149,7 @@ async fn what_is_parked_again_waits_again_in_its_revision() {
         }
         let (again, _) = troubled("a", 1, minute(7));
         let record = OperationRecord { revision: 1, recorded_at: minute(7), ..record };
-        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+        assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), ParkResult::Parked);
         if !confirmed_first {
             world.parked.sent(&resubmitted).await.expect("too late, and no harm");
         }
@@ -174,7 +174,7 @@ async fn discarding_ends_the_operation_with_the_operators_reason() {
     let world = world();
     let (message, record) = waiting(&world, "a").await;
 
-    let decision = Decision { reason: Some("ordered by mistake"), ..by("ann", minute(5)) };
+    let decision = OperatorAction { reason: Some("ordered by mistake"), ..by("ann", minute(5)) };
     world.parked.discard(&message, decision, EXPIRES).await.expect("discarded");
 
     let now = now_parked(&world, &message).await;
@@ -192,7 +192,7 @@ async fn discarding_ends_the_operation_with_the_operators_reason() {
     let (_, record_of_a_repeat) = troubled("a", 0, minute(6));
     assert_eq!(record.operation_key, record_of_a_repeat.operation_key);
     let again = world.parked.park_command(&message, &record_of_a_repeat).await.expect("an answer");
-    assert_eq!(again, Parking::Settled, "it is over");
+    assert_eq!(again, ParkResult::Settled, "it is over");
 }
 
 // Answers that get lost

@@ -8,7 +8,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
-use store::parked::{Decision, Page, ParkedMessage, Parking, Stage, Step, Summary, What, steps};
+use store::parked::{OperatorAction, Page, ParkResult, ParkedMessage, Stage, Step, Summary, What, steps};
 use testkit::{Fault, TABLES};
 
 use crate::probe::{self, Command, Write};
@@ -56,7 +56,7 @@ pub fn troubled(id: &str, revision: u32, at: Timestamp) -> (ParkedMessage, Opera
 /// A command that waits.
 pub async fn waiting(world: &World, id: &str) -> (ParkedMessage, OperationRecord) {
     let (message, record) = troubled(id, 0, minute(0));
-    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
+    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), ParkResult::Parked);
     (message, record)
 }
 
@@ -75,8 +75,8 @@ pub fn stranger(of: Option<&str>, queue: &str, number: u64) -> ParkedMessage {
     ParkedMessage::new(summary, number.to_string())
 }
 
-pub fn by(who: &str, at: Timestamp) -> Decision<'_> {
-    Decision { by: who, reason: Some("as agreed"), at }
+pub fn by(who: &str, at: Timestamp) -> OperatorAction<'_> {
+    OperatorAction { by: who, reason: Some("as agreed"), at }
 }
 
 pub async fn now_parked(world: &World, message: &ParkedMessage) -> ParkedMessage {
@@ -161,7 +161,7 @@ async fn what_waits_already_stays_as_it_is() {
     assert_eq!(now_parked(&world, &first).await, first);
 
     let (message, record) = waiting(&world, "a").await;
-    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Settled);
+    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), ParkResult::Settled);
     assert_eq!(now_parked(&world, &message).await, message);
 }
 
@@ -180,7 +180,7 @@ async fn parking_again_keeps_the_first_times_and_the_history() {
     again.history[0].at = minute(9);
 
     let record = OperationRecord { revision: 1, ..record };
-    assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), Parking::Parked);
+    assert_eq!(world.parked.park_command(&again, &record).await.expect("an answer"), ParkResult::Parked);
 
     let now = now_parked(&world, &first).await;
     let Summary { first_failed_at, first_parked_at, parked_at, ref error, attempts, .. } = now.summary;
@@ -203,14 +203,14 @@ async fn a_command_that_has_its_outcome_waits_already_or_was_overtaken_is_not_se
         let (message, record) = troubled(id, 0, minute(0));
         world.record(OperationRecord { outcome, revision, ..record.clone() }).await;
         let parking = world.parked.park_command(&message, &record).await.expect("an answer");
-        assert_eq!(parking, Parking::Settled, "{outcome:?}");
+        assert_eq!(parking, ParkResult::Settled, "{outcome:?}");
         assert_eq!(world.recorded(&record).expect("a record")["outcome"], json!(outcome));
     }
     assert_eq!(world.aws.items(TABLES.parked), [] as [Value; 0]);
 
     let (message, record) = troubled("f", 0, minute(0));
     world.record(OperationRecord { outcome: Status::Retrying, ..record.clone() }).await;
-    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), Parking::Parked);
+    assert_eq!(world.parked.park_command(&message, &record).await.expect("an answer"), ParkResult::Parked);
     assert_eq!(outcome(&world, &record), "parked");
 }
 

@@ -1,7 +1,7 @@
 //! A context whose aggregates grow as a test wants them to.
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
@@ -63,7 +63,7 @@ impl<const LAYOUT: u32> Decider for Probe<LAYOUT> {
 
     const STATE_VERSION: u32 = LAYOUT;
 
-    fn decide(state: &State, command: &Command, _: &Envelope) -> Result<Decision<Event>, Rejection> {
+    fn decide(state: &State, command: &Command, _: &Metadata) -> Result<Decision<Event>, Rejection> {
         let events = match command {
             Command::Write(Write { lines, letters }) => (0..*lines)
                 .map(|line| {

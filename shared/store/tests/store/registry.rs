@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::principal::Principal;
 use store::StoreError;
-use store::registry::{Grant, Operator, ReadGrant, Route, TenantSchema, include};
+use store::registry::{Grant, OperatorEntry, ReadGrant, Route, TenantSchema, include};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -143,8 +143,8 @@ async fn an_operator_is_a_tenants_or_the_platforms() {
     ])
     .await;
     let operator = async |principal| world.registry.operator(&Principal::read(principal)).await.expect("read");
-    assert_eq!(operator("client:desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
-    assert_eq!(operator("user:root").await, Some(Operator { tenant: None }));
+    assert_eq!(operator("client:desk").await, Some(OperatorEntry { tenant: Some(tenant("acme")) }));
+    assert_eq!(operator("user:root").await, Some(OperatorEntry { tenant: None }));
     for nobody in ["client:clerk", "client:shop", "client:", "client:Desk", "user:desk", "client:root", "system:root"] {
         assert_eq!(operator(nobody).await, None, "{nobody}");
     }
@@ -158,7 +158,7 @@ async fn an_operator_without_a_prefix_is_a_client() {
     ])
     .await;
     let operator = async |principal| world.registry.operator(&Principal::read(principal)).await.expect("read");
-    assert_eq!(operator("client:desk").await, Some(Operator { tenant: Some(tenant("acme")) }));
+    assert_eq!(operator("client:desk").await, Some(OperatorEntry { tenant: Some(tenant("acme")) }));
     assert_eq!(operator("user:desk").await, None);
     assert_eq!(operator("client:user:jane").await, None, "a client that is called like a user's entry");
 }
@@ -171,7 +171,7 @@ async fn an_entry_with_a_prefix_counts_before_one_without() {
     ])
     .await;
     let found = world.registry.operator(&Principal::read("client:desk")).await.expect("read");
-    assert_eq!(found, Some(Operator { tenant: Some(tenant("acme")) }));
+    assert_eq!(found, Some(OperatorEntry { tenant: Some(tenant("acme")) }));
 }
 
 #[tokio::test]

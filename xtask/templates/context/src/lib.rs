@@ -10,7 +10,7 @@ pub mod state;
 mod tests;
 
 use kernel::context::Context;
-use kernel::decider::{Decider, Decision, Envelope, Rejection};
+use kernel::decider::{Decider, Decision, Metadata, Rejection};
 
 use commands::Command;
 use events::Event;
@@ -27,8 +27,8 @@ impl Decider for __Names__ {
     type Event = Event;
     type State = State;
 
-    fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
-        decide::decide(*state, command, envelope)
+    fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
+        decide::decide(*state, command, metadata)
     }
 
     fn evolve(state: State, event: &Event) -> State {

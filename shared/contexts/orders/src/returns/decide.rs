@@ -1,27 +1,27 @@
 //! The return's rules. A command for what is so already succeeds and causes nothing.
 
-use kernel::decider::{Decision, Envelope, Rejection};
+use kernel::decider::{Decision, Metadata, Rejection};
 
 use super::commands::{Command, RequestReturn};
 use super::events::{Event, ReturnReceived, ReturnRequested, ReturnWithdrawn};
 use super::returnable;
 use super::state::State;
 
-pub(crate) fn decide(state: &State, command: &Command, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+pub(crate) fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     match command {
-        Command::RequestReturn(command) => request(state, command, envelope),
+        Command::RequestReturn(command) => request(state, command, metadata),
         Command::WithdrawReturn(_) => withdraw(state),
         Command::ReceiveReturn(_) => receive(state),
     }
 }
 
-fn request(state: &State, command: &RequestReturn, envelope: &Envelope) -> Result<Decision<Event>, Rejection> {
+fn request(state: &State, command: &RequestReturn, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     if *state != State::Unknown {
         return Err(Rejection::new("already-requested", "The return was requested before; another one needs a new id"));
     }
     let RequestReturn { order, customer, reason } = command.clone();
     let guard = returnable(&order, -1);
-    let requested_at = envelope.accepted_at;
+    let requested_at = metadata.accepted_at;
     Ok(Decision::of(ReturnRequested { order, customer, reason, requested_at }).guarded_by(guard))
 }
 

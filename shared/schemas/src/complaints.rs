@@ -1,43 +1,43 @@
 //! What is said of data that breaks its schema: where, and how, but never the data itself.
 
 use jsonschema::{ValidationError, Validator};
-use kernel::problem::{Fault, Problem};
+use kernel::problem::{Complaint, Problem};
 use serde_json::Value;
 
-/// How many faults are listed.
-const MOST_FAULTS: usize = 20;
+/// How many complaints are listed.
+const MOST_COMPLAINTS: usize = 20;
 
 /// The longest pointer and the longest detail, in bytes: names in the data are as long as their sender likes.
 const LONGEST_POINTER: usize = 1024;
 const LONGEST_DETAIL: usize = 512;
 
-/// The first faults. All of them are found before the first is listed, so somebody must have asked whether there may be so
+/// The first complaints. All of them are found before the first is listed, so somebody must have asked whether there may be so
 /// many.
 pub(crate) fn listed(validator: &Validator, data: &Value) -> Problem {
-    let faults: Vec<_> = validator.iter_errors(data).take(MOST_FAULTS).map(|error| fault(&error)).collect();
-    let first = faults.first().map(|fault| fault.detail.clone()).unwrap_or_default();
-    Problem::invalid_data(first).about("data").listing(faults)
+    let complaints: Vec<_> = validator.iter_errors(data).take(MOST_COMPLAINTS).map(|error| complaint(&error)).collect();
+    let first = complaints.first().map(|complaint| complaint.detail.clone()).unwrap_or_default();
+    Problem::invalid_data(first).about("data").listing(complaints)
 }
 
 /// What a check complains of, to be shown beside the data: nothing of data that may be sent.
-pub fn complaints(checked: Result<(), Problem>) -> Vec<Fault> {
+pub fn complaints(checked: Result<(), Problem>) -> Vec<Complaint> {
     match checked {
         Ok(()) => Vec::new(),
         Err(Problem { errors, .. }) if !errors.is_empty() => errors,
         Err(Problem { detail, .. }) => {
-            vec![Fault { pointer: None, index: None, ty: None, attribute: None, detail }]
+            vec![Complaint { pointer: None, index: None, ty: None, attribute: None, detail }]
         }
     }
 }
 
-fn fault(error: &ValidationError<'_>) -> Fault {
+fn complaint(error: &ValidationError<'_>) -> Complaint {
     let mut detail = error.masked().to_string();
     if detail.len() > LONGEST_DETAIL {
         detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
         detail.push('…');
     }
     let pointer = Some(within_length(error.instance_path().as_str()));
-    Fault { pointer, index: None, ty: None, attribute: None, detail }
+    Complaint { pointer, index: None, ty: None, attribute: None, detail }
 }
 
 /// The pointer, or where it is too long, that to the nearest value around.
@@ -63,7 +63,7 @@ mod tests {
         Schema::of_tenant(bounded).expect("a schema")
     }
 
-    fn complaints_of(schema: &Schema, data: &Value) -> Vec<Fault> {
+    fn complaints_of(schema: &Schema, data: &Value) -> Vec<Complaint> {
         complaints(schema.check(data, &mut Budget::for_request()))
     }
 
@@ -73,10 +73,10 @@ mod tests {
         let schema = schema(&document);
         assert_eq!(complaints_of(&schema, &json!({ "a": 1, "b": 2 })), []);
         let complaints = complaints_of(&schema, &json!({ "b": "a secret" }));
-        let mut pointers: Vec<_> = complaints.iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+        let mut pointers: Vec<_> = complaints.iter().filter_map(|complaint| complaint.pointer.as_deref()).collect();
         pointers.sort_unstable();
         assert_eq!(pointers, ["", "/b"]);
-        assert!(complaints.iter().all(|fault| !fault.detail.contains("secret")), "{complaints:?}");
+        assert!(complaints.iter().all(|complaint| !complaint.detail.contains("secret")), "{complaints:?}");
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         let invalid =
             |count: usize| schema.check(&json!(vec![1; count]), &mut Budget::for_request()).expect_err("numbers");
         let (few, many) = (invalid(1000), invalid(100_000));
-        assert_eq!((few.errors.len(), many.errors.len()), (MOST_FAULTS, 0));
+        assert_eq!((few.errors.len(), many.errors.len()), (MOST_COMPLAINTS, 0));
         assert_eq!((&few.ty, few.status), (&many.ty, many.status));
         assert!(many.detail.contains("does not match its schema"), "{many:?}");
     }
@@ -105,10 +105,10 @@ mod tests {
             "patternProperties": { "é": { "additionalProperties": { "type": "integer" } } },
         }));
         let complaints = complaints_of(&schema, &json!({ "a": { long.clone(): 1 }, long.clone(): { "b": "c" } }));
-        let pointers: Vec<_> = complaints.iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+        let pointers: Vec<_> = complaints.iter().filter_map(|complaint| complaint.pointer.as_deref()).collect();
         assert_eq!(pointers.len(), 2);
         assert!(pointers.contains(&"/a") && pointers.contains(&""), "{complaints:?}");
-        assert!(complaints.iter().all(|fault| fault.detail.len() < 600), "{complaints:?}");
+        assert!(complaints.iter().all(|complaint| complaint.detail.len() < 600), "{complaints:?}");
     }
 
     #[test]
