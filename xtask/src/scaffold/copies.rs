@@ -15,8 +15,9 @@ fn workspace() -> Workspace {
 /// A copy of the workspace, to be built in the same target folder: dependencies are there already.
 ///
 /// Packages that are not needed have no code in it. They are there for what they depend on, or the
-/// dependencies would have other features and be built again. And every package has another version, or cargo, which
-/// knows a workspace's packages by their path within it, would take what it builds here for the workspace's own.
+/// dependencies would have other features and be built again. And every package has a version of the copy's own, or
+/// cargo, which knows a workspace's packages by their path within it, would take what it builds here for the workspace's, or
+/// for another copy's, in which other packages have no code.
 pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
     let workspace = workspace();
     let root = workspace.target.join("scaffold").join(name);
@@ -41,8 +42,8 @@ pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
         copy_all(&workspace.root.join(path), &root.join(path), &copy_file);
     }
     let manifest = read(&root.join("Cargo.toml")).expect("a manifest");
-    let other =
-        manifest.replacen("[workspace.package]\nversion = \"", "[workspace.package]\nversion = \"999.0.0\" # \"", 1);
+    let version = format!("[workspace.package]\nversion = \"999.0.0-{name}\" # \"");
+    let other = manifest.replacen("[workspace.package]\nversion = \"", &version, 1);
     assert_ne!(other, manifest, "every package has its version from the workspace");
     write(&root.join("Cargo.toml"), &other).expect("written");
     root
