@@ -1,4 +1,4 @@
-//! The schemas of answers in `openapi.yaml`, which are generated of the functions' types. Their prose is the types' first
+//! The schemas of answers in `openapi.yaml`, which are generated from the functions' types. Their prose is the types' first
 //! paragraph of documentation.
 //!
 //! `UPDATE_OPENAPI=1 cargo nextest run -p tests --test house components` writes them.
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use testkit::openapi::Description;
 
 /// Below this line all is generated.
-const MARK: &str = "    # What follows is generated of the functions' types: \
+const MARK: &str = "    # What follows is generated from the functions' types: \
                     UPDATE_OPENAPI=1 cargo nextest run -p tests --test house components\n";
 
 /// The schemas by name.

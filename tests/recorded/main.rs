@@ -77,7 +77,7 @@ fn the_release_before_can_read_what_this_build_writes() {
         }
         let known =
             |name: &str| versions.iter().any(|known| (known.0.as_str(), known.2.as_str()) == (context.name, name));
-        // An aggregate type that it did not have has no streams either.
+        // Of an aggregate type that it did not have, it can read nothing at all: docs/contexts.md says what to do then.
         let had = |ty: &&AggregateType| ty.events.iter().any(|event| known(event.name));
         for event in context.aggregate_types().filter(had).flat_map(|ty| ty.events) {
             let Some(version) = event.written else { continue };

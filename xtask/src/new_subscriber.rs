@@ -76,6 +76,14 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     if of_another(&template?) || of_another(&observability) {
         bail!("the templates have resources whose names begin with {}; the subscriber needs another name", names.id);
     }
+    // So have those of the others, which are in loops.
+    for folder in folders(&root.join("functions"))? {
+        let function = file_name(&folder);
+        let Some(other) = function.strip_suffix("-updater") else { continue };
+        if name.starts_with(&format!("{other}-")) || other.starts_with(&format!("{name}-")) {
+            bail!("resources of the subscriber {other} are called {name}-…; the subscriber needs another name");
+        }
+    }
     Ok(())
 }
 

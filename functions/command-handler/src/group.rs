@@ -196,7 +196,7 @@ impl Group {
     /// Takes note of why single commands cannot be part of the transaction.
     ///
     /// A repeat is one whatever the state. All else was found out on the state that the commands before it were to
-    /// leave: behind the first one at defect that state has never been, and nothing found out on it counts.
+    /// leave: behind the first one that is refused that state has never been, and nothing found out on it counts.
     fn learn(&mut self, context: &'static str, stream_moved: bool, entries: Vec<(usize, Refusal)>) {
         let first = if stream_moved { None } else { entries.iter().map(|(index, _)| *index).min() };
         let mut repeats = Vec::new();

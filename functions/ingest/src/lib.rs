@@ -239,7 +239,7 @@ fn all_of<T>(events: &[&str], mut each: impl FnMut(&&str) -> Result<T, Problem>)
     for (index, event) in events.iter().enumerate() {
         match each(event) {
             Ok(done) => all.push(done),
-            // Not the batch's complaint.
+            // The batch is not to blame.
             Err(problem) if problem.status >= 500 => return Err(problem),
             Err(problem) => {
                 at_fault += 1;

@@ -38,8 +38,8 @@ impl Webhooks {
         }
     }
 
-    /// The answer to OPTIONS; `allow` lists the methods of the path. Permission is in its headers and not in its status. It is given at once, so a
-    /// `WebHook-Request-Callback` is not called.
+    /// The answer to OPTIONS; `allow` lists the methods of the path. Permission is in its headers and not in its
+    /// status. It is given at once, so a `WebHook-Request-Callback` is not called.
     pub(crate) fn answer(&self, request: &Request, allow: &str) -> Response<Body> {
         let mut answer = Response::new(Body::Empty);
         *answer.status_mut() = StatusCode::NO_CONTENT;

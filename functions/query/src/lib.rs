@@ -92,7 +92,7 @@ impl Query {
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
         let place = Place::find(ROUTES, request, &self.public_url).ok_or_else(nothing_here)?;
         let (collection, id) = (place.value("collection"), place.value("id"));
-        // Of a collection that is none, no path is one.
+        // A path that begins with no known collection is unknown, whatever its method.
         if !collection.is_empty() && catalog::read_model(collection).is_none() {
             return Err(nothing_here().into());
         }

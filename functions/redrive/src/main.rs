@@ -14,9 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::start(&environment)?;
     let aws = Aws::connect(IN_THE_BACKGROUND).await;
     let redrive = &Redrive::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
-    run::events(|incoming, finish_by| async move {
+    run::events(|wake, finish_by| async move {
         let now = SystemTime::now().into();
-        Ok(match incoming {
+        Ok(match wake {
             Wake::Event(request) => {
                 let report = redrive.run(&request, now, finish_by).await;
                 // An error of the function's own, so that its alarm rings.

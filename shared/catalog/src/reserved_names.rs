@@ -46,8 +46,8 @@ pub const CONTEXTS: &[Reserved] = &[
         "str", "test", "usize",
     ]),
     ("a type of that name is in use in every context; take the plural, or another name", &[
-        "clone", "command", "context", "copy", "debug", "decider", "decision", "default", "metadata", "err", "event",
-        "from", "happening", "into", "iterator", "just", "none", "ok", "option", "projection", "rejection", "result",
+        "clone", "command", "context", "copy", "debug", "decider", "decision", "default", "err", "event", "from",
+        "happening", "into", "iterator", "just", "metadata", "none", "ok", "option", "projection", "rejection", "result",
         "schema", "some", "state", "strategy", "string", "timestamp", "value", "vec",
     ]),
 ];

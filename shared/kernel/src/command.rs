@@ -77,7 +77,10 @@ impl Header {
             tenant: TenantId::parse(&text(extension::TENANT)?).ok()?,
             receipt,
             ty: text("type")?,
-            aggregate_type: text(extension::AGGREGATE_TYPE).filter(|name| is_name(name)),
+            aggregate_type: match members.get(extension::AGGREGATE_TYPE).map(|name| name.get()) {
+                None | Some("null") => None,
+                Some(other) => Some(text(extension::AGGREGATE_TYPE).unwrap_or_else(|| other.to_owned())),
+            },
             subject: text("subject").unwrap_or_else(|| receipt.command_key.to_string()),
             principal: text(extension::PRINCIPAL)
                 .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
@@ -89,10 +92,13 @@ impl Header {
         })
     }
 
-    /// `None` if the subject names no aggregate.
+    /// `None` if the subject names no aggregate, or the type no type.
     pub fn stream(&self, context: &str) -> Option<StreamId> {
         let aggregate = AggregateId::parse(&self.subject).ok()?;
         let (tenant, aggregate_type) = (self.tenant.clone(), self.aggregate_type.clone());
+        if aggregate_type.as_deref().is_some_and(|name| !is_name(name)) {
+            return None;
+        }
         Some(StreamId { tenant, context: context.to_owned(), aggregate_type, aggregate })
     }
 
@@ -335,6 +341,9 @@ mod tests {
             let event = sealed(event()).with_extension(extension::AGGREGATE_TYPE, wrong.clone()).expect("a CloudEvent");
             let refused = Command::open(event.to_json().as_bytes(), "probe").map(|command| command.stream);
             assert_eq!(refused, Err(NotACommand::Attribute(extension::AGGREGATE_TYPE)), "{wrong:?}");
+            let header = Header::read(&event.to_json()).expect("a header");
+            assert_eq!(header.aggregate_type, Some(wrong.to_string()), "not taken for the first type");
+            assert_eq!(header.stream("probe"), None);
         }
     }
 

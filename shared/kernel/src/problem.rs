@@ -25,7 +25,7 @@ pub struct Problem {
     pub status: u16,
     /// For the client's developer.
     pub detail: String,
-    /// The CloudEvents attribute at complaint; in binary mode, its header.
+    /// The CloudEvents attribute that is wrong; in binary mode, its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
     /// Every complaint found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
@@ -40,7 +40,7 @@ pub struct Problem {
 /// One of several complaints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Complaint {
-    /// Where in `data` (RFC 6901); absent for a complaint of the event itself.
+    /// Where in `data` (RFC 6901); absent where the event itself is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "json-pointer"))]
     pub pointer: Option<String>,
@@ -52,7 +52,7 @@ pub struct Complaint {
     #[schemars(with = "Option<ProblemType>")]
     pub ty: Option<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The CloudEvents attribute at complaint.
+    /// The CloudEvents attribute that is wrong.
     pub attribute: Option<String>,
     pub detail: String,
 }
@@ -128,7 +128,7 @@ macro_rules! kinds {
 kinds! {
     /// The event breaks the CloudEvents specification; `attribute` says where.
     malformed_event: 400, "malformed-event", "The event is not a valid CloudEvent";
-    /// At least one event of a batch is at complaint, so none was taken.
+    /// At least one event of a batch cannot be taken, so none was.
     invalid_batch: 400, "invalid-batch", "The batch was not accepted";
     /// A query parameter is missing or cannot be read.
     bad_request: 400, "bad-request", "The request cannot be understood";
@@ -210,7 +210,7 @@ impl Problem {
         self
     }
 
-    /// This problem as one complaint of the batch it was found in.
+    /// This problem as one complaint about the batch it was found in.
     pub fn at_index(self, index: usize) -> Complaint {
         Complaint {
             pointer: None,

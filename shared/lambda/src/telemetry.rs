@@ -57,7 +57,7 @@ pub mod metric {
     pub const PUBLISH_LAG: &str = "PublishLag";
     /// Domain events that a subscriber has done with: applied, or known as done already.
     pub const HANDLED: &str = "Handled";
-    /// From commit to the end of a subscriber's work on it.
+    /// From commit until a subscriber's batch with the event was received. Repeats count as well.
     pub const HANDLING_LAG: &str = "HandlingLag";
     /// Messages in a subscriber's queue that this build cannot read as domain events.
     pub const UNDECODABLE: &str = "Undecodable";

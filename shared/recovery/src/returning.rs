@@ -33,8 +33,8 @@ pub struct Order {
     pub deduplication_id: String,
 }
 
-/// Sends all of them to the queue, in order per group of a FIFO queue, in as few calls as that and SQS allow. After an error some may
-/// be queued and some not.
+/// Sends all of them to the queue, in order per group of a FIFO queue, in as few calls as that and SQS allow. After an
+/// error some may be queued and some not.
 pub async fn send_back(client: &Client, queue_url: &str, messages: Vec<Returning>) -> Result<(), SendError> {
     let entries = messages.into_iter().map(|message| {
         let (ordered, deduplication_id) = message.order.map(|order| (order.group, order.deduplication_id)).unzip();

@@ -83,6 +83,9 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     for name in ["orders", "orders-parked", "orders-dead-letters-old"] {
         assert!(refusal(name).contains("an alarm of the context orders is called"), "{}", refusal(name));
     }
+    for name in ["read-model-dead-letters", "read-model-copy"] {
+        assert!(refusal(name).contains("resources of the subscriber read-model are called"), "{}", refusal(name));
+    }
     for name in ["platform", "publisher", "api", "redrive-schedule", "infrastructure", "read"] {
         assert!(refusal(name).contains("the templates have resources whose names begin with"), "{}", refusal(name));
     }

@@ -1,4 +1,4 @@
-//! What is decided on parked messages: they are given back into the world or up, each decision once.
+//! What operators decide on parked messages: to resubmit or to discard them, each once.
 
 use kernel::operation::Status;
 use kernel::problem::Problem;

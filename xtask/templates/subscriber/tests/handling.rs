@@ -31,13 +31,17 @@ async fn handle(aws: &Aws) -> usize {
 async fn a_repeat_changes_nothing() {
     let (aws, metrics) = (Aws::new(), Metrics::default());
     let recorded: Value = serde_json::from_str(RECORDED).expect("JSON");
-    for record in recorded["Records"].as_array().expect("records").iter().rev().cycle().take(4) {
-        aws.put(&queue(), Some("demo"), None, record["body"].as_str().expect("a body"));
+    let mut longest = Vec::new();
+    for _ in 0..2 {
+        for record in recorded["Records"].as_array().expect("records").iter().rev() {
+            aws.put(&queue(), Some("demo"), None, record["body"].as_str().expect("a body"));
+        }
+        let guard = metrics.begin();
+        assert_eq!(handle(&aws).await, 0);
+        drop(guard);
+        longest.push(metrics.values("StreamLength").into_iter().fold(0.0, f64::max));
     }
-    let guard = metrics.begin();
-    assert_eq!(handle(&aws).await, 0);
-    drop(guard);
-    assert_eq!(metrics.values("StreamLength"), [1.0, 1.0, 2.0, 2.0]);
+    assert_eq!(longest, [2.0, 2.0]);
 }
 
 #[tokio::test(start_paused = true)]
