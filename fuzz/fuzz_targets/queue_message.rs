@@ -36,8 +36,9 @@ fuzz_target!(|bytes: &[u8]| {
         if recorded.check_publishable().is_ok() {
             fuzz::is_published(&recorded);
         }
-        if let Some(context) = catalog::context(&recorded.stream.context) {
-            for read_model in context.read_models {
+        let context = catalog::context(&recorded.stream.context);
+        if let Some(aggregate_type) = context.and_then(|context| context.aggregate_type(&recorded.stream)) {
+            for read_model in aggregate_type.read_models {
                 drop(read_model.project(None, std::slice::from_ref(&recorded)));
             }
         }
