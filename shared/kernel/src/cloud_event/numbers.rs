@@ -64,9 +64,10 @@ fn is_exact(number: &str) -> bool {
         return true;
     }
     let Some(double) = number.parse::<f64>().ok().filter(|_| decimal.digits.len() <= MOST) else { return false };
-    // Of those that `digits` stands for, the number with as many digits that is closest to the double.
-    let read = format!("{double:.0$e}", decimal.digits.len() - 1);
-    Decimal::of(&read) == Some(decimal)
+    // What the double prints: with as many digits as were sent, or with as few as it takes. Where two numbers are as close
+    // to the double, either may be sent, and these two ways of printing choose differently.
+    let printed = [format!("{double:.0$e}", decimal.digits.len() - 1), format!("{double:e}")];
+    printed.iter().any(|printed| Decimal::of(printed).as_ref() == Some(&decimal))
 }
 
 /// A number without its sign: `0.DIGITS` times ten to the exponent. Zero has no digits.
@@ -181,6 +182,8 @@ mod tests {
             "9007199254740993",
             "1e19",
             "4.9e-324",
+            "1988163185691294.2",
+            "1988163185691294.3",
             "100000000000000000000",
             "1e300",
             "1.5e-300",
@@ -204,6 +207,7 @@ mod tests {
             "123456789012345678901234567890",
             "0.12345678901234567890",
             "2e-324",
+            "1988163185691294.4",
             "1.23e-322",
             "1e-99999999999999999999",
             "0.30000000000000001",
