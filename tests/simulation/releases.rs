@@ -117,8 +117,8 @@ impl<E: Message + From<Event> + Into<Event>> Decider for Before<E> {
     const STATE_VERSION: u32 = 1_000;
 
     fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<E>, Rejection> {
-        let Decision { events, guards } = Orders::decide(state, command, metadata)?;
-        Ok(Decision { events: events.into_iter().map(E::from).collect(), guards })
+        let Decision { events, guards, effects } = Orders::decide(state, command, metadata)?;
+        Ok(Decision { events: events.into_iter().map(E::from).collect(), guards, effects })
     }
 
     fn evolve(state: State, event: &E) -> State {

@@ -15,8 +15,9 @@ use store::operations::{OperationRecord, expires_too_soon};
 use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 
 use crate::CommandHandler;
+use crate::defect::Defect;
 use crate::delivery::Delivery;
-use crate::verdict::{Defect, Predecided, Verdict, decide};
+use crate::verdict::{Predecided, Verdict, decide};
 
 /// How often a group starts over because others are at the same stream. Then the queue brings it back later.
 const MOST_CONFLICTS: u32 = 8;
@@ -125,7 +126,7 @@ impl Group {
             let verdict = match (&delivery.predecided, delivery.command.expected_version) {
                 (Some(predecided), _) => predecided.clone().into(),
                 (None, Some(expected)) if expected != batch.commit.version() => Verdict::Unexpected { expected },
-                (None, _) => decide(handler.deciding, &batch.aggregate, &delivery.command).await,
+                (None, _) => decide(handler.deciding, handler.context, &batch.aggregate, &delivery.command).await,
             };
             if let Verdict::Parked(defect) = &verdict {
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));

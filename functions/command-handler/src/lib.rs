@@ -7,7 +7,9 @@
 //! Every command ends in one of four ways: succeeded, rejected, parked, or given back to the queue to be retried; on
 //! its last receive, to the dead letters.
 
+mod defect;
 mod delivery;
+mod effects;
 mod group;
 mod outcome;
 mod settings;

@@ -9,8 +9,9 @@ use store::operations::OperationRecord;
 use store::parked::ParkedMessage;
 
 use crate::CommandHandler;
+use crate::defect::Defect;
 use crate::delivery::Delivery;
-use crate::verdict::{Defect, Verdict};
+use crate::verdict::Verdict;
 
 impl CommandHandler {
     /// Until when the record of a final outcome is kept, in seconds since 1970.
@@ -26,12 +27,13 @@ impl CommandHandler {
             operation,
             events: Vec::new(),
             guards: Vec::new(),
+            effects: Vec::new(),
             parked: None,
             decided: true,
             next: None,
         };
         match verdict {
-            Verdict::Decided(decided) => {
+            Verdict::Decided { decided, effects } => {
                 let version = version + decided.events.len() as u64;
                 operation.outcome = Status::Succeeded;
                 if version > 0 {
@@ -43,6 +45,7 @@ impl CommandHandler {
                 Entry {
                     events: decided.events,
                     guards: decided.guards,
+                    effects,
                     next: Some(decided.next.into()),
                     ..entry(operation)
                 }

@@ -6,17 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::command::Command;
-use kernel::context::{Aggregate, Decided, Undecided};
+use kernel::context::{Aggregate, Context, Decided, Undecided};
 use kernel::decider::Rejection;
 use kernel::domain_event::{EventData, RecordedEvent, Unpublishable};
+use kernel::effect::RecordedEffect;
 use kernel::parking::Reason;
 use lambda::telemetry::chain_in_full;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::defect::Defect;
+use crate::effects;
+
 /// What became of deciding.
 pub(crate) enum Verdict {
-    Decided(Decided),
+    Decided {
+        decided: Decided,
+        effects: Vec<RecordedEffect>,
+    },
     Rejected(Rejection),
     /// The aggregate is not at this version, and the command was for that one only.
     Unexpected {
@@ -43,27 +50,6 @@ impl From<Predecided> for Verdict {
     }
 }
 
-/// Why a command must wait for a person.
-#[derive(Debug, Clone)]
-pub(crate) struct Defect {
-    pub reason: Reason,
-    pub error: String,
-}
-
-impl Defect {
-    /// `error` is clipped: a panic may quote all that it panicked over, and must still fit beside the message.
-    pub fn new(reason: Reason, mut error: String) -> Self {
-        const MAX_ERROR: usize = 4 * 1024;
-        error.truncate(error.floor_char_boundary(MAX_ERROR));
-        Self { reason, error }
-    }
-
-    /// Whether another state might decide without this defect. So might a hang, but trying a hang again costs too much.
-    pub fn is_of_its_state(&self) -> bool {
-        matches!(self.reason, Reason::TooLarge | Reason::Panicked)
-    }
-}
-
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -80,7 +66,12 @@ pub enum Deciding {
     Inline,
 }
 
-pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, command: &Arc<Command>) -> Verdict {
+pub(crate) async fn decide(
+    deciding: Deciding,
+    context: &Context,
+    aggregate: &Arc<dyn Aggregate>,
+    command: &Arc<Command>,
+) -> Verdict {
     let (of, what) = (Arc::clone(aggregate), Arc::clone(command));
     let decide = move || of.decide(&what);
     let decided = match deciding {
@@ -95,15 +86,23 @@ pub(crate) async fn decide(deciding: Deciding, aggregate: &Arc<dyn Aggregate>, c
         },
     };
     match decided {
-        Ok(Ok(decided)) => match decided.events.iter().find_map(|event| unpublishable(command, event)) {
-            None => Verdict::Decided(decided),
-            Some(defect) => Verdict::Parked(defect),
+        Ok(Ok(decided)) => match recordable(context, command, &decided) {
+            Ok(effects) => Verdict::Decided { decided, effects },
+            Err(defect) => Verdict::Parked(defect),
         },
         Ok(Err(Undecided::Rejected(rejection))) => Verdict::Rejected(rejection),
         Ok(Err(Undecided::Unreadable(error))) => {
             Verdict::Parked(Defect::new(Reason::Unreadable, chain_in_full(&error)))
         }
         Err(panic) => Verdict::Parked(Defect::new(Reason::Panicked, panic)),
+    }
+}
+
+/// The decision's effects as they are stored, if all that it causes can be stored and go out.
+fn recordable(context: &Context, command: &Command, decided: &Decided) -> Result<Vec<RecordedEffect>, Defect> {
+    match decided.events.iter().find_map(|event| unpublishable(command, event)) {
+        Some(defect) => Err(defect),
+        None => effects::recorded(context, command, decided),
     }
 }
 

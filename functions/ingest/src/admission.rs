@@ -87,6 +87,10 @@ impl Admission {
             )));
         }
         let context = catalog::context_of_command(event.ty());
+        if context.and_then(|context| context.command(event.ty())).is_some_and(|command| command.internal) {
+            let detail = format!("only the installation itself sends {}", event.ty());
+            return Err(Problem::not_permitted(detail).about("type"));
+        }
         let own_queue = tenant.routes.own_queue(&source);
         check_correlation(&event)?;
         preconditions::check(&event)?;
@@ -123,7 +127,7 @@ impl Admission {
         };
         let trace = trace_of(&event).unwrap_or_else(|| trace.clone());
         set_state(&mut event, trace.state)?;
-        let body = Command::seal(event, tenant_id, aggregate_type, principal, &receipt, &trace.parent)?.to_json();
+        let body = Command::seal(event, tenant_id, aggregate_type, principal, &receipt, Some(&trace.parent))?.to_json();
         if body.len() > MAX_MESSAGE_BYTES {
             return Err(too_large());
         }

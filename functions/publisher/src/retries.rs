@@ -79,7 +79,7 @@ impl Publisher {
         match serde_json::from_str(&message.body).map_err(RetryError::Unreadable)? {
             Retry::Commit(reference) => {
                 let commit = self.retries.commits.find(&reference).await?.ok_or(RetryError::NoCommit)?;
-                Ok(self.publish(&commit.events()?, now).await?)
+                Ok(self.publish(&[commit], now).await?)
             }
             Retry::Batch(given_up) => self.retries.resolve(&given_up.positions, &message.failure).await,
         }

@@ -1,12 +1,13 @@
 //! The publisher's settings, from environment variables.
 
 use lambda::settings::{BadSetting, Environment};
-use messaging::{EventTopic, SnsClient, SqsClient};
+use messaging::{CommandQueue, EventTopic, Queues, SnsClient, SqsClient};
 use recovery::batch::GivingBack;
 use store::event_store::Streams;
 use store::stream_positions::{self, StreamPositions};
+use timers::Timers;
 
-use crate::{Publisher, Retries};
+use crate::{Effects, Publisher, Retries};
 
 /// ARN of the topic that events are published to.
 const EVENT_TOPIC: &str = "EVENT_TOPIC";
@@ -24,6 +25,12 @@ pub struct Clients {
 impl Publisher {
     pub fn from_environment(environment: &Environment, clients: Clients) -> Result<Self, BadSetting> {
         Ok(Self {
+            effects: Effects {
+                commands: CommandQueue::new(clients.sqs.clone()),
+                queues: Queues::new(environment.text(Queues::VARIABLE)?),
+                timers: Timers::from_environment(environment, clients.dynamodb.clone(), clients.sqs.clone())?,
+                public_url: environment.public_url()?,
+            },
             topic: EventTopic::new(clients.sns, environment.text(EVENT_TOPIC)?),
             public_url: environment.public_url()?,
             retries: Retries {

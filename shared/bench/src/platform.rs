@@ -58,6 +58,15 @@ pub fn dead_retries() -> String {
     Aws::queue_url("publisher-dead-letters")
 }
 
+/// The queue of timers.
+pub fn timers() -> String {
+    Aws::queue_url("timers")
+}
+
+pub fn dead_timers() -> String {
+    Aws::queue_url("timers-dead-letters")
+}
+
 /// The topic of domain events.
 pub fn topic() -> String {
     Aws::topic_arn("events")
@@ -80,6 +89,7 @@ pub fn environment() -> Environment {
         ("READ_MODELS_TABLE", TABLES.read_models),
         // The one table of a subscriber: here, of the read-model updater.
         ("TABLE", TABLES.read_models),
+        ("TIMERS_TABLE", TABLES.timers),
         ("REGISTRY_TABLE", TABLES.registry),
         (Queues::VARIABLE, &Aws::queue_url("")),
         ("EVENT_TOPIC", &topic()),

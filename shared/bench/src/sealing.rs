@@ -34,6 +34,7 @@ pub fn seal_with(key: &str, tenant: &str, event: Builder, at: Timestamp) -> (Rec
     let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
     let context = catalog::context_of_command(event.ty());
     let aggregate_type = context.and_then(|context| context.aggregate_type_of_command(event.ty()));
-    let sealed = Command::seal(event, &tenant, aggregate_type, &principal, &receipt, TRACEPARENT).expect("a command");
+    let sealed =
+        Command::seal(event, &tenant, aggregate_type, &principal, &receipt, Some(TRACEPARENT)).expect("a command");
     (receipt, sealed.to_json())
 }

@@ -1,5 +1,6 @@
 //! What must hold across contexts, so that a new one cannot break an old one.
 
+mod peers;
 mod samples;
 
 use std::collections::HashSet;

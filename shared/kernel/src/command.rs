@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cloud_event::{CloudEvent, Invalid, Value};
@@ -30,6 +31,18 @@ pub struct Command {
     pub expected_version: Option<u64>,
     /// The operator who replaced its data, the last one if several did. `None`: the data is as it was sent.
     pub repaired_by: Option<Principal>,
+    /// Who is told if it is refused, where another context has sent it.
+    pub reply_to: Option<ReplyTo>,
+}
+
+/// Who is told of a command that is refused, and what goes on with the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyTo {
+    /// The aggregate that sent the command.
+    pub stream: StreamId,
+    pub correlation: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// What an operator replaces a command's data with.
@@ -64,6 +77,7 @@ pub struct Header {
     pub principal: Option<Principal>,
     pub revision: u32,
     pub repaired_by: Option<Principal>,
+    pub reply_to: Option<ReplyTo>,
 }
 
 impl Header {
@@ -73,6 +87,8 @@ impl Header {
         let members: BTreeMap<String, &RawValue> = serde_json::from_str(message).ok()?;
         let text = |name: &str| serde_json::from_str::<String>(members.get(name)?.get()).ok();
         let receipt = Receipt::read(&text(extension::OPERATION)?)?;
+        let principal =
+            text(extension::PRINCIPAL).map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref()));
         Some(Self {
             tenant: TenantId::parse(&text(extension::TENANT)?).ok()?,
             receipt,
@@ -82,8 +98,8 @@ impl Header {
                 Some(other) => Some(text(extension::AGGREGATE_TYPE).unwrap_or_else(|| other.to_owned())),
             },
             subject: text("subject").unwrap_or_else(|| receipt.command_key.to_string()),
-            principal: text(extension::PRINCIPAL)
-                .map(|id| Principal::recorded(id, text(extension::PRINCIPAL_TYPE).as_deref())),
+            reply_to: principal.as_ref().and_then(|principal| reply_to(principal, text)),
+            principal,
             repaired_by: text(extension::REPAIRED_BY).map(|operator| Principal::read(&operator)),
             revision: match members.get(extension::REVISION).map(|revision| revision.get()) {
                 None | Some("null") => 0,
@@ -122,7 +138,7 @@ impl Command {
         aggregate_type: Option<&str>,
         principal: &Principal,
         receipt: &Receipt,
-        traceparent: &str,
+        traceparent: Option<&str>,
     ) -> Result<CloudEvent, Invalid> {
         let mut sealed = event
             .with_extension(extension::TENANT, tenant.as_str())?
@@ -132,15 +148,19 @@ impl Command {
         if sealed.extension(extension::REVISION).is_some() {
             sealed = sealed.with_extension(extension::REVISION, 0)?;
         }
-        sealed.remove_extension(extension::REPAIRED_BY);
-        sealed.remove_extension(extension::AGGREGATE_TYPE);
+        for name in [extension::REPAIRED_BY, extension::AGGREGATE_TYPE, extension::REPLY_TO] {
+            sealed.remove_extension(name);
+        }
         if let Some(aggregate_type) = aggregate_type {
             sealed = sealed.with_extension(extension::AGGREGATE_TYPE, aggregate_type)?;
         }
         if sealed.extension(extension::CORRELATION).is_none() {
             sealed = sealed.with_extension(extension::CORRELATION, receipt.command_key.to_string())?;
         }
-        sealed.with_extension(extension::TRACEPARENT, traceparent)
+        match traceparent {
+            Some(traceparent) => sealed.with_extension(extension::TRACEPARENT, traceparent),
+            None => Ok(sealed),
+        }
     }
 
     /// Reads what [`seal`](Self::seal) made, in the queue of `context`.
@@ -153,6 +173,8 @@ impl Command {
         let receipt =
             Receipt::read(&text(extension::OPERATION)?).ok_or(NotACommand::Attribute(extension::OPERATION))?;
         let aggregate = Self::aggregate(&event, receipt.command_key).ok_or(NotACommand::Attribute("subject"))?;
+        let principal =
+            Principal::recorded(text(extension::PRINCIPAL)?, optional(extension::PRINCIPAL_TYPE).as_deref());
         Ok(Self {
             stream: StreamId {
                 tenant,
@@ -161,7 +183,8 @@ impl Command {
                 aggregate,
             },
             receipt,
-            principal: Principal::recorded(text(extension::PRINCIPAL)?, optional(extension::PRINCIPAL_TYPE).as_deref()),
+            reply_to: reply_to(&principal, optional),
+            principal,
             correlation: text(extension::CORRELATION)?,
             traceparent: optional(extension::TRACEPARENT),
             revision: revision(&event)?,
@@ -204,6 +227,7 @@ impl Command {
             principal: Some(self.principal.clone()),
             revision: self.revision,
             repaired_by: self.repaired_by.clone(),
+            reply_to: self.reply_to.clone(),
         }
     }
 
@@ -250,6 +274,18 @@ fn aggregate_type(event: &CloudEvent) -> Result<Option<String>, NotACommand> {
     }
 }
 
+/// Who is told of a refusal. Nobody where a client has sent the command, whatever it claims.
+fn reply_to(principal: &Principal, text: impl Fn(&str) -> Option<String>) -> Option<ReplyTo> {
+    if principal.kind != PrincipalKind::System {
+        return None;
+    }
+    Some(ReplyTo {
+        stream: StreamId::parse(&text(extension::REPLY_TO)?).ok()?,
+        correlation: text(extension::CORRELATION)?,
+        traceparent: text(extension::TRACEPARENT),
+    })
+}
+
 /// A command's revision, 0 where it does not say.
 fn revision(event: &CloudEvent) -> Result<u32, NotACommand> {
     match event.extension(extension::REVISION) {
@@ -291,7 +327,7 @@ mod tests {
         let digest = Digest::of(&event, &serde_json::Value::Null);
         let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
         let principal = Principal { id: "shop".to_owned(), kind: PrincipalKind::ServiceAccount };
-        Command::seal(event, &tenant, aggregate_type, &principal, &receipt, "00-0-0-01").expect("a command")
+        Command::seal(event, &tenant, aggregate_type, &principal, &receipt, Some("00-0-0-01")).expect("a command")
     }
 
     #[test]

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 use crate::command::Command;
 use crate::decider::{Decider, Decision, Guard, Rejection};
 use crate::domain_event::{EventData, RecordedEvent};
+use crate::effect::Effect;
 use crate::ids::{AggregateId, StreamId, TenantId};
-use crate::message::{DecodeError, Message, MessageType, raw};
-use crate::projection::{Filters, Happening, Listing, Projection};
+use crate::message::{DecodeError, Encoded, Message, MessageType, raw};
+use crate::peers::{Heard, Recipient};
+use crate::projection::{Filters, Listing, Projection};
 
 /// A bounded context: one queue, one handler, and one or more types of aggregate.
 pub struct Context {
@@ -20,6 +22,10 @@ pub struct Context {
     pub name: &'static str,
     first: AggregateType,
     others: &'static [AggregateType],
+    /// The contexts whose events it hears.
+    pub hears: &'static [Heard],
+    /// The contexts that it sends commands to.
+    pub sends: &'static [Recipient],
 }
 
 /// A type of aggregate: its messages, its rules, and what can be read of it.
@@ -37,13 +43,25 @@ pub struct AggregateType {
 impl Context {
     /// A context with one type of aggregate, called as the context is.
     pub const fn of<D: Decider>(name: &'static str, read_models: &'static [&'static dyn ReadModel]) -> Self {
-        Self { name, first: AggregateType::of::<D>(name, read_models), others: &[] }
+        Self { name, first: AggregateType::of::<D>(name, read_models), others: &[], hears: &[], sends: &[] }
     }
 
     /// The same with more types of aggregate.
     #[must_use]
     pub const fn and(self, others: &'static [AggregateType]) -> Self {
         Self { others, ..self }
+    }
+
+    /// The same, hearing the events of other contexts.
+    #[must_use]
+    pub const fn hearing(self, hears: &'static [Heard]) -> Self {
+        Self { hears, ..self }
+    }
+
+    /// The same, sending commands to other contexts.
+    #[must_use]
+    pub const fn sending(self, sends: &'static [Recipient]) -> Self {
+        Self { sends, ..self }
     }
 
     pub fn aggregate_types(&self) -> impl Iterator<Item = &AggregateType> {
@@ -64,6 +82,17 @@ impl Context {
         self.others.iter().find(takes).map(|ty| ty.name)
     }
 
+    /// The stream of the aggregate that a command of this context is for.
+    pub fn stream_of_command(&self, command: &str, tenant: TenantId, aggregate: AggregateId) -> StreamId {
+        let aggregate_type = self.aggregate_type_of_command(command).map(str::to_owned);
+        StreamId { tenant, context: self.name.to_owned(), aggregate_type, aggregate }
+    }
+
+    /// To whom this context sends commands of this type; `None` if it declares none.
+    pub fn recipient(&self, command: &str) -> Option<&'static Recipient> {
+        self.sends.iter().find(|recipient| recipient.commands.iter().any(|known| known.name == command))
+    }
+
     /// The stream of an aggregate of one of this context's types.
     pub fn stream(&self, aggregate_type: &AggregateType, tenant: TenantId, aggregate: AggregateId) -> StreamId {
         let aggregate_type = (aggregate_type.name != self.first.name).then(|| aggregate_type.name.to_owned());
@@ -80,6 +109,11 @@ impl Context {
 
     pub fn read_models(&self) -> impl Iterator<Item = &'static dyn ReadModel> {
         self.aggregate_types().flat_map(|ty| ty.read_models).copied()
+    }
+
+    /// The commands that clients may send.
+    pub fn commands_of_clients(&self) -> impl Iterator<Item = &'static MessageType> {
+        self.commands().filter(|command| !command.internal)
     }
 
     /// A command type; `None` if it is not a command of this context.
@@ -143,6 +177,7 @@ pub trait Aggregate: Send + Sync {
 pub struct Decided {
     pub events: Vec<EventData>,
     pub guards: Vec<Guard>,
+    pub effects: Vec<Effect>,
     /// The aggregate after `events`.
     pub next: Box<dyn Aggregate>,
 }
@@ -181,19 +216,17 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
         let name = command.event.ty();
         let version = command.schema_version().ok_or_else(|| DecodeError::UnknownType(name.to_owned()))?;
         let typed = D::Command::decode(name, version, command.event.json().unwrap_or("null"))?;
-        let Decision { events, guards } = D::decide(&self.state, &typed, &command.metadata())?;
+        let Decision { events, guards, effects } = D::decide(&self.state, &typed, &command.metadata())?;
         let cause = command.cause();
         let mut next = self.state.clone();
         let stored = |event: D::Event| {
-            let MessageType { name, written, .. } = event.message_type();
-            let schema = written.unwrap_or_else(|| panic!("{name} is unwritten in this build, and was caused"));
-            let data = event.clone().into_json();
+            let Encoded { ty, schema, data } = Encoded::of(event.clone());
             // What a load will make of the stored event, and nothing more.
             next = D::evolve(std::mem::take(&mut next), &event.into_written());
-            EventData { ty: (*name).to_owned(), schema, data, cause: cause.clone() }
+            EventData { ty, schema, data, cause: cause.clone() }
         };
         let events = events.into_iter().map(stored).collect();
-        Ok(Decided { events, guards, next: Self::with(next) })
+        Ok(Decided { events, guards, effects, next: Self::with(next) })
     }
 
     fn evolve(&mut self, event: &EventData) -> Result<(), DecodeError> {
@@ -263,12 +296,7 @@ impl<P: Projection> ReadModel for P {
             document.map(serde_json::from_str).transpose().map_err(ProjectError::Document)?;
         for recorded in events {
             let event = P::Event::decode(&recorded.event.ty, recorded.event.schema, recorded.event.data.get())?;
-            let happening = Happening {
-                aggregate: recorded.stream.aggregate.clone(),
-                version: recorded.version,
-                time: recorded.time,
-            };
-            document = P::project(document, &event, &happening);
+            document = P::project(document, &event, &recorded.happening());
         }
         let document = document.ok_or(ProjectError::Nothing)?;
         let listing = P::listing(&document);
@@ -348,7 +376,7 @@ mod tests {
         let digest = Digest::of(&event, &serde_json::Value::Null);
         let receipt = keys.seal(&tenant, Timestamp::from_millis(1_790_000_000_000), key, digest);
         let principal = Principal { id: "hut".to_owned(), kind: PrincipalKind::ServiceAccount };
-        let sealed = crate::command::Command::seal(event, &tenant, None, &principal, &receipt, "00-0-0-01");
+        let sealed = crate::command::Command::seal(event, &tenant, None, &principal, &receipt, Some("00-0-0-01"));
         crate::command::Command::open(sealed.expect("a command").to_json().as_bytes(), "climbs").expect("a command")
     }
 

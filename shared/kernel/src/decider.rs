@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::effect::Effect;
 use crate::ids::AggregateId;
 use crate::message::Message;
 use crate::principal::Principal;
@@ -36,32 +37,41 @@ pub trait Decider: 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     pub aggregate: AggregateId,
-    /// When ingest accepted the command: the only "now" there is in a decision.
+    /// When the command was accepted: the only "now" there is in a decision. Of one that is made from an event, when that
+    /// happened; of a timer's, when it was due.
     pub accepted_at: Timestamp,
     /// Who sent it.
     pub principal: Principal,
 }
 
 /// What a command causes. No events: there was nothing left to do, and the command has succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Decision<E> {
     pub events: Vec<E>,
     /// Conditions on what lies outside the aggregate, held in the same transaction as the events.
     pub guards: Vec<Guard>,
+    /// Commands for others and timers, stored in the same transaction. Not without an event, which remembers them.
+    pub effects: Vec<Effect>,
 }
 
 impl<E> Decision<E> {
     pub fn nothing() -> Self {
-        Self { events: Vec::new(), guards: Vec::new() }
+        Self { events: Vec::new(), guards: Vec::new(), effects: Vec::new() }
     }
 
     pub fn of(event: impl Into<E>) -> Self {
-        Self { events: vec![event.into()], guards: Vec::new() }
+        Self::nothing().and(event)
     }
 
     #[must_use]
     pub fn and(mut self, event: impl Into<E>) -> Self {
         self.events.push(event.into());
+        self
+    }
+
+    #[must_use]
+    pub fn causing(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
         self
     }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::ids::StreamId;
 use crate::principal::Principal;
+use crate::projection::Happening;
 use crate::schema_uri::SchemaUri;
 use crate::timestamp::Timestamp;
 
@@ -91,12 +92,19 @@ pub mod extension {
     /// The operator who replaced the command's data, as a [`Principal`](crate::principal::Principal)'s text; absent,
     /// nobody did.
     pub const REPAIRED_BY: &str = "repairedby";
+    /// The stream that is told if a command is refused; only of commands that a context has sent.
+    pub const REPLY_TO: &str = "replyto";
 }
 
 impl RecordedEvent {
     /// What tells it from all other events, for ever: the same however often it is published.
     pub fn id(&self) -> String {
         format!("{}/{}", self.stream, self.version)
+    }
+
+    /// Where and when it happened, as projections and listeners are told.
+    pub fn happening(&self) -> Happening {
+        Happening { aggregate: self.stream.aggregate.clone(), version: self.version, time: self.time }
     }
 
     /// The event as it is published, in an installation with this public URL.

@@ -118,7 +118,8 @@ const MAX_MESSAGE_GROUP: usize = 128;
 
 /// One aggregate's events: `tenant/context/id`, or `tenant/context/type/id` where the aggregate is not of its context's
 /// first type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct StreamId {
     pub tenant: TenantId,
     /// The bounded context's name.
@@ -171,6 +172,19 @@ impl StreamId {
     }
 }
 
+impl TryFrom<String> for StreamId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<StreamId> for String {
+    fn from(id: StreamId) -> Self {
+        id.to_string()
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.tenant, self.context, self.within_context())
@@ -186,6 +200,12 @@ pub struct CommandKey(pub(crate) [u8; 16]);
 impl CommandKey {
     pub fn of(tenant: &TenantId, source: &str, id: &str) -> Self {
         Self(hash(&[tenant.as_str().as_bytes(), source.as_bytes(), id.as_bytes()]))
+    }
+
+    /// Of a command that the installation itself hands in to a context. It has one part more than a client's, so no client
+    /// can take the key of such a command, whatever source and id it sends.
+    pub fn of_system(tenant: &TenantId, source: &str, id: &str, context: &str) -> Self {
+        Self(hash(&[tenant.as_str(), source, id, context].map(str::as_bytes)))
     }
 }
 
@@ -292,5 +312,10 @@ mod tests {
     fn a_command_key_depends_on_where_one_part_ends_and_the_next_begins() {
         let tenant = TenantId::parse("acme").expect("a tenant");
         assert_ne!(CommandKey::of(&tenant, "ab", "c"), CommandKey::of(&tenant, "a", "bc"));
+        let of_system = CommandKey::of_system(&tenant, "orders", "acme/orders/O-1/1", "payments");
+        assert_ne!(of_system, CommandKey::of_system(&tenant, "orders", "acme/orders/O-1/1", "shipments"));
+        for id in ["acme/orders/O-1/1", "acme/orders/O-1/1payments"] {
+            assert_ne!(of_system, CommandKey::of(&tenant, "orders", id), "no client's");
+        }
     }
 }

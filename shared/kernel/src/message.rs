@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -17,6 +18,8 @@ pub struct MessageType {
     /// The version that this build writes; of a command, the one it is in where its sender names none. `None`: the type
     /// is read and not written yet.
     pub written: Option<u32>,
+    /// Of a command: whether only the installation itself sends it, and no client.
+    pub internal: bool,
 }
 
 /// A version of a message type.
@@ -55,6 +58,31 @@ pub trait Message: Debug + Clone + PartialEq + Sized + Send + Sync + 'static {
 
     /// JSON of the version that is written.
     fn into_json(self) -> Box<RawValue>;
+}
+
+/// A message as it is stored and sent: its type's name, the version that it is written in, and its JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Encoded {
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Which version of the type's schema `data` follows.
+    pub schema: u32,
+    pub data: Box<RawValue>,
+}
+
+impl Encoded {
+    /// Panics for a type that this build does not write yet.
+    pub fn of(message: impl Message) -> Self {
+        let MessageType { name, written, .. } = message.message_type();
+        let schema = written.unwrap_or_else(|| panic!("{name} is unwritten in this build, and was caused"));
+        Self { ty: (*name).to_owned(), schema, data: message.into_json() }
+    }
+}
+
+impl PartialEq for Encoded {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.ty, self.schema, self.data.get()) == (&other.ty, other.schema, other.data.get())
+    }
 }
 
 /// Defines an enum of messages and its [`Message`] implementation. Each variant holds the newest version's type; an older
@@ -100,12 +128,22 @@ pub trait Message: Debug + Clone + PartialEq + Sized + Send + Sync + 'static {
 /// }
 /// ```
 ///
+/// A command that clients must not send, for it says what another context or a timer has found, is marked `#[internal]`:
+///
+/// ```
+/// # use serde::{Serialize, Deserialize};
+/// # #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)] pub struct TimeIsUp {}
+/// kernel::messages! {
+///     pub enum Command { #[internal] TimeIsUp(TimeIsUp) = 1 }
+/// }
+/// ```
+///
 /// `pub enum Event in "orders" { … }` takes each version's schema from `events/schemas/orders/{Name}.{version}.json`.
 /// Without a folder, as in tests, the schemas accept anything.
 #[macro_export]
 macro_rules! messages {
     ($(#[$meta:meta])* $vis:vis enum $enum:ident in $context:tt {
-        $($name:ident($payload:ty) = $version:literal $($unwritten:ident)?
+        $($(#[$internal:ident])? $name:ident($payload:ty) = $version:literal $($unwritten:ident)?
             $(<- $($old:literal: $old_payload:ty)|+)?),+ $(,)?
     }) => {
         $(#[$meta])*
@@ -126,6 +164,7 @@ macro_rules! messages {
                     $($($crate::message_version!($context, $name, $old)),+)?
                 ],
                 written: $crate::written_version!([$($unwritten)?] $version $($(, $old)+)?),
+                internal: $crate::is_internal!($($internal)?),
             }),+];
 
             fn decode(name: &str, version: u32, json: &str) -> Result<Self, $crate::message::DecodeError> {
@@ -190,6 +229,18 @@ macro_rules! message_version {
                 ".json"
             )),
         }
+    };
+}
+
+/// Whether the mark is there; no other is known.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! is_internal {
+    () => {
+        false
+    };
+    (internal) => {
+        true
     };
 }
 
@@ -266,7 +317,7 @@ pub fn unknown(types: &[MessageType], name: &str, version: u32) -> DecodeError {
 
 /// A message type's payload as JSON text.
 #[doc(hidden)]
-pub fn raw<T: serde::Serialize>(payload: &T) -> Box<RawValue> {
+pub fn raw<T: Serialize>(payload: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(payload).expect("a message's payload serialises to JSON")
 }
 

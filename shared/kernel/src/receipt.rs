@@ -58,6 +58,8 @@ pub struct Receipt {
 
 /// The layout's number, so that another may follow it.
 const LAYOUT: u8 = 1;
+/// What stands in the place of a MAC.
+const OF_SYSTEM: [u8; 16] = [0; 16];
 const LENGTH: usize = 1 + 6 + 16 + 16 + 16;
 
 impl Receipt {
@@ -76,6 +78,17 @@ impl Receipt {
             digest: Digest(slice16(&bytes, 23)),
             mac: slice16(&bytes, 39),
         })
+    }
+
+    /// Of a command that the installation itself hands in, which needs no key for it: nobody is promised anything by it, so
+    /// it tells of a command only once there is a record of that.
+    pub fn of_system(accepted_at: Timestamp, command_key: CommandKey, digest: Digest) -> Self {
+        Self { accepted_at, command_key, digest, mac: OF_SYSTEM }
+    }
+
+    /// Whether it was made by [`of_system`](Self::of_system), or by anybody who knows how.
+    pub fn is_of_system(&self) -> bool {
+        self.mac == OF_SYSTEM
     }
 
     fn bytes(&self) -> [u8; LENGTH] {

@@ -53,6 +53,17 @@ pub mod metric {
     /// Domain events stored.
     pub const COMMITTED: &str = "Committed";
     pub const PUBLISHED: &str = "Published";
+    /// Commands that commits have sent to other contexts.
+    pub const SENT: &str = "Sent";
+    pub const TIMERS_SET: &str = "TimersSet";
+    /// Commands of timers that were handed in.
+    pub const TIMERS_DUE: &str = "TimersDue";
+    /// Timers that a sweep found overdue.
+    pub const TIMERS_OVERDUE: &str = "TimersOverdue";
+    /// Commands that followed from events which a context has heard.
+    pub const HEARD: &str = "Heard";
+    /// Refusals that were told to who had sent the command.
+    pub const REFUSALS_TOLD: &str = "RefusalsTold";
     /// From commit to publication.
     pub const PUBLISH_LAG: &str = "PublishLag";
     /// Domain events that a subscriber has done with: applied, or known as done already.
@@ -134,6 +145,8 @@ pub const OURS: &[&str] = &[
     "command_handler",
     "ingest",
     "lambda",
+    "listener",
+    "notifier",
     "operator",
     "publisher",
     "query",
@@ -142,6 +155,7 @@ pub const OURS: &[&str] = &[
     "redrive",
     "schemas",
     "subscriber",
+    "timekeeper",
 ];
 
 /// Whether such a line may be written, whatever `LOG_LEVEL` says. Below `info`, the SDK writes whole requests and answers,

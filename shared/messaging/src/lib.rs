@@ -1,6 +1,7 @@
 //! What Waybill sends: commands to SQS, domain events to SNS, over the SDK's own clients.
 
 pub mod command_queue;
+pub mod delayed;
 mod error;
 pub mod event_topic;
 pub mod pack;

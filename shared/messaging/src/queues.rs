@@ -45,12 +45,18 @@ impl Queues {
         self.url(&format!("{context}-commands.fifo"))
     }
 
-    /// Every queue that has dead letters, by name: those of the contexts, the publisher and the subscribers.
+    /// The queue of timers that are due within the longest delay.
+    pub fn timers(&self) -> String {
+        self.url("timers")
+    }
+
+    /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers and the subscribers.
     pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {
         let of_context =
             |context| self.pair(context, &format!("{context}-commands.fifo"), &format!("{context}-dead-letters.fifo"));
         let mut pairs: Vec<_> = contexts.into_iter().map(of_context).collect();
         pairs.push(self.pair("publisher", "publisher-retries", "publisher-dead-letters"));
+        pairs.push(self.pair("timers", "timers", "timers-dead-letters"));
         pairs.extend(SUBSCRIBERS.iter().flat_map(|subscriber| self.of_subscriber(subscriber)));
         pairs.sort_by(|one, other| one.name.cmp(&other.name));
         pairs
@@ -81,7 +87,11 @@ mod tests {
         assert_eq!(queues.commands("orders"), "https://sqs.example/1/shop-orders-commands.fifo");
         let pairs = queues.pairs(["orders"]);
         assert!(pairs.is_sorted_by(|one, other| one.name < other.name), "{pairs:?}");
-        assert_eq!(pairs.len(), 2 + 2 * SUBSCRIBERS.len(), "of the context, the publisher, and each subscriber");
+        assert_eq!(
+            pairs.len(),
+            3 + 2 * SUBSCRIBERS.len(),
+            "of the context, the publisher, the timers, and each subscriber"
+        );
         let of =
             |name: &str| pairs.iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("{name}: {pairs:?}"));
         assert_eq!(of("orders").dead_letters_url, "https://sqs.example/1/shop-orders-dead-letters.fifo");

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use kernel::context::Context;
 use kernel::decider::{Decider, Decision, Metadata};
+use kernel::effect::Effect;
 use kernel::ids::AggregateId;
 use kernel::message::{Message, MessageType};
 use kernel::principal::{Principal, PrincipalKind};
@@ -31,17 +32,31 @@ pub struct Given<D: Decider> {
 }
 
 impl<D: Decider> Given<D> {
-    /// Sends `command` to the aggregate `A-1`, accepted at 2026-01-01T00:00:00Z from `somebody`.
+    /// Sends `command` to the aggregate `A-1`, accepted [then](NOW) from `somebody`.
     pub fn when(self, command: impl Into<D::Command>) -> Then<D> {
-        let outcome = D::decide(&self.state, &command.into(), &metadata()).map_err(|rejection| rejection.reason);
+        self.when_at(time(NOW), command)
+    }
+
+    /// The same, accepted at that time. A timer's command is accepted when it was due.
+    pub fn when_at(self, accepted_at: Timestamp, command: impl Into<D::Command>) -> Then<D> {
+        let metadata = Metadata { accepted_at, ..metadata() };
+        let outcome = D::decide(&self.state, &command.into(), &metadata).map_err(|rejection| rejection.reason);
         Then { state: self.state, outcome }
     }
+}
+
+/// When commands of specifications are accepted, unless they say otherwise.
+pub const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// A moment in RFC 3339.
+pub fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap_or_else(|| panic!("{text} is no time"))
 }
 
 fn metadata() -> Metadata {
     Metadata {
         aggregate: AggregateId::parse("A-1").expect("a valid id"),
-        accepted_at: Timestamp::parse("2026-01-01T00:00:00Z").expect("a valid time"),
+        accepted_at: time(NOW),
         principal: Principal { id: "somebody".to_owned(), kind: PrincipalKind::User },
     }
 }
@@ -53,11 +68,28 @@ pub struct Then<D: Decider> {
 }
 
 impl<D: Decider> Then<D> {
-    /// These events, in this order, happened. Gives the past including them, to go on from.
+    /// These events, in this order, happened, and caused nothing elsewhere. Gives the past including them, to go on from.
     pub fn then(self, expected: impl IntoIterator<Item = D::Event>) -> Given<D> {
+        self.then_causing(expected, [])
+    }
+
+    /// These events happened, and had these effects, each in this order.
+    pub fn then_causing(
+        self,
+        expected: impl IntoIterator<Item = D::Event>,
+        effects: impl IntoIterator<Item = Effect>,
+    ) -> Given<D> {
         let expected: Vec<_> = expected.into_iter().collect();
         match self.outcome {
-            Ok(decision) => assert_eq!(decision.events, expected),
+            Ok(decision) => {
+                assert_eq!(decision.events, expected);
+                assert_eq!(decision.effects, effects.into_iter().collect::<Vec<_>>());
+                assert!(
+                    !decision.events.is_empty() || decision.effects.is_empty(),
+                    "effects without an event that remembers them: {:?}",
+                    decision.effects
+                );
+            }
             Err(reason) => panic!("rejected as {reason}; expected {expected:?}"),
         }
         Given { state: expected.iter().fold(self.state, D::evolve) }
@@ -94,7 +126,11 @@ pub fn assert_safe_to_repeat<D: Decider>(commands: impl IntoIterator<Item = D::C
             state = D::evolve(state, event);
         }
         if let Ok(again) = D::decide(&state, &command, &metadata()) {
-            assert!(again.events.is_empty(), "{command:?}, sent twice, caused {:?} the second time", again.events);
+            let Decision { events, effects, .. } = again;
+            assert!(
+                events.is_empty() && effects.is_empty(),
+                "{command:?}, sent twice, caused {events:?} and {effects:?} the second time"
+            );
         }
         let stored = json_of(&state);
         let read = serde_json::from_value(stored.clone()).expect("a state reads back from its snapshot");

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Put, TransactW
 use kernel::context::{Aggregate, Snapshot};
 use kernel::decider::{Guard, Rejection};
 use kernel::domain_event::EventData;
+use kernel::effect::RecordedEffect;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 
@@ -34,6 +35,7 @@ pub struct Entry {
     pub operation: OperationRecord,
     pub events: Vec<EventData>,
     pub guards: Vec<Guard>,
+    pub effects: Vec<RecordedEffect>,
     pub parked: Option<ParkedMessage>,
     /// Whether what is recorded was decided on the aggregate's state, which then must not have moved meanwhile.
     pub decided: bool,
@@ -49,7 +51,9 @@ pub struct CommitBuilder {
     base: Head,
     decided: bool,
     events: Vec<EventData>,
-    events_bytes: usize,
+    effects: Vec<RecordedEffect>,
+    /// Of events and effects as JSON.
+    stored_bytes: usize,
     newest: Option<Arc<dyn Aggregate>>,
     actions: Vec<(Slot, TransactWriteItem)>,
     bytes: usize,
@@ -114,7 +118,8 @@ impl CommitBuilder {
             base: loaded.head,
             decided: false,
             events: Vec::new(),
-            events_bytes: 0,
+            effects: Vec::new(),
+            stored_bytes: 0,
             newest: None,
             actions: Vec::new(),
             bytes: 0,
@@ -164,11 +169,13 @@ impl CommitBuilder {
         if distinct.len() < touched.len() || distinct.iter().any(|key| self.touched.contains(*key)) {
             return Err(TooLarge); // no item twice in a transaction
         }
-        let events_bytes: usize = entry.events.iter().map(|event| json(event).len() + 1).sum();
+        let of_events = entry.events.iter().map(|event| json(event).len() + 1);
+        let of_effects = entry.effects.iter().map(|effect| json(effect).len() + 1);
+        let stored_bytes = of_events.chain(of_effects).sum::<usize>();
         // One action more than there are: the commit itself.
         let fits = self.actions.len() + actions.len() < MAX_TRANSACTION_ACTIONS
             && self.bytes + bytes + MAX_ITEM_BYTES <= MAX_TRANSACTION_BYTES
-            && self.events_bytes + events_bytes + 512 <= MAX_ITEM_BYTES;
+            && self.stored_bytes + stored_bytes + 512 <= MAX_ITEM_BYTES;
         if !fits {
             return Err(TooLarge);
         }
@@ -176,7 +183,8 @@ impl CommitBuilder {
         self.bytes += bytes;
         self.touched.extend(touched);
         self.events.extend(entry.events.iter().cloned());
-        self.events_bytes += events_bytes;
+        self.effects.extend(entry.effects.iter().cloned());
+        self.stored_bytes += stored_bytes;
         self.entries += 1;
         self.decided |= entry.decided;
         if let Some(next) = entry.next.as_ref().filter(|_| !entry.events.is_empty()) {
@@ -230,6 +238,9 @@ impl CommitBuilder {
             ("events".into(), s(json(&self.events))),
             ("committed_at".into(), n(head.committed_at.millis())),
         ]);
+        if !self.effects.is_empty() {
+            item.insert("effects".into(), s(json(&self.effects)));
+        }
         if let Some(aggregate) = &self.newest {
             let Snapshot { layout, state } = aggregate.snapshot();
             let bytes = state.get().len();

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::RawValue;
 use kernel::context::{AggregateType, Snapshot};
 use kernel::domain_event::{EventData, RecordedEvent};
+use kernel::effect::RecordedEffect;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use serde::Deserialize;
@@ -42,6 +43,8 @@ pub struct Commit {
     pub first_version: u64,
     /// A JSON array of stored events.
     events: String,
+    /// A JSON array of recorded effects.
+    effects: Option<String>,
     committed_at: u64,
     snapshot: Option<String>,
     snapshot_layout: Option<u32>,
@@ -64,7 +67,7 @@ impl Commit {
 
     /// Its events with their places.
     pub fn events(&self) -> Result<Vec<RecordedEvent>, StoreError> {
-        let stream = StreamId::parse(&self.stream_id).map_err(StoreError::corrupt("stream id"))?;
+        let stream = self.stream()?;
         let events: Vec<EventData> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
         let last_version = u64::try_from(events.len()).ok().and_then(|count| self.first_version.checked_add(count));
         last_version.ok_or("its versions go on behind the last one").map_err(StoreError::corrupt("commit"))?;
@@ -72,6 +75,16 @@ impl Commit {
         Ok(placed
             .map(|(event, version)| RecordedEvent { stream: stream.clone(), version, time: self.committed_at(), event })
             .collect())
+    }
+
+    /// What it causes outside of its stream. An effect's place among them is a part of its key.
+    pub fn effects(&self) -> Result<Vec<RecordedEffect>, StoreError> {
+        let Some(effects) = &self.effects else { return Ok(Vec::new()) };
+        serde_json::from_str(effects).map_err(StoreError::corrupt("effects"))
+    }
+
+    pub fn stream(&self) -> Result<StreamId, StoreError> {
+        StreamId::parse(&self.stream_id).map_err(StoreError::corrupt("stream id"))
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
@@ -183,7 +196,7 @@ impl Streams {
             .table_name(&self.table)
             .key("stream_id", s(&reference.stream_id))
             .key("commit_number", n(reference.commit_number))
-            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .projection_expression("stream_id, commit_number, first_version, events, effects, committed_at")
             .consistent_read(true)
             .send()
             .await

@@ -44,3 +44,8 @@ mod tests {
         assert_eq!(weight(&item), 9 + 3 + 2 + (2 + 255) + (4 + 4) + 8 + 21);
     }
 }
+
+/// Which of so many parts an id belongs to. FNV-1a: stable across builds, which the standard hasher does not promise.
+pub(crate) fn spread(id: &str, parts: u32) -> u32 {
+    id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % parts
+}

@@ -6,6 +6,7 @@
 //! - [`registry`]: tenants, their grants, routes and schemas
 //! - [`parked`]: messages set aside for a person
 //! - [`stream_positions`]: commits by their place in the stream of the events table
+//! - [`timers`]: which command is due when
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
 
@@ -21,6 +22,7 @@ pub mod read_models;
 pub mod registry;
 pub mod stream_positions;
 mod tables;
+pub mod timers;
 
 pub use aws_sdk_dynamodb::Client;
 pub use commit::{CommitBuilder, CommitError, Entry, Refusal, TooLarge};

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use kernel::back_off::BackOff;
-use kernel::command::{Command, Header};
+use kernel::command::{Command, Header, ReplyTo};
 use kernel::ids::{CommandKey, TenantId};
 use kernel::operation::{LONGEST_WAY, Operation, Resource, Status};
 use kernel::principal::Principal;
@@ -52,6 +52,9 @@ pub struct OperationRecord {
     /// The operator who replaced its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired_by: Option<Principal>,
+    /// Who is told if it is refused, where another context has sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
     /// While it is retried: how often it was sent back to its queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -81,7 +84,8 @@ impl OperationRecord {
 
     /// The same, of a command that may be no more than its header to this build.
     pub fn headed(header: Header, context: &str, now: Timestamp) -> Self {
-        let Header { tenant, receipt, ty, aggregate_type, subject, principal, revision, repaired_by } = header;
+        let Header { tenant, receipt, ty, aggregate_type, subject, principal, revision, repaired_by, reply_to } =
+            header;
         Self {
             operation_key: Self::key(&tenant, receipt.command_key),
             outcome: Status::Retrying,
@@ -96,12 +100,24 @@ impl OperationRecord {
             problem: None,
             revision,
             repaired_by,
+            reply_to,
             attempt: None,
             failed_at: None,
             accepted_at: Some(receipt.accepted_at),
             recorded_at: now,
             expires_at: None,
         }
+    }
+
+    /// Reads the image that a stream of the operations table carries.
+    pub fn from_stream_image(image: serde_dynamo::Item) -> Result<Self, StoreError> {
+        serde_dynamo::from_item(image).map_err(StoreError::corrupt("operation"))
+    }
+
+    /// Why a context has rejected the command, in its stable word: the end of the problem's type.
+    pub fn reason(&self) -> String {
+        let problem = self.problem.as_deref().and_then(|problem| serde_json::from_str::<Problem>(problem).ok());
+        problem.and_then(|problem| Some(problem.ty.rsplit(':').next()?.to_owned())).unwrap_or_default()
     }
 
     /// Whether the command may still be carried out: what [`put_if_open`] asks of DynamoDB, of a record that was read.

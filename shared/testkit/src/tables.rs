@@ -21,6 +21,7 @@ pub struct Tables {
     pub registry: &'static str,
     pub parked: &'static str,
     pub guards: &'static str,
+    pub timers: &'static str,
 }
 
 /// The names of the tables that every [`Aws`](crate::Aws) has.
@@ -31,6 +32,7 @@ pub const TABLES: Tables = Tables {
     registry: "registry",
     parked: "parked",
     guards: "guards",
+    timers: "timers",
 };
 
 /// A database with the project's tables.

@@ -136,7 +136,7 @@ impl Decider for Probe {
             }
             Command::Swell(Swell { events, bytes }) => {
                 let event = Event::from(Swollen { ballast: "b".repeat(*bytes) });
-                Decision { events: vec![event; *events], guards: Vec::new() }
+                Decision { events: vec![event; *events], ..Decision::nothing() }
             }
             Command::Transfer(Transfer { from, to, amount }) => note("transfer")
                 .guarded_by(adjust(from, -amount, (from != "bank").then_some(0)))

@@ -207,7 +207,7 @@ impl Api {
         };
         let events: Vec<_> = events.iter().map(stored).collect();
         let entry =
-            Entry { operation, decided: !events.is_empty(), events, guards: Vec::new(), parked: None, next: None };
+            Entry { operation, decided: !events.is_empty(), events, guards: Vec::new(), effects: Vec::new(), parked: None, next: None };
         let mut commit = self.events.begin(&stream, &loaded);
         commit.add(&entry).expect("it fits");
         self.events.commit(commit, at).await.expect("committed");
@@ -276,6 +276,7 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         problem: None,
         revision: 0,
         repaired_by: None,
+        reply_to: None,
         attempt: None,
         failed_at: None,
         accepted_at: Some(receipt.accepted_at),

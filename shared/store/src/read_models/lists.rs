@@ -7,7 +7,7 @@ use kernel::ids::{AggregateId, TenantId};
 
 use super::{ReadModels, Row, partition};
 use crate::error::StoreError;
-use crate::item::{Item, s};
+use crate::item::{Item, s, spread};
 
 /// Partitions that the documents of one state are spread over.
 pub const SHARDS: u32 = 4;
@@ -157,9 +157,6 @@ pub(super) fn state_key(partition: &str, state: &str, shard: u32) -> String {
     format!("{}{shard}", state_prefix(partition, state))
 }
 
-/// FNV-1a: stable across builds, which the standard hasher does not promise.
 pub(super) fn shard(id: &AggregateId) -> u32 {
-    let hash =
-        id.as_str().bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash % SHARDS
+    spread(id.as_str(), SHARDS)
 }

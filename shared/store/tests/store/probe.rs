@@ -73,7 +73,7 @@ impl<const LAYOUT: u32> Decider for Probe<LAYOUT> {
                 .collect(),
             Command::Inflate(Inflate { bytes }) => vec![Inflated { bytes: *bytes }.into()],
         };
-        Ok(Decision { events, guards: Vec::new() })
+        Ok(Decision { events, ..Decision::nothing() })
     }
 
     fn evolve(mut state: State, event: &Event) -> State {

@@ -161,6 +161,7 @@ pub fn entry(id: &str) -> Entry {
         operation: operation(&command),
         events: Vec::new(),
         guards: Vec::new(),
+        effects: Vec::new(),
         parked: None,
         decided: true,
         next: None,

@@ -1,0 +1,66 @@
+//! What commits cause outside of their streams: commands for other contexts are queued, timers are set or cancelled.
+//!
+//! A repeat queues the same commands, which their keys make one, and sets the same timers.
+
+use kernel::cloud_event::Invalid;
+use kernel::effect::Recorded;
+use kernel::system_command::{EffectPlace, SystemCommand};
+use kernel::timestamp::Timestamp;
+use lambda::telemetry::metric;
+use messaging::{CommandQueue, Outgoing, Queues, SendError};
+use store::StoreError;
+use store::event_store::Commit;
+use store::timers::{DueCommand, TimerId};
+use timers::{TimerError, Timers};
+
+/// Carries out what commits cause.
+pub struct Effects {
+    pub commands: CommandQueue,
+    pub queues: Queues,
+    pub timers: Timers,
+    /// The API's own address: where `dataschema` URIs lead.
+    pub public_url: String,
+}
+
+/// Why an effect was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EffectError {
+    #[error("the commit's effects cannot be read")]
+    Commit(#[from] StoreError),
+    #[error("the commit causes no valid command")]
+    Command(#[from] Invalid),
+    #[error("a timer was not set or cancelled")]
+    Timer(#[from] TimerError),
+    #[error("the commands were not queued")]
+    Queue(#[from] SendError),
+}
+
+impl Effects {
+    /// Carries out the effects of these commits, in their order. After an error some are, and some are not.
+    pub async fn carry_out(&self, commits: &[Commit], now: Timestamp) -> Result<(), EffectError> {
+        let mut commands = Vec::new();
+        for commit in commits {
+            let (stream, committed_at) = (commit.stream()?, commit.committed_at());
+            for (place, recorded) in commit.effects()?.iter().enumerate() {
+                let at = EffectPlace { stream: &stream, commit_number: commit.commit_number, committed_at, place };
+                let command = SystemCommand::of_effect(recorded, at, &self.public_url).transpose()?;
+                let timer = |name: &str| TimerId::new(&stream, name, commit.commit_number, place);
+                match (&recorded.effect, command) {
+                    (Recorded::SetTimer { name, due, .. }, Some(command)) => {
+                        self.timers.set(timer(name), *due, DueCommand::of(&command), now).await?;
+                        metrics::counter!(metric::TIMERS_SET).increment(1);
+                    }
+                    (Recorded::CancelTimer { name }, _) => self.timers.cancel(&timer(name)).await?,
+                    (_, command) => commands.extend(command.map(|command| Outgoing::of_system(&command, &self.queues))),
+                }
+            }
+        }
+        let sent = commands.len() as u64;
+        self.commands.send_all(commands).await?;
+        if sent > 0 {
+            metrics::counter!(metric::SENT).increment(sent);
+            tracing::info!(sent, "commands sent on");
+        }
+        Ok(())
+    }
+}

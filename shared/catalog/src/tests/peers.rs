@@ -1,0 +1,65 @@
+//! What contexts hear of each other, and what they send: their own declarations, held against what the others publish.
+
+use kernel::message::MessageType;
+use serde_json::Value;
+
+use crate::{CONTEXTS, context};
+
+fn document(schema: &str) -> Value {
+    serde_json::from_str(schema).expect("a schema is JSON")
+}
+
+/// The other's own message of that name.
+fn published<'a>(found: impl Iterator<Item = &'a MessageType>, name: &str) -> &'a MessageType {
+    let mut found = found.filter(|message| message.name == name);
+    found.next().unwrap_or_else(|| panic!("nobody has published {name}"))
+}
+
+#[test]
+fn what_a_context_hears_it_reads_in_every_version_that_is_published() {
+    for listening in CONTEXTS {
+        for heard in listening.hears {
+            let other = context(heard.context).unwrap_or_else(|| panic!("there is no context {}", heard.context));
+            for event in heard.events {
+                let of_other = published(other.events(), event.name);
+                for version in of_other.versions {
+                    let ours = event.versions.iter().find(|ours| ours.number == version.number);
+                    let ours = ours.unwrap_or_else(|| {
+                        panic!("{} does not read {} {}", listening.name, event.name, version.number)
+                    });
+                    assert_eq!(document(ours.schema), document(version.schema), "{} {}", event.name, version.number);
+                }
+            }
+            for command in heard.commands {
+                assert!(listening.command(command.name).is_some(), "{} takes what it makes of events", listening.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_context_sends_the_other_takes_in_the_version_that_is_sent() {
+    for sending in CONTEXTS {
+        for recipient in sending.sends {
+            let other = context(recipient.context).unwrap_or_else(|| panic!("there is no {}", recipient.context));
+            for command in recipient.commands {
+                let of_other = published(other.commands(), command.name);
+                assert_eq!(other.aggregate_type_of_command(command.name), recipient.aggregate_type, "{}", command.name);
+                let sent = command.written.unwrap_or_else(|| panic!("{} is never sent", command.name));
+                let schema = |of: &MessageType| {
+                    let version = of.versions.iter().find(|version| version.number == sent);
+                    document(version.unwrap_or_else(|| panic!("{} has no version {sent}", of.name)).schema)
+                };
+                assert_eq!(schema(command), schema(of_other), "{} {sent}", command.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_context_sends_one_type_of_command_to_two_others() {
+    for sending in CONTEXTS {
+        let names = sending.sends.iter().flat_map(|recipient| recipient.commands).map(|command| command.name);
+        assert_eq!(super::distinct(names).err(), None, "by {}", sending.name);
+    }
+}
