@@ -206,8 +206,15 @@ impl Api {
             cause: cause.clone(),
         };
         let events: Vec<_> = events.iter().map(stored).collect();
-        let entry =
-            Entry { operation, decided: !events.is_empty(), events, guards: Vec::new(), effects: Vec::new(), parked: None, next: None };
+        let entry = Entry {
+            operation,
+            decided: !events.is_empty(),
+            events,
+            guards: Vec::new(),
+            effects: Vec::new(),
+            parked: None,
+            next: None,
+        };
         let mut commit = self.events.begin(&stream, &loaded);
         commit.add(&entry).expect("it fits");
         self.events.commit(commit, at).await.expect("committed");

@@ -145,13 +145,23 @@ pub fn command(stream: &StreamId, id: &str, payload: &impl Message) -> Command {
         expected_version: None,
         repaired_by: None,
         event,
+        reply_to: None,
     }
 }
 
 /// The entry of a command that the aggregate accepts.
 pub fn decided(aggregate: &Arc<dyn Aggregate>, command: &Command) -> Entry {
-    let Decided { events, guards, next } = aggregate.decide(command).unwrap_or_else(|why| panic!("undecided: {why}"));
-    Entry { operation: operation(command), events, guards, parked: None, decided: true, next: Some(next.into()) }
+    let Decided { events, guards, next, .. } =
+        aggregate.decide(command).unwrap_or_else(|why| panic!("undecided: {why}"));
+    Entry {
+        operation: operation(command),
+        events,
+        guards,
+        effects: Vec::new(),
+        parked: None,
+        decided: true,
+        next: Some(next.into()),
+    }
 }
 
 /// An entry without events.
