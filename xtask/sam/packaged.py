@@ -96,9 +96,11 @@ def not_staged(stack):
 
 
 def not_repeatable(stack):
-    """A deployment that fails is repeated under the same names, so what it made must not be left behind."""
+    """A deployment that fails is repeated under the same names, so what it made must not be left behind. A version has no
+    name of its own, and a queue's policy goes with its queue."""
+    nameless = ("AWS::Lambda::Version", "AWS::SQS::QueuePolicy")
     for name, of in stack.resources.items():
-        if of["Type"] != "AWS::Lambda::Version" and stack.resolve(of.get("DeletionPolicy")) == "Retain":
+        if of["Type"] not in nameless and stack.resolve(of.get("DeletionPolicy")) == "Retain":
             yield f"{name} would be left behind by a deployment that fails"
 
 
