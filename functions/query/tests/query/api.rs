@@ -222,17 +222,15 @@ impl Api {
         let row = self.read_models.get(&key.tenant, key.collection, &key.id).await.expect("an answer");
         let from_version = row.as_ref().map(|row| row.version);
         let events = self.streams.after(&stream, from_version.unwrap_or(0)).await.expect("events");
-        let document = row.as_ref().map(|row| row.document.as_str());
-        let before = document.map(|document| read_model.tallies(document).expect("tallies")).unwrap_or_default();
-        let after = read_model.project(document, &events).expect("a document");
-        let taken_back = before.into_iter().map(|(name, amount)| (name, -amount));
+        let after = read_model.project(row.as_ref().map(|row| row.document.as_str()), &events).expect("a document");
         let change = Change {
             key,
             from_version,
             to_version: events.last().expect("events").version,
             document: after.document,
             listing: after.listing,
-            tallies: after.tallies.into_iter().chain(taken_back).collect(),
+            tallies: after.tallies,
+            taken_back: row.and_then(|row| row.tallies).unwrap_or_default(),
         };
         self.read_models.write(&[change]).await.expect("written");
     }
