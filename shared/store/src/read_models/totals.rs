@@ -171,3 +171,15 @@ fn add_up(totals: &mut Totals, item: &Item) -> Result<(), StoreError> {
 fn corrupt(why: String) -> StoreError {
     StoreError::Corrupt { what: "total", source: why.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_more_shards_than_updaters() {
+        let parameters = testkit::template_values("UpdaterConcurrency");
+        let most = parameters.iter().find_map(|parameter| parameter["MaxValue"].as_u64()).expect("a bound");
+        assert!(most < u64::from(SHARDS), "{most} updaters, {SHARDS} shards");
+    }
+}
