@@ -65,7 +65,7 @@ pub async fn are_the_fold(world: &World, events: &Streams) {
                 let answer = get(world, tenant, &target).await.map(|answer| answer.text);
                 let report = answer.as_deref().map(serde_json::from_str::<Value>);
                 if !matches!(&report, Some(Ok(report)) if *report == wanted) {
-                    let wrong = format!("{tenant} reads of {target} {answer:?}, and should read {wanted}");
+                    let wrong = format!("{target} of {tenant} is {answer:?} and should be {wanted}");
                     world.chaos.journal().violation(None, wrong);
                 }
             }
