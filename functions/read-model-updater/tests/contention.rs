@@ -4,7 +4,9 @@
 //! `cargo nextest run -p read-model-updater --test contention --run-ignored all --no-capture` prints a table.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::future::join_all;
 use kernel::RawValue;
@@ -32,7 +34,7 @@ const WRITING: (u64, u64) = (5, 8);
 const GAP: u64 = 3;
 
 /// What became of all updaters' transactions.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Outcome {
     events: u64,
     tries: u64,
@@ -86,15 +88,15 @@ fn run(updaters: usize, seconds: u64, one_shard: bool) -> Outcome {
         if one_shard {
             aws.rewrite(|attempt| in_one_shard(attempt.body));
         }
-        let outcome = Arc::new(Mutex::new(Outcome { seconds, ..Outcome::default() }));
-        let seen = outcome.clone();
+        let tries = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+        let seen = tries.clone();
         aws.observe(move |effect| {
             if effect.operation == "TransactWriteItems" {
-                let mut outcome = seen.lock().expect("the outcome");
-                outcome.tries += 1;
-                outcome.refused += u64::from(effect.status != 200);
+                seen.0.fetch_add(1, Relaxed);
+                seen.1.fetch_add(u64::from(effect.status != 200), Relaxed);
             }
         });
+        let (events, given_back) = (Cell::new(0), Cell::new(0));
         let (next, until) = (Cell::new(0), Instant::now() + Duration::from_secs(seconds));
         join_all((0..updaters).map(|_| async {
             let dynamodb = aws.dynamodb();
@@ -110,16 +112,14 @@ fn run(updaters: usize, seconds: u64, one_shard: bool) -> Outcome {
                 if Instant::now() > until {
                     return;
                 }
-                let mut outcome = outcome.lock().expect("the outcome");
-                outcome.events += BATCH - failures.len() as u64;
-                outcome.given_back += u64::from(!failures.is_empty());
-                drop(outcome);
+                events.set(events.get() + BATCH - failures.len() as u64);
+                given_back.set(given_back.get() + u64::from(!failures.is_empty()));
                 sleep(Duration::from_millis(GAP)).await;
             }
         }))
         .await;
-        let outcome = *outcome.lock().expect("the outcome");
-        outcome
+        let (tries, refused) = (tries.0.load(Relaxed), tries.1.load(Relaxed));
+        Outcome { events: events.get(), tries, refused, given_back: given_back.get(), seconds }
     })
 }
 
