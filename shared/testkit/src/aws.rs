@@ -18,6 +18,7 @@ use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
 use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
+use crate::ses::SentMail;
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub queues: Mutex<Queues>,
     pub topics: Mutex<Topics>,
     pub secrets: Mutex<Secrets>,
+    pub mails: Mutex<Vec<SentMail>>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
@@ -72,6 +74,7 @@ impl Aws {
             queues: Mutex::default(),
             topics: Mutex::default(),
             secrets: Mutex::default(),
+            mails: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
@@ -99,6 +102,10 @@ impl Aws {
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
         clients::streams(self)
+    }
+
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        clients::ses(self)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -356,6 +363,13 @@ impl Aws {
     /// A topic's ARN, as AWS would have it.
     pub fn topic_arn(name: &str) -> String {
         format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
+    }
+
+    // SES
+
+    /// Every mail that was sent, in order.
+    pub fn mails(&self) -> Vec<SentMail> {
+        lock(&self.world.mails).clone()
     }
 
     // Secrets Manager
