@@ -1,8 +1,6 @@
 //! What several targets ask of what was read. A target gives bytes to a parser as a stranger may, and what it accepts is
 //! then taken as far as it goes without I/O: a panic is a finding, and so is a promise that does not hold.
 
-#![expect(clippy::result_large_err, reason = "as in the crates under test")]
-
 use std::sync::LazyLock;
 
 use ingest::admission::{Admission, Admitted, Sender};

@@ -2,6 +2,7 @@
 //! on virtual time, with two contexts of these tests' own ([`probe`]); and those of
 //! the catalog.
 
+mod chaos;
 mod faults;
 mod guards;
 mod patients;

@@ -75,7 +75,7 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
     run(&root, &["fmt", "--check", "--package", "price-list"]);
     run(&root, &["test", "--offline", "--quiet", "--workspace", "--test", "handling"]);
     let again = new_subscriber(&root, "price-list").expect_err("it is there");
-    assert_eq!(again.to_string(), "there is a function price-list already");
+    assert_eq!(again.to_string(), "there is a subscriber price-list already");
 }
 
 #[test]
