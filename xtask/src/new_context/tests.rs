@@ -18,15 +18,15 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
         run(&root, &["fmt", "--check", "--package", package]);
     }
     // The catalog's tests send every context's sample commands through it, as a command handler would.
-    let others = ["kernel", "spec", "checks", "orders", "policies"];
+    let others = ["kernel", "spec", "checks", "orders", "patients", "policies"];
     let all_but: Vec<&str> = others.iter().flat_map(|other| ["--exclude", other]).collect();
     run(&root, &[&["test", "--offline", "--quiet", "--lib", "--workspace"], all_but.as_slice()].concat());
 
     for file in ["template.yaml", "observability.yaml"] {
         let listed = read(&root.join(file)).expect("a template");
         assert!(
-            listed.contains("[checks, claims, orders, parcels, policies]")
-                && !listed.contains("[checks, orders, policies]"),
+            listed.contains("[checks, claims, orders, parcels, patients, policies]")
+                && !listed.contains("[checks, orders, patients, policies]"),
             "{file}"
         );
     }
@@ -65,7 +65,7 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     assert!(refusal("claims").contains("claims is a function, whose alarms are called so"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [checks, orders, policies]", "- !Ref Contexts"))
+    write(&root.join("template.yaml"), &template.replace("- [checks, orders, patients, policies]", "- !Ref Contexts"))
         .expect("written");
     assert!(refusal("parcels").contains("template.yaml is not as expected: enter parcels by hand"));
     assert_eq!(read(&root.join("Cargo.toml")).expect("a manifest"), before);
