@@ -15,6 +15,7 @@ fn bind(number: &str) -> Command {
         currency: "EUR".to_owned(),
         from: "2026-02-01".to_owned(),
         until: "2027-02-01".to_owned(),
+        account: None,
     }
     .into()
 }
