@@ -49,8 +49,8 @@ pub struct TransferMoney {
     pub amount: Money,
 }
 
-/// Somebody else's decision has debited or credited the account, and this is for the record. It is never refused, for the
-/// money has moved.
+/// Somebody else's decision has debited or credited the account, and this is for the record. It is refused only if it is on
+/// record already, for the money has moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordPosting {
@@ -58,6 +58,8 @@ pub struct RecordPosting {
     #[schemars(range(min = -1_000_000_000_000_i64, max = 1_000_000_000_000_i64))]
     pub amount: i64,
     pub counterparty: Counterparty,
+    /// Which event of the counterparty's this is, by its version.
+    pub version: u64,
 }
 
 /// Who is on the other side of a posting.

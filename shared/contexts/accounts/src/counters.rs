@@ -4,6 +4,8 @@ use kernel::counter::Counters;
 use kernel::decider::{Guard, Rejection};
 use kernel::ids::AggregateId;
 
+use crate::commands::{Counterparty, RecordPosting};
+
 /// What can be spent, in the currency's smallest unit: the balance and the overdraft together. A debit leaves at least 0.
 ///
 /// Other contexts move it, too. Each says so by an event that accounts [hear](crate::heard).
@@ -14,6 +16,9 @@ pub const HELD: Counters = Counters::of("accounts", "held/{holder}/{account}");
 
 /// 1 if the account is open, and in this currency.
 const OPEN: Counters = Counters::of("accounts", "open/{currency}/{account}");
+
+/// 0 until an account has recorded what an event of its counterparty's has moved, and -1 from then on.
+const RECORDED: Counters = Counters::of("accounts", "recorded/{account}/{kind}/{counterparty}/{version}");
 
 /// Moves what can be spent.
 pub(crate) fn available(account: &AggregateId, currency: &str, by: i64) -> Guard {
@@ -36,6 +41,17 @@ fn open(account: &AggregateId, currency: &str, by: i64) -> Guard {
     let counter = OPEN.at([currency, account.as_str()]);
     let otherwise = Rejection::new("unknown-payee", format!("No account in {currency} has the id {account}"));
     Guard::Adjust { counter, by, at_least: Some(1), otherwise }
+}
+
+/// The posting is recorded this once, however late its event comes again.
+pub(crate) fn recorded(account: &AggregateId, posting: &RecordPosting) -> Guard {
+    let (kind, counterparty) = match &posting.counterparty {
+        Counterparty::Account(other) => ("account", other),
+        Counterparty::Policy(policy) => ("policy", policy),
+    };
+    let counter = RECORDED.at([account.as_str(), kind, counterparty.as_str(), &posting.version.to_string()]);
+    let otherwise = Rejection::new("already-recorded", "The account has recorded this before");
+    Guard::Adjust { counter, by: -1, at_least: Some(-1), otherwise }
 }
 
 /// The account is the holder's from now on.

@@ -5,7 +5,7 @@ use kernel::ids::AggregateId;
 use kernel::money::Money;
 
 use crate::commands::{Command, DepositMoney, OpenAccount, RecordPosting, TransferMoney};
-use crate::counters::{available, can_take, held, opening};
+use crate::counters::{available, can_take, held, opening, recorded};
 use crate::events::{AccountOpened, Event, MoneyDeposited, MoneyTransferred, PostingRecorded};
 use crate::state::State;
 
@@ -19,8 +19,8 @@ pub(crate) fn decide(state: &State, command: &Command, account: &AggregateId) ->
         (Command::DepositMoney(command), State::Open { currency }) => deposit(command, account, currency),
         (Command::TransferMoney(command), State::Open { currency }) => transfer(command, account, currency),
         (Command::RecordPosting(command), State::Open { .. }) => {
-            let RecordPosting { amount, counterparty } = command.clone();
-            Ok(Decision::of(PostingRecorded { amount, counterparty }))
+            let RecordPosting { amount, counterparty, .. } = command.clone();
+            Ok(Decision::of(PostingRecorded { amount, counterparty }).guarded_by(recorded(account, command)))
         }
     }
 }

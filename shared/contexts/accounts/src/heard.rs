@@ -24,7 +24,7 @@ impl Hears for FromAccounts {
     fn hear(event: AccountEvent, happening: &Happening) -> Option<(AggregateId, Command)> {
         let AccountEvent::MoneyTransferred(MoneyTransferred { to, amount }) = event;
         let counterparty = Counterparty::Account(happening.aggregate.clone());
-        Some((to, RecordPosting { amount: amount.amount, counterparty }.into()))
+        Some((to, RecordPosting { amount: amount.amount, counterparty, version: happening.version }.into()))
     }
 }
 
@@ -76,6 +76,6 @@ impl Hears for FromPolicies {
             | PolicyEvent::PolicyCancelled(PolicyCancelled { settlement }) => settlement?,
         };
         let counterparty = Counterparty::Policy(happening.aggregate.clone());
-        Some((account, RecordPosting { amount, counterparty }.into()))
+        Some((account, RecordPosting { amount, counterparty, version: happening.version }.into()))
     }
 }

@@ -2,6 +2,7 @@
 
 use kernel::decider::Guard;
 use kernel::ids::AggregateId;
+use kernel::message::Message;
 use kernel::money::Money;
 use kernel::projection::{Happening, Projection};
 use kernel::timestamp::Timestamp;
@@ -48,7 +49,7 @@ fn transferred(to: &str, amount: i64) -> Event {
 }
 
 fn record(amount: i64) -> RecordPosting {
-    RecordPosting { amount, counterparty: Counterparty::Account(id("A-2")) }
+    RecordPosting { amount, counterparty: Counterparty::Account(id("A-2")), version: 3 }
 }
 
 fn recorded(amount: i64) -> Event {
@@ -137,10 +138,57 @@ mod moving {
     }
 
     #[test]
-    fn what_others_have_moved_is_recorded_and_moves_nothing() {
+    fn what_others_have_moved_is_recorded_once() {
         for amount in [300, -300] {
             given::<Accounts>([opened(0)]).when(record(amount)).then([recorded(amount)]);
-            assert_eq!(given::<Accounts>([opened(0)]).when(record(amount)).decision().guards, []);
+            let decision = given::<Accounts>([opened(0)]).when(record(amount)).decision();
+            let once = ("recorded/A-1/account/A-2/3", -1, Some(-1), "already-recorded");
+            assert_eq!(moves(&decision.guards), [once]);
+        }
+    }
+}
+
+mod hearing {
+    use kernel::peers::Hears;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::heard::{FromAccounts, FromPolicies};
+
+    /// Which account records how much, and of whose event.
+    fn heard<H: Hears<Command = Command>>(ty: &str, data: &Value) -> Option<(String, i64, Counterparty, u64)> {
+        let event = H::Event::decode(ty, 1, &data.to_string()).expect("an event");
+        let happening = Happening { aggregate: id("X-1"), version: 3, time: Timestamp::from_millis(0) };
+        let (account, command) = H::hear(event, &happening)?;
+        let Command::RecordPosting(RecordPosting { amount, counterparty, version }) = command else {
+            panic!("a posting, not {command:?}")
+        };
+        Some((account.to_string(), amount, counterparty, version))
+    }
+
+    #[test]
+    fn the_account_that_gets_a_transfer_records_it() {
+        let data = json!({ "to": "A-1", "amount": { "amount": 300, "currency": "EUR" } });
+        let credit = ("A-1".to_owned(), 300, Counterparty::Account(id("X-1")), 3);
+        assert_eq!(heard::<FromAccounts>("MoneyTransferred", &data), Some(credit));
+    }
+
+    #[test]
+    fn the_account_of_a_policy_records_what_that_has_moved() {
+        let posting = |amount| Some(("A-1".to_owned(), amount, Counterparty::Policy(id("X-1")), 3));
+        let settlement = |amount: i64| json!({ "settlement": { "account": "A-1", "amount": amount } });
+        let bound = json!({ "premium": 12_900, "account": "A-1" });
+        assert_eq!(heard::<FromPolicies>("PolicyBound", &bound), posting(-12_900));
+        assert_eq!(heard::<FromPolicies>("PremiumAdjusted", &settlement(-42)), posting(-42));
+        assert_eq!(heard::<FromPolicies>("PolicyCancelled", &settlement(36)), posting(36));
+    }
+
+    #[test]
+    fn a_policy_that_is_paid_elsewhere_is_nobodys_posting() {
+        for (ty, data) in
+            [("PolicyBound", json!({ "premium": 1 })), ("PremiumAdjusted", json!({})), ("PolicyCancelled", json!({}))]
+        {
+            assert_eq!(heard::<FromPolicies>(ty, &data), None);
         }
     }
 }
@@ -242,8 +290,12 @@ mod schemas {
             }),
             amounts().prop_map(|amount| DepositMoney { amount }.into()),
             (IDS, amounts()).prop_map(|(to, amount)| TransferMoney { to: id(&to), amount }.into()),
-            (-MOST..=MOST, counterparty)
-                .prop_map(|(amount, counterparty)| RecordPosting { amount, counterparty }.into()),
+            (-MOST..=MOST, counterparty, any::<u64>()).prop_map(|(amount, counterparty, version)| RecordPosting {
+                amount,
+                counterparty,
+                version
+            }
+            .into()),
         ]
     }
 }
