@@ -5,12 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use bench::http::client;
-use bench::platform::{RECEIPT_KEY, commands, environment, receipt_secret, register_client, register_tenant};
+use bench::platform::{
+    PUBLIC_URL, RECEIPT_KEY, commands, environment, receipt_secret, register_client, register_tenant,
+};
 use bench::sealing::TRACEPARENT;
 use bench::{Bench, Request, events};
 use ingest::Ingest;
 use kernel::command::{Command, Principal, Repair};
 use kernel::context::Context;
+use kernel::domain_event::Cause;
+use kernel::ids::{AggregateId, TenantId};
+use kernel::message::{Encoded, MessageType};
+use kernel::system_command::{Occasion, SystemCommand};
+use kernel::timestamp::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::parked::{OperatorAction, ParkedMessage};
@@ -41,22 +48,31 @@ pub async fn this_build() -> Recording {
     recording
 }
 
-/// A sample command for each type, in the order in which the context lists them.
+/// Sample commands of each type, in the order in which the context lists them: what clients send, and what only the
+/// installation does.
 fn samples(context: &Context) -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(context.name);
-    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let folders = [events.join(context.name), events.join("internal").join(context.name)];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let text = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
     let mut samples: Vec<Value> = text.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
+    for command in context.commands() {
+        assert!(samples.iter().any(|sample| sample["type"] == command.name), "{} has no sample", command.name);
+    }
     samples.sort_by_key(|sample| context.commands().position(|command| sample["type"] == command.name));
     samples
 }
 
-/// Streams that together hold an event of every type, each the shortest that ends with it; and each command as queued.
+/// Streams that together hold an event of every type, each the shortest whose last commit has it; and each command as queued.
 async fn record_context(recording: &mut Recording, context: &'static Context) {
     let samples = samples(context);
     let mut known = BTreeSet::new();
     let mut sequences: Vec<Vec<&Value>> = vec![Vec::new()];
+    let written = context.events().filter(|event| event.written.is_some()).count();
     for _ in 0..samples.len() {
+        if known.len() == written {
+            break; // longer streams would only repeat it
+        }
         let mut longer = Vec::new();
         for before in &sequences {
             for sample in &samples {
@@ -75,9 +91,11 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
                     continue; // the last one caused nothing
                 }
                 commits.retain(|commit| commit["stream_id"] == last_stream);
-                let last = events(commits.last().expect("a commit").clone()).pop().expect("an event").event;
-                if known.insert((last.ty.clone(), last.schema)) {
-                    recording.add(format!("{}/streams/{}.{}.json", context.name, last.ty, last.schema), json!(commits));
+                for event in events(commits.last().expect("a commit").clone()) {
+                    let (ty, version) = (event.event.ty, event.event.schema);
+                    if known.insert((ty.clone(), version)) {
+                        recording.add(format!("{}/streams/{ty}.{version}.json", context.name), json!(commits));
+                    }
                 }
                 longer.push(sequence);
             }
@@ -154,8 +172,41 @@ pub fn repaired(damaged: &Command) -> String {
     Command::revised(damaged.event.clone(), damaged.revision + 1, Some(repair)).expect("a command").to_json()
 }
 
-/// Sends a sample to ingest, for this aggregate, and gives what is queued of it.
+/// What is queued of a sample, for this aggregate.
 async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
+    let ty = sample["type"].as_str().expect("a type");
+    let command = bench.handler.context.command(ty).expect("a command of the context");
+    if command.internal {
+        handed_in(bench.handler.context, command, sample, aggregate, nth)
+    } else {
+        accepted(bench, sample, aggregate, nth).await
+    }
+}
+
+/// As the installation hands a sample in, at the sample's own time.
+fn handed_in(context: &Context, command: &MessageType, sample: &Value, aggregate: &str, nth: usize) -> String {
+    let (tenant, aggregate) = (TenantId::parse(TENANT), AggregateId::parse(aggregate));
+    let (tenant, aggregate) = (tenant.expect("a tenant"), aggregate.expect("an id"));
+    let data = RawValue::from_string(sample["data"].to_string()).expect("JSON");
+    let schema = command.written.expect("a version that is written");
+    let cause =
+        Cause { correlation: "a-sample".to_owned(), traceparent: Some(TRACEPARENT.to_owned()), ..Cause::default() };
+    let occasion = Occasion {
+        by: context.name,
+        source: context.name,
+        id: format!("{aggregate}-{nth}"),
+        at: sample["time"].as_str().and_then(Timestamp::parse).expect("a time"),
+        cause: &cause,
+        causation: "a-sample".to_owned(),
+        reply_to: None,
+    };
+    let stream = context.stream_of_command(command.name, tenant, aggregate);
+    let command = Encoded { ty: command.name.to_owned(), schema, data };
+    SystemCommand::new(stream, &command, occasion, PUBLIC_URL).expect("a command").event.to_json()
+}
+
+/// Sends a sample to ingest, and gives what is queued of it.
+async fn accepted(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
     let aws = &bench.aws;
     for other in catalog::CONTEXTS {
         assert!(aws.is_empty(&commands(other.name)), "nothing waits");

@@ -4,8 +4,9 @@
 //! cancelled order. A second submission or parcel is news that does not fit, and is refused.
 
 use kernel::decider::{Decision, Metadata, Rejection};
+use kernel::money::Money;
 
-use crate::commands::{CancelOrder, Command, Line, MAX_LINES, Money, ShipOrder, SubmitOrder};
+use crate::commands::{CancelOrder, Command, Line, MAX_LINES, ShipOrder, SubmitOrder};
 use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
 use crate::returns::returnable;
 use crate::state::State;
