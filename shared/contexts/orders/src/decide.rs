@@ -30,13 +30,17 @@ fn submit(state: State, command: &SubmitOrder, metadata: &Metadata) -> Result<De
         lines: command.lines.clone(),
         total: total(&command.lines)?,
         placed_at: metadata.accepted_at,
+        pay_within_seconds: None,
     }))
 }
 
 fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Rejection> {
     match state {
         State::Unknown => Err(unknown_order()),
-        State::Submitted => Ok(Decision::of(OrderCancelled { reason: command.reason.clone() })),
+        State::Submitted | State::AwaitingPayment | State::Confirmed => {
+            let with_payment = state != State::Submitted;
+            Ok(Decision::of(OrderCancelled { reason: command.reason.clone(), with_payment }))
+        }
         State::Shipped => Err(Rejection::new("already-shipped", "The order is on its way and can only be returned")),
         State::Cancelled => Ok(Decision::nothing()),
     }
@@ -45,7 +49,8 @@ fn cancel(state: State, command: &CancelOrder) -> Result<Decision<Event>, Reject
 fn ship(state: State, command: &ShipOrder, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
     match state {
         State::Unknown => Err(unknown_order()),
-        State::Submitted => {
+        State::AwaitingPayment => Err(Rejection::new("awaiting-payment", "The order is to be paid before it leaves")),
+        State::Submitted | State::Confirmed => {
             let parcel = Parcel { carrier: command.carrier.clone(), tracking_number: command.tracking_number.clone() };
             Ok(Decision::of(OrderShipped { parcel }).guarded_by(returnable(&metadata.aggregate, 1)))
         }

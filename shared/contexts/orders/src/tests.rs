@@ -11,7 +11,7 @@ use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_matc
 use crate::commands::MAX_LINES;
 use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
 use crate::decide::MAX_TOTAL;
-use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
+use crate::events::{Event, OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
 use crate::returns::commands::{ReceiveReturn, RequestReturn, WithdrawReturn};
 use crate::returns::events::{ReturnReceived, ReturnRequested, ReturnWithdrawn};
@@ -47,13 +47,22 @@ fn ship_by(carrier: Option<&str>) -> ShipOrder {
 }
 
 fn submitted() -> Event {
+    submitted_to_be_paid(None)
+}
+
+fn submitted_to_be_paid(pay_within_seconds: Option<u32>) -> Event {
     let lines = vec![line(2, 450, "EUR"), line(1, 1999, "EUR")];
     let total = Money { amount: 2899, currency: "EUR".to_owned() };
-    OrderSubmitted { customer: id("C-7"), lines, total, placed_at: time("2026-01-01T00:00:00Z") }.into()
+    let placed_at = time("2026-01-01T00:00:00Z");
+    OrderSubmitted { customer: id("C-7"), lines, total, placed_at, pay_within_seconds }.into()
 }
 
 fn cancelled() -> Event {
-    OrderCancelled { reason: Some("changed my mind".to_owned()) }.into()
+    OrderCancelled { reason: Some("changed my mind".to_owned()), with_payment: false }.into()
+}
+
+fn confirmed() -> Event {
+    OrderConfirmed {}.into()
 }
 
 fn shipped() -> Event {
@@ -117,6 +126,14 @@ mod cancelling {
     }
 
     #[test]
+    fn an_order_that_is_cancelled_says_whether_there_is_a_payment() {
+        let with_payment = OrderCancelled { reason: Some("changed my mind".to_owned()), with_payment: true };
+        let awaiting = submitted_to_be_paid(Some(60));
+        given::<Orders>([awaiting.clone()]).when(cancel()).then([with_payment.clone().into()]);
+        given::<Orders>([awaiting, confirmed()]).when(cancel()).then([with_payment.into()]);
+    }
+
+    #[test]
     fn a_cancelled_order_can_be_cancelled_again_and_stays_as_it_is() {
         given::<Orders>([submitted(), cancelled()]).when(CancelOrder { reason: None }).then_nothing();
     }
@@ -138,6 +155,13 @@ mod shipping {
     #[test]
     fn a_parcel_has_its_carrier_where_the_shop_says_so() {
         given::<Orders>([submitted()]).when(ship_by(Some("Hermes"))).then([shipped_by(Some("Hermes"))]);
+    }
+
+    #[test]
+    fn an_order_that_is_to_be_paid_ships_when_it_is_confirmed() {
+        let awaiting = submitted_to_be_paid(Some(60));
+        given::<Orders>([awaiting.clone()]).when(ship()).then_rejected("awaiting-payment");
+        given::<Orders>([awaiting, confirmed()]).when(ship()).then([shipped()]);
     }
 
     #[test]
@@ -206,6 +230,7 @@ mod reading {
         let tallies = |events: &[Event]| OrderView::tallies(&read(events).expect("a document"));
         let tally = |name: &str, by| (name.to_owned(), by);
         assert_eq!(tallies(&[submitted()]), [tally("submitted", 1), tally("amount:EUR", 2899)]);
+        assert_eq!(tallies(&[submitted(), confirmed()]), [tally("confirmed", 1), tally("amount:EUR", 2899)]);
         assert_eq!(tallies(&[submitted(), shipped()]), [tally("shipped", 1), tally("amount:EUR", 2899)]);
         assert_eq!(tallies(&[submitted(), cancelled()]), [tally("cancelled", 1)]);
     }
@@ -228,6 +253,7 @@ mod schemas {
             schema_for!(ShipOrder),
             schema_for!(OrderSubmitted),
             schema_for!(OrderCancelled),
+            schema_for!(OrderConfirmed),
             schema_for!(OrderShipped),
             schema_for!(RequestReturn),
             schema_for!(WithdrawReturn),
