@@ -5,12 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use bench::http::client;
-use bench::platform::{RECEIPT_KEY, commands, environment, receipt_secret, register_client, register_tenant};
+use bench::platform::{
+    PUBLIC_URL, RECEIPT_KEY, commands, environment, receipt_secret, register_client, register_tenant,
+};
 use bench::sealing::TRACEPARENT;
 use bench::{Bench, Request, events};
 use ingest::Ingest;
 use kernel::command::{Command, Principal, Repair};
 use kernel::context::Context;
+use kernel::domain_event::Cause;
+use kernel::ids::{AggregateId, TenantId};
+use kernel::message::{Encoded, MessageType};
+use kernel::system_command::{Occasion, SystemCommand};
+use kernel::timestamp::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::parked::{OperatorAction, ParkedMessage};
@@ -41,12 +48,15 @@ pub async fn this_build() -> Recording {
     recording
 }
 
-/// A sample command for each type, in the order in which the context lists them.
+/// A sample command for each type, in the order in which the context lists them: what clients send, and what only the
+/// installation does.
 fn samples(context: &Context) -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(context.name);
-    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let folders = [events.join(context.name), events.join("internal").join(context.name)];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let text = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
     let mut samples: Vec<Value> = text.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
+    assert_eq!(samples.len(), context.commands().count(), "a sample of each command of {}", context.name);
     samples.sort_by_key(|sample| context.commands().position(|command| sample["type"] == command.name));
     samples
 }
@@ -154,8 +164,41 @@ pub fn repaired(damaged: &Command) -> String {
     Command::revised(damaged.event.clone(), damaged.revision + 1, Some(repair)).expect("a command").to_json()
 }
 
-/// Sends a sample to ingest, for this aggregate, and gives what is queued of it.
+/// What is queued of a sample, for this aggregate.
 async fn queued(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
+    let ty = sample["type"].as_str().expect("a type");
+    let command = bench.handler.context.command(ty).expect("a command of the context");
+    if command.internal {
+        handed_in(bench.handler.context, command, sample, aggregate, nth)
+    } else {
+        accepted(bench, sample, aggregate, nth).await
+    }
+}
+
+/// As the installation hands a sample in, at the sample's own time.
+fn handed_in(context: &Context, command: &MessageType, sample: &Value, aggregate: &str, nth: usize) -> String {
+    let (tenant, aggregate) = (TenantId::parse(TENANT), AggregateId::parse(aggregate));
+    let (tenant, aggregate) = (tenant.expect("a tenant"), aggregate.expect("an id"));
+    let data = RawValue::from_string(sample["data"].to_string()).expect("JSON");
+    let schema = command.written.expect("a version that is written");
+    let cause =
+        Cause { correlation: "a-sample".to_owned(), traceparent: Some(TRACEPARENT.to_owned()), ..Cause::default() };
+    let occasion = Occasion {
+        by: context.name,
+        source: context.name,
+        id: format!("{aggregate}-{nth}"),
+        at: sample["time"].as_str().and_then(Timestamp::parse).expect("a time"),
+        cause: &cause,
+        causation: "a-sample".to_owned(),
+        reply_to: None,
+    };
+    let stream = context.stream_of_command(command.name, tenant, aggregate);
+    let command = Encoded { ty: command.name.to_owned(), schema, data };
+    SystemCommand::new(stream, &command, occasion, PUBLIC_URL).expect("a command").event.to_json()
+}
+
+/// Sends a sample to ingest, and gives what is queued of it.
+async fn accepted(bench: &Bench, sample: &Value, aggregate: &str, nth: usize) -> String {
     let aws = &bench.aws;
     for other in catalog::CONTEXTS {
         assert!(aws.is_empty(&commands(other.name)), "nothing waits");

@@ -9,6 +9,7 @@ use kernel::context::{AggregateType, Context, ReadModel};
 pub static CONTEXTS: &[Context] = &[
     checks::CONTEXT,
     orders::CONTEXT,
+    payments::CONTEXT,
     policies::CONTEXT,
 ];
 

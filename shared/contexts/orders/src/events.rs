@@ -11,7 +11,7 @@ kernel::messages! {
     pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,
-        OrderConfirmed(OrderConfirmed) = 1 unwritten,
+        OrderConfirmed(OrderConfirmed) = 1,
         OrderShipped(OrderShipped) = 2 <- 1: OrderShippedV1,
     }
 }

@@ -9,8 +9,8 @@ use schemars::schema_for;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, validator};
 
 use crate::commands::MAX_LINES;
-use crate::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
-use crate::decide::MAX_TOTAL;
+use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, Money, ShipOrder, SubmitOrder};
+use crate::decide::{MAX_TOTAL, PAY_WITHIN_SECONDS};
 use crate::events::{Event, OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
 use crate::returns::commands::{ReceiveReturn, RequestReturn, WithdrawReturn};
@@ -31,7 +31,7 @@ fn line(quantity: u32, amount: i64, currency: &str) -> Line {
 }
 
 fn submit(lines: impl Into<Vec<Line>>) -> SubmitOrder {
-    SubmitOrder { customer: id("C-7"), lines: lines.into() }
+    SubmitOrder { customer: id("C-7"), lines: lines.into(), on_account: true, pay_within_seconds: None }
 }
 
 fn cancel() -> CancelOrder {
@@ -83,6 +83,20 @@ mod submitting {
     }
 
     #[test]
+    fn an_order_that_has_a_price_and_is_not_on_account_is_to_be_paid_within_a_time() {
+        let pay_within = |submit: SubmitOrder| {
+            let decision = given::<Orders>([]).when(submit).decision();
+            let [Event::OrderSubmitted(event)] = &decision.events[..] else { panic!("{:?}", decision.events) };
+            event.pay_within_seconds
+        };
+        let order = SubmitOrder { on_account: false, ..submit([line(1, 450, "EUR")]) };
+        let soon = SubmitOrder { pay_within_seconds: 60.try_into().ok(), ..order.clone() };
+        assert_eq!((pay_within(order), pay_within(soon.clone())), (Some(PAY_WITHIN_SECONDS), Some(60)));
+        assert_eq!(pay_within(SubmitOrder { on_account: true, ..soon.clone() }), None);
+        assert_eq!(pay_within(SubmitOrder { lines: vec![line(2, 0, "EUR")], ..soon }), None, "it is free");
+    }
+
+    #[test]
     fn an_order_is_submitted_once() {
         for past in [vec![submitted()], vec![submitted(), cancelled()], vec![submitted(), shipped()]] {
             given::<Orders>(past).when(submit([line(1, 450, "EUR")])).then_rejected("already-submitted");
@@ -113,6 +127,30 @@ mod submitting {
         ] {
             given::<Orders>([]).when(submit(lines)).then_rejected("total-out-of-range");
         }
+    }
+}
+
+mod confirming {
+    use super::*;
+
+    #[test]
+    fn an_order_that_is_to_be_paid_is_confirmed_once() {
+        let confirmed = given::<Orders>([submitted_to_be_paid(Some(60))]).when(ConfirmOrder {}).then([confirmed()]);
+        confirmed
+            .when(ConfirmOrder {})
+            .then_nothing()
+            .when(ship())
+            .then([shipped()])
+            .when(ConfirmOrder {})
+            .then_nothing();
+    }
+
+    #[test]
+    fn an_order_that_is_cancelled_or_not_to_be_paid_is_not_confirmed() {
+        given::<Orders>([]).when(ConfirmOrder {}).then_rejected("unknown-order");
+        given::<Orders>([submitted()]).when(ConfirmOrder {}).then_rejected("nothing-to-pay");
+        let cancelled = given::<Orders>([submitted_to_be_paid(Some(60)), cancelled()]);
+        cancelled.when(ConfirmOrder {}).then_rejected("already-cancelled");
     }
 }
 
@@ -250,6 +288,7 @@ mod schemas {
         let generated = [
             schema_for!(SubmitOrder),
             schema_for!(CancelOrder),
+            schema_for!(ConfirmOrder),
             schema_for!(ShipOrder),
             schema_for!(OrderSubmitted),
             schema_for!(OrderCancelled),
@@ -303,8 +342,13 @@ mod schemas {
     fn commands() -> impl Strategy<Value = Command> {
         let reason = prop::option::of(text(500));
         prop_oneof![
-            ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4))
-                .prop_map(|(customer, lines)| SubmitOrder { customer: id(&customer), lines }.into()),
+            ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4), any::<bool>(), 0..=86_400_u32).prop_map(
+                |(customer, lines, on_account, seconds)| {
+                    let (customer, pay_within_seconds) = (id(&customer), seconds.try_into().ok());
+                    SubmitOrder { customer, lines, on_account, pay_within_seconds }.into()
+                }
+            ),
+            Just(ConfirmOrder {}.into()),
             reason.prop_map(|reason| CancelOrder { reason }.into()),
             (prop::option::of(text(100)), text(100)).prop_map(|(carrier, tracking_number)| ShipOrder {
                 carrier,
