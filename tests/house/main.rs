@@ -82,7 +82,8 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Function,
             Room::Testkit,
         ],
-        Room::Outside => &[Room::Kernel, Room::Catalog],
+        // Among them the payment provider, which the local stack has beside it.
+        Room::Outside => &[Room::Kernel, Room::Catalog, Room::Outside],
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use catalog::reserved_names::CONTEXTS;
 use messaging::Queues;
-use messaging::queues::SUBSCRIBERS;
+use messaging::queues::{SUBSCRIBERS, Subscriber};
 use serde_json::Value;
 use testkit::template_json;
 
@@ -186,17 +186,17 @@ fn every_route_of_the_table_is_deployed() {
 /// A subscriber is a name in the code, a function, and a row in both templates, whose loops name it.
 #[test]
 fn every_subscriber_is_deployed_and_watched() {
-    let expected: BTreeSet<&str> = SUBSCRIBERS.iter().copied().collect();
+    let expected: BTreeSet<_> = SUBSCRIBERS.iter().map(|subscriber| (subscriber.name, subscriber.function)).collect();
     for (file, text) in files() {
         let template = template_json(&text);
         let ids: Vec<&str> = rows(&template, "Subscribers").map(|(id, _)| id).collect();
         every_loop_names(file, &text, "Subscriber", &ids.join(", "));
-        let names: BTreeSet<&str> =
-            rows(&template, "Subscribers").filter_map(|(_, row)| row["Name"].as_str()).collect();
+        let names = rows(&template, "Subscribers").map(|(_, row)| (row["Name"].as_str(), row["Function"].as_str()));
+        let names: BTreeSet<_> = names.filter_map(|(name, function)| name.zip(function)).collect();
         assert_eq!(names, expected, "{file}, and shared/messaging/src/queues.rs");
     }
-    for name in SUBSCRIBERS {
-        let function = format!("{}/../functions/{name}-updater/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+    for Subscriber { name, function } in SUBSCRIBERS {
+        let function = format!("{}/../functions/{function}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
         assert!(fs::exists(&function).is_ok_and(|is_there| is_there), "there is no {function}");
         assert!(contexts().all(|context| context != *name), "{name} is a context, whose alarms are called so");
     }
@@ -228,7 +228,7 @@ fn every_alarm_of_a_subscriber_is_told() {
 #[test]
 fn that_nothing_parked_expires_is_said_and_not_left_out() {
     let [(_, template), _] = files();
-    let table = template.split("\n  ParkedTable:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let table = template.split("\n  ParkedTable:").nth(1).and_then(|rest| rest.split("\n\n").next());
     let table = table.expect("the table of what is parked");
     assert!(table.contains("TimeToLiveSpecification: { AttributeName: expires_at, Enabled: false }"), "{table}");
 }

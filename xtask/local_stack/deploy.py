@@ -42,7 +42,7 @@ def main():
             function["Properties"]["CodeUri"] = uploaded(binary)
     # Their functions are in one loop, which looks for the place of the code in this table.
     for row in template["Mappings"]["Subscribers"].values():
-        row["Code"] = uploaded(f"{row['Name']}-updater")
+        row["Code"] = uploaded(row["Function"])
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
 
     parameters = (parameter.split("=", 1) for parameter in given.parameters)

@@ -91,8 +91,8 @@ def main():
     others = 0
     while not (more := measured(given.templates, CONTEXTS, others + 1)).exceeded():
         others += 1
-    # The read models' is there in any case.
-    subscribers = 1 + others
+    # Some are there in any case.
+    subscribers = len(re.search(r"- Subscriber\n +- \[([^]]*)\]", (given.templates / "template.yaml").read_text())[1].split(",")) + others
     print(f"{subscribers} subscribers fit beside {CONTEXTS} contexts; one more exceeds: {', '.join(more.exceeded())}")
     page = (given.templates / "docs/contexts.md").read_text()
     said = [f"**{fit} contexts** fit", f"**{subscribers} subscribers**"] + [limits.figure(limit) for limit in TOLD]
@@ -117,7 +117,8 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
     letters = "abcdefghijklmnopqrstuvwxyz"
     names = ", ".join(letter * CONTEXT_LENGTH for letter in letters[:contexts])
     others = [letter * SUBSCRIBER_LENGTH for letter in letters[:subscribers]]
-    rows = "".join(f"    {other}: {{ Name: {other}, Table: EventsTable, Rights: [dynamodb:Query] }}\n" for other in others)
+    row = "    {0}: {{ Name: {0}, Function: {0}, Table: EventsTable, Rights: [dynamodb:Query], DeadLetters: {0}, Undelivered: {0} }}\n"
+    rows = "".join(row.format(other) for other in others)
     code = f"s3://{'b' * 63}/{'k' * 32}"
     files = []
     for name in ("template.yaml", "observability.yaml"):
@@ -125,7 +126,7 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
         text = re.sub(r"(- Context\n +- )\[[^]]*\]", rf"\1[{names}]", text)
         text = re.sub(r"(- Subscriber\n +- \[)", r"\1" + "".join(f"{other}, " for other in others), text)
         text = text.replace("\n  Subscribers:\n", f"\n  Subscribers:\n{rows}", 1)
-        text = text.replace("CodeUri: .\n", f"CodeUri: {code}\n").replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
+        text = re.sub(r"CodeUri: \.(?=[,\n])", f"CodeUri: {code}", text).replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
         file = to / name
         file.write_text(text)
         files.append(file)

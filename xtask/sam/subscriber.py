@@ -49,7 +49,7 @@ def deployed(stack, id, name):
     }
     yield from (f"the topic may not send to {arns[kind]}" for kind in ("updates", "undelivered") if arns[kind] not in sent)
 
-    function = f"arn:aws:lambda:us-east-1:123456789012:function:shop-{name}-updater:live"
+    function = f"arn:aws:lambda:us-east-1:123456789012:function:shop-{name}:live"
     sources = stack.of_type("AWS::Lambda::EventSourceMapping").values()
     if not any((source["FunctionName"], source["EventSourceArn"]) == (function, arns["updates"]) for source in sources):
         yield f"{function} does not read {arns['updates']}"
@@ -101,7 +101,7 @@ def told(stack, id, name):
         for dimension in properties.get("Dimensions", [])
         if dimension["Name"] == "Context"
     }
-    if parked != {f"{context}_updater", f"{context}_subscription"}:
+    if parked != {context, f"{context}_subscription"}:
         yield f"alarms watch what is parked under {parked}"
     body = stack.of_type("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]
     for search in ('MetricName=\\"Handled\\" shop', 'MetricName=\\"HandlingLag\\" shop', "shop updates", "shop ((dead letters)"):

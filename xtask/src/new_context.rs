@@ -64,8 +64,8 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     if is_package(root, name)? {
         bail!("{name} is a package that this workspace has or uses; the context needs another name");
     }
-    if root.join(format!("functions/{name}-updater")).exists() {
-        bail!("{name} is a subscriber, whose alarms are called so; the context needs another name");
+    if root.join("functions").join(name).exists() {
+        bail!("{name} is a function, whose alarms are called so; the context needs another name");
     }
     let collection = format!("COLLECTION: &'static str = {name:?}");
     for context in folders(&contexts)? {

@@ -17,16 +17,19 @@ use crate::workspace::cargo;
 
 /// What a subscriber consists of: where it goes and its text, both with [`Names`] to be filled in.
 const FILES: &[(&str, &str)] = &[
-    ("functions/__name__-updater/Cargo.toml", include_str!("../templates/subscriber/package.toml")),
-    ("functions/__name__-updater/src/lib.rs", include_str!("../templates/subscriber/src/lib.rs")),
-    ("functions/__name__-updater/src/main.rs", include_str!("../templates/subscriber/src/main.rs")),
-    ("functions/__name__-updater/tests/handling.rs", include_str!("../templates/subscriber/tests/handling.rs")),
+    ("functions/__name__/Cargo.toml", include_str!("../templates/subscriber/package.toml")),
+    ("functions/__name__/src/lib.rs", include_str!("../templates/subscriber/src/lib.rs")),
+    ("functions/__name__/src/main.rs", include_str!("../templates/subscriber/src/main.rs")),
+    ("functions/__name__/tests/handling.rs", include_str!("../templates/subscriber/tests/handling.rs")),
 ];
+
+/// Where code knows all subscribers.
+const QUEUES: &str = "shared/messaging/src/queues.rs";
 
 /// Its rows in the tables of [`TEMPLATES`].
 const ROWS: [&str; 2] = [
-    "    __Name__: { Name: __name__, Table: EventsTable, Rights: [dynamodb:Query] }",
-    "    __Name__: { Name: __name__ }",
+    "    __Name__: { Name: __name__, Function: __name__, Table: EventsTable, Rights: [dynamodb:Query] }",
+    "    __Name__: { Name: __name__, Function: __name__, DeadLetters: __crate__, Undelivered: __crate___subscription }",
 ];
 
 pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
@@ -36,11 +39,10 @@ pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
     let edits = entries(root, &names)?;
     make(root, FILES, |text| names.fill_in(text), edits)?;
     // The order of imports and the width of lines depend on the name.
-    let package = format!("{name}-updater");
-    processes::show(cargo().current_dir(root).args(["fmt", "--package", &package]))?;
+    processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
     println!(
-        "Made functions/{package}, and entered it in shared/messaging, template.yaml and observability.yaml.\n\n  \
-         cargo nextest run -p {package}\n      \
+        "Made functions/{name}, and entered it in shared/messaging, template.yaml and observability.yaml.\n\n  \
+         cargo nextest run -p {name}\n      \
          runs its tests\n\n\
          Its row in template.yaml says which events it gets (Types: [OrderSubmitted]), and which table it may use."
     );
@@ -50,11 +52,11 @@ pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
 /// No package, context, resource or alarm is called so yet.
 fn check_free(root: &Path, names: &Names) -> Result<()> {
     let name = &names.name;
-    if root.join(format!("functions/{name}-updater")).exists() {
-        bail!("there is a subscriber {name} already");
+    if root.join("functions").join(name).exists() {
+        bail!("there is a function {name} already");
     }
-    if is_package(root, &format!("{name}-updater"))? {
-        bail!("{name}-updater is a package that this workspace uses; the subscriber needs another name");
+    if is_package(root, name)? {
+        bail!("{name} is a package that this workspace has or uses; the subscriber needs another name");
     }
     let [template, observability] = TEMPLATES.map(|file| read(&root.join(file)));
     let observability = observability?;
@@ -77,9 +79,12 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
         bail!("the templates have resources whose names begin with {}; the subscriber needs another name", names.id);
     }
     // So have those of the others, which are in loops.
-    for folder in folders(&root.join("functions"))? {
-        let function = file_name(&folder);
-        let Some(other) = function.strip_suffix("-updater") else { continue };
+    let queues = read(&root.join(QUEUES))?;
+    let named = |line: &'_ str| line.strip_prefix("    Subscriber { name: \"")?.split('"').next().map(str::to_owned);
+    for other in queues.lines().filter_map(named) {
+        if *name == other {
+            bail!("there is a subscriber {name} already");
+        }
         if name.starts_with(&format!("{other}-")) || other.starts_with(&format!("{name}-")) {
             bail!("resources of the subscriber {other} are called {name}-…; the subscriber needs another name");
         }
@@ -92,8 +97,9 @@ pub fn entries(root: &Path, names: &Names) -> Result<Vec<(PathBuf, String)>> {
     let (name, [template, observability]) = (&names.name, TEMPLATES);
     let [row, watched] = ROWS.map(|row| names.fill_in(row));
     Ok(vec![
-        edited(root, "shared/messaging/src/queues.rs", name, |text| {
-            edit::insert(text, "pub const SUBSCRIBERS", "];", &format!("    {name:?},"))
+        edited(root, QUEUES, name, |text| {
+            let line = format!("    Subscriber {{ name: {name:?}, function: {name:?} }},");
+            edit::insert(text, "pub const SUBSCRIBERS", "];", &line)
         })?,
         edited(root, template, name, |text| entered(text, names, &row))?,
         edited(root, observability, name, |text| entered(text, names, &watched))?,

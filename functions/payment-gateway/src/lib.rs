@@ -44,7 +44,7 @@ pub enum GatewayError {
 }
 
 impl PaymentGateway {
-    /// `PROVIDER_SECRET` is the ARN of the secret with the provider's [`Credentials`].
+    /// `SECRET` is the ARN of the secret with the provider's [`Credentials`].
     pub fn from_environment(
         environment: &Environment,
         secrets_manager: SecretsManagerClient,
@@ -52,7 +52,7 @@ impl PaymentGateway {
         web: WebClient,
     ) -> Result<Self, BadSetting> {
         Ok(Self {
-            provider: Provider::new(environment.text("PROVIDER_SECRET")?, secrets_manager, web),
+            provider: Provider::new(environment.text("SECRET")?, secrets_manager, web),
             outcomes: Outcomes::from_environment(environment, sqs)?,
         })
     }

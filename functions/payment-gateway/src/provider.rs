@@ -131,20 +131,18 @@ async fn read(client: &SecretsManagerClient, secret: String) -> Result<Credentia
 impl Access<'_> {
     /// Charges the customer, unless that was done already under this key.
     pub async fn charge(&self, key: &str, charge: &ChargeRequested) -> Result<Charged, NoOutcome> {
-        let known =
-            match self.known(&format!("/charges/{key}")).await? {
-                Some(known) => known,
-                None => {
-                    let answer = self.post("/charges", key, &json!({
-                    "customer": charge.customer, "amount": charge.amount.amount, "currency": charge.amount.currency,
-                }));
-                    match answer.await? {
-                        answer if is_done(&answer) => parsed(&answer)?,
-                        answer if is_declined(&answer) => return Ok(Charged::No(code(&answer))),
-                        answer => return Err(NoOutcome::Answered(answer.status())),
-                    }
+        let known = match self.known(&format!("/charges/{key}")).await? {
+            Some(known) => known,
+            None => {
+                let (customer, amount) = (&charge.customer, &charge.amount);
+                let body = json!({ "customer": customer, "amount": amount.amount, "currency": amount.currency });
+                let answer = self.post("/charges", key, &body).await?;
+                if is_declined(&answer) {
+                    return Ok(Charged::No(code(&answer)));
                 }
-            };
+                done(&answer)?
+            }
+        };
         let Charge { id, status, code } = known;
         Ok(match status {
             ChargeStatus::Charged => Charged::Yes(id),
@@ -156,10 +154,7 @@ impl Access<'_> {
     /// Sees to it that nothing is charged under this key any more.
     pub async fn void(&self, key: &str) -> Result<Voided, NoOutcome> {
         let answer = self.post(&format!("/charges/{key}/void"), key, &json!({})).await?;
-        if !is_done(&answer) {
-            return Err(NoOutcome::Answered(answer.status()));
-        }
-        let Charge { id, status, .. } = parsed(&answer)?;
+        let Charge { id, status, .. } = done(&answer)?;
         Ok(match status {
             ChargeStatus::Charged => Voided::Charged(id),
             ChargeStatus::Declined | ChargeStatus::Voided => Voided::Yes,
@@ -175,10 +170,7 @@ impl Access<'_> {
         let body = json!({ "charge": refund.charge, "amount": amount.amount, "currency": amount.currency });
         let answer = self.post("/refunds", key, &body).await?;
         // One that is refused is for people to look at: the money is still to go back.
-        if !is_done(&answer) {
-            return Err(NoOutcome::Answered(answer.status()));
-        }
-        let Refund { id } = parsed(&answer)?;
+        let Refund { id } = done(&answer)?;
         Ok(id)
     }
 
@@ -211,8 +203,12 @@ impl Access<'_> {
     }
 }
 
-fn is_done(answer: &Response<String>) -> bool {
-    matches!(answer.status(), StatusCode::OK | StatusCode::CREATED)
+/// What was made.
+fn done<T: DeserializeOwned>(answer: &Response<String>) -> Result<T, NoOutcome> {
+    match answer.status() {
+        StatusCode::OK | StatusCode::CREATED => parsed(answer),
+        other => Err(NoOutcome::Answered(other)),
+    }
 }
 
 /// Others of 400 and above say that we may not ask, or not now.

@@ -4,13 +4,16 @@
 //! - [`sealing`]: a command as ingest queues it.
 //! - [`http`]: requests as the HTTP API hands them to a function, and answers.
 //! - [`Bench`]: the command handler of a context at its queue. Whoever needs a history sends commands through it.
+//! - [`Installation`]: several contexts, and the functions that carry what follows from one to the other.
 //!
 //! A function's own tests may use this crate although it knows that function: cargo allows a circle of dev-dependencies.
 
 mod handling;
 pub mod http;
+mod installation;
 pub mod platform;
 pub mod sealing;
 
 pub use handling::{Bench, VISIBILITY, events, text};
 pub use http::{Answer, Request};
+pub use installation::Installation;

@@ -58,6 +58,15 @@ pub fn dead_retries() -> String {
     Aws::queue_url("publisher-dead-letters")
 }
 
+/// The listener's queue.
+pub fn heard() -> String {
+    Aws::queue_url("listener-updates")
+}
+
+pub fn dead_heard() -> String {
+    Aws::queue_url("listener-dead-letters")
+}
+
 /// The queue of timers.
 pub fn timers() -> String {
     Aws::queue_url("timers")

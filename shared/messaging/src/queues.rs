@@ -15,14 +15,25 @@ pub struct QueuePair {
     pub dead_letters_url: String,
 }
 
-/// Who gets domain events from the topic; `cargo xtask new-subscriber` adds to it.
+/// Who gets domain events from the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscriber {
+    /// What its queues are called after.
+    pub name: &'static str,
+    /// The function that handles the events.
+    pub function: &'static str,
+}
+
+/// All subscribers; `cargo xtask new-subscriber` adds to them.
 ///
-/// A subscriber called `read-model` takes them from the queue `read-model-updates`. What it failed on is in
-/// `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in `read-model-undelivered`, known
-/// as `read_model_subscription`. Both go back to the queue of this subscriber.
+/// One called `read-model` takes events from the queue `read-model-updates`. What its function `read-model-updater` failed on
+/// is in `read-model-dead-letters`, known as `read_model_updater`; what SNS could not hand over, in
+/// `read-model-undelivered`, known as `read_model_subscription`. Both go back to the queue of this subscriber.
 #[rustfmt::skip] // a line for each
-pub const SUBSCRIBERS: &[&str] = &[
-    "read-model",
+pub const SUBSCRIBERS: &[Subscriber] = &[
+    Subscriber { name: "listener", function: "listener" },
+    Subscriber { name: "payment-gateway", function: "payment-gateway" },
+    Subscriber { name: "read-model", function: "read-model-updater" },
 ];
 
 /// Whether the queue of this name, URL or ARN is FIFO: SQS asks for exactly this ending.
@@ -62,10 +73,13 @@ impl Queues {
         pairs
     }
 
-    fn of_subscriber(&self, subscriber: &str) -> [QueuePair; 2] {
-        let (name, queue) = (subscriber.replace('-', "_"), format!("{subscriber}-updates"));
-        [("updater", "dead-letters"), ("subscription", "undelivered")]
-            .map(|(failed, kept)| self.pair(&format!("{name}_{failed}"), &queue, &format!("{subscriber}-{kept}")))
+    fn of_subscriber(&self, Subscriber { name, function }: &Subscriber) -> [QueuePair; 2] {
+        let queue = format!("{name}-updates");
+        [
+            (function.replace('-', "_"), "dead-letters"),
+            (format!("{name}_subscription").replace('-', "_"), "undelivered"),
+        ]
+        .map(|(known, kept)| self.pair(&known, &queue, &format!("{name}-{kept}")))
     }
 
     fn pair(&self, name: &str, queue: &str, dead_letters: &str) -> QueuePair {

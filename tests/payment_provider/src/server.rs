@@ -1,6 +1,6 @@
 //! The provider on a port of loopback.
 
-use std::io::Read as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -68,8 +68,8 @@ fn carry(provider: &Provider, mut received: tiny_http::Request) {
             thread::sleep(time);
             answer
         }
-        // Without a byte the connection ends.
-        Reply::Never => return drop(received.into_writer()),
+        // What is no HTTP ends the exchange for whoever waits.
+        Reply::Never => return drop(received.into_writer().write_all(b"lost\r\n\r\n")),
     };
     let json = Header::from_bytes("content-type", "application/json").expect("a header");
     let (head, body) = answer.into_parts();

@@ -52,8 +52,8 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     write(&projection, &renamed).expect("written");
     assert!(refusal("covers").contains("policies has a collection covers already"));
     assert!(refusal("console").contains("the API has a path of that name"));
-    fs::create_dir_all(root.join("functions/claims-updater")).expect("a folder");
-    assert!(refusal("claims").contains("claims is a subscriber, whose alarms are called so"));
+    fs::create_dir_all(root.join("functions/claims")).expect("a folder");
+    assert!(refusal("claims").contains("claims is a function, whose alarms are called so"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
     write(&root.join("template.yaml"), &template.replace("- [checks, orders, policies]", "- !Ref Contexts"))

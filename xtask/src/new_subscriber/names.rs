@@ -59,7 +59,7 @@ impl Names {
 
     /// Puts the name into `text` for `__name__`, `__Name__` and `__crate__`.
     pub fn fill_in(&self, text: &str) -> String {
-        text.replace("__crate__", &format!("{}_updater", self.name.replace('-', "_")))
+        text.replace("__crate__", &self.name.replace('-', "_"))
             .replace("__name__", &self.name)
             .replace("__Name__", &self.id)
     }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn placeholders_are_filled_in() {
         let names = Names::parse("price-list").expect("a name");
-        assert_eq!(names.fill_in("__name__ __Name__ __crate__"), "price-list PriceList price_list_updater");
+        assert_eq!(names.fill_in("__name__ __Name__ __crate__"), "price-list PriceList price_list");
     }
 
     #[test]

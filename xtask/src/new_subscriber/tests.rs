@@ -50,27 +50,32 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
 
     let made: Vec<&str> = after.keys().filter(|file| !before.contains_key(*file)).map(String::as_str).collect();
     let expected = ["Cargo.toml", "src/lib.rs", "src/main.rs", "tests/handling.rs"];
-    assert_eq!(made, expected.map(|file| format!("functions/price-list-updater/{file}")));
+    assert_eq!(made, expected.map(|file| format!("functions/price-list/{file}")));
 
     // One row in each template, and the word in the one list that SAM wants written out; and the name that code knows.
     let row = "    PriceList: { Name: price-list";
-    let lists = ("    - [ReadModel]", "    - [PriceList, ReadModel]");
-    let [deployed, watched] = [format!("{row}, Table: EventsTable, Rights: [dynamodb:Query] }}"), format!("{row} }}")];
+    let lists = ("    - [Listener, ReadModel]", "    - [Listener, PriceList, ReadModel]");
+    let deployed = format!("{row}, Function: price-list, Table: EventsTable, Rights: [dynamodb:Query] }}");
+    let watched =
+        format!("{row}, Function: price-list, DeadLetters: price_list, Undelivered: price_list_subscription }}");
     let mut edited = BTreeMap::new();
     for (file, text) in before.iter().filter(|(file, text)| after[*file] != **text) {
         edited.insert(file.as_str(), (lines_more(text, &after[file]), lines_more(&after[file], text)));
     }
     let expected = [
         ("observability.yaml", (vec![lists.0], vec![&*watched, lists.1])),
-        ("shared/messaging/src/queues.rs", (vec![], vec!["    \"price-list\","])),
+        (
+            "shared/messaging/src/queues.rs",
+            (vec![], vec!["    Subscriber { name: \"price-list\", function: \"price-list\" },"]),
+        ),
         ("template.yaml", (vec![lists.0], vec![&*deployed, lists.1])),
     ];
     assert_eq!(edited, expected.into());
 
-    run(&root, &["fmt", "--check", "--package", "price-list-updater"]);
+    run(&root, &["fmt", "--check", "--package", "price-list"]);
     run(&root, &["test", "--offline", "--quiet", "--workspace", "--test", "handling"]);
     let again = new_subscriber(&root, "price-list").expect_err("it is there");
-    assert_eq!(again.to_string(), "there is a subscriber price-list already");
+    assert_eq!(again.to_string(), "there is a function price-list already");
 }
 
 #[test]
@@ -90,7 +95,8 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
         assert!(refusal(name).contains("the templates have resources whose names begin with"), "{}", refusal(name));
     }
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [ReadModel]", "- !Ref Subscribers")).expect("written");
+    write(&root.join("template.yaml"), &template.replace("- [Listener, ReadModel]", "- !Ref Subscribers"))
+        .expect("written");
     assert!(refusal("order-mailer").contains("template.yaml is not as expected: enter order-mailer by hand"));
     write(&root.join("template.yaml"), &template).expect("written");
     assert_eq!(files(&root), before);
