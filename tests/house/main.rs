@@ -24,6 +24,7 @@ enum Room {
     Lambda,
     Recovery,
     Subscriber,
+    Timers,
     Function,
     Testkit,
     Bench,
@@ -43,6 +44,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "lambda", ..] => Room::Lambda,
         ["shared", "recovery", ..] => Room::Recovery,
         ["shared", "subscriber", ..] => Room::Subscriber,
+        ["shared", "timers", ..] => Room::Timers,
         ["shared", "testkit", ..] => Room::Testkit,
         ["shared", "bench", ..] => Room::Bench,
         ["functions", ..] => Room::Function,
@@ -61,6 +63,7 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Lambda => &[Room::Kernel, Room::Store],
         Room::Recovery => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
+        Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Function => &[
             Room::Kernel,
             Room::Catalog,
@@ -70,6 +73,7 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Lambda,
             Room::Recovery,
             Room::Subscriber,
+            Room::Timers,
         ],
         // For tests: no room above may know it.
         Room::Bench => &[
@@ -79,6 +83,7 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Messaging,
             Room::Lambda,
             Room::Recovery,
+            Room::Subscriber,
             Room::Function,
             Room::Testkit,
         ],

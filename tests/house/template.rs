@@ -202,6 +202,18 @@ fn every_subscriber_is_deployed_and_watched() {
     }
 }
 
+/// An event that no context hears costs the listener nothing; one that the filter lacks would never be heard.
+#[test]
+fn the_listener_gets_what_contexts_hear() {
+    let [(_, text), _] = files();
+    let template = template_json(&text);
+    let types = template["Mappings"]["Subscribers"]["Listener"]["Types"].as_array().expect("a list").iter();
+    let types: Vec<&str> = types.filter_map(Value::as_str).collect();
+    let heard = catalog::CONTEXTS.iter().flat_map(|context| context.hears).flat_map(|heard| heard.events);
+    let heard: BTreeSet<&str> = heard.map(|event| event.name).collect();
+    assert_eq!(types, heard.into_iter().collect::<Vec<_>>());
+}
+
 /// A subscriber's alarms are told by one of its two composite alarms.
 #[test]
 fn every_alarm_of_a_subscriber_is_told() {

@@ -3,7 +3,7 @@
 //! | path | holds |
 //! | --- | --- |
 //! | `CONTEXT/schemas/commands/NAME.VERSION.json`, `…/events/…` | what the release reads, and the schema that it has of it |
-//! | `CONTEXT/streams/NAME.VERSION.json` | the commits of a stream, as stored, that ends with this event |
+//! | `CONTEXT/streams/NAME.VERSION.json` | the commits of a stream, as stored, of which the last one has this event |
 //! | `CONTEXT/queue/NAME.VERSION.json`, `…-revised.json` | a queued command, as ingest sealed it, and as an operator resubmitted it |
 //! | `operations/OUTCOME.json` | the record of an operation |
 //! | `parked/….json` | parked messages: each in its stage |

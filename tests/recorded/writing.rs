@@ -61,7 +61,7 @@ fn samples(context: &Context) -> Vec<Value> {
     samples
 }
 
-/// Streams that together hold an event of every type, each the shortest that ends with it; and each command as queued.
+/// Streams that together hold an event of every type, each the shortest whose last commit has it; and each command as queued.
 async fn record_context(recording: &mut Recording, context: &'static Context) {
     let samples = samples(context);
     let mut known = BTreeSet::new();
@@ -89,9 +89,11 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
                     continue; // the last one caused nothing
                 }
                 commits.retain(|commit| commit["stream_id"] == last_stream);
-                let last = events(commits.last().expect("a commit").clone()).pop().expect("an event").event;
-                if known.insert((last.ty.clone(), last.schema)) {
-                    recording.add(format!("{}/streams/{}.{}.json", context.name, last.ty, last.schema), json!(commits));
+                for event in events(commits.last().expect("a commit").clone()) {
+                    let (ty, version) = (event.event.ty, event.event.schema);
+                    if known.insert((ty.clone(), version)) {
+                        recording.add(format!("{}/streams/{ty}.{version}.json", context.name), json!(commits));
+                    }
                 }
                 longer.push(sequence);
             }

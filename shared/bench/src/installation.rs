@@ -116,17 +116,36 @@ impl Installation {
         while self.step().await {}
     }
 
-    /// Time passes, with the timekeeper's sweep every minute.
+    /// Time passes, with the timekeeper's sweep every minute. Minutes in which nothing can happen are passed over.
     pub async fn pass(&self, time: Duration) {
+        self.pass_until(time, || false).await;
+    }
+
+    /// The same, until then at the latest.
+    pub async fn pass_until(&self, time: Duration, done: impl Fn() -> bool) {
         const MINUTE: Duration = Duration::from_mins(1);
         let end = Instant::now() + time;
         self.settle().await;
-        while Instant::now() < end {
-            tokio::time::advance(MINUTE.min(end - Instant::now())).await;
+        while Instant::now() < end && !done() {
+            let step = if self.is_idle() { self.until_a_timer().unwrap_or(time).max(MINUTE) } else { MINUTE };
+            tokio::time::advance(step.min(end - Instant::now())).await;
             // What fails is done by the next one.
             let _ = self.timekeeper.sweep(self.now(), Instant::now() + TIMEOUT).await;
             self.settle().await;
         }
+    }
+
+    /// Whether no message is in any queue.
+    fn is_idle(&self) -> bool {
+        let of_contexts = self.handlers.iter().map(|handler| platform::commands(handler.context.name));
+        of_contexts.chain([platform::heard(), platform::timers()]).all(|queue| self.aws.is_empty(&queue))
+    }
+
+    /// How long until the sweep has a timer to look at; `None` if none is set.
+    fn until_a_timer(&self) -> Option<Duration> {
+        let timers = self.aws.items(TABLES.timers);
+        let first = timers.iter().filter_map(|timer| timer["look_at"].as_u64()).min()?;
+        Some(Timestamp::from_millis(first).since(self.now()))
     }
 
     /// The publisher at the events table's stream: the batch comes again until it succeeds.

@@ -28,7 +28,8 @@ pub const CONTEXTS: &[Reserved] = &[
     ("the API has a path of that name, which would hide the context's collection", PATHS),
     ("it stands for tenants' own queues where a context's name stands", &[OWN]),
     ("an alarm of the whole installation has that name", &[
-        "concurrency", "delivery", "infrastructure", "platform", "publisher", "throttled", "unreadable",
+        "concurrency", "delivery", "infrastructure", "platform", "publisher", "throttled", "timers",
+        "unreadable",
     ]),
     ("events/ has a folder of that name, for other things than a context's samples", &[
         "aws", "recorded", "registry",
