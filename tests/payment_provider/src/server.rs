@@ -69,7 +69,11 @@ fn carry(provider: &Provider, mut received: tiny_http::Request) {
             answer
         }
         // What is no HTTP ends the exchange for whoever waits.
-        Reply::Never => return drop(received.into_writer().write_all(b"lost\r\n\r\n")),
+        Reply::Never => {
+            let mut writer = received.into_writer();
+            let _ = writer.write_all(b"lost\r\n\r\n").and_then(|()| writer.flush());
+            return;
+        }
     };
     let json = Header::from_bytes("content-type", "application/json").expect("a header");
     let (head, body) = answer.into_parts();
