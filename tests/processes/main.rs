@@ -1,6 +1,7 @@
 //! Processes: what contexts hear of each other, what they send, and their timers. The real functions, on an AWS in process and
 //! on virtual time, with two contexts of these tests' own ([`probe`]).
 
+mod chaos;
 mod faults;
 mod guards;
 mod probe;

@@ -87,6 +87,9 @@ enum Task {
     NewContext {
         /// What it is called: lower-case letters, best a plural, as in `claims`
         name: String,
+        /// A context whose events it turns into commands of its own
+        #[arg(long, value_name = "CONTEXT")]
+        listens: Option<String>,
     },
     /// Make a subscriber of the domain events that works, to be filled with your own
     NewSubscriber {
@@ -127,7 +130,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Sbom => sbom::sbom(&workspace),
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
-        Task::NewContext { name } => new_context::new_context(&workspace.root, name),
+        Task::NewContext { name, listens } => new_context::new_context(&workspace.root, name, listens.as_deref()),
         Task::NewSubscriber { name } => new_subscriber::new_subscriber(&workspace.root, name),
     }
 }

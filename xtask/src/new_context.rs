@@ -1,6 +1,7 @@
 //! A new bounded context that works from the start: its folder, schemas and sample events, and the lines that make it
 //! known. Its rules are a beginning, to be replaced.
 
+mod heard;
 mod names;
 #[path = "../../shared/catalog/src/reserved_names.rs"]
 mod reserved_names;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use self::heard::Other;
 use self::names::Names;
 use crate::processes;
 use crate::scaffold::{edit, edited, file_name, folders, is_package, make, read};
@@ -35,12 +37,21 @@ const FILES: &[(&str, &str)] = &[
     ("events/__names__/close-__name__.json", include_str!("../templates/context/samples/close.json")),
 ];
 
-pub fn new_context(root: &Path, name: &str) -> Result<()> {
+/// `listens` is a context whose events it turns into commands of its own.
+pub fn new_context(root: &Path, name: &str, listens: Option<&str>) -> Result<()> {
     let names = Names::parse(name)?;
     check_free(root, &names)?;
     // Whatever can fail for its content comes before the first write.
-    let edits = entries(root, name)?;
-    make(root, FILES, |text| names.fill_in(text), edits)?;
+    let other = listens.map(|other| Other::find(root, other)).transpose()?;
+    let edits = entries(root, name, other.as_ref())?;
+    match &other {
+        None => make(root, FILES, |text| names.fill_in(text), edits)?,
+        Some(other) => {
+            let files = [FILES, &[heard::FILE]].concat();
+            make(root, &files, |text| other.fill_in(&names.fill_in(text)), edits)?;
+            other.enter(root, &names)?;
+        }
+    }
     // The order of imports and the width of lines depend on the name.
     processes::show(cargo().current_dir(root).args(["fmt", "--package", name]))?;
     println!(
@@ -83,7 +94,7 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
 }
 
 /// The files that know of every context, with this one entered.
-fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
+fn entries(root: &Path, name: &str, other: Option<&Other>) -> Result<Vec<(PathBuf, String)>> {
     let edited = |path: &str, edit: &dyn Fn(&str) -> Option<String>| edited(root, path, name, edit);
     Ok(vec![
         edited("Cargo.toml", &|text| {
@@ -95,7 +106,10 @@ fn entries(root: &Path, name: &str) -> Result<Vec<(PathBuf, String)>> {
         edited("shared/catalog/src/lib.rs", &|text| {
             edit::insert(text, "pub static CONTEXTS", "];", &format!("    {name}::CONTEXT,"))
         })?,
-        edited("template.yaml", &|text| edit::insert_word(text, "Context", name))?,
+        edited("template.yaml", &|text| {
+            let text = edit::insert_word(text, "Context", name)?;
+            other.map_or(Some(text.clone()), |other| edit::insert_heard(&text, &other.event))
+        })?,
         edited("observability.yaml", &|text| edit::insert_word(text, "Context", name))?,
         edited("openapi.yaml", &|text| edit::insert_collection(text, name))?,
     ])

@@ -52,12 +52,6 @@ pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
 /// No package, context, resource or alarm is called so yet.
 fn check_free(root: &Path, names: &Names) -> Result<()> {
     let name = &names.name;
-    if root.join("functions").join(name).exists() {
-        bail!("there is a function {name} already");
-    }
-    if is_package(root, name)? {
-        bail!("{name} is a package that this workspace has or uses; the subscriber needs another name");
-    }
     let [template, observability] = TEMPLATES.map(|file| read(&root.join(file)));
     let observability = observability?;
     for context in folders(&root.join("shared/contexts"))?.iter().map(|folder| file_name(folder)) {
@@ -88,6 +82,12 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
         if name.starts_with(&format!("{other}-")) || other.starts_with(&format!("{name}-")) {
             bail!("resources of the subscriber {other} are called {name}-…; the subscriber needs another name");
         }
+    }
+    if root.join("functions").join(name).exists() {
+        bail!("there is a function {name} already");
+    }
+    if is_package(root, name)? {
+        bail!("{name} is a package that this workspace has or uses; the subscriber needs another name");
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod back_off;
 pub mod cloud_event;
 pub mod command;
 pub mod context;
+pub mod day;
 pub mod decider;
 pub mod domain_event;
 pub mod effect;

@@ -15,6 +15,7 @@ use crate::clock::{Clock, Latency};
 use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
 use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
+use crate::holding::Holding;
 use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
@@ -48,6 +49,7 @@ pub(crate) struct World {
     pub rewriting: Mutex<Rewriting>,
     pub observer: Mutex<Observer>,
     pub latency: Mutex<Latency>,
+    pub holding: Mutex<Holding>,
     pub patience: Mutex<Option<Duration>>,
 }
 
@@ -77,6 +79,7 @@ impl Aws {
             rewriting: Mutex::default(),
             observer: Mutex::default(),
             latency: Mutex::default(),
+            holding: Mutex::default(),
             patience: Mutex::default(),
         };
         Self { world: Arc::new(world) }
@@ -150,6 +153,12 @@ impl Aws {
     /// The same, with a time for each that the seed draws, in whole milliseconds.
     pub fn calls_take(&self, least: Duration, most: Duration, seed: u64) {
         *lock(&self.world.latency) = Latency::between(least, most, seed);
+    }
+
+    /// From now on a transaction holds its items for a time that the seed draws, in whole milliseconds, before it commits.
+    /// One that meets a held item is refused, with a `TransactionConflict` for each of them.
+    pub fn transactions_hold_items(&self, least: Duration, most: Duration, seed: u64) {
+        lock(&self.world.holding).set(Latency::between(least, most, seed));
     }
 
     /// Shows this every call that had its effect from now on. It must not make calls.

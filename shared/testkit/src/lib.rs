@@ -49,6 +49,7 @@ mod disturbance;
 mod dynamodb;
 mod faults;
 pub mod gateway;
+mod holding;
 mod http;
 mod logs;
 pub mod openapi;

@@ -57,7 +57,7 @@ fn singular(plural: &str) -> String {
     }
 }
 
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     word[..1].to_ascii_uppercase() + &word[1..]
 }
 

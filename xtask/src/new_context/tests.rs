@@ -12,8 +12,11 @@ const NEEDED: &[&str] = &["events", "shared/kernel", "shared/spec", "shared/cont
 #[test]
 fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
     let root = copy("context-works", NEEDED);
-    new_context(&root, "claims").expect("a context");
-    run(&root, &["fmt", "--check", "--package", "claims"]);
+    new_context(&root, "claims", None).expect("a context");
+    new_context(&root, "parcels", Some("orders")).expect("a context that listens");
+    for package in ["claims", "parcels"] {
+        run(&root, &["fmt", "--check", "--package", package]);
+    }
     // The catalog's tests send every context's sample commands through it, as a command handler would.
     let others = ["kernel", "spec", "checks", "orders", "policies"];
     let all_but: Vec<&str> = others.iter().flat_map(|other| ["--exclude", other]).collect();
@@ -22,20 +25,26 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
     for file in ["template.yaml", "observability.yaml"] {
         let listed = read(&root.join(file)).expect("a template");
         assert!(
-            listed.contains("[checks, claims, orders, policies]") && !listed.contains("[checks, orders, policies]"),
+            listed.contains("[checks, claims, orders, parcels, payments, policies]")
+                && !listed.contains("[checks, orders, payments, policies]"),
             "{file}"
         );
     }
     let described = read(&root.join("openapi.yaml")).expect("a description");
     assert!(described.contains("| `claims` | `openedBy` |") && described.contains("- { name: openedBy, in: query"));
-    let again = new_context(&root, "claims").expect_err("it is there");
+    let template = read(&root.join("template.yaml")).expect("a template");
+    let listener = template.split("    Listener: ").nth(1).and_then(|row| row.split('}').next()).expect("a row");
+    assert!(listener.contains("OrderSubmitted"), "{listener}");
+    let refusal = new_context(&root, "loans", Some("nowhere")).expect_err("nobody to listen to");
+    assert_eq!(refusal.to_string(), "there is no context nowhere to listen to");
+    let again = new_context(&root, "claims", None).expect_err("it is there");
     assert_eq!(again.to_string(), "there is a context claims already");
 }
 
 #[test]
 fn a_taken_name_is_refused_and_nothing_is_written() {
     let root = copy("context-refused", NEEDED);
-    let refusal = |name: &str| new_context(&root, name).expect_err(name).to_string();
+    let refusal = |name: &str| new_context(&root, name, None).expect_err(name).to_string();
     let before = read(&root.join("Cargo.toml")).expect("a manifest");
     assert_eq!(refusal("orders"), "there is a context orders already");
     for package in ["kernel", "query", "serde"] {
@@ -56,7 +65,7 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     assert!(refusal("claims").contains("claims is a function, whose alarms are called so"));
 
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [checks, orders, policies]", "- !Ref Contexts"))
+    write(&root.join("template.yaml"), &template.replace("- [checks, orders, payments, policies]", "- !Ref Contexts"))
         .expect("written");
     assert!(refusal("parcels").contains("template.yaml is not as expected: enter parcels by hand"));
     assert_eq!(read(&root.join("Cargo.toml")).expect("a manifest"), before);

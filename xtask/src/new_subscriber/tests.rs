@@ -54,7 +54,8 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
 
     // One row in each template, and the word in the one list that SAM wants written out; and the name that code knows.
     let row = "    PriceList: { Name: price-list";
-    let lists = ("    - [Listener, ReadModel]", "    - [Listener, PriceList, ReadModel]");
+    let lists =
+        ("    - [Listener, PaymentGateway, ReadModel]", "    - [Listener, PaymentGateway, PriceList, ReadModel]");
     let deployed = format!("{row}, Function: price-list, Table: EventsTable, Rights: [dynamodb:Query] }}");
     let watched =
         format!("{row}, Function: price-list, DeadLetters: price_list, Undelivered: price_list_subscription }}");
@@ -75,7 +76,7 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
     run(&root, &["fmt", "--check", "--package", "price-list"]);
     run(&root, &["test", "--offline", "--quiet", "--workspace", "--test", "handling"]);
     let again = new_subscriber(&root, "price-list").expect_err("it is there");
-    assert_eq!(again.to_string(), "there is a function price-list already");
+    assert_eq!(again.to_string(), "there is a subscriber price-list already");
 }
 
 #[test]
@@ -95,8 +96,11 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
         assert!(refusal(name).contains("the templates have resources whose names begin with"), "{}", refusal(name));
     }
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [Listener, ReadModel]", "- !Ref Subscribers"))
-        .expect("written");
+    write(
+        &root.join("template.yaml"),
+        &template.replace("- [Listener, PaymentGateway, ReadModel]", "- !Ref Subscribers"),
+    )
+    .expect("written");
     assert!(refusal("order-mailer").contains("template.yaml is not as expected: enter order-mailer by hand"));
     write(&root.join("template.yaml"), &template).expect("written");
     assert_eq!(files(&root), before);

@@ -24,6 +24,16 @@ pub fn insert_word(text: &str, of: &str, word: &str) -> Option<String> {
     (!loops.is_empty()).then(|| lines.join("\n") + "\n")
 }
 
+/// Has the listener's row get an event of this type, too. `None` if there is no such row, or one written otherwise.
+pub fn insert_heard(text: &str, event: &str) -> Option<String> {
+    let (head, row) = text.split_once("\n    Listener: ")?;
+    let (before, list) = row.split_once("Types: ")?;
+    let (list, tail) = list.split_once(']')?;
+    let known = list.trim_start_matches('[').split(',').any(|word| word.trim() == event);
+    let list = if known { format!("{list}]") } else { with_word(&format!("{list}]"), event)? };
+    Some(format!("{head}\n    Listener: {before}Types: {list}{tail}"))
+}
+
 /// Describes the lists of the collection `name` in `openapi.yaml`: the row that says what they are asked by, and the
 /// parameter, unless another collection calls its owner so too. `None` if there is no such table or list.
 pub fn insert_collection(text: &str, name: &str) -> Option<String> {
@@ -67,6 +77,15 @@ mod tests {
         let text = "A:\n  - Queue\n  - [x, y]\nB:\n  - Context\n  - [orders, policies]\nC:\n    - Context\n    - [orders, policies] # all\n";
         let expected = text.replace("[orders, policies]", "[claims, orders, policies]");
         assert_eq!(insert_word(text, "Context", "claims"), Some(expected));
+    }
+
+    #[test]
+    fn the_listener_gets_an_event_once() {
+        let text =
+            "A:\n  Subscribers:\n    Listener: { Name: listener,\n      Types: [B, D] }\n    Other: { Types: [X] }\n";
+        assert_eq!(insert_heard(text, "C"), Some(text.replace("[B, D]", "[B, C, D]")));
+        assert_eq!(insert_heard(text, "D").as_deref(), Some(text));
+        assert_eq!(insert_heard("    Listener: { Name: listener }\n", "C"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The payment as clients read it, under `/payments`, by its order's id.
 
 use kernel::ids::AggregateId;
-use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,14 +91,14 @@ impl Projection for PaymentView {
         }
     }
 
-    /// How many payments are in each status; and under `amount:EUR` and the like the total of what was charged and is kept,
-    /// in minor units.
-    fn tallies(payment: &Document) -> Vec<(String, i64)> {
-        let mut tallies = vec![(Self::listing(payment).state, 1)];
+    /// By the day on which payments were started: how many are in each status; and under `amount:EUR` and the like the total
+    /// of what was charged and is kept, in minor units.
+    fn tallies(payment: &Document) -> Vec<Tally> {
+        let mut tallies = vec![Tally::of(Self::listing(payment).state, 1)];
         if let (Stage::Charged, Some(Money { amount, currency })) = (payment.status, &payment.amount) {
-            tallies.push((format!("amount:{currency}"), *amount));
+            tallies.push(Tally::of(format!("amount:{currency}"), *amount));
         }
-        tallies
+        tallies.into_iter().map(|tally| tally.on(payment.started_at)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use kernel::effect::Effect;
 use kernel::ids::{AggregateId, StreamId};
 use kernel::message::Encoded;
 use kernel::peers::{DISCARDED, Refusal};
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -320,7 +320,7 @@ mod reading {
     #[test]
     fn what_is_charged_and_kept_adds_up() {
         let tallies = |events: &[Event]| PaymentView::tallies(&read(events).expect("a document"));
-        let tally = |name: &str, by| (name.to_owned(), by);
+        let tally = |name: &str, by| Tally::of(name, by).on(Timestamp::from_millis(1000));
         assert_eq!(tallies(&[requested()]), [tally("requested", 1)]);
         assert_eq!(tallies(&[requested(), charged()]), [tally("charged", 1), tally("amount:EUR", 2899)]);
         assert_eq!(tallies(&[requested(), charged(), refund_requested()]), [tally("refunding", 1)]);
