@@ -94,7 +94,7 @@ impl World {
         aws.subscribe(&topic(), &asked(), None);
         let (provider, calls) = (Arc::new(Provider::new("key")), Arc::new(Mutex::new(Calls::default())));
         let environment = environment().with(own_queue(&asked(), &Aws::queue_url("payment-gateway-dead-letters")));
-        let environment = environment.with([("SECRET", &*secret)]);
+        let environment = environment.with([("PAYMENT_PROVIDER", &*secret)]);
         let web = WebClient::over(web(&provider, &calls));
         let gateway = PaymentGateway::from_environment(&environment, aws.secrets_manager(), aws.sqs(), web);
         let gateway = Runner::from_environment(gateway.expect("settings"), &environment, aws.sqs()).expect("settings");

@@ -48,7 +48,7 @@ impl Gateway {
             Reply::Never => None,
         });
         let (queue, dead_letters) = (queue(), Aws::queue_url("payment-gateway-dead-letters"));
-        let environment = environment().with(own_queue(&queue, &dead_letters)).with([("SECRET", &*secret)]);
+        let environment = environment().with(own_queue(&queue, &dead_letters)).with([("PAYMENT_PROVIDER", &*secret)]);
         let client = WebClient::over(web.clone());
         let gateway = PaymentGateway::from_environment(&environment, aws.secrets_manager(), aws.sqs(), client);
         let runner = Runner::from_environment(gateway.expect("settings"), &environment, aws.sqs()).expect("settings");
