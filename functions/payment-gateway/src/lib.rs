@@ -44,7 +44,7 @@ pub enum GatewayError {
 }
 
 impl PaymentGateway {
-    /// `SECRET` is the ARN of the secret with the provider's [`Credentials`].
+    /// `PAYMENT_PROVIDER` is the ARN of the secret with the provider's [`Credentials`].
     pub fn from_environment(
         environment: &Environment,
         secrets_manager: SecretsManagerClient,

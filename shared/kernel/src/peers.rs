@@ -48,6 +48,9 @@ pub struct Refusal<'a> {
 /// The reason of a [`Refusal`] by an operator.
 pub const DISCARDED: &str = "discarded";
 
+/// The aggregate that an own command is for, and the command.
+type Followed = (AggregateId, Encoded);
+
 /// What is heard of another context, with its types erased.
 #[derive(Clone, Copy)]
 pub struct Heard {
@@ -56,7 +59,7 @@ pub struct Heard {
     pub events: &'static [MessageType],
     /// The commands that can follow.
     pub commands: &'static [MessageType],
-    hear: fn(&RecordedEvent) -> Result<Option<(AggregateId, Encoded)>, DecodeError>,
+    hear: fn(&RecordedEvent) -> Result<Option<Followed>, DecodeError>,
 }
 
 impl Heard {
@@ -72,7 +75,7 @@ impl Heard {
     }
 }
 
-fn hear<H: Hears>(recorded: &RecordedEvent) -> Result<Option<(AggregateId, Encoded)>, DecodeError> {
+fn hear<H: Hears>(recorded: &RecordedEvent) -> Result<Option<Followed>, DecodeError> {
     let event = H::Event::decode(&recorded.event.ty, recorded.event.schema, recorded.event.data.get())?;
     let followed = H::hear(event, &recorded.happening());
     Ok(followed.map(|(aggregate, command)| (aggregate, Encoded::of(command))))

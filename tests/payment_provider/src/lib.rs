@@ -124,8 +124,9 @@ impl Provider {
         let answer = match (request.method(), &segments[..]) {
             (&Method::GET, ["charges", key]) => found(world.ledger.charge_under(key)),
             (&Method::GET, ["refunds", key]) => found(world.ledger.refund_under(key)),
-            (&Method::POST, ["charges"]) if key.is_empty() => refusal(StatusCode::BAD_REQUEST, "no-idempotency-key"),
-            (&Method::POST, ["refunds"]) if key.is_empty() => refusal(StatusCode::BAD_REQUEST, "no-idempotency-key"),
+            (&Method::POST, ["charges" | "refunds"]) if key.is_empty() => {
+                refusal(StatusCode::BAD_REQUEST, "no-idempotency-key")
+            }
             (&Method::POST, ["charges"]) => world.ledger.charge(key, &body, mode),
             (&Method::POST, ["charges", key, "void"]) => world.ledger.void(key),
             (&Method::POST, ["refunds"]) => world.ledger.refund(key, &body),
