@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod doors;
 mod harm;
+mod patients;
 mod payments;
 mod reads;
 mod recorded_events;

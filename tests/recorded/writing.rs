@@ -48,7 +48,7 @@ pub async fn this_build() -> Recording {
     recording
 }
 
-/// A sample command for each type, in the order in which the context lists them: what clients send, and what only the
+/// Sample commands of each type, in the order in which the context lists them: what clients send, and what only the
 /// installation does.
 fn samples(context: &Context) -> Vec<Value> {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
@@ -56,7 +56,9 @@ fn samples(context: &Context) -> Vec<Value> {
     let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let text = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
     let mut samples: Vec<Value> = text.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
-    assert_eq!(samples.len(), context.commands().count(), "a sample of each command of {}", context.name);
+    for command in context.commands() {
+        assert!(samples.iter().any(|sample| sample["type"] == command.name), "{} has no sample", command.name);
+    }
     samples.sort_by_key(|sample| context.commands().position(|command| sample["type"] == command.name));
     samples
 }

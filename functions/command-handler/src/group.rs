@@ -200,7 +200,9 @@ impl Group {
         for (index, refusal) in entries {
             match refusal {
                 Refusal::Duplicate { same_content, .. } => repeats.push((index, same_content)),
-                Refusal::Guard(rejection) => self.pending[index].predecided = Some(Predecided::Rejected(rejection)),
+                Refusal::Guard(rejection) => {
+                    self.pending[index].predecided.get_or_insert(Predecided::Rejected(rejection));
+                }
             }
         }
         for delivery in self.pending.iter_mut().skip(first.map_or(0, |first| first + 1)) {

@@ -52,7 +52,7 @@ impl PaymentGateway {
         web: WebClient,
     ) -> Result<Self, BadSetting> {
         Ok(Self {
-            provider: Provider::new(environment.text("SECRET")?, secrets_manager, web),
+            provider: Provider::new(environment.text("PAYMENT_PROVIDER")?, secrets_manager, web),
             outcomes: Outcomes::from_environment(environment, sqs)?,
         })
     }

@@ -7,8 +7,10 @@ use kernel::context::{AggregateType, Context, ReadModel};
 /// The contexts, in the order of their names.
 #[rustfmt::skip] // one line each
 pub static CONTEXTS: &[Context] = &[
+    accounts::CONTEXT,
     checks::CONTEXT,
     orders::CONTEXT,
+    patients::CONTEXT,
     payments::CONTEXT,
     policies::CONTEXT,
 ];

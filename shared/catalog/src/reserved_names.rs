@@ -32,7 +32,7 @@ pub const CONTEXTS: &[Reserved] = &[
         "unreadable",
     ]),
     ("events/ has a folder of that name, for other things than a context's samples", &[
-        "aws", "recorded", "registry",
+        "aws", "internal", "recorded", "registry",
     ]),
     ("Windows has a device of that name, and could not check the folder out", &["aux", "con", "nul", "prn"]),
     ("it is a word of Rust's", &[

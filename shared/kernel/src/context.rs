@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::command::Command;
+use crate::counter::Counters;
 use crate::decider::{Decider, Decision, Guard, Rejection};
 use crate::domain_event::{EventData, RecordedEvent};
 use crate::effect::Effect;
@@ -26,6 +27,10 @@ pub struct Context {
     pub hears: &'static [Heard],
     /// The contexts that it sends commands to.
     pub sends: &'static [Recipient],
+    /// Its own counters that others may move.
+    pub shares: &'static [Counters],
+    /// Others' counters that it moves.
+    pub moves: &'static [Counters],
 }
 
 /// A type of aggregate: its messages, its rules, and what can be read of it.
@@ -43,7 +48,8 @@ pub struct AggregateType {
 impl Context {
     /// A context with one type of aggregate, called as the context is.
     pub const fn of<D: Decider>(name: &'static str, read_models: &'static [&'static dyn ReadModel]) -> Self {
-        Self { name, first: AggregateType::of::<D>(name, read_models), others: &[], hears: &[], sends: &[] }
+        let first = AggregateType::of::<D>(name, read_models);
+        Self { name, first, others: &[], hears: &[], sends: &[], shares: &[], moves: &[] }
     }
 
     /// The same with more types of aggregate.
@@ -62,6 +68,18 @@ impl Context {
     #[must_use]
     pub const fn sending(self, sends: &'static [Recipient]) -> Self {
         Self { sends, ..self }
+    }
+
+    /// The same, letting other contexts move these of its counters.
+    #[must_use]
+    pub const fn sharing(self, shares: &'static [Counters]) -> Self {
+        Self { shares, ..self }
+    }
+
+    /// The same, moving these counters of other contexts in its own transactions.
+    #[must_use]
+    pub const fn moving(self, moves: &'static [Counters]) -> Self {
+        Self { moves, ..self }
     }
 
     pub fn aggregate_types(&self) -> impl Iterator<Item = &AggregateType> {

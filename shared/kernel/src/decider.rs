@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::counter::Counter;
 use crate::effect::Effect;
 use crate::ids::AggregateId;
 use crate::message::Message;
@@ -82,16 +83,17 @@ impl<E> Decision<E> {
     }
 }
 
-/// A condition that reaches beyond one aggregate, within the tenant and context. All hold, or nothing happens.
+/// A condition that reaches beyond one aggregate, within the tenant. All of a decision's hold, or nothing happens: then the
+/// first that does not hold says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guard {
-    /// `value` becomes this aggregate's alone among all that claim under `name`; fine if it is already.
+    /// `value` becomes this aggregate's alone among all of the context that claim under `name`; fine if it is already.
     Claim { name: &'static str, value: String, otherwise: Rejection },
     /// Gives a claimed value back; rejected as `claim-not-held` if it is another aggregate's by now.
     Release { name: &'static str, value: String },
-    /// Moves a counter that several aggregates share (from 0) by `by`, unless it would fall below `at_least`.
-    /// Two of them in one decision are a debit with its credit.
-    Adjust { counter: String, by: i64, at_least: Option<i64>, otherwise: Rejection },
+    /// Moves a counter by `by`, unless it would be below `at_least` then. Two of them in one decision are a debit with its
+    /// credit; one by 0 only asks.
+    Adjust { counter: Counter, by: i64, at_least: Option<i64>, otherwise: Rejection },
 }
 
 /// A business answer of "no": final, and never retried.

@@ -148,6 +148,7 @@ pub const OURS: &[&str] = &[
     "ingest",
     "lambda",
     "listener",
+    "notification_sender",
     "notifier",
     "operator",
     "payment_gateway",

@@ -3,7 +3,7 @@
 //! | `guard_key` | holds |
 //! | --- | --- |
 //! | `tenant#context#claim#name#value` | `holder`: the aggregate whose value it is, as `id` or `type/id` |
-//! | `tenant#context#counter#name` | `amount` |
+//! | `tenant#context#counter#name` | `amount`; `context`: whose counter it is |
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use kernel::decider::{Guard, Rejection};
@@ -43,7 +43,7 @@ pub(crate) fn action(guard: &Guard, stream: &StreamId, table: &str) -> (String, 
             (key, otherwise, TransactWriteItem::builder().delete(delete).build())
         }
         Guard::Adjust { counter, by, at_least, otherwise } => {
-            let key = format!("{tenant}#{context}#counter#{counter}");
+            let key = format!("{tenant}#{}#counter#{}", counter.context, counter.name);
             let mut update = Update::builder()
                 .table_name(table)
                 .key("guard_key", s(&key))

@@ -19,6 +19,7 @@ use crate::holding::Holding;
 use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
+use crate::ses::SentMail;
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
@@ -44,6 +45,7 @@ pub(crate) struct World {
     pub queues: Mutex<Queues>,
     pub topics: Mutex<Topics>,
     pub secrets: Mutex<Secrets>,
+    pub mails: Mutex<Vec<SentMail>>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
@@ -74,6 +76,7 @@ impl Aws {
             queues: Mutex::default(),
             topics: Mutex::default(),
             secrets: Mutex::default(),
+            mails: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
@@ -102,6 +105,10 @@ impl Aws {
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
         clients::streams(self)
+    }
+
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        clients::ses(self)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -365,6 +372,13 @@ impl Aws {
     /// A topic's ARN, as AWS would have it.
     pub fn topic_arn(name: &str) -> String {
         format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
+    }
+
+    // SES
+
+    /// Every mail that was sent, in order.
+    pub fn mails(&self) -> Vec<SentMail> {
+        lock(&self.world.mails).clone()
     }
 
     // Secrets Manager

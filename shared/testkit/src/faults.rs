@@ -139,6 +139,7 @@ pub(crate) fn throttle(service: Service) -> Answer {
     let (status, code) = match service {
         Service::DynamoDb | Service::DynamoDbStreams | Service::SecretsManager => (400, "ThrottlingException"),
         Service::Sqs => (403, "RequestThrottled"),
+        Service::Ses => (429, "TooManyRequestsException"),
         Service::Sns => (400, "Throttling"),
     };
     Answer::refusal(service, &Refusal { status, code: code.to_owned(), message: "Rate exceeded".to_owned() })

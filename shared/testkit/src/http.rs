@@ -13,7 +13,7 @@ use crate::answer::{Answer, Refusal};
 use crate::aws::{Aws, lock};
 use crate::faults::{self, Attempt, Fault};
 use crate::request::{Request, Service};
-use crate::{dynamodb, holding, secrets, sns, sqs, streams};
+use crate::{dynamodb, holding, secrets, ses, sns, sqs, streams};
 
 impl HttpClient for Aws {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -108,6 +108,7 @@ async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize], told: b
         Service::DynamoDbStreams => streams::answer(&aws.world.database, request, aws.now()),
         Service::Sqs => sqs::answer(aws, request, failing_entries).await,
         Service::Sns => sns::answer(aws, request, failing_entries),
+        Service::Ses => ses::answer(aws, request),
         Service::SecretsManager => secrets::answer(aws, request),
     };
     lock(&aws.world.observer).see(request, &answer, told);

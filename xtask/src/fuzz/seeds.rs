@@ -22,7 +22,7 @@ pub fn write(root: &Path, target: &str, folder: &Path) -> Result<()> {
 
 fn of(root: &Path, target: &str) -> Result<Vec<String>> {
     let events = root.join("events");
-    let samples = || texts(&["checks", "orders", "policies"].map(|context| events.join(context)));
+    let samples = || texts(&["accounts", "checks", "orders", "policies"].map(|context| events.join(context)));
     Ok(match target {
         "structured" => {
             [samples()?, malformed(&events, "structured")?.into_iter().map(|case| case.body).collect()].concat()
@@ -38,7 +38,9 @@ fn of(root: &Path, target: &str) -> Result<Vec<String>> {
         "receipt" => vec![RECEIPT.to_owned()],
         "cursor" => [LIST, PARKED].map(str::to_owned).to_vec(),
         "schema" => {
-            let schemas = texts(&["checks", "orders", "policies"].map(|context| events.join("schemas").join(context)))?;
+            let schemas = texts(
+                &["accounts", "checks", "orders", "policies"].map(|context| events.join("schemas").join(context)),
+            )?;
             let samples = samples()?.iter().map(|sample| data(sample)).collect::<Result<Vec<_>>>()?;
             schemas.iter().flat_map(|schema| samples.iter().map(move |data| format!("{schema}\n---\n{data}"))).collect()
         }

@@ -2,8 +2,9 @@
 
 use bench::Bench;
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::receipt::Receipt;
-use orders::commands::{Line, Money, ShipOrder, SubmitOrder};
+use orders::commands::{Line, ShipOrder, SubmitOrder};
 use orders::returns::commands::{ReceiveReturn, RequestReturn, WithdrawReturn};
 use serde_json::json;
 

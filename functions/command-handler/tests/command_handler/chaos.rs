@@ -8,10 +8,11 @@ use fastrand::Rng;
 use kernel::decider::{Decider as _, Metadata};
 use kernel::ids::{AggregateId, CommandKey};
 use kernel::message::Message as _;
+use kernel::money::Money;
 use kernel::principal::Principal;
 use kernel::receipt::Receipt;
 use orders::Orders;
-use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use orders::commands::{CancelOrder, Command, Line, ShipOrder, SubmitOrder};
 use orders::state::State;
 use testkit::{Attempt, Fault, TABLES};
 

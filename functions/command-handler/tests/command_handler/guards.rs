@@ -15,6 +15,7 @@ fn bind(number: &str) -> Command {
         currency: "EUR".to_owned(),
         from: "2026-02-01".to_owned(),
         until: "2027-02-01".to_owned(),
+        account: None,
     }
     .into()
 }
@@ -83,6 +84,25 @@ async fn money_moves_as_a_whole_and_never_beyond_what_is_there() {
     let amounts: Vec<_> = bench.aws.items(TABLES.guards).iter().map(|item| item["amount"].clone()).collect();
     assert_eq!(amounts, [-10, 0, 10], "of the bank, mine and yours");
     assert_eq!(bench.events("A").len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_conditions_that_do_not_hold_the_first_says_why() {
+    let bench = Bench::of(&policies::CONTEXT);
+    bench.send("P-1", "1", bind("N-1")).await;
+    bench.deliver().await;
+    let account = Some(kernel::ids::AggregateId::parse("A-1").expect("an id"));
+    let command = |number: &str| match bind(number) {
+        Command::BindPolicy(command) => Command::from(BindPolicy { account: account.clone(), ..command }),
+        other => other,
+    };
+    let taken = bench.send("P-2", "2", command("N-1")).await;
+    let foreign = bench.send("P-2", "3", command("N-2")).await;
+
+    bench.deliver().await;
+
+    assert_eq!(bench.problem(&taken)["type"], "urn:waybill:problem:policies:number-taken");
+    assert_eq!(bench.problem(&foreign)["type"], "urn:waybill:problem:policies:foreign-account");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use bench::sealing::TRACEPARENT;
 use bench::{Bench, text};
 use std::time::Duration;
 
-use orders::commands::{CancelOrder, Command, Line, Money, ShipOrder, SubmitOrder};
+use kernel::money::Money;
+use orders::commands::{CancelOrder, Command, Line, ShipOrder, SubmitOrder};
 use serde_json::{Value, json};
 use testkit::{Log, TABLES};
 

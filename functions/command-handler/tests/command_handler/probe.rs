@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bench::Bench;
 use kernel::context::Context;
+use kernel::counter::Counter;
 use kernel::decider::{Decider, Decision, Guard, Metadata, Rejection};
 use serde::{Deserialize, Serialize};
 
@@ -159,9 +160,10 @@ fn note(text: &str) -> Decision<Event> {
     Decision::of(Noted { text: text.to_owned() })
 }
 
-fn adjust(counter: &str, by: i64, at_least: Option<i64>) -> Guard {
-    let otherwise = Rejection::new("insufficient", format!("{counter} has less"));
-    Guard::Adjust { counter: counter.to_owned(), by, at_least, otherwise }
+fn adjust(name: &str, by: i64, at_least: Option<i64>) -> Guard {
+    let otherwise = Rejection::new("insufficient", format!("{name} has less"));
+    let counter = Counter { context: "probe", name: name.to_owned() };
+    Guard::Adjust { counter, by, at_least, otherwise }
 }
 
 fn rename(state: &State, to: &str) -> Decision<Event> {

@@ -8,12 +8,12 @@ use kernel::command::Command;
 use kernel::domain_event::{Cause, EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::message::Encoded;
+use kernel::money::Money;
 use kernel::timestamp::Timestamp;
 use lambda::web::WebClient;
 use lambda_http::http::Request;
 use payment_gateway::PaymentGateway;
 use payment_provider::{Provider, Reply};
-use payments::commands::Money;
 use payments::events::{ChargeRequested, Event, RefundRequested, VoidRequested};
 use serde_json::Value;
 use subscriber::Runner;
@@ -48,7 +48,7 @@ impl Gateway {
             Reply::Never => None,
         });
         let (queue, dead_letters) = (queue(), Aws::queue_url("payment-gateway-dead-letters"));
-        let environment = environment().with(own_queue(&queue, &dead_letters)).with([("SECRET", &*secret)]);
+        let environment = environment().with(own_queue(&queue, &dead_letters)).with([("PAYMENT_PROVIDER", &*secret)]);
         let client = WebClient::over(web.clone());
         let gateway = PaymentGateway::from_environment(&environment, aws.secrets_manager(), aws.sqs(), client);
         let runner = Runner::from_environment(gateway.expect("settings"), &environment, aws.sqs()).expect("settings");

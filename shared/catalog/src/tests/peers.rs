@@ -57,6 +57,23 @@ fn what_a_context_sends_the_other_takes_in_the_version_that_is_sent() {
 }
 
 #[test]
+fn counters_that_a_context_moves_of_another_are_shared_by_it() {
+    for moving in CONTEXTS {
+        for counters in moving.moves {
+            let other = context(counters.context).unwrap_or_else(|| panic!("there is no {}", counters.context));
+            assert!(other.shares.contains(counters), "{} does not share {counters:?}", other.name);
+        }
+    }
+    for sharing in CONTEXTS {
+        assert!(
+            sharing.shares.iter().all(|counters| counters.context == sharing.name),
+            "{} shares its own",
+            sharing.name
+        );
+    }
+}
+
+#[test]
 fn no_context_sends_one_type_of_command_to_two_others() {
     for sending in CONTEXTS {
         let names = sending.sends.iter().flat_map(|recipient| recipient.commands).map(|command| command.name);

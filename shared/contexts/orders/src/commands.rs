@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,16 +78,4 @@ pub struct Line {
     pub quantity: NonZeroU32,
     /// The price of one. All lines of an order are in one currency.
     pub unit_price: Money,
-}
-
-/// An amount of money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Money {
-    /// In the currency's smallest unit: cents of a euro, whole yen.
-    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
-    pub amount: i64,
-    /// The currency's three letters in ISO 4217, such as EUR.
-    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
-    pub currency: String,
 }

@@ -6,8 +6,9 @@
 use std::num::NonZeroU32;
 
 use kernel::decider::{Decision, Metadata, Rejection};
+use kernel::money::Money;
 
-use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, MAX_LINES, Money, ShipOrder, SubmitOrder};
+use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, MAX_LINES, ShipOrder, SubmitOrder};
 use crate::events::{Event, OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted, Parcel};
 use crate::returns::returnable;
 use crate::state::State;

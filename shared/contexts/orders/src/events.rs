@@ -1,11 +1,12 @@
 //! What happens to an order.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Line, Money};
+use crate::commands::Line;
 
 kernel::messages! {
     pub enum Event in "orders" {

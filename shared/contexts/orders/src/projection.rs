@@ -1,11 +1,12 @@
 //! The order as clients read it, under `/orders`.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Line, Money};
+use crate::commands::Line;
 use crate::events::{Event, OrderSubmitted, Parcel};
 
 /// How far an order has come.

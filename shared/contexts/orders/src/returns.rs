@@ -12,6 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use kernel::counter::Counters;
 use kernel::decider::{Decider, Decision, Guard, Metadata, Rejection};
 use kernel::ids::AggregateId;
 
@@ -36,9 +37,11 @@ impl Decider for Returns {
     }
 }
 
+const RETURNABLE: Counters = Counters::of("orders", "returnable/{order}");
+
 /// Moves the counter of how often an order can be returned: 1 once it is shipped, 0 before, and while a return of it is
 /// requested or has come in.
 pub(crate) fn returnable(order: &AggregateId, by: i64) -> Guard {
     let otherwise = Rejection::new("not-returnable", "The order has not left yet, or is being returned already");
-    Guard::Adjust { counter: format!("returnable/{order}"), by, at_least: Some(0), otherwise }
+    Guard::Adjust { counter: RETURNABLE.at([order.as_str()]), by, at_least: Some(0), otherwise }
 }

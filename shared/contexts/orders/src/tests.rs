@@ -2,6 +2,7 @@
 
 use kernel::ids::AggregateId;
 use kernel::message::Message;
+use kernel::money::Money;
 use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use schemars::schema_for;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, validator};
 
 use crate::commands::MAX_LINES;
-use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, Money, ShipOrder, SubmitOrder};
+use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, ShipOrder, SubmitOrder};
 use crate::decide::{MAX_TOTAL, PAY_WITHIN_SECONDS};
 use crate::events::{Event, OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};

@@ -1,6 +1,7 @@
 //! What a payment is told. Clients send none of it: it is heard of the order, comes from the gateway, or is due.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,16 +79,4 @@ pub struct RecordUnconfirmed {
     /// Why, in the order's words.
     #[schemars(length(min = 1, max = 200))]
     pub reason: String,
-}
-
-/// An amount of money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Money {
-    /// In the currency's smallest unit: cents of a euro, whole yen.
-    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
-    pub amount: i64,
-    /// The currency's three letters in ISO 4217, such as EUR.
-    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
-    pub currency: String,
 }

@@ -5,7 +5,7 @@ use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Money;
+use kernel::money::Money;
 
 kernel::messages! {
     pub enum Event in "payments" {

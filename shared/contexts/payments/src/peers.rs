@@ -5,7 +5,8 @@ use kernel::peers::{Hears, Refusal, Sends};
 use kernel::projection::Happening;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{CallOffPayment, Command, Money, RecordUnconfirmed, StartPayment};
+use crate::commands::{CallOffPayment, Command, RecordUnconfirmed, StartPayment};
+use kernel::money::Money;
 
 kernel::messages! {
     pub enum Heard in "orders" {

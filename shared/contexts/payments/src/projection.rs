@@ -5,9 +5,9 @@ use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Money;
 use crate::events::Event;
 use crate::state::Stage;
+use kernel::money::Money;
 
 /// A payment's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

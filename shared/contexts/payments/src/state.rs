@@ -3,7 +3,7 @@
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Money;
+use kernel::money::Money;
 
 /// What is known of a payment.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use spec::{NOW, assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, time};
 
 use crate::commands::{
-    CallOffPayment, Command, GiveUpPayment, Money, RecordCharge, RecordDecline, RecordRefund, RecordUnconfirmed,
-    RecordVoid, StartPayment,
+    CallOffPayment, Command, GiveUpPayment, RecordCharge, RecordDecline, RecordRefund, RecordUnconfirmed, RecordVoid,
+    StartPayment,
 };
 use crate::events::{
     ChargeDeclined, ChargeRequested, ChargeSucceeded, ChargeVoided, Event, OrderUnconfirmed, PaymentCalledOff,
@@ -25,6 +25,7 @@ use crate::peers::{CancelOrder, ConfirmOrder, Sent};
 use crate::projection::{Document, PaymentView};
 use crate::state::Stage;
 use crate::{CONTEXT, Payments};
+use kernel::money::Money;
 
 /// When the payment of these tests is given up: a minute after it has started.
 const DUE: &str = "2026-01-01T00:01:00Z";

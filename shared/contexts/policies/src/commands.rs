@@ -33,9 +33,15 @@ pub struct BindPolicy {
     /// The first day no longer insured.
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub until: String,
+    /// The holder's account, in the premium's currency: the premium is debited from it, and what is given back is credited.
+    /// Without one, the policy is paid elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AggregateId>,
 }
 
-/// The whole period costs something else from now on. If it costs that already, that is a success.
+/// The policy costs something else from the next day on. If it costs that already, that is a success.
+///
+/// The account pays or gets the difference for the days that are left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdjustPremium {
@@ -44,7 +50,9 @@ pub struct AdjustPremium {
     pub premium: i64,
 }
 
-/// The policy ends early. One that is cancelled already stays as it is, and that is a success.
+/// The policy ends early, with this day. One that is cancelled already stays as it is, and that is a success.
+///
+/// The account gets back what was paid for the days that are left, in proportion to the whole period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelPolicy {}

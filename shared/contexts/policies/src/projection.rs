@@ -42,7 +42,7 @@ impl Projection for PolicyView {
         let (id, bound_at) = (happening.aggregate.clone(), happening.time);
         Some(match event {
             Event::PolicyBound(policy) => Document { id, status: Status::Active, policy: policy.clone(), bound_at },
-            Event::PremiumAdjusted(PremiumAdjusted { premium }) => {
+            Event::PremiumAdjusted(PremiumAdjusted { premium, .. }) => {
                 let document = document?;
                 Document { policy: PolicyBound { premium: *premium, ..document.policy }, ..document }
             }

@@ -1,16 +1,20 @@
 //! Given these events, when this command, then those; and what must hold for every policy.
 
-use kernel::decider::{Guard, Rejection};
+use std::time::Duration;
+
+use kernel::counter::Counter;
+use kernel::decider::{Decider, Decision, Guard, Rejection};
 use kernel::ids::AggregateId;
 use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
 use serde_json::json;
-use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given};
+use spec::{NOW, assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, time};
 
 use crate::commands::{AdjustPremium, BindPolicy, CancelPolicy, Command};
-use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted};
+use crate::day::Day;
+use crate::events::{Event, PolicyBound, PolicyCancelled, PremiumAdjusted, Settlement};
 use crate::projection::PolicyView;
 use crate::state::State;
 use crate::{CONTEXT, Policies};
@@ -27,12 +31,21 @@ fn bind(from: &str, until: &str) -> BindPolicy {
         currency: "EUR".to_owned(),
         from: from.to_owned(),
         until: until.to_owned(),
+        account: None,
     }
 }
 
+fn day(text: &str) -> Day {
+    Day::parse(text).expect("a day")
+}
+
 fn bound() -> Event {
-    let BindPolicy { number, holder, premium, currency, from, until } = bind("2026-02-01", "2027-02-01");
-    PolicyBound { number, holder, premium, currency, from, until }.into()
+    bound_with(None)
+}
+
+fn bound_with(account: Option<AggregateId>) -> Event {
+    let BindPolicy { number, holder, premium, currency, from, until, .. } = bind("2026-02-01", "2027-02-01");
+    PolicyBound { number, holder, premium, currency, from: day(&from), until: day(&until), account }.into()
 }
 
 fn adjust(premium: i64) -> AdjustPremium {
@@ -40,11 +53,11 @@ fn adjust(premium: i64) -> AdjustPremium {
 }
 
 fn adjusted(premium: i64) -> Event {
-    PremiumAdjusted { premium }.into()
+    PremiumAdjusted { premium, effective: Some(day("2026-02-01")), settlement: None }.into()
 }
 
 fn cancelled() -> Event {
-    PolicyCancelled {}.into()
+    PolicyCancelled { effective: Some(day("2026-02-01")), settlement: None }.into()
 }
 
 mod binding {
@@ -92,8 +105,9 @@ mod binding {
 
     #[test]
     fn a_refusal_says_which_date_is_no_day() {
-        let detail =
-            |from, until| crate::decide::decide(State::Unknown, &bind(from, until).into()).expect_err("refused").detail;
+        let detail = |from, until| {
+            crate::decide::decide(&State::Unknown, &bind(from, until).into(), time(NOW)).expect_err("refused").detail
+        };
         assert_eq!(detail("2026-02-30", "2027-01-01"), "2026-02-30 is no day of the calendar");
         assert_eq!(detail("2025-02-28", "2025-02-29"), "2025-02-29 is no day of the calendar");
         assert_eq!(detail("2026-02-01", "2026-02-01"), "The period from 2026-02-01 until 2026-02-01 has no day");
@@ -150,6 +164,131 @@ mod cancelling {
     #[test]
     fn a_policy_that_nobody_bound_cannot_be_cancelled() {
         given::<Policies>([]).when(CancelPolicy {}).then_rejected("unknown-policy");
+    }
+}
+
+mod paying {
+    use super::*;
+
+    fn bind_from(account: &str) -> BindPolicy {
+        BindPolicy { account: Some(id(account)), ..bind("2026-02-01", "2027-02-01") }
+    }
+
+    fn bound() -> Event {
+        bound_with(Some(id("A-1")))
+    }
+
+    fn adjusted(premium: i64, effective: &str, amount: i64) -> Event {
+        PremiumAdjusted { premium, effective: Some(day(effective)), settlement: settlement(amount) }.into()
+    }
+
+    fn cancelled(effective: &str, amount: i64) -> Event {
+        PolicyCancelled { effective: Some(day(effective)), settlement: settlement(amount) }.into()
+    }
+
+    fn settlement(amount: i64) -> Option<Settlement> {
+        (amount != 0).then(|| Settlement { account: id("A-1"), amount })
+    }
+
+    /// What the decision does to what the account can spend, and refuses to do below zero.
+    fn spent(decision: Decision<Event>) -> Vec<i64> {
+        let available = Counter { context: "accounts", name: "available/EUR/A-1".to_owned() };
+        let adjusts = decision.guards.into_iter().filter_map(|guard| match guard {
+            Guard::Adjust { counter, by, at_least, otherwise } if counter == available => {
+                assert_eq!((at_least, otherwise.reason), (Some(0), "insufficient-funds"));
+                Some(by)
+            }
+            _ => None,
+        });
+        adjusts.collect()
+    }
+
+    #[test]
+    fn the_premium_is_debited_where_the_policy_is_bound() {
+        given::<Policies>([]).when(bind_from("A-1")).then([bound()]);
+        assert_eq!(spent(given::<Policies>([]).when(bind_from("A-1")).decision()), [-12_900]);
+    }
+
+    #[test]
+    fn the_account_is_the_holders() {
+        let guards = given::<Policies>([]).when(bind_from("A-1")).decision().guards;
+        let counter = Counter { context: "accounts", name: "held/H-7/A-1".to_owned() };
+        let otherwise = Rejection::new("foreign-account", "The account is not one that H-7 holds");
+        assert_eq!(guards[1], Guard::Adjust { counter, by: 0, at_least: Some(1), otherwise });
+    }
+
+    #[test]
+    fn a_premium_that_changes_is_made_up_for_by_the_days_that_are_left() {
+        // Of 365 days, 155 are left from August 30th on: 12,900 × 155 / 365 = 5,478.08, rounded up, and so on.
+        for (premium, amount) in [(13_000, -42), (20_000, -3_015), (12_800, 43), (1, 5_478)] {
+            let then = || given::<Policies>([bound()]).when_at(time("2026-08-29T23:59:59Z"), adjust(premium));
+            then().then([adjusted(premium, "2026-08-30", amount)]);
+            assert_eq!(spent(then().decision()), [amount]);
+        }
+    }
+
+    #[test]
+    fn a_refund_is_for_the_days_that_are_left_and_is_rounded_up() {
+        for (now, effective, refund) in [
+            ("2026-01-01T00:00:00Z", "2026-02-01", 12_900),
+            ("2026-01-31T23:59:59Z", "2026-02-01", 12_900),
+            ("2026-02-01T00:00:00Z", "2026-02-02", 12_865), // 12,900 × 364 / 365 = 12,864.66
+            ("2026-08-29T12:00:00Z", "2026-08-30", 5_479),  // 12,900 × 155 / 365 = 5,478.08
+            ("2027-01-30T12:00:00Z", "2027-01-31", 36),     // 12,900 × 1 / 365 = 35.34
+            ("2027-01-31T00:00:00Z", "2027-02-01", 0),
+            ("2031-01-01T00:00:00Z", "2027-02-01", 0),
+        ] {
+            let then = || given::<Policies>([bound()]).when_at(time(now), CancelPolicy {});
+            then().then([cancelled(effective, refund)]);
+            assert_eq!(spent(then().decision()), if refund == 0 { vec![] } else { vec![refund] }, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_comes_late_reaches_back_no_further_than_the_one_before() {
+        given::<Policies>([bound(), adjusted(20_000, "2026-08-30", -3_015)])
+            .when_at(time("2026-03-01T00:00:00Z"), CancelPolicy {})
+            .then([cancelled("2026-08-30", 8_494)]);
+    }
+
+    #[test]
+    fn a_policy_that_is_paid_elsewhere_moves_no_money() {
+        let then = || given::<Policies>([super::bound()]).when_at(time("2026-08-29T12:00:00Z"), CancelPolicy {});
+        then().then([cancelled("2026-08-30", 0)]);
+        assert_eq!(then().decision().guards, []);
+    }
+
+    /// What an insurer keeps of a policy whose premium changes after so many days, and which is cancelled in the end.
+    fn kept(changes: &[(u64, i64)], end: u64) -> i64 {
+        let changes = changes.iter().map(|(days, premium)| (*days, Command::from(adjust(*premium))));
+        let mut state = Policies::evolve(State::Unknown, &bound());
+        let mut kept = 12_900;
+        for (days, command) in changes.chain([(end, CancelPolicy {}.into())]) {
+            let now = time("2026-01-20T12:00:00Z").plus(Duration::from_hours(24 * days));
+            let decision = crate::decide::decide(&state, &command, now).expect("a decision");
+            state = decision.events.iter().fold(state, Policies::evolve);
+            kept -= spent(decision).iter().sum::<i64>();
+        }
+        kept
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_gets_back_more_than_was_paid(
+            changes in prop::collection::vec((0_u64..400, 1..100_000_i64), 0..6),
+            end in 0_u64..400,
+        ) {
+            prop_assert!(kept(&changes, end) >= 0);
+        }
+
+        #[test]
+        fn changes_on_the_last_day_insured_cost_nothing(
+            premiums in prop::collection::vec(1..100_000_i64, 0..6),
+            end in 0_u64..400,
+        ) {
+            let changes: Vec<_> = premiums.into_iter().map(|premium| (end, premium)).collect();
+            prop_assert_eq!(kept(&changes, end), kept(&[], end));
+        }
     }
 }
 
@@ -218,9 +357,11 @@ mod schemas {
         let terms = ("[A-Z0-9-]{1,32}", "[A-Za-z0-9._~:@-]{1,64}", premiums.clone(), "[A-Z]{3}");
         let until = prop_oneof!["21[0-9]{2}-0[1-9]-[0-2][0-9]", "[0-9]{4}-[0-9]{2}-[0-9]{2}"];
         let dates = ("20[0-9]{2}-0[1-9]-[0-2][0-9]", until);
+        let accounts = prop::option::of("[A-Za-z0-9._~:@-]{1,64}");
         prop_oneof![
-            (terms, dates).prop_map(|((number, holder, premium, currency), (from, until))| {
-                BindPolicy { number, holder: id(&holder), premium, currency, from, until }.into()
+            (terms, dates, accounts).prop_map(|((number, holder, premium, currency), (from, until), account)| {
+                let account = account.map(|account| id(&account));
+                BindPolicy { number, holder: id(&holder), premium, currency, from, until, account }.into()
             }),
             premiums.prop_map(|premium| adjust(premium).into()),
             Just(CancelPolicy {}.into()),

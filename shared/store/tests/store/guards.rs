@@ -1,5 +1,6 @@
 //! Guards: conditions beyond one aggregate, in the same transaction.
 
+use kernel::counter::Counter;
 use kernel::decider::{Guard, Rejection};
 use serde_json::{Value, json};
 use store::{CommitError, Entry, Refusal};
@@ -18,8 +19,12 @@ fn release(value: &str) -> Guard {
 }
 
 fn adjust(counter: &str, by: i64, at_least: Option<i64>) -> Guard {
-    let otherwise = Rejection::new("too-little", format!("{counter} has less than that"));
-    Guard::Adjust { counter: counter.to_owned(), by, at_least, otherwise }
+    adjust_of("probe", counter, by, at_least)
+}
+
+fn adjust_of(context: &'static str, name: &str, by: i64, at_least: Option<i64>) -> Guard {
+    let otherwise = Rejection::new("too-little", format!("{name} has less than that"));
+    Guard::Adjust { counter: Counter { context, name: name.to_owned() }, by, at_least, otherwise }
 }
 
 struct Guarded {
@@ -111,6 +116,33 @@ async fn a_counter_does_not_fall_below_its_bound() {
             json!({ "guard_key": "acme#probe#counter#stock", "amount": -9 }),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_counter_can_be_another_contexts_but_not_another_tenants() {
+    let mut tables = Guarded::new();
+    assert_eq!(tables.commit("A", &[adjust("cash", 5, None), adjust_of("bank", "cash", 2, None)]).await, Ok(()));
+    let elsewhere = kernel::ids::StreamId::parse("globex/probe/A").expect("a stream id");
+    let base = tables.world.load(&elsewhere).await;
+    let entry = Entry { guards: vec![adjust_of("bank", "cash", -1, Some(0))], ..entry("b") };
+    let refused = tables.world.commit(&elsewhere, &base, &[entry]).await;
+    assert!(matches!(refused, Err(CommitError::Refused { .. })), "{refused:?}");
+    assert_eq!(
+        tables.items(),
+        [
+            json!({ "guard_key": "acme#bank#counter#cash", "amount": 2 }),
+            json!({ "guard_key": "acme#probe#counter#cash", "amount": 5 }),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_move_by_nothing_only_asks() {
+    let mut tables = Guarded::new();
+    assert_eq!(tables.commit("A", &[adjust("open", 0, Some(1))]).await, Err("too-little"), "nobody has moved it");
+    assert_eq!(tables.commit("A", &[adjust("open", 1, None)]).await, Ok(()));
+    assert_eq!(tables.commit("B", &[adjust("open", 0, Some(1))]).await, Ok(()));
+    assert_eq!(tables.items(), [json!({ "guard_key": "acme#probe#counter#open", "amount": 1 })]);
 }
 
 #[tokio::test]

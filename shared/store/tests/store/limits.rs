@@ -1,5 +1,6 @@
 //! DynamoDB's limits: the builder says no before DynamoDB would, and whatever it takes DynamoDB takes too.
 
+use kernel::counter::Counter;
 use kernel::decider::{Guard, Rejection};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -15,7 +16,7 @@ fn world() -> World {
 
 fn counters(from: usize, count: usize) -> Vec<Guard> {
     let counter = |number: usize| Guard::Adjust {
-        counter: number.to_string(),
+        counter: Counter { context: "probe", name: number.to_string() },
         by: 1,
         at_least: None,
         otherwise: Rejection::new("never", ""),

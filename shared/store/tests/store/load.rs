@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kernel::ids::StreamId;
-use orders::commands::{CancelOrder, Command as OrderCommand, Line, Money, ShipOrder, SubmitOrder};
+use kernel::money::Money;
+use orders::commands::{CancelOrder, Command as OrderCommand, Line, ShipOrder, SubmitOrder};
 use proptest::prelude::*;
 use serde_json::json;
 use store::event_store::Commit;

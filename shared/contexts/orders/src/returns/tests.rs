@@ -2,6 +2,7 @@
 
 use kernel::decider::Guard;
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use super::events::{Event, ReturnReceived, ReturnRequested, ReturnWithdrawn};
 use super::projection::{Document, ReturnView};
 use super::{Returns, returnable};
 use crate::Orders;
-use crate::commands::{Line, Money, ShipOrder};
+use crate::commands::{Line, ShipOrder};
 use crate::events::OrderSubmitted;
 
 fn id(text: &str) -> AggregateId {
