@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Header::read(body), Some(command.header()));
         let again = Command::open(command.event.to_json().as_bytes(), "orders").expect("the same command");
         assert_eq!((again.event, again.stream), (command.event.clone(), command.stream.clone()));
-        let data = command.event.json().map(|json| json.to_owned());
+        let data = command.event.json().map(ToOwned::to_owned);
         let revised = Command::revised(command.event.clone(), 3, None).expect("a command");
         let revised = Command::open(revised.to_json().as_bytes(), "orders").expect("a command");
         assert_eq!((revised.revision, revised.event.json()), (3, data.as_deref()));

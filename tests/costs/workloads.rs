@@ -54,7 +54,7 @@ pub const WORKLOADS: [Workload; 5] = [
     },
     Workload {
         name: "new orders",
-        what: "one new order after the other, which makes a document and moves two totals",
+        what: "one new order after the other, which makes a document and moves its totals",
         in_flight: 1,
         together: 1,
         command: order,

@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod doors;
 mod harm;
+mod patients;
 mod reads;
 mod recorded_events;
 mod recovery;

@@ -1,5 +1,7 @@
 //! What can be read of what happened.
 
+use kernel::day::Day;
+use kernel::timestamp::Timestamp;
 use serde_json::json;
 
 use crate::api::{Client, fresh, submit_order, to_order, wait_for};
@@ -65,8 +67,12 @@ fn reports_are_the_sum_over_all_orders() {
     let report = || client.get("/reports/orders").expect(200).json()["totals"].clone();
     let count = |name: &str| report()[name].as_i64().unwrap_or(0);
     let (before, amount) = (count("submitted"), count("amount:EUR"));
-    for _ in 0..3 {
-        client.read(&client.succeeded(&client.submit(&submit_order(&fresh("O"), &fresh("C")))));
-    }
+    let days = [(); 3].map(|()| {
+        let order = client.read(&client.succeeded(&client.submit(&submit_order(&fresh("O"), &fresh("C"))))).json();
+        Day::of(Timestamp::parse(order["placedAt"].as_str().expect("a time")).expect("a time"))
+    });
     assert_eq!((count("submitted"), count("amount:EUR")), (before + 3, amount + 3 * 1250), "{:#}", report());
+    let by_day = client.get(&format!("/reports/orders?from={}&to={}", days[0], days[2])).expect(200).json();
+    assert_eq!(by_day["days"][0]["day"], json!(days[0]), "{by_day:#}");
+    assert!(by_day["totals"]["submitted"].as_i64() >= Some(3), "{by_day:#}");
 }

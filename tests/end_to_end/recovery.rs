@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bench::sealing::seal_with;
 use kernel::cloud_event::CloudEvent;
-use recovery::{Order, Returning, send_back};
+use recovery::{MessageGroup, Returning, send_back};
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Client, fresh, sqs, stack, submit_order, wait_for};
@@ -18,8 +18,9 @@ fn sealed(tenant: &str, order: &str, data: &Value) -> (String, Returning) {
         .dataschema(format!("{}/schemas/orders/SubmitOrder/1", text("api_url")))
         .data_json(data);
     let (receipt, body) = seal_with(text("receipt_key"), tenant, event, SystemTime::now().into());
-    let order = Order { group: format!("{tenant}/orders/{order}"), deduplication_id: receipt.command_key.to_string() };
-    (format!("/operations/{receipt}"), Returning { body, order: Some(order), ..Returning::default() })
+    let (group, deduplication_id) =
+        (MessageGroup::Ordered(format!("{tenant}/orders/{order}")), receipt.command_key.to_string());
+    (format!("/operations/{receipt}"), Returning { body, group, deduplication_id, ..Returning::default() })
 }
 
 /// Puts a message into a queue that the stack's description names.

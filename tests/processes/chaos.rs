@@ -70,6 +70,6 @@ async fn every_process_ends_once_whatever_goes_wrong() {
         }
         assert_eq!(it.timers(), [] as [String; 0], "seed {seed}");
         let disturbed = it.aws.disturbed();
-        assert!(disturbed.duplicated.took_effect > 10 && disturbed.deletes_forgotten.took_effect > 0, "{disturbed:?}");
+        assert!(disturbed.duplicated.took_effect > 0 && disturbed.deletes_forgotten.took_effect > 0, "{disturbed:?}");
     }
 }

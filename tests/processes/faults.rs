@@ -12,7 +12,7 @@ use crate::{dispatch, happened, installation, watched};
 
 /// What goes wrong with a call. The SDK's own retries of it are refused, so that the function fails.
 #[derive(Debug, Clone, Copy)]
-enum Ill {
+pub enum Ill {
     /// It did not happen.
     Refused,
     /// It happened, and nobody hears of it.
@@ -20,7 +20,7 @@ enum Ill {
 }
 
 /// From this call on, for so many attempts, it is ill.
-fn afflict(installation: &Installation, nth: usize, ill: Ill) -> Arc<AtomicUsize> {
+pub fn afflict(installation: &Installation, nth: usize, ill: Ill) -> Arc<AtomicUsize> {
     /// As often as the SDK tries.
     const ATTEMPTS: usize = 3;
     let count = Arc::new(AtomicUsize::new(0));

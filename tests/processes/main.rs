@@ -1,9 +1,11 @@
 //! Processes: what contexts hear of each other, what they send, and their timers. The real functions, on an AWS in process and
-//! on virtual time, with two contexts of these tests' own ([`probe`]).
+//! on virtual time, with two contexts of these tests' own ([`probe`]); and those of
+//! the catalog.
 
 mod chaos;
 mod faults;
 mod guards;
+mod patients;
 mod probe;
 mod steps;
 mod timers;

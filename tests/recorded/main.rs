@@ -214,7 +214,7 @@ async fn parked_messages_go_on(recording: &Recording) {
     assert_eq!(unsent.stage, Stage::Resubmitted);
     let returning = resubmission::returning(unsent, &bench.queue);
     assert_eq!(
-        returning.order.expect("a FIFO queue").group,
+        returning.group.ordered().expect("a FIFO queue"),
         resubmission::command(unsent).expect("a command").stream.message_group()
     );
     handle(&bench, &returning.body).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
-use recovery::{Order, Returning};
+use recovery::{MessageGroup, Returning};
 use redrive::{QueueReport, Redrive, Request};
 use serde_json::json;
 use testkit::{Log, Metrics};
@@ -84,7 +84,8 @@ async fn a_slow_pace_does_not_keep_a_run_beyond_its_time() {
     let redrive = Redrive { pace: redrive::Pace { rate: 1, ..world.redrive.pace }, ..world.redrive };
     let letters = (0..100).map(|nth| Returning {
         body: format!("stranger {nth}"),
-        order: Some(Order { group: "x".to_owned(), deduplication_id: nth.to_string() }),
+        group: MessageGroup::Ordered("x".to_owned()),
+        deduplication_id: nth.to_string(),
         ..Returning::default()
     });
     redrive.ways[0].dead_letters.bury(letters.collect()).await.expect("buried");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::cloud_event::CloudEvent;
 use kernel::ids::StreamId;
-use recovery::{DeadLetter, DeadLetters, Failure, Returning};
+use recovery::{DeadLetter, DeadLetters, Failure, MessageGroup, Returning};
 use redrive::{QueueReport, Redrive, Request, WayBack};
 use serde_json::{Value, json};
 use testkit::{Aws, Fault, TABLES};
@@ -87,8 +87,8 @@ async fn a_tenants_letters_keep_their_group_and_wait_for_no_other() {
     // As often as the first one was sent back, it waits for the second look.
     for (tenant, attempts) in [("acme", 3), ("acme", 0), ("globex", 0), ("acme", 0)] {
         let failure = Failure { attempts, ..Failure::default() };
-        let fair_group = Some(tenant.to_owned());
-        let buried = Returning { body: event(), fair_group, failure, ..Returning::default() };
+        let group = MessageGroup::Fair(tenant.to_owned());
+        let buried = Returning { body: event(), group, failure, ..Returning::default() };
         subscriber.dead_letters.bury(vec![buried]).await.expect("buried");
     }
     advance(Duration::from_secs(1)).await;

@@ -14,7 +14,7 @@ use kernel::ids::TenantId;
 use kernel::operation::Status;
 use kernel::receipt::Receipt;
 use recovery::back_off::MAX_RECEIVES;
-use recovery::{DeadLetters, Failure, Order, Returning};
+use recovery::{DeadLetters, Failure, MessageGroup, Returning};
 use redrive::{QueueReport, Redrive, Report, Request, WayBack};
 use serde_json::{Value, json};
 use store::operations::OperationRecord;
@@ -92,8 +92,8 @@ impl World {
     pub async fn bury(&self, stream: &str, id: &str, attempts: u32) -> Receipt {
         let (receipt, body) = self.seal(stream, id, "Note", &json!({ "text": id }));
         let failure = Failure { attempts, error: Some("no answer".to_owned()), ..Failure::default() };
-        let order = Order { group: format!("acme/ledger/{stream}"), deduplication_id: format!("buried-{id}") };
-        let buried = Returning { body, order: Some(order), failure, ..Returning::default() };
+        let group = MessageGroup::Ordered(format!("acme/ledger/{stream}"));
+        let buried = Returning { body, group, deduplication_id: format!("buried-{id}"), failure };
         DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(vec![buried]).await.expect("buried");
         receipt
     }
@@ -105,9 +105,9 @@ impl World {
             for stream in 0..streams {
                 let (stream, id) = (format!("S{stream}"), format!("{stream}-{number}"));
                 let (_, body) = self.seal(&stream, &id, "Note", &json!({ "text": id }));
-                let order = Some(Order { group: format!("acme/ledger/{stream}"), deduplication_id: id });
+                let group = MessageGroup::Ordered(format!("acme/ledger/{stream}"));
                 let failure = Failure { attempts, ..Failure::default() };
-                letters.push(Returning { body, order, failure, ..Returning::default() });
+                letters.push(Returning { body, group, deduplication_id: id, failure });
             }
         }
         DeadLetters::new(self.aws.sqs(), &self.dead_letters).bury(letters).await.expect("buried");

@@ -147,7 +147,7 @@ pub fn isolated(world: &World, tenant: &str, text: &str) {
     }
 }
 
-async fn get(world: &World, tenant: &str, target: &str) -> Option<Answer> {
+pub async fn get(world: &World, tenant: &str, target: &str) -> Option<Answer> {
     let warm = world.query();
     let it = world.chaos.invocation(Role::Query);
     let request = request("GET", target, &format!("{tenant}-shop"), "application/json", None);

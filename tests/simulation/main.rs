@@ -13,6 +13,7 @@ mod operators;
 mod plan;
 mod points;
 mod releases;
+mod reports;
 mod run;
 mod workload;
 mod world;

@@ -100,7 +100,8 @@ pub fn queues() -> Vec<String> {
 impl World {
     pub fn begin(plan: Plan, points: Vec<(u64, Point)>) -> Rc<Self> {
         fastrand::seed(plan.seed);
-        let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
+        // Half an hour before midnight, so that reports are of more than one day.
+        let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_mins(29_833_890));
         aws.keep_no_calls();
         aws.calls_take(LEAST_LATENCY, MOST_LATENCY, plan.seed);
         for context in CONTEXTS {

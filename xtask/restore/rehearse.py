@@ -89,7 +89,7 @@ class Rehearsal:
             self.delete(tables["operations"], subject=order)
         self.delete(tables["guards"], holder="P-1")
         self.delete(tables["read-models"], id="O-1")
-        self.delete(tables["read-models"], collection_key=f"{TENANT}#orders#totals")
+        self.delete(tables["read-models"], collection_key=f"{TENANT}#orders#totals#all")
 
         self.do("stop")
         tell("A command that is sent meanwhile is taken, and waits")

@@ -22,11 +22,6 @@ use crate::workspace::{Workspace, cargo};
 const TARGETS: [&str; 8] =
     ["structured", "binary", "batch", "receipt", "cursor", "schema", "queue_message", "stream_record"];
 
-/// What libFuzzer wants to be told: each edge that is passed, and what is compared with what. As `cargo fuzz` asks for.
-const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares";
-
 #[derive(Args)]
 pub struct Fuzzing {
     /// All of them, if none is named
@@ -55,30 +50,17 @@ pub fn smoke(workspace: &Workspace, runs: u64) -> Result<()> {
     })
 }
 
-/// The folder with the targets' programs.
+/// The folder with the targets' programs. Our own crates are instrumented. All others are those of the tests, which are
+/// built with the same features and in the same profile: `functions::build` says how.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let fuzz = workspace.root.join("fuzz");
-    fs::copy(workspace.root.join("Cargo.lock"), fuzz.join("Cargo.lock"))?;
-    let (host, target) = (host()?, folder(workspace));
     let mut build = cargo();
     build
-        .args(["build", "--release", "--bins", "--manifest-path"])
-        .arg(fuzz.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
-        // Named, so that build scripts and macros, which run on this machine, are not instrumented.
-        .args(["--target", &host])
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", INSTRUMENTED);
+        .current_dir(&workspace.root)
+        .args(["build", "--workspace", "--examples"])
+        .args(TARGETS.iter().flat_map(|target| ["--bin", target]))
+        .env("RUSTC_WORKSPACE_WRAPPER", workspace.root.join("fuzz/instrumented.sh"));
     processes::keep(&mut build).context("libFuzzer is built here too, by a C++ compiler")?;
-    Ok(target.join(host).join("release"))
-}
-
-/// As rustc calls this machine.
-fn host() -> Result<String> {
-    let described = processes::keep(Command::new("rustc").arg("-vV"))?;
-    let host = described.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc names its host")
+    Ok(workspace.target.join("debug"))
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

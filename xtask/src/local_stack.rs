@@ -29,6 +29,9 @@ pub const STACK: &str = "waybill";
 /// functions can be told it.
 const API_ID: &str = "waybill";
 
+/// Whom mails come from here.
+const MAIL_FROM: &str = "care@waybill.example";
+
 /// Installing is over by now; a server that takes longer will not come.
 const START: Duration = Duration::from_secs(30);
 
@@ -78,7 +81,8 @@ impl LocalStack {
         // Cognito's own host on AWS; here, the server's.
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
         let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1"].map(str::to_owned);
-        others.into_iter().chain([public_url, sign_in_url]).collect()
+        let mail_from = format!("MailFrom={MAIL_FROM}");
+        others.into_iter().chain([public_url, sign_in_url, mail_from]).collect()
     }
 
     /// The stack's tag, as `NAME=VALUE`.
@@ -158,6 +162,10 @@ impl LocalStack {
                 .arg("--output")
                 .arg(&self.description);
             processes::keep(&mut describe)
+        })?;
+        step("set up the sender of mails", || {
+            let mut mail = self.script(workspace, "local_stack/mail.py")?;
+            processes::keep(mail.args(["--from", MAIL_FROM]))
         })?;
         step("set up tenants and operators", || {
             let mut tenants = self.script(workspace, "local_stack/tenants.py")?;

@@ -5,7 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Error, Result, bail};
 
-use crate::processes;
+use crate::processes::{self, tail};
+
+/// How much of a failure's reason the summary repeats, from its end. A program's own last lines mostly say what is wrong.
+const REASON_LINES: usize = 15;
+const REASON_CHARS: usize = 3_000;
 
 /// A step whose work is silent: one line, filled in when it is done.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -21,14 +25,19 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 #[derive(Default)]
 pub struct Checks {
     lines: Vec<String>,
-    failed: usize,
+    failures: Vec<Failure>,
+}
+
+struct Failure {
+    check: String,
+    reason: String,
 }
 
 impl Checks {
     /// Those that were made beside these.
     pub fn add(&mut self, beside: Self) {
         self.lines.extend(beside.lines);
-        self.failed += beside.failed;
+        self.failures.extend(beside.failures);
     }
 
     /// A check whose output is shown as it comes.
@@ -52,8 +61,9 @@ impl Checks {
             Ok(value) => Some(value),
             Err(error) => {
                 processes::wait_if_stopping();
-                eprintln!("{}", told(&error));
-                self.failed += 1;
+                let reason = told(&error);
+                eprintln!("{reason}");
+                self.failures.push(Failure { check: name.to_owned(), reason });
                 None
             }
         }
@@ -65,11 +75,26 @@ impl Checks {
 
     /// Prints what was checked and with which result.
     pub fn summary(self) -> Result<()> {
-        println!("\n{}", self.lines.join("\n"));
-        match self.failed {
+        println!("\n{}", self.told());
+        match self.failures.len() {
             0 => Ok(()),
             failed => bail!("{failed} of {} checks failed", self.lines.len()),
         }
+    }
+
+    /// The list, then the end of each failure's reason: what is far above may be cut from a log.
+    fn told(&self) -> String {
+        let failures = self.failures.iter().map(|Failure { check, reason }| {
+            format!("\n\n== {check} failed:\n{}", last_chars(&tail(reason, REASON_LINES), REASON_CHARS))
+        });
+        self.lines.join("\n") + &failures.collect::<String>()
+    }
+}
+
+fn last_chars(text: &str, most: usize) -> String {
+    match text.char_indices().rev().nth(most - 1) {
+        Some((start, _)) if start > 0 => format!("…{}", &text[start..]),
+        _ => text.to_owned(),
     }
 }
 
@@ -80,4 +105,41 @@ pub fn told(error: &Error) -> String {
 
 fn verdict(ok: bool) -> &'static str {
     if ok { "ok" } else { "FAILED" }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn the_summary_repeats_the_end_of_each_reason() {
+        let output = (1..=40).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n");
+        let mut checks = Checks::default();
+        checks.check("first", || Ok(()));
+        checks.check("second", || Err::<(), _>(anyhow!("sam ended with 1").context(output)));
+        let mut beside = Checks::default();
+        beside.check_beside("third", || Err(anyhow!("é".repeat(REASON_CHARS + 1))));
+        checks.add(beside);
+
+        let told = checks.told();
+        let (list, reasons) = told.split_once("\n\n").expect("reasons follow the list");
+        assert_eq!(list.lines().count(), 3, "{told}");
+        let (second, third) = reasons.split_once("\n\n== third failed:\n").expect("a reason for each failure");
+        let lines: Vec<_> = second.lines().collect();
+        assert_eq!((lines[0], lines[1], lines[15]), ("== second failed:", "line 27", "sam ended with 1"), "{told}");
+        assert_eq!(third, format!("…{}", "é".repeat(REASON_CHARS)));
+        let error = checks.summary().expect_err("two have failed");
+        assert_eq!(error.to_string(), "2 of 3 checks failed");
+    }
+
+    #[test]
+    fn a_summary_without_a_failure_is_the_list_alone() {
+        let mut checks = Checks::default();
+        checks.check("first", || Ok(()));
+        checks.skip("second", "no need");
+        assert_eq!(checks.told().lines().count(), 2);
+        checks.summary().expect("nothing has failed");
+    }
 }

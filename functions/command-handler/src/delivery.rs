@@ -16,7 +16,7 @@ pub struct Delivery {
     pub received: Received,
     pub command: Arc<Command>,
     pub aggregate_type: &'static AggregateType,
-    /// What has been found out about it that deciding again would not change.
+    /// A result that deciding again would not change.
     pub(crate) predecided: Option<Predecided>,
 }
 
@@ -24,7 +24,7 @@ impl Delivery {
     pub(crate) fn read(received: Received, context: &'static Context) -> Result<Self, Box<Stranger>> {
         let read = Command::open(received.body.as_bytes(), context.name).and_then(|command| {
             // Order is kept per group, so a command in another stream's group has none.
-            if received.group.as_ref().is_some_and(|group| *group != command.stream.message_group()) {
+            if received.group.ordered().is_some_and(|group| group != command.stream.message_group()) {
                 return Err(NotACommand::Attribute("message group"));
             }
             let aggregate_type = context.aggregate_type(&command.stream);
@@ -36,7 +36,7 @@ impl Delivery {
         }
     }
 
-    /// What every log line about it carries.
+    /// Every log line about this command carries these fields.
     pub(crate) fn span(&self, context: &str) -> Span {
         let command = &self.command;
         let trace_id = command.traceparent.as_deref().and_then(lambda::trace::id);

@@ -19,21 +19,27 @@ use crate::defect::Defect;
 use crate::delivery::Delivery;
 use crate::verdict::{Predecided, Verdict, decide};
 
-/// How often a group starts over because others are at the same stream. Then the queue brings it back later.
+/// How often a group starts over after a conflict with another handler. After that, its messages go back to the queue.
 const MOST_CONFLICTS: u32 = 8;
 
-/// How long it leaves the stream to others after a conflict.
+/// How long a group waits after a conflict.
 const BACK_OFF: BackOff = BackOff::of_millis(10, 320);
 
 pub(crate) struct Group {
     pub stream: StreamId,
     aggregate_type: &'static AggregateType,
-    /// What is not finished yet, in order. Whatever is left in the end goes back to the queue.
+    /// Commands without an outcome yet, in order. Those that are left at the end go back to the queue.
     pub pending: VecDeque<Delivery>,
     /// At most how many commands the next transaction takes.
     at_once: usize,
-    /// Why the rest cannot go on now.
-    error: Option<String>,
+}
+
+/// Why a group cannot go on now. Its messages go back to the queue.
+pub(crate) struct Stop {
+    /// For the log.
+    logged: String,
+    /// In full, for the person who repairs.
+    error: String,
 }
 
 /// A transaction ready to be sent.
@@ -52,26 +58,19 @@ impl Group {
             aggregate_type: first.aggregate_type,
             pending: VecDeque::from([first]),
             at_once: usize::MAX,
-            error: None,
         }
     }
 
     /// Finishes as many of the pending commands as it can.
-    pub async fn run(&mut self, handler: &CommandHandler, clock: Clock) {
+    pub async fn run(&mut self, handler: &CommandHandler, clock: Clock) -> Result<(), Stop> {
         let mut conflicts = 0;
         let mut known: Option<Loaded> = None;
         while !self.pending.is_empty() {
             let base = match known.take() {
                 Some(base) => base,
-                None => match handler.events.load(self.aggregate_type, &self.stream).await {
-                    Ok(loaded) => loaded,
-                    Err(error) => return self.stuck(&error),
-                },
+                None => handler.events.load(self.aggregate_type, &self.stream).await?,
             };
-            let batch = self.decide(handler, &base, clock).await;
-            if batch.outcomes.is_empty() {
-                return; // already logged in `decide`
-            }
+            let batch = self.decide(handler, &base, clock).await?;
             match handler.events.commit(batch.commit, clock.now()).await {
                 Ok(head) => {
                     let events = head.version - base.version;
@@ -80,16 +79,13 @@ impl Group {
                     known = Some(Loaded { aggregate: batch.aggregate, head });
                 }
                 Err(CommitError::Refused { stream_moved, entries }) => {
-                    let entries = match self.keep_records(handler, entries, clock).await {
-                        Ok(entries) => entries,
-                        Err(error) => return self.stuck(&error),
-                    };
+                    let entries = self.keep_records(handler, entries, clock).await?;
                     conflicts += u32::from(stream_moved);
                     self.learn(handler.context.name, stream_moved, entries);
                     known = (!stream_moved).then_some(base);
                 }
                 Err(CommitError::Busy) => conflicts += 1,
-                // Which one it is shows when each goes alone.
+                // Each command goes alone now. That shows which one is at fault.
                 Err(CommitError::Invalid(_) | CommitError::AggregateTooLarge) if batch.outcomes.len() > 1 => {
                     self.at_once = 1;
                 }
@@ -100,23 +96,24 @@ impl Group {
                 Err(CommitError::Invalid(source)) => {
                     let defect = Defect::new(Reason::RefusedByStore, chain_in_full(source.as_ref()));
                     if batch.outcomes == [Status::Parked] {
-                        return self.retry_later(format!("it cannot be parked either: {}", defect.error));
+                        return Err(format!("it cannot be parked either: {}", defect.error).into());
                     }
                     self.pending[0].predecided = Some(Predecided::Parked(defect));
                 }
-                Err(CommitError::Store(error)) => return self.stuck(&error),
+                Err(CommitError::Store(error)) => return Err(error.into()),
             }
             if conflicts > MOST_CONFLICTS {
-                return self.retry_later(format!("others were at the stream, {conflicts} times over"));
+                return Err(format!("others were at the stream, {conflicts} times over").into());
             }
             if known.is_none() && conflicts > 0 {
                 tokio::time::sleep(BACK_OFF.full_jitter(conflicts, fastrand::f64())).await;
             }
         }
+        Ok(())
     }
 
     /// Decides the pending commands, each on the state that those before it leave, as many as one transaction takes.
-    async fn decide(&mut self, handler: &CommandHandler, base: &Loaded, clock: Clock) -> Batch {
+    async fn decide(&mut self, handler: &CommandHandler, base: &Loaded, clock: Clock) -> Result<Batch, Stop> {
         let mut batch = Batch {
             commit: handler.events.begin(&self.stream, base),
             outcomes: Vec::new(),
@@ -141,13 +138,12 @@ impl Group {
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));
                 entry = handler.entry(delivery, Verdict::Parked(defect), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
-                    self.retry_later("it is too large to be parked");
-                    break;
+                    return Err("it is too large to be parked".to_owned().into());
                 }
             }
             batch.take(entry);
         }
-        batch
+        Ok(batch)
     }
 
     /// The first pending commands have their outcomes.
@@ -226,33 +222,28 @@ impl Group {
         }
     }
 
-    /// The store does not let it go on now.
-    fn stuck(&mut self, error: &StoreError) {
-        self.tell_stuck(&chain(error));
-        self.error = Some(chain_in_full(error));
-    }
-
-    /// Nothing more can be done now, for a reason that may be logged as it is.
-    pub fn retry_later(&mut self, reason: impl Into<String>) {
-        let reason = reason.into();
-        self.tell_stuck(&reason);
-        self.error = Some(reason);
-    }
-
-    fn tell_stuck(&self, error: &str) {
-        let StreamId { tenant, context, .. } = &self.stream;
-        let stream = self.stream.pseudonym();
-        tracing::error!(%tenant, context, stream, waiting = self.pending.len(), error, "to be retried");
-    }
-
     /// What goes back to the queue, with the reason.
-    pub fn give_back(self, context: &'static str) -> Vec<(Received, String)> {
-        let error = self.error.unwrap_or_default();
+    pub fn give_back(self, context: &'static str, Stop { logged, error }: Stop) -> Vec<(Received, String)> {
+        let (stream, waiting) = (self.stream.pseudonym(), self.pending.len());
+        tracing::error!(tenant = %self.stream.tenant, context, stream, waiting, error = logged, "to be retried");
         for delivery in &self.pending {
             metrics::counter!(metric::RETRIED, "Context" => context).increment(1);
             delivery.span(context).in_scope(|| tracing::warn!("given back to the queue"));
         }
         self.pending.into_iter().map(|delivery| (delivery.received, error.clone())).collect()
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self { logged: chain(&error), error: chain_in_full(&error) }
+    }
+}
+
+/// A reason of our own may be logged as it is.
+impl From<String> for Stop {
+    fn from(error: String) -> Self {
+        Self { logged: error.clone(), error }
     }
 }
 

@@ -63,12 +63,13 @@ impl CommandHandler {
         }
         let groups = join_all(groups.into_iter().map(|mut group| async move {
             // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
-            match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => group.retry_later("handling the stream panicked"),
-                Err(_) => group.retry_later(OUT_OF_TIME),
-            }
-            group.give_back(self.context.name)
+            let stop = match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
+                Ok(Ok(Ok(()))) => return Vec::new(),
+                Ok(Ok(Err(stop))) => stop,
+                Ok(Err(_)) => "handling the stream panicked".to_owned().into(),
+                Err(_) => OUT_OF_TIME.to_owned().into(),
+            };
+            group.give_back(self.context.name, stop)
         }));
         let strangers = strangers.into_iter().map(|stranger| self.set_aside(stranger, clock, finish_by));
         let (groups, strangers) = futures_util::future::join(groups, join_all(strangers)).await;

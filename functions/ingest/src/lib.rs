@@ -103,12 +103,12 @@ impl Ingest {
         Parameters::of(request).expect_only(&[])?;
         let trace = trace::of(request).unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
-        // One at least; how many a batch has shows when it is read.
+        // One command at least. The number in a batch is known once the batch is read.
         self.look(&caller, &tenant, 1, now)?;
         let mut count = 1;
         let answer =
             self.take_in(request, Sender { caller: &caller, tenant: &tenant, trace: &trace }, now, &mut count).await;
-        // What is refused has cost the work of what is taken.
+        // A refused request costs as much work as an accepted one.
         if answer.as_ref().is_err_and(|refusal| (400..429).contains(&refusal.status())) {
             self.limits.charge(&caller.tenant, &tenant.limits, count, now);
         }
@@ -227,11 +227,11 @@ pub fn admit_all(
 ) -> Result<Vec<Admitted>, Problem> {
     let within = |event: &&str| if event.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(()) };
     all_of(events, within)?;
-    // One after the other: of each, only what is to be queued stays in memory.
+    // One after the other, so that only the messages to be queued stay in memory.
     all_of(events, |event| CloudEvent::from_json(event.as_bytes()).map_err(Problem::from).and_then(&mut admit))
 }
 
-/// What becomes of each event, or the complaints of those that nothing does.
+/// The results of all events, or the complaints about those that failed.
 fn all_of<T>(events: &[&str], mut each: impl FnMut(&&str) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
     let mut all = Vec::new();
     let mut complaints = Vec::new();

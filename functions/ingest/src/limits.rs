@@ -100,8 +100,8 @@ impl Limits {
         Self { defaults, buckets: Mutex::default() }
     }
 
-    /// Whether so many commands of this tenant would be taken now, whatever their streams; of none it says whether the
-    /// tenant is paused. It takes nothing, so it can be asked before more is known of them than their number.
+    /// Whether the tenant may send so many commands now, whatever their streams. For no commands, it says whether the tenant
+    /// is paused. This takes nothing from the limits, so ingest asks before it reads the commands.
     pub fn look(&self, tenant: &TenantId, own: &TenantLimits, count: usize, now: Timestamp) -> Result<(), Throttled> {
         if own.paused {
             return Err(Throttled::Paused);

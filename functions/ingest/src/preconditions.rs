@@ -32,7 +32,7 @@ pub(crate) fn none_of_a_batch(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Whether what the event expects can be: a version that an aggregate has, it has under its name.
+/// Refuses an expected version without a subject. Only an aggregate that is named can have a version.
 pub(crate) fn check(event: &CloudEvent) -> Result<(), Problem> {
     let expected = expected_version(event)
         .map_err(|wrong| Problem::malformed_event(wrong.to_string()).about(extension::EXPECTED_VERSION))?;

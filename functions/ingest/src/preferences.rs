@@ -2,8 +2,8 @@
 
 use lambda_http::http::HeaderMap;
 
-/// Whether it wants no body: `Prefer: return=minimal` (section 4.2). Event brokers do, of which some take any body but a
-/// CloudEvent for a failure, and deliver again.
+/// Whether the client wants no body: `Prefer: return=minimal` (section 4.2). Event brokers ask for that: some of them take
+/// any body but a CloudEvent for a failure, and deliver again.
 pub(crate) fn prefers_minimal(headers: &HeaderMap) -> bool {
     let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let preferences = preferences.flat_map(|list| split(list, ','));

@@ -134,7 +134,7 @@ impl Desk {
         }
     }
 
-    /// That it was parked in this revision, and what was decided then, as far as that is known.
+    /// The steps of this revision: its parking and the decision that followed, as far as they are known.
     pub(crate) async fn steps_of(&self, parking: &Parking) -> Result<Vec<Step>, Refusal> {
         let Parking { id, message } = parking;
         let ParkedMessage { summary, history, .. } = message;
@@ -147,7 +147,7 @@ impl Desk {
 }
 
 impl Parking {
-    /// What it is counted under.
+    /// The metrics count the message under this name.
     pub fn context(&self) -> String {
         let summary = &self.message.summary;
         summary.context.as_ref().unwrap_or(&summary.queue).clone()
@@ -159,7 +159,7 @@ impl Parking {
         self.id.revision > summary.revision || (self.is_latest() && *stage == Stage::Resubmitted)
     }
 
-    /// Whether the message was never parked again since, so that what its own item says is of this parking.
+    /// Whether the message was never parked again since. Then its own item tells of this parking.
     pub fn is_newest(&self) -> bool {
         let ParkedMessage { summary, stage, .. } = &self.message;
         let parked_in = summary.revision.saturating_sub(u32::from(*stage == Stage::Resubmitted));

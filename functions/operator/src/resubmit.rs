@@ -83,7 +83,7 @@ impl Desk {
             }));
         }
         let late = self.send(taken).await;
-        // Whoever goes on with the next hundred now would send them before these.
+        // An operator who goes on with the next hundred now would send those before these.
         let sent = |queue: String| if late.contains(&queue) { Err(Problem::unavailable(LATE).into()) } else { Ok(()) };
         let outcomes = outcomes.into_iter().map(|outcome| outcome.and_then(sent)).collect();
         Ok(answer_all(ids, outcomes, StatusCode::ACCEPTED))

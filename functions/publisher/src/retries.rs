@@ -18,11 +18,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{PublishError, Publisher};
 
-/// What a retry takes besides the topic.
+/// Where a retry reads, and where it sends what it cannot publish.
 pub struct Retries {
     pub commits: Streams,
     pub positions: StreamPositions,
-    /// Its queue is the one that what becomes of positions goes to.
+    /// Its queue takes the references that positions become.
     pub giving_back: GivingBack,
 }
 

@@ -1,8 +1,7 @@
 //! Read models: one document, lists of them, and their totals.
 
-use std::collections::BTreeMap;
-
 use catalog::Owned;
+use kernel::day::Day;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use lambda::caller::Caller;
@@ -15,7 +14,7 @@ use lambda_http::{Body, Request, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::read_models::By;
+use store::read_models::{By, Totals};
 
 use crate::grants::Sight;
 use crate::{Query, cursor, nothing_here, parameters};
@@ -42,7 +41,18 @@ fn documents(_: &mut SchemaGenerator) -> Schema {
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Report {
-    totals: BTreeMap<String, i64>,
+    /// Of all time, or of the days asked for together. What comes to 0 is not listed.
+    totals: Totals,
+    /// Of a range: the days that have totals, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days: Option<Vec<DayReport>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DayReport {
+    /// In UTC.
+    day: Day,
+    totals: Totals,
 }
 
 impl Query {
@@ -55,7 +65,6 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        catalog::read_model(collection).ok_or_else(nothing_here)?;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["version"])?;
         let wanted = parameters.number("version")?;
@@ -127,7 +136,7 @@ impl Query {
         Ok(answer)
     }
 
-    /// `GET /reports/{collection}`: its totals.
+    /// `GET /reports/{collection}`: its totals, of all time or by day.
     pub(crate) async fn report(
         &self,
         caller: &Caller,
@@ -135,12 +144,21 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        catalog::read_model(collection).ok_or_else(nothing_here)?;
         if self.sight(request, caller, collection).await? != Sight::All {
             return Err(Problem::not_permitted("totals are of all owners, and you may read your own documents").into());
         }
-        parameters.expect_only(&[])?;
-        let totals = self.read_models.report(&caller.tenant, collection).await?;
-        Ok(json(StatusCode::OK, &Report { totals }))
+        parameters.expect_only(&["from", "to"])?;
+        let Some(range) = parameters::days(parameters)? else {
+            let totals = self.read_models.report(&caller.tenant, collection).await?;
+            return Ok(json(StatusCode::OK, &Report { totals, days: None }));
+        };
+        let days = self.read_models.report_by_day(&caller.tenant, collection, &range).await?;
+        let mut totals = Totals::new();
+        for (name, amount) in days.values().flatten() {
+            *totals.entry(name.clone()).or_default() += amount;
+        }
+        totals.retain(|_, amount| *amount != 0);
+        let days = days.into_iter().map(|(day, totals)| DayReport { day, totals }).collect();
+        Ok(json(StatusCode::OK, &Report { totals, days: Some(days) }))
     }
 }

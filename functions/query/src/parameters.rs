@@ -1,6 +1,9 @@
-//! What query parameters mean in lists.
+//! What query parameters mean in lists and reports.
+
+use std::ops::RangeInclusive;
 
 use kernel::context::ReadModel;
+use kernel::day::Day;
 use kernel::problem::Problem;
 use lambda::request::Parameters;
 
@@ -25,6 +28,27 @@ pub(crate) fn state<'a>(parameters: &'a Parameters, read_model: &dyn ReadModel) 
     match read_model.states() {
         [] => filter(parameters, name),
         states => parameters.one_of(name, states),
+    }
+}
+
+/// A report's days are at most so many: a leap year.
+const MOST_DAYS: u64 = 366;
+
+/// The days that a report is of, the last one included; `None`: it is of all time.
+pub(crate) fn days(parameters: &Parameters) -> Result<Option<RangeInclusive<Day>>, Problem> {
+    let day = |name| match parameters.text(name).map(Day::parse) {
+        Some(None) => Err(Problem::bad_request(format!("{name} is a day from 1970 on, such as 2026-01-31"))),
+        Some(day) => Ok(day),
+        None => Ok(None),
+    };
+    match (day("from")?, day("to")?) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) if to < from => Err(Problem::bad_request("to is not before from")),
+        (Some(from), Some(to)) if to.since(from) >= MOST_DAYS => {
+            Err(Problem::bad_request(format!("from and to are at most {MOST_DAYS} days, both of them included")))
+        }
+        (Some(from), Some(to)) => Ok(Some(from..=to)),
+        _ => Err(Problem::bad_request("from and to are given together, or neither of them")),
     }
 }
 

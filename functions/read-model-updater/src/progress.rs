@@ -5,9 +5,10 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kernel::back_off::BackOff;
-use kernel::context::{ProjectError, Projected};
+use kernel::context::{ProjectError, Projected, ReadModel};
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
+use kernel::projection::Tally;
 use lambda::telemetry::{chain, chain_in_full};
 use store::StoreError;
 use store::read_models::{Change, Key, ReadModels, Row, WriteError};
@@ -227,12 +228,20 @@ fn step(key: &Key, target: &Target, row: Option<&Row>, events: Vec<RecordedEvent
         Some(newest) if follow(&events, reached) => newest.version,
         _ => return Err(StepError::Missing(reached)),
     };
-    let before = row.map(|row| target.read_model.tallies(&row.document)).transpose()?.unwrap_or_default();
-    let Projected { document, listing, mut tallies } =
+    let taken_back = row.map(|row| counted(target.read_model, row)).transpose()?.unwrap_or_default();
+    let Projected { document, listing, tallies } =
         target.read_model.project(row.map(|row| row.document.as_str()), &events)?;
-    tallies.extend(before.into_iter().map(|(name, amount)| (name, -amount)));
-    let change = Change { key: key.clone(), from_version, to_version, document, listing, tallies };
+    let change = Change { key: key.clone(), from_version, to_version, document, listing, tallies, taken_back };
     Ok(Step { change, events })
+}
+
+/// What a stored document has added to totals. Releases before stored no tallies with it, and knew no days.
+fn counted(read_model: &dyn ReadModel, row: &Row) -> Result<Vec<Tally>, ProjectError> {
+    if let Some(tallies) = &row.tallies {
+        return Ok(tallies.clone());
+    }
+    let tallies = read_model.project(Some(&row.document), &[])?.tallies;
+    Ok(tallies.into_iter().map(|tally| Tally { day: None, ..tally }).collect())
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! From domain events to read models, with the real clients on an AWS in process: whatever the order, however often.
 
+use std::collections::BTreeMap;
+
 use bench::Bench;
 use bench::platform::{dead_updates, environment, own_queue, updates};
+use kernel::day::Day;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::{AggregateId, StreamId, TenantId};
 use kernel::money::Money;
@@ -119,9 +122,16 @@ async fn document(aws: &Aws, order: &str) -> Option<(u64, Value)> {
 
 async fn totals(aws: &Aws) -> Value {
     let read_models = ReadModels::new(aws.dynamodb(), "read-models");
-    let mut totals = read_models.report(&TenantId::parse("acme").expect("a tenant"), "orders").await.expect("totals");
-    totals.retain(|_, amount| *amount != 0);
-    json!(totals)
+    json!(read_models.report(&TenantId::parse("acme").expect("a tenant"), "orders").await.expect("totals"))
+}
+
+/// Of each day that has any.
+async fn totals_by_day(aws: &Aws) -> Value {
+    let read_models = ReadModels::new(aws.dynamodb(), "read-models");
+    let [first, last] = ["1970-01-01", "9999-12-31"].map(|day| Day::parse(day).expect("a day"));
+    let report =
+        read_models.report_by_day(&TenantId::parse("acme").expect("a tenant"), "orders", &(first..=last)).await;
+    json!(report.expect("totals"))
 }
 
 /// The same event, of another stream.
@@ -220,6 +230,41 @@ async fn a_lost_answer_does_not_count_twice() {
     aws.heal();
     assert!(deliver(&aws, &events).await.is_empty());
     assert_eq!(totals(&aws).await, json!({ "submitted": 1, "amount:EUR": 100 }));
+}
+
+/// As the release before stored it: totals of all time in an item each, and none with the document.
+#[tokio::test(start_paused = true)]
+async fn what_the_release_before_counted_is_taken_back_where_it_counted() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[..1]).await.is_empty());
+    let mut before = aws.items("read-models").into_iter().find(|item| item["id"] == "O-1").expect("the order");
+    before.as_object_mut().expect("an item").remove("tallies").expect("tallies");
+    let aws = Aws::new();
+    let other = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    aws.insert("read-models", &before);
+    for (name, amount) in [("submitted", 3), ("amount:EUR", 900)] {
+        aws.insert("read-models", &json!({ "collection_key": "acme#orders#totals", "id": name, "amount": amount }));
+    }
+    assert_eq!(totals(&aws).await, json!({ "submitted": 3, "amount:EUR": 900 }));
+    assert!(deliver(&aws, &other[1..]).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "submitted": 2, "cancelled": 1, "amount:EUR": 800 }));
+    let days = totals_by_day(&aws).await;
+    let days: Vec<&Value> = days.as_object().expect("days").values().collect();
+    assert_eq!(days, [&json!({ "cancelled": 1 })], "the order joins its day, and takes nothing back there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_build_that_counts_otherwise_has_counted_is_taken_back() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[..1]).await.is_empty());
+    let mut order = aws.items("read-models").into_iter().find(|item| item["id"] == "O-1").expect("the order");
+    order["tallies"] = json!([{ "name": "placed", "amount": 1, "day": "2026-01-31" }]);
+    aws.insert("read-models", &order);
+    assert!(deliver(&aws, &events[1..]).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "submitted": 1, "amount:EUR": 100, "placed": -1, "cancelled": 1 }));
+    assert_eq!(totals_by_day(&aws).await["2026-01-31"], json!({ "placed": -1 }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -453,7 +498,8 @@ async fn what_cannot_be_dead_lettered_is_given_back_in_time() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
-/// Any order, any repeats, any batches: in the end every document and every total equals the fold over all events.
+/// Any order, any repeats, any batches: in the end every document and every total equals the fold over all events, also
+/// by day.
 #[test]
 fn neither_order_nor_repeats_matter() {
     let runtime = || {
@@ -472,6 +518,7 @@ fn neither_order_nor_repeats_matter() {
                     let mut commands = vec![submit(100)];
                     commands.extend(cancelled.then(cancel));
                     events.extend(history(&aws, &format!("O-{order}"), commands).await);
+                    tokio::time::advance(Duration::from_hours(16)).await;
                 }
                 for (at, length) in deliveries {
                     let from = at.index(events.len());
@@ -479,11 +526,20 @@ fn neither_order_nor_repeats_matter() {
                     assert!(deliver(&aws, &batch).await.is_empty());
                 }
                 assert!(deliver(&aws, &events).await.is_empty(), "everything arrives at least once");
+                let mut days: BTreeMap<String, BTreeMap<&str, i64>> = BTreeMap::new();
                 for (order, cancelled) in cancelled.iter().enumerate() {
                     let status = if *cancelled { "cancelled" } else { "submitted" };
                     let (version, document) = document(&aws, &format!("O-{order}")).await.expect("the order");
                     assert_eq!((version, &document["status"]), (1 + u64::from(*cancelled), &json!(status)));
+                    let day = &document["placedAt"].as_str().expect("a time")[.."2026-01-31".len()];
+                    let day = days.entry(day.to_owned()).or_default();
+                    *day.entry(status).or_default() += 1;
+                    if !cancelled {
+                        *day.entry("amount:EUR").or_default() += 100;
+                    }
                 }
+                assert!(cancelled.len() < 3 || days.len() > 1, "{days:?}");
+                assert_eq!(totals_by_day(&aws).await, json!(days));
                 let gone = i64::try_from(cancelled.iter().filter(|cancelled| **cancelled).count()).expect("few");
                 let live = i64::try_from(cancelled.len()).expect("few") - gone;
                 let mut expected = json!({});

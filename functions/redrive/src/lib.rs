@@ -69,7 +69,7 @@ pub struct WayBack {
 pub struct Pace {
     /// How often a message is sent back before it is parked.
     pub most_attempts: u32,
-    /// How long a message waits that was sent back and failed, before it is sent back again.
+    /// How long a message that was sent back and failed waits before it is sent back again.
     pub back_off: BackOff,
     /// At most so many messages a second go back to one queue.
     pub rate: u32,

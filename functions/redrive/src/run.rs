@@ -13,7 +13,7 @@ use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::clock::Clock;
 use lambda::telemetry::chain;
-use recovery::{DeadLetter, Failure, Order, Returning, send_back};
+use recovery::{DeadLetter, Failure, Returning, send_back};
 use store::operations::{OperationRecord, expires_too_soon};
 use tokio::time::{Instant, sleep_until};
 
@@ -23,12 +23,12 @@ use crate::{Canary, QueueReport, Redrive, Request, RunError, WayBack};
 
 /// How many dead letters are worked on together: ten calls to receive them, one to look up their outcomes.
 const CHUNK: usize = 100;
-/// How many canaries are on their way at the same time, each of another stream: one may be of a stream that fails for
-/// reasons of its own.
+/// How many canaries are on their way at the same time, each of another stream. One stream may fail for reasons of its
+/// own.
 const CANARIES: usize = 5;
 /// How many letters are looked through for canaries, when those at the front will not do.
 const MOST_SEEN: usize = 500;
-/// What a dry run looks at, for somebody waits for its answer.
+/// How many letters a dry run looks at. Somebody waits for its answer.
 const MOST_SEEN_DRY: usize = 1000;
 /// How long a run waits for a canary's outcome; after that the next one looks.
 const CANARY_WAIT: Duration = Duration::from_secs(20);
@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
                 }
                 return Ok(None);
             }
-            // That they are on their way has to be on record before they are sent.
+            // The records say `retrying` before the canaries are sent.
             let closed = self.redrive.operations.mark_retrying(self.marks(&canaries)).await?;
             self.send(&canaries).await?;
             self.tally.count(Fate::Redriven, &canaries);
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         self.canary = Some(Canary::Passed);
-        // What has its outcome by now, the canary for one, is seen by looking again.
+        // Looking again finds the letters that have their outcome by now, such as the canary.
         let again = self.triage.look(seen.into_iter().map(|letter| letter.dead).collect()).await?;
         Ok(Some(self.clear(again).await?))
     }
@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
             letters.into_iter().partition(|letter| matches!(letter.state, State::Settled | State::Repeat));
         let done = self.keep_records(done).await?;
         self.tally.count(Fate::Settled, &done);
-        // With a repeat goes what tells that a canary has failed, so that is put on record before.
+        // A repeat may be the only sign that a canary has failed. Its record says so before the repeat is deleted.
         let failed = done.iter().filter(|letter| letter.state == State::Repeat && letter.dead.failure.attempts > 0);
         let failed = failed.filter_map(|Letter { dead, command, .. }| {
             let mark = self.mark(command.as_ref()?, dead.failure.attempts);
@@ -329,8 +329,7 @@ impl<'a> Run<'a> {
                 redriven_at: Some(now),
                 error: dead.failure.error.clone(),
             };
-            let order = dead.group.clone().map(|group| Order { group, deduplication_id });
-            Returning { body: dead.body.clone(), order, fair_group: dead.fair_group.clone(), failure }
+            Returning { body: dead.body.clone(), group: dead.group.clone(), deduplication_id, failure }
         });
         Ok(send_back(&self.redrive.sqs, &self.way.queue_url, returning.collect()).await?)
     }
@@ -366,7 +365,7 @@ fn candidates(letters: &[Letter]) -> Vec<&Letter> {
     let mut streams = HashSet::new();
     let mut candidates: Vec<&Letter> = letters
         .iter()
-        .filter(|letter| letter.state != State::Exhausted && streams.insert(letter.dead.group.as_deref()))
+        .filter(|letter| letter.state != State::Exhausted && streams.insert(letter.dead.group.ordered()))
         .filter(|letter| letter.state == State::Due && letter.command.is_some())
         .collect();
     candidates.sort_by_key(|letter| letter.sent);

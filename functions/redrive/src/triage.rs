@@ -121,14 +121,14 @@ impl Triage<'_> {
                 }
             }
             // Not before the one ahead of it.
-            if let Some(ahead) = dead.group.as_ref().and_then(|group| blocked.get(group)).copied() {
+            if let Some(ahead) = dead.group.ordered().and_then(|group| blocked.get(group)).copied() {
                 if matches!(state, State::Due | State::Exhausted) {
                     state = State::Waiting;
                 }
                 due_at = due_at.max(ahead).filter(|_| state == State::Waiting).or(due_at);
             }
-            if let Some(group) = dead.group.as_ref().filter(|_| matches!(state, State::Waiting | State::OnItsWay)) {
-                blocked.insert(group.clone(), due_at);
+            if let Some(group) = dead.group.ordered().filter(|_| matches!(state, State::Waiting | State::OnItsWay)) {
+                blocked.insert(group.to_owned(), due_at);
             }
             let handled_since = record.is_some_and(|record| {
                 matches!(record.outcome, Status::Succeeded | Status::Rejected) && record.recorded_at > dead.sent_at
@@ -173,7 +173,7 @@ impl Triage<'_> {
         }
         let last = dead.sent_at.max(failed_at.unwrap_or(dead.sent_at));
         let due_at = last.plus(wait_after(attempts, self.pace.back_off, &dead.body));
-        // What came while this run goes on is left to the next one.
+        // A letter that came during this run is left to the next one.
         if last > self.now || dead.failure.redriven_at.is_some_and(|time| time >= self.now) {
             return (State::Waiting, Some(due_at));
         }
@@ -182,7 +182,7 @@ impl Triage<'_> {
     }
 }
 
-/// What makes two letters the same command: the id may have been used for another one.
+/// Two letters with the same identity are one command. The key alone may stand for two: a client may use an id again.
 type Identity = (String, u32, String);
 
 fn identity(command: &Command) -> Identity {

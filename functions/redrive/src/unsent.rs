@@ -1,11 +1,11 @@
-//! What an operator resubmitted and a crash kept from being sent.
+//! Messages that an operator has resubmitted, and that a crash has kept from being sent.
 
 use kernel::timestamp::Timestamp;
 use recovery::{resubmission, send_back};
 
 use crate::{Redrive, RunError, WayBack};
 
-/// For a minute, whoever took it for resubmission is still at it.
+/// For a minute after a resubmission, the operator function may still be sending the message.
 const GRACE_MILLIS: u64 = 60_000;
 /// At most so many a run; they are few.
 const MOST: i32 = 100;

@@ -10,6 +10,7 @@ pub static CONTEXTS: &[Context] = &[
     accounts::CONTEXT,
     checks::CONTEXT,
     orders::CONTEXT,
+    patients::CONTEXT,
     policies::CONTEXT,
 ];
 

@@ -14,7 +14,7 @@ use crate::effect::Effect;
 use crate::ids::{AggregateId, StreamId, TenantId};
 use crate::message::{DecodeError, Encoded, Message, MessageType, raw};
 use crate::peers::{Heard, Recipient};
-use crate::projection::{Filters, Listing, Projection};
+use crate::projection::{Filters, Listing, Projection, Tally};
 
 /// A bounded context: one queue, one handler, and one or more types of aggregate.
 pub struct Context {
@@ -269,11 +269,9 @@ pub trait ReadModel: Send + Sync {
         &[]
     }
 
-    /// Folds `events`, in order, onto `document` (JSON; `None` before the first event).
+    /// Folds `events`, in order, onto `document` (JSON; `None` before the first event). Without events: the document as
+    /// it is.
     fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError>;
-
-    /// What a stored document adds to the collection's totals.
-    fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError>;
 }
 
 /// A document after some events.
@@ -282,7 +280,7 @@ pub struct Projected {
     /// JSON.
     pub document: String,
     pub listing: Listing,
-    pub tallies: Vec<(String, i64)>,
+    pub tallies: Vec<Tally>,
 }
 
 /// Why a document could not be brought forward.
@@ -321,10 +319,6 @@ impl<P: Projection> ReadModel for P {
         let known = P::STATES.is_empty() || P::STATES.contains(&listing.state.as_str());
         debug_assert!(known, "{} is in the state {}, which is not among its STATES", P::COLLECTION, listing.state);
         Ok(Projected { document: raw(&document).get().to_owned(), listing, tallies: P::tallies(&document) })
-    }
-
-    fn tallies(&self, document: &str) -> Result<Vec<(String, i64)>, ProjectError> {
-        serde_json::from_str(document).map(|document| P::tallies(&document)).map_err(ProjectError::Document)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cloud_event;
 pub mod command;
 pub mod context;
 pub mod counter;
+pub mod day;
 pub mod decider;
 pub mod domain_event;
 pub mod effect;

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::day::Day;
 use crate::ids::AggregateId;
 use crate::message::Message;
 use crate::timestamp::Timestamp;
@@ -32,11 +33,37 @@ pub trait Projection: Send + Sync + 'static {
 
     fn listing(document: &Self::Document) -> Listing;
 
-    /// What this document adds to the collection's totals, by name: counts, sums. A report is the exact sum of them
-    /// over all documents, kept up to date in the same transaction as the document. Unless said otherwise: how many
-    /// documents are in each state.
-    fn tallies(document: &Self::Document) -> Vec<(String, i64)> {
-        vec![(Self::listing(document).state, 1)]
+    /// What this document adds to the collection's totals: counts, sums. A report is the exact sum of them over all
+    /// documents, kept up to date in the same transaction as the document. Unless said otherwise: how many documents
+    /// are in each state, by the day of their time in lists.
+    fn tallies(document: &Self::Document) -> Vec<Tally> {
+        let Listing { state, time, .. } = Self::listing(document);
+        vec![Tally::of(state, 1).on(time)]
+    }
+}
+
+/// What one document adds to one total. A collection has tens of totals, not thousands: one item of the store has them
+/// all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The total's name.
+    pub name: String,
+    pub amount: i64,
+    /// The day whose totals it is in, beside those of all time. `None`: no report of a range of days has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Day>,
+}
+
+impl Tally {
+    /// Of all time alone.
+    pub fn of(name: impl Into<String>, amount: i64) -> Self {
+        Self { name: name.into(), amount, day: None }
+    }
+
+    /// Also of the day, in UTC, that this moment belongs to.
+    #[must_use]
+    pub fn on(self, moment: Timestamp) -> Self {
+        Self { day: Some(Day::of(moment)), ..self }
     }
 }
 

@@ -20,7 +20,7 @@ impl Aws {
     /// Region and credentials come from where Lambda puts them; `AWS_ENDPOINT_URL` leads elsewhere than AWS.
     ///
     /// `patience` is for one call with its retries. An attempt that takes half of it is given up and made again: AWS's own
-    /// answers come in milliseconds, and every call Waybill makes is safe to repeat.
+    /// answers come in milliseconds, and every call Waybill makes is safe to repeat, but for mails.
     pub async fn connect(patience: Duration) -> Self {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
@@ -43,6 +43,11 @@ impl Aws {
 
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.0)
+    }
+
+    /// A mail may be sent twice where an attempt is made again: SES knows no repeat.
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        aws_sdk_sesv2::Client::new(&self.0)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {

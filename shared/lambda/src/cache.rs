@@ -18,7 +18,7 @@ use crate::telemetry::{chain, metric};
 
 /// Why a source gave no value.
 pub trait LoadError: Error + Send + 'static {
-    /// Whether the source did not answer, so that what it said before may still hold. Else it did, and what it has
+    /// Whether the source did not answer. Then its last answer may still hold. Otherwise it answered with something that
     /// cannot be read.
     fn is_outage(&self) -> bool;
 }
@@ -37,11 +37,11 @@ pub struct Cache<V, E> {
 }
 
 struct Shared<V, E> {
-    /// What a value is about: in logs it stands before the key.
+    /// What the values are. Logs say it before the key.
     what: &'static str,
     load: Box<dyn Fn(String) -> Loading<V, E> + Send + Sync>,
     fresh_for: Duration,
-    /// What a value takes, in bytes, besides what is the same for all.
+    /// Bytes that a value takes besides its fixed size.
     weigh: fn(&V) -> usize,
     entries: Mutex<HashMap<String, Entry<V>>>,
 }
@@ -114,7 +114,7 @@ impl<V: Send + Sync + 'static, E: LoadError> Cache<V, E> {
             })
         };
         match cached {
-            // What was absent may have been registered since: whoever waits for it should not wait for a stale "no".
+            // An absent value may have been registered since. A stale "no" would refuse somebody who is registered.
             None | Some((None, true, _)) => self.shared.reload(key).await,
             Some((value, false, _)) => Ok(value),
             Some((value, true, true)) => match timeout(WAIT, self.shared.reload(key)).await {
@@ -129,7 +129,7 @@ impl<V: Send + Sync + 'static, E: LoadError> Cache<V, E> {
             Some((value, true, false)) => {
                 let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
                 let refresh = async move {
-                    // Whether it failed is logged, and seen by the next who asks.
+                    // A failure is logged, and the next caller sees it.
                     let _ = shared.reload(&key).await;
                 };
                 tokio::spawn(refresh.instrument(Span::current()));

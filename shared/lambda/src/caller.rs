@@ -35,7 +35,7 @@ pub enum UnknownCaller {
     UnregisteredClient,
     #[error("no operator is registered as {0}")]
     NoOperator(Principal),
-    /// Which entry it is has been logged.
+    /// The log names the entry.
     #[error("the registry does not say who the caller is")]
     Registry(#[from] StoreError),
 }
@@ -46,7 +46,7 @@ pub struct Callers {
     clients: Cache<TenantId, StoreError>,
 }
 
-/// How old what was read from the registry may be before it is read again.
+/// How old an entry of the registry may be before it is read again.
 pub const FRESH_FOR: Duration = Duration::from_mins(1);
 
 impl Callers {

@@ -26,7 +26,7 @@ pub const FRESH_FOR: Duration = Duration::from_mins(5);
 /// The least time between two reads that receipts of unknown keys cause in one environment.
 pub const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-// Else a genuine receipt of a new key could meet a reader that may not look again.
+// Otherwise a genuine receipt of a new key could meet a reader that may not look again yet.
 const _: () = assert!(LOOK_AGAIN_AFTER.as_secs() * 2 < NOTICE.as_secs());
 
 /// Why there are no keys to work with.
@@ -73,7 +73,7 @@ impl ReceiptSecret {
     /// Reads the keys before anybody needs them, so that the first request does not wait. If that fails, the first
     /// request tries again.
     pub async fn read_ahead(&self) {
-        // Whether it failed is logged.
+        // A failure is logged.
         let _ = self.keys().await;
     }
 

@@ -122,8 +122,8 @@ impl From<UnknownCaller> for Refusal {
     }
 }
 
-/// What a caller is told where the registry does not say `what` is asked of it. The cause has been logged, by the cache
-/// that asked.
+/// The problem for a caller where the registry does not answer, or cannot be read. `what` says what was looked up. The
+/// cache has logged the cause.
 pub fn registry_problem(error: &StoreError, what: &str) -> Problem {
     match error {
         StoreError::Unavailable { .. } => Problem::unavailable(format!("{what} cannot be looked up now; try again")),

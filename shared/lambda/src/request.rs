@@ -46,7 +46,7 @@ const MAX_OBJECT: usize = 320 * 1024;
 
 /// Reads the body as a JSON object, whatever the content type says. No body at all is an object without members.
 ///
-/// Whoever asks by a body does so by that alone: a query parameter is refused, for what it says would not be done.
+/// Query parameters are refused: beside a body they would have no effect.
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     Parameters::of(request).expect_only(&[])?;
     let body = content::decoded(request, MAX_OBJECT).map_err(|bad| bad.into_problem(Problem::bad_request))?;
@@ -69,7 +69,7 @@ pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
 /// Query parameters by name, decoded.
 pub struct Parameters {
     values: HashMap<String, String>,
-    /// One that was given more than once.
+    /// A name that was given more than once.
     repeated: Option<String>,
 }
 

@@ -55,7 +55,7 @@ where
     lambda_runtime::run(service).await
 }
 
-/// What reaches a function that has a trigger of its own and a route of the API: to be handled by [`events`].
+/// The payload of a function that has both a trigger of its own and a route of the API. [`events`] handles it.
 #[derive(Debug)]
 pub enum Wake<E> {
     Event(E),
@@ -86,10 +86,10 @@ impl<'de, E: DeserializeOwned> Deserialize<'de> for Wake<E> {
     }
 }
 
-/// What an invocation keeps back to give its answer before Lambda ends it.
+/// Time that an invocation keeps back to answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_secs(2);
 
-/// What is taken for the time there is where nobody says: `cargo lambda watch` names a deadline long past.
+/// The time there is if the deadline is long past: `cargo lambda watch` names such a deadline.
 const UNSAID: Duration = Duration::from_secs(10);
 
 /// When work must be over: the deadline less a reserve (at most half of the time there is).

@@ -146,6 +146,7 @@ pub const OURS: &[&str] = &[
     "ingest",
     "lambda",
     "listener",
+    "notification_sender",
     "notifier",
     "operator",
     "publisher",

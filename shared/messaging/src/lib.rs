@@ -1,13 +1,15 @@
-//! What Waybill sends: commands to SQS, domain events to SNS, over the SDK's own clients.
+//! What Waybill sends: commands to SQS, domain events to SNS, mails to SES, over the SDK's own clients.
 
 pub mod command_queue;
 pub mod delayed;
 mod error;
 pub mod event_topic;
+pub mod mail;
 pub mod pack;
 pub mod queues;
 pub mod visibility;
 
+pub use aws_sdk_sesv2::Client as SesClient;
 pub use aws_sdk_sns::Client as SnsClient;
 pub use aws_sdk_sqs::Client as SqsClient;
 pub use command_queue::{CommandQueue, Outgoing};

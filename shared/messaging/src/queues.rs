@@ -32,6 +32,7 @@ pub struct Subscriber {
 #[rustfmt::skip] // a line for each
 pub const SUBSCRIBERS: &[Subscriber] = &[
     Subscriber { name: "listener", function: "listener" },
+    Subscriber { name: "notification-sender", function: "notification-sender" },
     Subscriber { name: "read-model", function: "read-model-updater" },
 ];
 

@@ -14,21 +14,18 @@ use tokio::time::timeout;
 use crate::back_off::Share;
 use crate::dead_letters::DeadLetters;
 use crate::failure::Failure;
-use crate::returning::{Order, Returning, groups};
+use crate::returning::{MessageGroup, Returning};
 
 /// A queue message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// To be given back letter for letter.
     pub message_id: String,
-    /// What its queue knows this receive by.
+    /// SQS's name for this receive of the message.
     pub receipt_handle: String,
     /// To be parked whole.
     pub body: String,
-    /// Its group in a FIFO queue.
-    pub group: Option<String>,
-    /// Its group in a standard queue.
-    pub fair_group: Option<String>,
+    pub group: MessageGroup,
     /// How often the queue has delivered it, this time included.
     pub receives: u32,
     pub sent_at: Option<Timestamp>,
@@ -41,10 +38,8 @@ impl Received {
         let attribute = |name: &str| message.attributes.get(name);
         let own = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
         let queue = message.event_source_arn.as_deref().unwrap_or_default();
-        let (group, fair_group) = groups(queue, attribute("MessageGroupId").cloned());
         Self {
-            group,
-            fair_group,
+            group: MessageGroup::of(queue, attribute("MessageGroupId").cloned()),
             receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
             sent_at: attribute("SentTimestamp").and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             failure: Failure::read(own),
@@ -147,8 +142,8 @@ async fn in_time(call: Pin<Box<impl Future<Output = Result<(), SendError>>>>) ->
     }
 }
 
-/// How long each of these stays hidden. A group waits as long as the one of it that was received most often, which is its
-/// first: the queue would hand out nothing of the group before that one, however soon the others were visible.
+/// How long each of these stays hidden. A group waits as long as its first message, which was received most often. Before
+/// that one the queue would hand out nothing of the group.
 fn hidden(messages: &[Received], share: Share) -> Vec<Visibility> {
     let mut waits: HashMap<&str, Duration> = HashMap::new();
     for message in messages {
@@ -164,15 +159,14 @@ fn hidden(messages: &[Received], share: Share) -> Vec<Visibility> {
 
 /// The group that a message waits with, in a FIFO queue; in a standard one, the message itself.
 fn waits_with(message: &Received) -> &str {
-    message.group.as_deref().unwrap_or(&message.message_id)
+    message.group.ordered().unwrap_or(&message.message_id)
 }
 
 fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning) {
-    let Received { message_id, body, group, fair_group, failure, .. } = message;
+    let Received { message_id, body, group, failure, .. } = message;
     let failure = Failure { first_failed_at: failure.first_failed_at.or(Some(now)), error: Some(error), ..failure };
     // A message that is sent there twice, because the answer was lost, is there once.
-    let order = group.map(|group| Order { group, deduplication_id: message_id.clone() });
-    (message_id, Returning { body, order, fair_group, failure })
+    (message_id.clone(), Returning { body, group, deduplication_id: message_id, failure })
 }
 
 #[cfg(test)]
@@ -265,8 +259,7 @@ mod tests {
             message_id: "m".to_owned(),
             receipt_handle: "h".to_owned(),
             body: "b".to_owned(),
-            group: Some("g".to_owned()),
-            fair_group: None,
+            group: MessageGroup::Ordered("g".to_owned()),
             receives: 3,
             sent_at: Some(now()),
             failure,

@@ -12,17 +12,14 @@ use messaging::pack::MAX_ENTRIES;
 use messaging::{SendError, Visibility, change_visibility};
 
 use crate::failure::Failure;
-use crate::returning::{Returning, groups, send_back};
+use crate::returning::{MessageGroup, Returning, send_back};
 
 /// A dead letter that was received and is hidden from others for a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub message_id: String,
     pub body: String,
-    /// Its group in a FIFO queue.
-    pub group: Option<String>,
-    /// Its group in a standard queue.
-    pub fair_group: Option<String>,
+    pub group: MessageGroup,
     /// When it was sent; in a FIFO queue, to this queue.
     pub sent_at: Timestamp,
     pub failure: Failure,
@@ -145,12 +142,10 @@ impl DeadLetter {
         let system = message.attributes.unwrap_or_default();
         let millis = system.get(&MessageSystemAttributeName::SentTimestamp).and_then(|millis| millis.parse().ok());
         let attributes = message.message_attributes.unwrap_or_default();
-        let (group, fair_group) = groups(queue_url, system.get(&MessageSystemAttributeName::MessageGroupId).cloned());
         Self {
             message_id: message.message_id.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
-            group,
-            fair_group,
+            group: MessageGroup::of(queue_url, system.get(&MessageSystemAttributeName::MessageGroupId).cloned()),
             sent_at: Timestamp::from_millis(millis.unwrap_or_default()),
             failure: Failure::read(|name| attributes.get(name)?.string_value()),
             receipt_handle: message.receipt_handle.unwrap_or_default(),

@@ -18,4 +18,4 @@ pub mod summary;
 
 pub use dead_letters::{DeadLetter, DeadLetters, Depth};
 pub use failure::Failure;
-pub use returning::{Order, Returning, send_back};
+pub use returning::{MessageGroup, Returning, send_back};

@@ -6,7 +6,7 @@ use messaging::queues::is_fifo;
 use store::parked::ParkedMessage;
 
 use crate::failure::Failure;
-use crate::returning::{Order, Returning};
+use crate::returning::{MessageGroup, Returning};
 
 /// What is sent to the queue of this URL for a message that was resubmitted.
 ///
@@ -16,15 +16,15 @@ pub fn returning(resubmitted: &ParkedMessage, queue_url: &str) -> Returning {
     let summary = &resubmitted.summary;
     let failure = Failure { first_failed_at: Some(summary.first_failed_at), ..Failure::default() };
     let command = header(resubmitted).and_then(|header| Some((header.stream(&summary.queue)?, header)));
-    let order = is_fifo(queue_url).then(|| match command {
-        Some((stream, header)) => Order {
-            group: stream.message_group(),
-            deduplication_id: Command::deduplication_id(header.receipt.command_key, header.revision, 0),
-        },
-        None => Order { group: summary.id.clone(), deduplication_id: format!("{}.{}", summary.id, summary.revision) },
-    });
-    let fair_group = summary.tenant.as_ref().filter(|_| order.is_none()).map(ToString::to_string);
-    Returning { body: resubmitted.message.clone(), order, fair_group, failure }
+    let (name, deduplication_id) = match command {
+        Some((stream, header)) => {
+            (stream.message_group(), Command::deduplication_id(header.receipt.command_key, header.revision, 0))
+        }
+        None => (summary.id.clone(), format!("{}.{}", summary.id, summary.revision)),
+    };
+    let fair = || summary.tenant.as_ref().map_or(MessageGroup::None, |tenant| MessageGroup::Fair(tenant.to_string()));
+    let group = if is_fifo(queue_url) { MessageGroup::Ordered(name) } else { fair() };
+    Returning { body: resubmitted.message.clone(), group, deduplication_id, failure }
 }
 
 /// The command that a parked message is, if it is one to this build.

@@ -12,36 +12,51 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Returning {
     pub body: String,
-    /// In a FIFO queue: its group, and what tells a repeat.
-    pub order: Option<Order>,
-    /// In a standard queue: its group there.
-    pub fair_group: Option<String>,
+    pub group: MessageGroup,
+    /// For a FIFO queue alone. Must differ from ids used in the last five minutes, or SQS drops the message as a duplicate.
+    pub deduplication_id: String,
     pub failure: Failure,
 }
 
-/// A message's group: the one of a FIFO queue, which gives an order, and the one of a standard queue, which gives none.
-/// In a standard queue it is the tenant, and SQS keeps one group's flood from holding up the messages of others.
-pub(crate) fn groups(queue: &str, group: Option<String>) -> (Option<String>, Option<String>) {
-    if is_fifo(queue) { (group, None) } else { (None, group) }
+/// What other messages a message belongs to in its queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MessageGroup {
+    #[default]
+    None,
+    /// Of a FIFO queue: its messages are handed out in order.
+    Ordered(String),
+    /// Of a standard queue, in no order. The group is the tenant: SQS keeps one tenant's flood from holding up others.
+    Fair(String),
 }
 
-/// Its place in a FIFO queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    pub group: String,
-    /// Must differ from ids used in the last five minutes, or SQS drops the message as a duplicate.
-    pub deduplication_id: String,
+impl MessageGroup {
+    pub(crate) fn of(queue: &str, name: Option<String>) -> Self {
+        match name {
+            None => Self::None,
+            Some(name) if is_fifo(queue) => Self::Ordered(name),
+            Some(name) => Self::Fair(name),
+        }
+    }
+
+    /// The group that a message waits with.
+    pub fn ordered(&self) -> Option<&str> {
+        if let Self::Ordered(name) = self { Some(name) } else { None }
+    }
 }
 
 /// Sends all of them to the queue, in order per group of a FIFO queue, in as few calls as that and SQS allow. After an
 /// error some may be queued and some not.
 pub async fn send_back(client: &Client, queue_url: &str, messages: Vec<Returning>) -> Result<(), SendError> {
     let entries = messages.into_iter().map(|message| {
-        let (ordered, deduplication_id) = message.order.map(|order| (order.group, order.deduplication_id)).unzip();
+        let (group, deduplication_id) = match message.group {
+            MessageGroup::None => (None, None),
+            MessageGroup::Ordered(name) => (Some(name), Some(message.deduplication_id)),
+            MessageGroup::Fair(name) => (Some(name), None),
+        };
         SendMessageBatchRequestEntry::builder()
             .id(UNNUMBERED)
             .message_body(message.body)
-            .set_message_group_id(ordered.or(message.fair_group))
+            .set_message_group_id(group)
             .set_message_deduplication_id(deduplication_id)
             .set_message_attributes(Some(message.failure.attributes()))
             .build()

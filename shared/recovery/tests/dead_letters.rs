@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::timestamp::Timestamp;
 use messaging::SendError;
-use recovery::{DeadLetter, DeadLetters, Depth, Failure, Order, Returning, send_back};
+use recovery::{DeadLetter, DeadLetters, Depth, Failure, MessageGroup, Returning, send_back};
 use testkit::{Aws, Fault, Message};
 
 const HIDDEN_FOR: Duration = Duration::from_mins(2);
@@ -19,8 +19,8 @@ fn standard() -> String {
 
 /// A message of the group that its body begins with.
 fn grouped(body: &str) -> Returning {
-    let order = Order { group: body[..1].to_owned(), deduplication_id: body.to_owned() };
-    Returning { order: Some(order), ..plain(body) }
+    let group = MessageGroup::Ordered(body[..1].to_owned());
+    Returning { group, deduplication_id: body.to_owned(), ..plain(body) }
 }
 
 fn plain(body: &str) -> Returning {
@@ -55,7 +55,7 @@ async fn a_dead_letter_is_received_with_all_that_travels_with_it() {
     let received = letters.receive(HIDDEN_FOR).await.expect("received");
 
     let [letter] = &received[..] else { panic!("one, not {received:?}") };
-    assert_eq!((letter.body.as_str(), letter.group.as_deref(), &letter.failure), ("a1", Some("a"), &failure));
+    assert_eq!((letter.body.as_str(), letter.group.ordered(), &letter.failure), ("a1", Some("a"), &failure));
     assert_eq!((&letter.message_id, letter.sent_at), (&aws.messages(letters.url())[0].id, sent_at));
 }
 
@@ -72,7 +72,7 @@ async fn what_sqs_moved_itself_carries_no_failure() {
     let received = DeadLetters::new(aws.sqs(), standard()).receive(HIDDEN_FOR).await.expect("received");
     assert_eq!(
         (received[0].body.as_str(), &received[0].group, &received[0].failure),
-        ("m", &None, &Failure::default())
+        ("m", &MessageGroup::None, &Failure::default())
     );
 }
 
@@ -240,7 +240,7 @@ async fn no_call_holds_two_messages_of_a_group() {
 }
 
 fn short_deduplication(mut message: Returning) -> Returning {
-    message.order = message.order.map(|order| Order { deduplication_id: order.group.clone(), ..order });
+    message.deduplication_id.truncate(1);
     message
 }
 

@@ -2,23 +2,29 @@
 //!
 //! | `collection_key` | `id` | holds |
 //! | --- | --- | --- |
-//! | `tenant#collection` | aggregate id | the document, its version, and its keys in the two list indexes |
-//! | `tenant#collection#totals` | total's name | `amount`: the exact sum over all documents |
+//! | `tenant#collection` | aggregate id | the document, its version, what it adds to totals, and its keys in the two list indexes |
+//! | `tenant#collection#totals#all` | shard | `sum:` and a total's name: its shard of the exact sum over all documents |
+//! | `tenant#collection#totals#days` | `day#shard` | the same, of what belongs to that day |
+//! | `tenant#collection#totals` | total's name | `amount`: what releases before added up; is read, and no longer written |
 
 mod lists;
+mod totals;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
 use kernel::ids::{AggregateId, TenantId};
-use kernel::projection::Listing;
+use kernel::projection::{Listing, Tally};
 use serde::{Deserialize, Serialize};
 
 pub use self::lists::{By, ListPage, SHARDS};
 use self::lists::{owner_key, shard, state_key};
+pub use self::totals::Totals;
+use self::totals::{Shard, most_items};
 use crate::error::StoreError;
 use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s};
 
@@ -31,6 +37,9 @@ pub struct Row {
     pub document: String,
     /// Of the aggregate's stream.
     pub version: u64,
+    /// What it adds to totals; `None` if a release before wrote it. A build that counts otherwise takes this back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tallies: Option<Vec<Tally>>,
     owner_key: String,
     state_key: String,
     list_sort: String,
@@ -72,8 +81,10 @@ pub struct Change {
     /// JSON.
     pub document: String,
     pub listing: Listing,
-    /// What it adds to the totals beyond what the old document did.
-    pub tallies: Vec<(String, i64)>,
+    /// What it adds to totals.
+    pub tallies: Vec<Tally>,
+    /// What the old document has added.
+    pub taken_back: Vec<Tally>,
 }
 
 /// Why changes were not written. Nothing of them was.
@@ -94,9 +105,10 @@ pub enum WriteError {
 pub struct ReadModels {
     client: Client,
     table: String,
+    shard: Arc<Shard>,
 }
 
-/// What a row weighs besides its document, and the totals that it moves: keys, names and listing.
+/// What a row weighs besides its document, and the totals that it moves: keys, names, tallies and listing.
 const ROW_BYTES: usize = 2 * 1024;
 
 /// A pause before reading what a batch left out.
@@ -104,7 +116,7 @@ const READ_ON_AFTER: Duration = Duration::from_millis(50);
 
 impl ReadModels {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), shard: Arc::new(Shard::any()) }
     }
 
     pub async fn get(&self, tenant: &TenantId, collection: &str, id: &AggregateId) -> Result<Option<Row>, StoreError> {
@@ -163,7 +175,7 @@ impl ReadModels {
     pub fn fitting<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
         let (mut actions, mut bytes) = (0, 0);
         let fits = |change: &&Change| {
-            actions += 1 + change.tallies.len();
+            actions += 1 + most_items(change);
             bytes += change.document.len() + ROW_BYTES;
             actions <= MAX_TRANSACTION_ACTIONS && bytes <= MAX_TRANSACTION_BYTES
         };
@@ -193,6 +205,7 @@ impl ReadModels {
         if !overtaken.is_empty() {
             Err(WriteError::Overtaken(overtaken))
         } else if has("TransactionConflict") {
+            self.shard.move_on();
             Err(WriteError::Busy)
         } else {
             Err(StoreError::unavailable("TransactWriteItems")(error).into())
@@ -210,6 +223,7 @@ impl ReadModels {
             id: key.id.to_string(),
             document: change.document.clone(),
             version: change.to_version,
+            tallies: Some(change.tallies.clone()),
         };
         let item: Item = serde_dynamo::to_item(row).expect("rows have string keys and plain values");
         let mut put = Put::builder().table_name(&self.table).set_item(Some(item));
@@ -218,49 +232,5 @@ impl ReadModels {
             Some(from) => put.condition_expression("version = :from").expression_attribute_values(":from", n(from)),
         };
         TransactWriteItem::builder().put(put.build().expect("all that is required is there")).build()
-    }
-
-    fn totals(&self, changes: &[Change]) -> Vec<TransactWriteItem> {
-        let mut sums: BTreeMap<(String, &str), i64> = BTreeMap::new();
-        for change in changes {
-            for (name, amount) in &change.tallies {
-                *sums.entry((change.key.partition(), name)).or_default() += amount;
-            }
-        }
-        sums.retain(|_, amount| *amount != 0);
-        let update = |((partition, name), amount): ((String, &str), i64)| {
-            let update = Update::builder()
-                .table_name(&self.table)
-                .key("collection_key", s(format!("{partition}#totals")))
-                .key("id", s(name))
-                .update_expression("ADD amount :amount")
-                .expression_attribute_values(":amount", n(amount))
-                .build()
-                .expect("all that is required is there");
-            TransactWriteItem::builder().update(update).build()
-        };
-        sums.into_iter().map(update).collect()
-    }
-
-    /// The totals of a collection, by name.
-    pub async fn report(&self, tenant: &TenantId, collection: &str) -> Result<BTreeMap<String, i64>, StoreError> {
-        #[derive(Deserialize)]
-        struct Total {
-            id: String,
-            amount: i64,
-        }
-        let totals = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("collection_key = :totals")
-            .expression_attribute_values(":totals", s(format!("{}#totals", partition(tenant, collection))))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let items: Vec<_> = totals.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
-        let totals: Vec<Total> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("total"))?;
-        Ok(totals.into_iter().map(|total| (total.id, total.amount)).collect())
     }
 }

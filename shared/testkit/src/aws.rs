@@ -15,9 +15,11 @@ use crate::clock::{Clock, Latency};
 use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
 use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
+use crate::holding::Holding;
 use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
+use crate::ses::SentMail;
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
@@ -43,11 +45,13 @@ pub(crate) struct World {
     pub queues: Mutex<Queues>,
     pub topics: Mutex<Topics>,
     pub secrets: Mutex<Secrets>,
+    pub mails: Mutex<Vec<SentMail>>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
     pub observer: Mutex<Observer>,
     pub latency: Mutex<Latency>,
+    pub holding: Mutex<Holding>,
     pub patience: Mutex<Option<Duration>>,
 }
 
@@ -72,11 +76,13 @@ impl Aws {
             queues: Mutex::default(),
             topics: Mutex::default(),
             secrets: Mutex::default(),
+            mails: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
             observer: Mutex::default(),
             latency: Mutex::default(),
+            holding: Mutex::default(),
             patience: Mutex::default(),
         };
         Self { world: Arc::new(world) }
@@ -99,6 +105,10 @@ impl Aws {
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
         clients::streams(self)
+    }
+
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        clients::ses(self)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -150,6 +160,12 @@ impl Aws {
     /// The same, with a time for each that the seed draws, in whole milliseconds.
     pub fn calls_take(&self, least: Duration, most: Duration, seed: u64) {
         *lock(&self.world.latency) = Latency::between(least, most, seed);
+    }
+
+    /// From now on a transaction holds its items for a time that the seed draws, in whole milliseconds, before it commits.
+    /// One that meets a held item is refused, with a `TransactionConflict` for each of them.
+    pub fn transactions_hold_items(&self, least: Duration, most: Duration, seed: u64) {
+        lock(&self.world.holding).set(Latency::between(least, most, seed));
     }
 
     /// Shows this every call that had its effect from now on. It must not make calls.
@@ -356,6 +372,13 @@ impl Aws {
     /// A topic's ARN, as AWS would have it.
     pub fn topic_arn(name: &str) -> String {
         format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
+    }
+
+    // SES
+
+    /// Every mail that was sent, in order.
+    pub fn mails(&self) -> Vec<SentMail> {
+        lock(&self.world.mails).clone()
     }
 
     // Secrets Manager

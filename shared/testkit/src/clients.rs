@@ -45,6 +45,10 @@ pub(crate) fn streams(aws: &Aws) -> aws_sdk_dynamodbstreams::Client {
     client!(aws_sdk_dynamodbstreams, aws, ATTEMPT_TIMEOUT)
 }
 
+pub(crate) fn ses(aws: &Aws) -> aws_sdk_sesv2::Client {
+    client!(aws_sdk_sesv2, aws, ATTEMPT_TIMEOUT)
+}
+
 pub(crate) fn sqs(aws: &Aws) -> aws_sdk_sqs::Client {
     client!(aws_sdk_sqs, aws, SQS_ATTEMPT_TIMEOUT)
 }

@@ -1,8 +1,8 @@
 //! `DynamoDB`, which is `dynoxide`: a relational database in memory that answers as AWS does.
 //!
-//! Where it differs from AWS: it never reports a `TransactionConflict` by itself (inject one), it removes
-//! expired items only in `sweep_ttl()`, and it remembers client request tokens by the machine's clock and looks through all
-//! of them each time, so that those are kept here.
+//! Where it differs from AWS: it never reports a `TransactionConflict` by itself (inject one, or let transactions hold
+//! their items), it removes expired items only in `sweep_ttl()`, and it remembers client request tokens by the machine's
+//! clock and looks through all of them each time, so that those are kept here.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -139,12 +139,13 @@ pub(crate) fn throttle(service: Service) -> Answer {
     let (status, code) = match service {
         Service::DynamoDb | Service::DynamoDbStreams | Service::SecretsManager => (400, "ThrottlingException"),
         Service::Sqs => (403, "RequestThrottled"),
+        Service::Ses => (429, "TooManyRequestsException"),
         Service::Sns => (400, "Throttling"),
     };
     Answer::refusal(service, &Refusal { status, code: code.to_owned(), message: "Rate exceeded".to_owned() })
 }
 
-pub(crate) fn transaction_conflict(request: &Request, item: usize) -> Answer {
+pub(crate) fn transaction_conflict(request: &Request, met: &[usize]) -> Answer {
     const CONFLICT: &str = "Transaction is ongoing for the item";
     if !request.operation.starts_with("Transact") {
         return Answer::refusal(request.service, &Refusal::bad_request("TransactionConflictException", CONFLICT));
@@ -153,7 +154,7 @@ pub(crate) fn transaction_conflict(request: &Request, item: usize) -> Answer {
     let items = body["TransactItems"].as_array().map_or(0, Vec::len);
     let reasons: Vec<_> = (0..items)
         .map(|index| {
-            if index == item {
+            if met.contains(&index) {
                 serde_json::json!({ "Code": "TransactionConflict", "Message": CONFLICT })
             } else {
                 serde_json::json!({ "Code": "None" })

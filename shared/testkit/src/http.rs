@@ -13,7 +13,7 @@ use crate::answer::{Answer, Refusal};
 use crate::aws::{Aws, lock};
 use crate::faults::{self, Attempt, Fault};
 use crate::request::{Request, Service};
-use crate::{dynamodb, secrets, sns, sqs, streams};
+use crate::{dynamodb, holding, secrets, ses, sns, sqs, streams};
 
 impl HttpClient for Aws {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -64,7 +64,7 @@ async fn carry(aws: &Aws, request: &Request) -> Result<HttpResponse, ConnectorEr
         Fault::None => answer(aws, request, &[], TOLD).await,
         Fault::Refuse { status, code, message } => Answer::refusal(request.service, &Refusal { status, code, message }),
         Fault::Throttle => faults::throttle(request.service),
-        Fault::TransactionConflict { item } => faults::transaction_conflict(request, item),
+        Fault::TransactionConflict { item } => faults::transaction_conflict(request, &[item]),
         Fault::FailEntries(failing) => answer(aws, request, &failing, TOLD).await,
         Fault::LoseRequest => return Err(connection_lost()),
         Fault::LoseAnswer => {
@@ -101,10 +101,14 @@ async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize], told: b
         Service::DynamoDb if !failing_entries.is_empty() => {
             dynamodb::answer_leaving_out(&aws.world.database, request, failing_entries)
         }
-        Service::DynamoDb => dynamodb::answer_once(&aws.world.database, request, &aws.world.tokens, aws.now()),
+        Service::DynamoDb => match holding::prepare(aws, request).await {
+            Ok(_held) => dynamodb::answer_once(&aws.world.database, request, &aws.world.tokens, aws.now()),
+            Err(conflict) => conflict,
+        },
         Service::DynamoDbStreams => streams::answer(&aws.world.database, request, aws.now()),
         Service::Sqs => sqs::answer(aws, request, failing_entries).await,
         Service::Sns => sns::answer(aws, request, failing_entries),
+        Service::Ses => ses::answer(aws, request),
         Service::SecretsManager => secrets::answer(aws, request),
     };
     lock(&aws.world.observer).see(request, &answer, told);

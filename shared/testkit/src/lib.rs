@@ -1,6 +1,6 @@
 //! An AWS inside the test's own process, behind the real SDK clients.
 //!
-//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS, SNS and
+//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS, SNS, SES and
 //! Secrets Manager requests from memory, without a socket or a thread, so that the code under test is the code that
 //! ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own, with the
 //! tables that `template.yaml` declares.
@@ -49,6 +49,7 @@ mod disturbance;
 mod dynamodb;
 mod faults;
 pub mod gateway;
+mod holding;
 mod http;
 mod logs;
 pub mod openapi;
@@ -56,6 +57,7 @@ mod plain;
 mod queues;
 mod request;
 mod secrets;
+mod ses;
 mod sns;
 mod sqs;
 mod streams;
@@ -73,6 +75,7 @@ pub use faults::{Attempt, Effect, Fault};
 pub use logs::Log;
 pub use queues::Message;
 pub use request::Service;
+pub use ses::SentMail;
 pub use tables::{TABLES, Tables};
 pub use template::{template_json, template_values};
 pub use topics::Notification;

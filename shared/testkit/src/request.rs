@@ -11,6 +11,7 @@ pub enum Service {
     DynamoDbStreams,
     Sqs,
     Sns,
+    Ses,
     SecretsManager,
 }
 
@@ -21,6 +22,7 @@ impl fmt::Display for Service {
             Self::DynamoDbStreams => "streams",
             Self::Sqs => "sqs",
             Self::Sns => "sns",
+            Self::Ses => "ses",
             Self::SecretsManager => "secrets",
         })
     }
@@ -34,7 +36,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body.
+    /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body, SES in the path.
     pub fn read(http: &HttpRequest) -> Result<Self, String> {
         let body = http
             .body()
@@ -42,6 +44,7 @@ impl Request {
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .ok_or("a request's body must be text that is held in memory")?
             .to_owned();
+        let path = http.uri().parse::<http::Uri>().map_err(|error| error.to_string())?.path().to_owned();
         let (service, operation) = match http.headers().get("x-amz-target") {
             Some(target) => match target.split_once('.') {
                 Some(("DynamoDB_20120810", operation)) => (Service::DynamoDb, operation.to_owned()),
@@ -50,6 +53,7 @@ impl Request {
                 Some(("secretsmanager", operation)) => (Service::SecretsManager, operation.to_owned()),
                 _ => return Err(format!("no such service here: {target}")),
             },
+            None if path == "/v2/email/outbound-emails" => (Service::Ses, "SendEmail".to_owned()),
             None => match form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Action") {
                 Some((_, action)) => (Service::Sns, action.into_owned()),
                 None => return Err(format!("no such service here: {}", http.uri())),

@@ -54,7 +54,10 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
 
     // One row in each template, and the word in the one list that SAM wants written out; and the name that code knows.
     let row = "    PriceList: { Name: price-list";
-    let lists = ("    - [Listener, ReadModel]", "    - [Listener, PriceList, ReadModel]");
+    let lists = (
+        "    - [Listener, NotificationSender, ReadModel]",
+        "    - [Listener, NotificationSender, PriceList, ReadModel]",
+    );
     let deployed = format!("{row}, Function: price-list, Table: EventsTable, Rights: [dynamodb:Query] }}");
     let watched =
         format!("{row}, Function: price-list, DeadLetters: price_list, Undelivered: price_list_subscription }}");
@@ -95,8 +98,11 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
         assert!(refusal(name).contains("the templates have resources whose names begin with"), "{}", refusal(name));
     }
     let template = read(&root.join("template.yaml")).expect("a template");
-    write(&root.join("template.yaml"), &template.replace("- [Listener, ReadModel]", "- !Ref Subscribers"))
-        .expect("written");
+    write(
+        &root.join("template.yaml"),
+        &template.replace("- [Listener, NotificationSender, ReadModel]", "- !Ref Subscribers"),
+    )
+    .expect("written");
     assert!(refusal("order-mailer").contains("template.yaml is not as expected: enter order-mailer by hand"));
     write(&root.join("template.yaml"), &template).expect("written");
     assert_eq!(files(&root), before);

@@ -32,6 +32,7 @@ pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
         "observability.yaml",
         "openapi.yaml",
         "functions",
+        "fuzz",
         "shared",
         "tests",
         "xtask",

@@ -17,11 +17,13 @@ use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use query::Query;
+use read_model_updater::Updater;
 use serde_json::{Value, json};
 use store::event_store::Streams;
 use store::operations::OperationRecord;
-use store::read_models::{Change, Key, ReadModels};
+use store::read_models::ReadModels;
 use store::{Entry, EventStore};
+use subscriber::BatchSubscriber as _;
 use testkit::{Aws, TABLES};
 use tokio::time::Instant;
 
@@ -29,8 +31,7 @@ pub struct Api {
     pub aws: Aws,
     query: Query,
     events: EventStore,
-    streams: Streams,
-    read_models: ReadModels,
+    updater: Updater,
 }
 
 /// By `shop-client` of the tenant `demo`, unless said otherwise.
@@ -57,9 +58,11 @@ impl Api {
         aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let query = cold(&aws);
         let events = EventStore::new(aws.dynamodb(), tables());
-        let streams = Streams::new(aws.dynamodb(), TABLES.events);
-        let read_models = ReadModels::new(aws.dynamodb(), TABLES.read_models);
-        let api = Self { aws, query, events, streams, read_models };
+        let updater = Updater {
+            streams: Streams::new(aws.dynamodb(), TABLES.events),
+            read_models: ReadModels::new(aws.dynamodb(), TABLES.read_models),
+        };
+        let api = Self { aws, query, events, updater };
         api.register("shop-client", "demo");
         api.register("other-client", "other");
         for tenant in ["demo", "other"] {
@@ -223,25 +226,9 @@ impl Api {
     /// The updater brings the stream's read model up to date.
     pub async fn project(&self, stream: &str) {
         let stream = StreamId::parse(stream).expect("a stream");
-        let read_model = aggregate_type(&stream).read_models[0];
-        let key =
-            Key { tenant: stream.tenant.clone(), collection: read_model.collection(), id: stream.aggregate.clone() };
-        let row = self.read_models.get(&key.tenant, key.collection, &key.id).await.expect("an answer");
-        let from_version = row.as_ref().map(|row| row.version);
-        let events = self.streams.after(&stream, from_version.unwrap_or(0)).await.expect("events");
-        let document = row.as_ref().map(|row| row.document.as_str());
-        let before = document.map(|document| read_model.tallies(document).expect("tallies")).unwrap_or_default();
-        let after = read_model.project(document, &events).expect("a document");
-        let taken_back = before.into_iter().map(|(name, amount)| (name, -amount));
-        let change = Change {
-            key,
-            from_version,
-            to_version: events.last().expect("events").version,
-            document: after.document,
-            listing: after.listing,
-            tallies: after.tallies.into_iter().chain(taken_back).collect(),
-        };
-        self.read_models.write(&[change]).await.expect("written");
+        let events = self.updater.streams.after(&stream, 0).await.expect("events");
+        let failures = self.updater.handle_batch(&events, Instant::now() + Duration::from_secs(25)).await;
+        assert!(failures.is_empty(), "{failures:?}");
     }
 
     /// An order was submitted, and can be read.

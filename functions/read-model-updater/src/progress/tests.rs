@@ -1,7 +1,6 @@
 //! What no context of the catalog does, and what only the log would tell.
 
 use kernel::RawValue;
-use kernel::context::ReadModel;
 use kernel::domain_event::{Cause, EventData};
 use kernel::ids::StreamId;
 use kernel::projection::{Filters, Listing};
@@ -26,11 +25,7 @@ impl ReadModel for Fragile {
     fn project(&self, _: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {
         assert_ne!(events[0].stream.aggregate.as_str(), "bad");
         let listing = Listing { owner: "o".into(), state: "s".into(), time: Timestamp::from_millis(0) };
-        Ok(Projected { document: "{}".into(), listing, tallies: vec![("s".into(), 1)] })
-    }
-
-    fn tallies(&self, _: &str) -> Result<Vec<(String, i64)>, ProjectError> {
-        Ok(vec![("s".into(), 1)])
+        Ok(Projected { document: "{}".into(), listing, tallies: vec![Tally::of("s", 1)] })
     }
 }
 

@@ -8,7 +8,7 @@ use bench::sealing::seal;
 use kernel::cloud_event::CloudEvent;
 use kernel::timestamp::Timestamp;
 use lambda::run::Wake;
-use recovery::{Failure, Order, Returning};
+use recovery::{Failure, MessageGroup, Returning};
 use redrive::{Redrive, Request};
 use serde_json::{Value, json};
 use testkit::Aws;
@@ -133,12 +133,12 @@ fn order(subject: &str, id: &str) -> String {
 impl Api {
     async fn bury(&self, queue: &str, body: &str, group: Option<&str>, attempts: u32) {
         let route = self.redrive.ways.iter().find(|route| route.name == queue).expect("a route");
-        let order = group
-            .map(|group| Order { group: group.to_owned(), deduplication_id: format!("{}", self.aws.calls().len()) });
+        let group = group.map_or(MessageGroup::None, |group| MessageGroup::Ordered(group.to_owned()));
+        let deduplication_id = self.aws.calls().len().to_string();
         let failure = Failure { attempts, error: Some("the store is down".to_owned()), ..Failure::default() };
         route
             .dead_letters
-            .bury(vec![Returning { body: body.to_owned(), order, failure, ..Returning::default() }])
+            .bury(vec![Returning { body: body.to_owned(), group, deduplication_id, failure }])
             .await
             .expect("buried");
     }

@@ -1,7 +1,7 @@
 //! The account as clients read it, under `/accounts`.
 
 use kernel::ids::AggregateId;
-use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,9 +59,11 @@ impl Projection for AccountView {
         Listing::of(&account.holder, &account.status, account.opened_at)
     }
 
-    /// How many accounts are in each status; and under `balance:EUR` and the like the sum of the balances, in minor units.
-    fn tallies(account: &Document) -> Vec<(String, i64)> {
-        vec![(Self::listing(account).state, 1), (format!("balance:{}", account.currency), account.balance)]
+    /// How many accounts are in each status, by the day they were opened; and under `balance:EUR` and the like the sum of the
+    /// balances, in minor units.
+    fn tallies(account: &Document) -> Vec<Tally> {
+        let Listing { state, time, .. } = Self::listing(account);
+        vec![Tally::of(state, 1).on(time), Tally::of(format!("balance:{}", account.currency), account.balance)]
     }
 }
 

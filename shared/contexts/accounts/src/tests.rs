@@ -4,7 +4,7 @@ use kernel::decider::Guard;
 use kernel::ids::AggregateId;
 use kernel::message::Message;
 use kernel::money::Money;
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -230,7 +230,9 @@ mod reading {
             let document = read(&[opened(5_000), recorded(by)]).expect("a document");
             let listing = AccountView::listing(&document);
             assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("H-7", status));
-            assert_eq!(AccountView::tallies(&document), [(status.to_owned(), 1), ("balance:EUR".to_owned(), by)]);
+            let opened = Timestamp::from_millis(1000);
+            let tallies = [Tally::of(status, 1).on(opened), Tally::of("balance:EUR", by)];
+            assert_eq!(AccountView::tallies(&document), tallies);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A day's checks as clients read them, under `/checks`.
 
 use kernel::ids::AggregateId;
-use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +53,8 @@ impl Projection for CheckView {
         Listing::of(&document.recorded_by, &document.month, document.latest_at)
     }
 
-    fn tallies(document: &Document) -> Vec<(String, i64)> {
-        vec![(document.month.clone(), document.runs.into())]
+    fn tallies(document: &Document) -> Vec<Tally> {
+        vec![Tally::of(&document.month, document.runs.into())]
     }
 }
 

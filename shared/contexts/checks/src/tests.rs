@@ -1,7 +1,7 @@
 //! Given these events, when this command, then those; and what must always hold.
 
 use kernel::ids::AggregateId;
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -57,7 +57,7 @@ fn a_day_reads_as_its_latest_run_and_how_many_there_were() {
     );
     let listing = CheckView::listing(&document);
     assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("somebody", "2026-01"));
-    assert_eq!(CheckView::tallies(&document), [("2026-01".to_owned(), 2)]);
+    assert_eq!(CheckView::tallies(&document), [Tally::of("2026-01", 2)]);
 }
 
 mod schemas {

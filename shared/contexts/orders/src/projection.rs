@@ -2,7 +2,7 @@
 
 use kernel::ids::AggregateId;
 use kernel::money::Money;
-use kernel::projection::{Filters, Happening, Listing, Projection};
+use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -60,14 +60,14 @@ impl Projection for OrderView {
         Listing::of(&order.customer, &order.status, order.placed_at)
     }
 
-    /// How many orders are in each status; and under `amount:EUR` and the like the total of those not cancelled, in
-    /// minor units.
-    fn tallies(order: &Document) -> Vec<(String, i64)> {
-        let mut tallies = vec![(Self::listing(order).state, 1)];
+    /// By the day on which orders were placed: how many are in each status; and under `amount:EUR` and the like the
+    /// total of those not cancelled, in minor units.
+    fn tallies(order: &Document) -> Vec<Tally> {
+        let mut tallies = vec![Tally::of(Self::listing(order).state, 1)];
         if order.status != State::Cancelled {
-            tallies.push((format!("amount:{}", order.total.currency), order.total.amount));
+            tallies.push(Tally::of(format!("amount:{}", order.total.currency), order.total.amount));
         }
-        tallies
+        tallies.into_iter().map(|tally| tally.on(order.placed_at)).collect()
     }
 }
 

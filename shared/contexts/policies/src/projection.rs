@@ -26,7 +26,8 @@ pub enum Status {
     Cancelled,
 }
 
-/// The collection `policies`: by holder, by status, newest bound first.
+/// The collection `policies`: by holder, by status, newest bound first. Its totals are the policies of each status, by
+/// the day they were bound: those in force are the active ones.
 pub struct PolicyView;
 
 impl Projection for PolicyView {

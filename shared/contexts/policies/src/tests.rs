@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::counter::Counter;
 use kernel::decider::{Decider, Decision, Guard, Rejection};
 use kernel::ids::AggregateId;
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -314,7 +314,7 @@ fn a_policy_reads_as_it_stands() {
     );
     let listing = PolicyView::listing(&document);
     assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("H-7", "cancelled"));
-    assert_eq!(PolicyView::tallies(&document), [("cancelled".to_owned(), 1)]);
+    assert_eq!(PolicyView::tallies(&document), [Tally::of("cancelled", 1).on(document.bound_at)]);
     for event in [adjusted(13_500), cancelled()] {
         assert!(PolicyView::project(None, &event, &happening(1000)).is_none(), "nothing to show without a beginning");
     }

@@ -12,4 +12,5 @@ mod probe;
 mod read_models;
 mod registry;
 mod streams;
+mod totals;
 mod world;

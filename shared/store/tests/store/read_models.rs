@@ -1,10 +1,9 @@
-//! Read models: documents, exact totals, and lists that show everything once.
+//! Read models: documents, and lists that show everything once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use kernel::projection::Listing;
+use kernel::projection::{Listing, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -14,6 +13,8 @@ use tokio::time::Instant;
 
 use crate::probe;
 use crate::world::{World, aggregate_id, run, tenant};
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
 
 fn world() -> World {
     World::of(probe::context::<1>())
@@ -31,7 +32,8 @@ fn new(key: Key, owner: &str, state: &str, time: u64) -> Change {
         to_version: 1,
         document: "{}".to_owned(),
         listing: Listing { owner: owner.to_owned(), state: state.to_owned(), time: Timestamp::from_millis(time) },
-        tallies: vec![(state.to_owned(), 1)],
+        tallies: vec![Tally::of(state, 1)],
+        taken_back: Vec::new(),
     }
 }
 
@@ -100,6 +102,7 @@ mod writing {
                 "id": id,
                 "document": "{}",
                 "version": 1,
+                "tallies": [{ "name": "open", "amount": 1 }],
                 "owner_key": format!("acme#orders#{owner}"),
                 "state_key": format!("acme#orders#open#{partition}"),
                 "list_sort": format!("1970-01-01T00:00:00.001Z#{id}"),
@@ -109,8 +112,6 @@ mod writing {
             let row = world.read_models.get(&tenant("acme"), "orders", &aggregate_id(id)).await.expect("read");
             assert_eq!(row.expect("a row").owner(), owner);
         }
-        let total = json!({ "collection_key": "acme#orders#totals", "id": "open", "amount": 4 });
-        assert_eq!(world.aws.items(TABLES.read_models)[4..], [total]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,10 +162,10 @@ mod writing {
         assert!(world.read_models.get_many(&[]).await.expect("nothing").is_empty());
     }
 
-    /// Changes with so many totals each, of their own.
-    fn with_totals(each: &[usize]) -> Vec<Change> {
-        let of = |(number, totals): (usize, &usize)| Change {
-            tallies: (0..*totals).map(|total| (format!("{number}-{total}"), 1)).collect(),
+    /// Changes with totals of so many days each: as many items, and one of all time.
+    fn of_days(each: &[u64]) -> Vec<Change> {
+        let of = |(number, days): (usize, &u64)| Change {
+            tallies: (0..*days).map(|day| Tally::of("open", 1).on(Timestamp::from_millis(day * DAY))).collect(),
             ..new(key("acme", &format!("O-{number}")), "C-7", "open", 1)
         };
         each.iter().enumerate().map(of).collect()
@@ -173,110 +174,31 @@ mod writing {
     /// Changes with documents of so many bytes.
     fn of_bytes(each: &[usize]) -> Vec<Change> {
         let of = |(change, bytes): (Change, &usize)| Change { document: "d".repeat(*bytes), ..change };
-        with_totals(&vec![0; each.len()]).into_iter().zip(each).map(of).collect()
+        of_days(&vec![0; each.len()]).into_iter().zip(each).map(of).collect()
     }
 
-    /// A document and a total are an action each. A document weighs 2 kB more than it is long.
+    /// A document is an action, and so is each item of totals. A document weighs 2 kB more than it is long.
     #[tokio::test]
     async fn as_many_changes_fit_as_have_a_hundred_actions_and_weigh_four_megabytes_with_some_room_left() {
         const TWELFTH: usize = (4 * 1024 - 64) * 1024 / 12 - 2 * 1024;
         let heavier = [&[TWELFTH + 1][..], &[TWELFTH; 12]].concat();
         for (changes, expected) in [
             (Vec::new(), 1),
-            (with_totals(&[0; 3]), 3),
-            (with_totals(&[0; 101]), 100),
-            (with_totals(&[1; 51]), 50),
-            (with_totals(&[3; 26]), 25),
-            (with_totals(&[49, 49, 0]), 2),
-            (with_totals(&[49, 50, 0]), 1),
-            (with_totals(&[100, 0]), 1),
+            (of_days(&[0; 3]), 3),
+            (of_days(&[0; 51]), 50),
+            (of_days(&[2; 26]), 25),
+            (of_days(&[48, 48, 0]), 2),
+            (of_days(&[48, 49, 0]), 1),
+            (of_days(&[100, 0]), 1),
             (of_bytes(&[TWELFTH; 13]), 12),
             (of_bytes(&heavier), 11),
             (of_bytes(&[5_000_000, 2]), 1),
         ] {
             let lengths: Vec<_> = changes.iter().map(|change| (change.tallies.len(), change.document.len())).collect();
-            assert_eq!(ReadModels::fitting(changes.iter()), expected, "totals and bytes: {lengths:?}");
+            assert_eq!(ReadModels::fitting(changes.iter()), expected, "days and bytes: {lengths:?}");
         }
-        for full in [with_totals(&[3; 25]), of_bytes(&[TWELFTH; 12])] {
+        for full in [of_days(&[2; 25]), of_bytes(&[TWELFTH; 12])] {
             world().read_models.write(&full).await.expect("a transaction that DynamoDB takes");
-        }
-    }
-}
-
-mod totals {
-    use super::*;
-
-    #[tokio::test]
-    async fn changes_that_cancel_each_other_out_move_nothing() {
-        let world = world();
-        let there = Change { tallies: vec![("open".to_owned(), 1)], ..new(key("acme", "O-1"), "C-7", "open", 1) };
-        let back = Change { tallies: vec![("open".to_owned(), -1)], ..new(key("acme", "O-2"), "C-7", "open", 1) };
-        write(&world, &[there, back]).await;
-        assert!(world.read_models.report(&tenant("acme"), "orders").await.expect("totals").is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_report_of_many_totals_takes_several_pages() {
-        let world = world();
-        let long = "x".repeat(1_000);
-        for part in 0..30 {
-            let tallies = (0..50).map(|number| (format!("{long}{part:02}{number:02}"), 1)).collect();
-            let change = Change { tallies, ..new(key("acme", &format!("O-{part}")), "C-7", "open", 1) };
-            write(&world, &[change]).await;
-        }
-        let report = world.read_models.report(&tenant("acme"), "orders").await.expect("totals");
-        assert_eq!(report.len(), 1_500);
-    }
-
-    /// Several updaters bring the same documents forward, a step at a time, each from what it reads.
-    #[tokio::test(start_paused = true)]
-    async fn totals_are_exact_however_writers_interleave() {
-        const WRITERS: usize = 6;
-        const DOCUMENTS: u64 = 4;
-        const VERSIONS: u64 = 12;
-        let world = world();
-        let mut random = dice(7);
-        world.aws.inject(move |attempt| match (attempt.operation, random() % 6) {
-            ("TransactWriteItems", 0) => Fault::TransactionConflict { item: 0 },
-            ("TransactWriteItems", 1) => Fault::LoseAnswer,
-            ("TransactWriteItems", 2) => Fault::LoseRequest,
-            (_, 3) => Fault::Throttle,
-            _ => Fault::None,
-        });
-        let step = async |document: u64| {
-            let id = aggregate_id(&format!("O-{document}"));
-            let Ok(row) = world.read_models.get(&tenant("acme"), "orders", &id).await else { return false };
-            let from_version = row.map(|row| row.version);
-            let to_version = from_version.unwrap_or(0) + 1;
-            if to_version > VERSIONS {
-                return true;
-            }
-            let by = i64::try_from(to_version).expect("a small number");
-            let tallies = vec![("sum".to_owned(), by), (format!("of-{document}"), 1)];
-            let first = new(key("acme", id.as_str()), "C-7", "open", 1);
-            // Whatever comes of it, the next step begins with what is there.
-            let written = world.read_models.write(&[Change { from_version, to_version, tallies, ..first }]).await;
-            drop(written);
-            false
-        };
-        join_all((0..WRITERS).map(|_| async {
-            for document in 0..DOCUMENTS {
-                while !step(document).await {}
-            }
-        }))
-        .await;
-        world.aws.heal();
-        let report = world.read_models.report(&tenant("acme"), "orders").await.expect("totals");
-        let of = (0..DOCUMENTS).map(|document| (format!("of-{document}"), 12));
-        let sum = ("sum".to_owned(), 4 * (1..=12).sum::<i64>());
-        assert_eq!(report, of.chain([sum]).collect(), "{}", world.aws.calls());
-    }
-
-    /// A small generator, so that a run can be repeated.
-    fn dice(mut seed: u64) -> impl FnMut() -> u64 + Send {
-        move || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            seed >> 33
         }
     }
 }

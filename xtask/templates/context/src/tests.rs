@@ -1,7 +1,7 @@
 //! Given these events, when this command, then those; and what must always hold.
 
 use kernel::ids::AggregateId;
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use schemars::schema_for;
@@ -56,7 +56,7 @@ fn it_reads_as_it_stands() {
             "openedAt": "1970-01-01T00:00:00.000Z"
         })
     );
-    assert_eq!(__Name__View::tallies(&document), [("closed".to_owned(), 1)]);
+    assert_eq!(__Name__View::tallies(&document), [Tally::of("closed", 1).on(document.opened_at)]);
     assert_eq!(__Name__View::project(None, &closed(), &happening(1)), None);
 }
 

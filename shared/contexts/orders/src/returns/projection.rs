@@ -52,11 +52,6 @@ impl Projection for ReturnView {
     fn listing(document: &Document) -> Listing {
         Listing::of(&document.customer, &document.status, document.requested_at)
     }
-
-    /// How many returns are in each status.
-    fn tallies(document: &Document) -> Vec<(String, i64)> {
-        vec![(Self::listing(document).state, 1)]
-    }
 }
 
 fn requested(event: &ReturnRequested, happening: &Happening) -> Document {

@@ -3,7 +3,7 @@
 use kernel::decider::Guard;
 use kernel::ids::AggregateId;
 use kernel::money::Money;
-use kernel::projection::{Happening, Projection};
+use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use proptest::prelude::*;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, given};
@@ -117,9 +117,10 @@ fn returns_are_listed_and_counted_by_customer_and_status() {
         let document = read(&[requested(), last]).expect("a document");
         let listing = ReturnView::listing(&document);
         assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("C-7", status));
-        assert_eq!(ReturnView::tallies(&document), [(status.to_owned(), 1)]);
+        assert_eq!(ReturnView::tallies(&document), [Tally::of(status, 1).on(document.requested_at)]);
     }
-    assert_eq!(ReturnView::tallies(&read(&[requested()]).expect("a document")), [("requested".to_owned(), 1)]);
+    let document = read(&[requested()]).expect("a document");
+    assert_eq!(ReturnView::tallies(&document), [Tally::of("requested", 1).on(document.requested_at)]);
     assert_eq!(read(&[received()]), None, "its beginning is missing");
 }
 
