@@ -340,7 +340,7 @@ pub fn submit_order(order: &str, customer: &str) -> Value {
     json!({
         "specversion": "1.0", "id": fresh("submit"), "source": "https://shop.example/checkout",
         "type": "SubmitOrder", "subject": order,
-        "data": { "customer": customer,
+        "data": { "customer": customer, "onAccount": true,
                   "lines": [{ "sku": "TEA", "quantity": 1, "unitPrice": { "amount": 1250, "currency": "EUR" } }] }
     })
 }

@@ -8,6 +8,7 @@ mod crashes;
 mod doors;
 mod harm;
 mod patients;
+mod payments;
 mod reads;
 mod recorded_events;
 mod recovery;

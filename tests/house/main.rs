@@ -92,7 +92,8 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Fuzz => {
             &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda, Room::Function]
         }
-        Room::Outside => &[Room::Kernel, Room::Catalog],
+        // Among them the payment provider, which the local stack has beside it.
+        Room::Outside => &[Room::Kernel, Room::Catalog, Room::Outside],
     }
 }
 

@@ -75,7 +75,7 @@ impl From<OrderShipped> for OrderShippedV1 {
 
 /// Reads version 2 of `OrderShipped`, and writes version 1.
 mod reader {
-    use orders::events::{OrderCancelled, OrderShipped, OrderSubmitted};
+    use orders::events::{OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted};
 
     use super::OrderShippedV1;
 
@@ -84,6 +84,7 @@ mod reader {
         pub enum Event {
             OrderSubmitted(OrderSubmitted) = 1,
             OrderCancelled(OrderCancelled) = 1,
+            OrderConfirmed(OrderConfirmed) = 1,
             OrderShipped(OrderShipped) = 2 unwritten <- 1: OrderShippedV1,
         }
     }
@@ -91,7 +92,7 @@ mod reader {
 
 /// Knows version 1 alone.
 mod blind {
-    use orders::events::{OrderCancelled, OrderSubmitted};
+    use orders::events::{OrderCancelled, OrderConfirmed, OrderSubmitted};
 
     use super::OrderShippedV1;
 
@@ -100,6 +101,7 @@ mod blind {
         pub enum Event {
             OrderSubmitted(OrderSubmitted) = 1,
             OrderCancelled(OrderCancelled) = 1,
+            OrderConfirmed(OrderConfirmed) = 1,
             OrderShipped(OrderShippedV1) = 1,
         }
     }
@@ -131,6 +133,7 @@ impl From<Event> for reader::Event {
         match event {
             Event::OrderSubmitted(event) => event.into(),
             Event::OrderCancelled(event) => event.into(),
+            Event::OrderConfirmed(event) => event.into(),
             Event::OrderShipped(event) => event.into(),
         }
     }
@@ -141,6 +144,7 @@ impl From<reader::Event> for Event {
         match event {
             reader::Event::OrderSubmitted(event) => event.into(),
             reader::Event::OrderCancelled(event) => event.into(),
+            reader::Event::OrderConfirmed(event) => event.into(),
             reader::Event::OrderShipped(event) => event.into(),
         }
     }
@@ -151,6 +155,7 @@ impl From<Event> for blind::Event {
         match event {
             Event::OrderSubmitted(event) => event.into(),
             Event::OrderCancelled(event) => event.into(),
+            Event::OrderConfirmed(event) => event.into(),
             Event::OrderShipped(event) => Self::OrderShipped(event.into()),
         }
     }
@@ -161,6 +166,7 @@ impl From<blind::Event> for Event {
         match event {
             blind::Event::OrderSubmitted(event) => event.into(),
             blind::Event::OrderCancelled(event) => event.into(),
+            blind::Event::OrderConfirmed(event) => event.into(),
             blind::Event::OrderShipped(event) => Self::OrderShipped(event.into()),
         }
     }

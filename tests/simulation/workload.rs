@@ -82,7 +82,7 @@ impl Workload {
                 let quantity = if damaged { DAMAGED_ON_ITS_WAY } else { 1 + nth % 7 };
                 let price = json!({ "amount": 100 + nth, "currency": "EUR" });
                 let lines = json!([{ "sku": format!("{tenant}-sku"), "quantity": quantity, "unitPrice": price }]);
-                json!({ "customer": format!("{tenant}-{}", nth % 50), "lines": lines })
+                json!({ "customer": format!("{tenant}-{}", nth % 50), "lines": lines, "onAccount": true })
             }
             Kind::Ship => json!({ "trackingNumber": format!("{tenant}-{nth}") }),
             Kind::Cancel => json!({ "reason": format!("{tenant} has no use for it, says {nth}") }),

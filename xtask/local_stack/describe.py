@@ -1,4 +1,4 @@
-"""Describes a stack that is deployed on the local stack, and adds what CloudFormation leaves out there.
+"""Describes a stack that is deployed on the local stack, and adds what CloudFormation leaves out there, and who charges.
 
 Writes what was made, for tenants.py, the tests and whoever wants to look, as JSON.
 """
@@ -17,6 +17,8 @@ def main():
     options.add_argument("--server-pid", required=True, type=int)
     options.add_argument("--server-log", required=True)
     options.add_argument("--scissors", required=True, help="whoever connects there cuts the functions' connections")
+    options.add_argument("--payment-provider", required=True, help="the URL of the provider that charges")
+    options.add_argument("--provider-key", required=True, help="the key that it lets the payment gateway in with")
     options.add_argument("--output", required=True, type=pathlib.Path, help="the JSON file to write")
     given = options.parse_args()
     os.umask(0o077)  # what is written has secrets in it
@@ -31,7 +33,10 @@ def main():
         TableName=outputs["OperationsTable"],
         TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
     )
-    receipt_key = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
+    secrets = boto3.client("secretsmanager")
+    provider = {"url": given.payment_provider, "api_key": given.provider_key}
+    secrets.put_secret_value(SecretId=outputs["PaymentProvider"], SecretString=json.dumps(provider))
+    receipt_key = secrets.get_secret_value(SecretId=outputs["ReceiptKey"])["SecretString"]
     urls = boto3.client("sqs").list_queues(QueueNamePrefix=f"{given.stack_name}-")["QueueUrls"]
     queues = {url.rsplit("/", 1)[1].removeprefix(f"{given.stack_name}-"): url for url in urls}
     whole = description(given, cloudformation.meta.endpoint_url, outputs, queues, receipt_key)
@@ -82,6 +87,7 @@ def description(given, endpoint, outputs, queues, receipt_key):
         "server_pid": given.server_pid,
         "server_log": given.server_log,
         "scissors": given.scissors,
+        "payment_provider": given.payment_provider,
         "outputs": outputs,
     }
 

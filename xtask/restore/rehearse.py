@@ -334,7 +334,7 @@ OVERVIEWS = ("/orders?customer=C-1", "/orders?status=shipped", "/policies?holder
 
 def submit_order(order):
     line = {"sku": "TEA", "quantity": 1, "unitPrice": {"amount": 1250, "currency": "EUR"}}
-    return command("SubmitOrder", order, {"customer": "C-1", "lines": [line]})
+    return command("SubmitOrder", order, {"customer": "C-1", "lines": [line], "onAccount": True})
 
 
 def bind_policy(policy, number):

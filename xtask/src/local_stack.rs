@@ -2,7 +2,7 @@
 //!
 //! One server process, on loopback, holding everything in memory; Lambda functions are its children, and reach it
 //! through a relay, so that tests can cut their connections. It enforces the template's IAM policies, so a right that
-//! is missing is missed here already.
+//! is missing is missed here already. Beside it is a payment provider, which the payment gateway asks.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use payment_provider::Provider;
 use serde_json::Value;
 
 use crate::processes::{self, Group, tail};
@@ -31,6 +32,8 @@ const API_ID: &str = "waybill";
 
 /// Whom mails come from here.
 const MAIL_FROM: &str = "care@waybill.example";
+/// Lets the payment gateway in.
+const PROVIDER_KEY: &str = "local";
 
 /// Installing is over by now; a server that takes longer will not come.
 const START: Duration = Duration::from_secs(30);
@@ -38,6 +41,7 @@ const START: Duration = Duration::from_secs(30);
 pub struct LocalStack {
     server: Group,
     relay: Relay,
+    provider: payment_provider::Server,
     log: PathBuf,
     /// The server's URL.
     pub endpoint: String,
@@ -129,9 +133,11 @@ impl LocalStack {
             .current_dir(&folder)
             .stdout(output.try_clone()?)
             .stderr(output);
+        let provider = payment_provider::Server::start(Provider::new(PROVIDER_KEY), 0);
+        let provider = provider.map_err(|error| anyhow!("the payment provider does not start: {error}"))?;
         let description = folder.join("stack.json");
         let server = Group::spawn(&mut command)?;
-        let mut stack = Self { server, relay, log, endpoint: endpoint(port), description };
+        let mut stack = Self { server, relay, provider, log, endpoint: endpoint(port), description };
         stack.wait_for(port)?;
         Ok(stack)
     }
@@ -159,6 +165,7 @@ impl LocalStack {
                 .arg("--server-log")
                 .arg(&self.log)
                 .args(["--scissors", &self.relay.scissors.to_string()])
+                .args(["--payment-provider", &self.provider.url, "--provider-key", PROVIDER_KEY])
                 .arg("--output")
                 .arg(&self.description);
             processes::keep(&mut describe)

@@ -44,7 +44,8 @@ async fn history(aws: &Aws, order: &str, commands: Vec<Command>) -> Vec<Recorded
 fn submit(amount: i64) -> Command {
     let unit_price = Money { amount, currency: "EUR".into() };
     let line = Line { sku: "TEA".into(), quantity: std::num::NonZeroU32::MIN, unit_price };
-    SubmitOrder { customer: AggregateId::parse("C-1").expect("an id"), lines: vec![line] }.into()
+    let customer = AggregateId::parse("C-1").expect("an id");
+    SubmitOrder { customer, lines: vec![line], on_account: true, pay_within_seconds: None }.into()
 }
 
 fn cancel() -> Command {

@@ -174,12 +174,7 @@ impl Installation {
 
     /// The notifier at the operations table's stream, behind its filter in `template.yaml`.
     async fn notify(&self) -> usize {
-        let passes = |record: &Value| {
-            let image = &record["dynamodb"]["NewImage"];
-            let outcome = image["outcome"]["S"].as_str().unwrap_or_default();
-            matches!(outcome, "rejected" | "discarded") && image["reply_to"]["M"]["stream"]["S"].is_string()
-        };
-        let batch = taken(&self.aws, TABLES.operations, &self.ended, passes);
+        let batch = taken(&self.aws, TABLES.operations, &self.ended, is_told);
         if batch.is_empty() {
             return 0;
         }
@@ -189,6 +184,14 @@ impl Installation {
             Err(_) => tokio::time::advance(Duration::from_millis(500)).await,
         }
         batch.len()
+    }
+
+    /// Whether all that is committed is published, and all that has ended is told.
+    pub fn is_published(&self) -> bool {
+        [(TABLES.events, &self.committed), (TABLES.operations, &self.ended)].into_iter().all(|(table, waiting)| {
+            let passes = |record: &Value| table == TABLES.events || is_told(record);
+            taken(&self.aws, table, waiting, passes).is_empty()
+        })
     }
 
     // What is in the tables
@@ -221,6 +224,13 @@ impl Installation {
         keys.sort();
         keys
     }
+}
+
+/// What passes the filter before the notifier.
+fn is_told(record: &Value) -> bool {
+    let image = &record["dynamodb"]["NewImage"];
+    let outcome = image["outcome"]["S"].as_str().unwrap_or_default();
+    matches!(outcome, "rejected" | "discarded") && image["reply_to"]["M"]["stream"]["S"].is_string()
 }
 
 /// What a function gets from a table's stream: what is new, behind what it has not handled yet.

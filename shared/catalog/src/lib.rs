@@ -11,6 +11,7 @@ pub static CONTEXTS: &[Context] = &[
     checks::CONTEXT,
     orders::CONTEXT,
     patients::CONTEXT,
+    payments::CONTEXT,
     policies::CONTEXT,
 ];
 

@@ -62,6 +62,8 @@ pub mod metric {
     pub const TIMERS_OVERDUE: &str = "TimersOverdue";
     /// Commands that followed from events which a context has heard.
     pub const HEARD: &str = "Heard";
+    /// What payments were told of charges and refunds, by its kind.
+    pub const PAYMENT_OUTCOMES: &str = "PaymentOutcomes";
     /// Refusals that were told to who had sent the command.
     pub const REFUSALS_TOLD: &str = "RefusalsTold";
     /// From commit to publication.
@@ -149,6 +151,7 @@ pub const OURS: &[&str] = &[
     "notification_sender",
     "notifier",
     "operator",
+    "payment_gateway",
     "publisher",
     "query",
     "read_model_updater",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, Limited};
@@ -15,6 +15,9 @@ use tokio::time::timeout;
 
 /// How long a request waits for its answer. API Gateway gives up after three times as long.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to be there.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -37,7 +40,9 @@ pub struct WebClient(SharedHttpConnector);
 impl WebClient {
     /// With the certificates that the system trusts.
     pub fn new() -> Self {
-        Self::over(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_PATIENCE).build();
+        let connector = Connector::builder().connector_settings(settings);
+        Self::over(connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
     }
 
     /// With connections of another kind, such as a test's.

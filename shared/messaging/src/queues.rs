@@ -33,6 +33,7 @@ pub struct Subscriber {
 pub const SUBSCRIBERS: &[Subscriber] = &[
     Subscriber { name: "listener", function: "listener" },
     Subscriber { name: "notification-sender", function: "notification-sender" },
+    Subscriber { name: "payment-gateway", function: "payment-gateway" },
     Subscriber { name: "read-model", function: "read-model-updater" },
 ];
 

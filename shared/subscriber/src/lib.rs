@@ -6,8 +6,11 @@
 //! **No order is promised, and each event may come more than once**: topic and queue are standard ones. So handling an event
 //! again must change nothing. Whatever a subscriber keeps or sends, it keeps or sends under the event's
 //! [id](RecordedEvent::id), or by the version.
+//!
+//! One that does something in the outside world for a process tells it what came out by [`Outcomes`].
 
 mod one_by_one;
+mod outcomes;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -24,6 +27,7 @@ use recovery::batch::{GivingBack, Received};
 use tokio::time::Instant;
 
 pub use one_by_one::Subscriber;
+pub use outcomes::{HandInError, Outcomes};
 
 /// What could not be handled: places in the batch, each with the error that the person who repairs will read.
 pub type Failures = BTreeMap<usize, String>;

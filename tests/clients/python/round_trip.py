@@ -19,6 +19,7 @@ FRESH = f"{time.time_ns():x}"
 SOURCE = "https://shop.example/checkout"
 DATA = {
     "customer": f"C-{FRESH}",
+    "onAccount": True,
     "lines": [{"sku": "TEA", "quantity": 1, "unitPrice": {"amount": 1250, "currency": "EUR"}}],
 }
 

@@ -61,7 +61,7 @@ async function order(id: string, version: number) {
 }
 
 const [customer, first, second] = ["C", "O-1", "O-2"].map((name) => `${name}-${fresh}`) as [string, string, string];
-const data = { customer, lines: [{ sku: "TEA", quantity: 1, unitPrice: { amount: 1250, currency: "EUR" } }] };
+const data = { customer, onAccount: true, lines: [{ sku: "TEA", quantity: 1, unitPrice: { amount: 1250, currency: "EUR" } }] };
 
 // Structured mode.
 const structured = await client.POST("/commands", {

@@ -15,7 +15,7 @@ fn id(text: &str) -> AggregateId {
 fn submit() -> orders::commands::Command {
     let unit_price = Money { amount: 450, currency: "EUR".to_owned() };
     let line = Line { sku: "TEA-100".to_owned(), quantity: 2.try_into().expect("not zero"), unit_price };
-    SubmitOrder { customer: id("C-7"), lines: vec![line] }.into()
+    SubmitOrder { customer: id("C-7"), lines: vec![line], on_account: true, pay_within_seconds: None }.into()
 }
 
 fn ship() -> orders::commands::Command {

@@ -112,7 +112,8 @@ fn any_command(random: &mut Rng) -> Command {
         _ => {
             let unit_price = Money { amount: random.i64(0..1_000), currency: "EUR".to_owned() };
             let line = Line { sku: "TEA".to_owned(), quantity: 1.try_into().expect("not zero"), unit_price };
-            SubmitOrder { customer: AggregateId::parse("C-7").expect("an id"), lines: vec![line] }.into()
+            let customer = AggregateId::parse("C-7").expect("an id");
+            SubmitOrder { customer, lines: vec![line], on_account: random.bool(), pay_within_seconds: None }.into()
         }
     }
 }

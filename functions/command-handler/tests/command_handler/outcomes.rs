@@ -17,7 +17,7 @@ fn submit() -> Command {
     let unit_price = Money { amount: 450, currency: "EUR".to_owned() };
     let line = Line { sku: "TEA".to_owned(), quantity: 2.try_into().expect("not zero"), unit_price };
     let customer = kernel::ids::AggregateId::parse("C-7").expect("an id");
-    SubmitOrder { customer, lines: vec![line] }.into()
+    SubmitOrder { customer, lines: vec![line], on_account: true, pay_within_seconds: None }.into()
 }
 
 fn ship() -> Command {

@@ -71,7 +71,7 @@ async fn a_state_that_there_is_not_is_refused_with_those_that_there_are() {
         for query in [format!("status={state}"), format!("customer=C-1&status={state}")] {
             let problem = api.get(format!("/orders?{query}")).await.refused("bad-request");
             assert!(
-                problem.detail.contains("status is one of: submitted, shipped, cancelled"),
+                problem.detail.contains("status is one of: submitted, confirmed, shipped, cancelled"),
                 "{query}: {problem:#?}"
             );
         }

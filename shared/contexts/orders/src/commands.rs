@@ -11,12 +11,16 @@ kernel::messages! {
     pub enum Command in "orders" {
         SubmitOrder(SubmitOrder) = 1,
         CancelOrder(CancelOrder) = 1,
+        #[internal] ConfirmOrder(ConfirmOrder) = 1,
         ShipOrder(ShipOrder) = 1,
     }
 }
 
 /// Most lines of one order: the schema's bound, and the rule's.
 pub const MAX_LINES: usize = 500;
+
+/// The longest time that a payment may take: a day.
+pub const MAX_PAY_WITHIN_SECONDS: u32 = 24 * 60 * 60;
 
 /// A customer orders these lines at these prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +30,13 @@ pub struct SubmitOrder {
     pub customer: AggregateId,
     #[schemars(length(min = 1, max = MAX_LINES))]
     pub lines: Vec<Line>,
+    /// The customer is billed later: the order ships without having been paid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_account: bool,
+    /// How long the payment may take; if not said, half an hour. An order that is not paid by then is cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_PAY_WITHIN_SECONDS))]
+    pub pay_within_seconds: Option<NonZeroU32>,
 }
 
 /// The customer or the shop calls the order off. One that is cancelled already stays as it is, and that is a success.
@@ -37,6 +48,11 @@ pub struct CancelOrder {
     #[schemars(length(min = 1, max = 500))]
     pub reason: Option<String>,
 }
+
+/// The order is paid. One that is confirmed already stays as it is, and that is a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfirmOrder {}
 
 /// The order leaves the warehouse, as one parcel. From here on it cannot be cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -12,6 +12,7 @@ kernel::messages! {
     pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,
+        OrderConfirmed(OrderConfirmed) = 1,
         OrderShipped(OrderShipped) = 2 <- 1: OrderShippedV1,
     }
 }
@@ -27,6 +28,9 @@ pub struct OrderSubmitted {
     pub total: Money,
     /// When the order was accepted, however long it then waited: what the customer's terms count from.
     pub placed_at: Timestamp,
+    /// How long its payment may take, from this event on. Absent: it ships without having been paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_within_seconds: Option<u32>,
 }
 
 /// The order will not be carried out.
@@ -36,7 +40,15 @@ pub struct OrderCancelled {
     /// For people to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it was to be paid, or is paid already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_payment: bool,
 }
+
+/// The order is paid, and can be shipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderConfirmed {}
 
 /// The order has left the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

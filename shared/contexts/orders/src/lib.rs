@@ -1,5 +1,8 @@
 //! Orders: a customer submits one, the shop ships it, and until then it can be cancelled.
 //!
+//! An order that has a price and is not on account ships when it is confirmed, which is when it is paid: else what was never
+//! paid could be on its way.
+//!
 //! What was shipped can be sent back: a [return](returns) is an aggregate of its own. Stock, payment and delivery are other
 //! contexts' business.
 

@@ -8,14 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::Line;
 use crate::events::{Event, OrderSubmitted, Parcel};
-use crate::state::State;
+
+/// How far an order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Submitted,
+    Confirmed,
+    Shipped,
+    Cancelled,
+}
 
 /// An order's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     pub id: AggregateId,
-    pub status: State,
+    pub status: Status,
     pub customer: AggregateId,
     pub lines: Vec<Line>,
     pub total: Money,
@@ -38,7 +47,7 @@ impl Projection for OrderView {
 
     const COLLECTION: &'static str = "orders";
     const FILTERS: Filters = Filters { owner: "customer", state: "status" };
-    const STATES: &'static [&'static str] = &["submitted", "shipped", "cancelled"];
+    const STATES: &'static [&'static str] = &["submitted", "confirmed", "shipped", "cancelled"];
 
     fn project(document: Option<Document>, event: &Event, happening: &Happening) -> Option<Document> {
         let updated_at = happening.time;
@@ -46,12 +55,13 @@ impl Projection for OrderView {
             Event::OrderSubmitted(event) => submitted(event, happening),
             Event::OrderCancelled(event) => {
                 let cancellation_reason = event.reason.clone();
-                Document { status: State::Cancelled, cancellation_reason, updated_at, ..document? }
+                Document { status: Status::Cancelled, cancellation_reason, updated_at, ..document? }
             }
+            Event::OrderConfirmed(_) => Document { status: Status::Confirmed, updated_at, ..document? },
             Event::OrderShipped(event) => {
                 let Parcel { carrier, tracking_number } = event.parcel.clone();
                 let tracking_number = Some(tracking_number);
-                Document { status: State::Shipped, carrier, tracking_number, updated_at, ..document? }
+                Document { status: Status::Shipped, carrier, tracking_number, updated_at, ..document? }
             }
         })
     }
@@ -64,7 +74,7 @@ impl Projection for OrderView {
     /// total of those not cancelled, in minor units.
     fn tallies(order: &Document) -> Vec<Tally> {
         let mut tallies = vec![Tally::of(Self::listing(order).state, 1)];
-        if order.status != State::Cancelled {
+        if order.status != Status::Cancelled {
             tallies.push(Tally::of(format!("amount:{}", order.total.currency), order.total.amount));
         }
         tallies.into_iter().map(|tally| tally.on(order.placed_at)).collect()
@@ -74,7 +84,7 @@ impl Projection for OrderView {
 fn submitted(event: &OrderSubmitted, happening: &Happening) -> Document {
     Document {
         id: happening.aggregate.clone(),
-        status: State::Submitted,
+        status: Status::Submitted,
         customer: event.customer.clone(),
         lines: event.lines.clone(),
         total: event.total.clone(),

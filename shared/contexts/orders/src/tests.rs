@@ -10,9 +10,9 @@ use schemars::schema_for;
 use spec::{assert_agrees_with_schema, assert_safe_to_repeat, assert_schemas_match, given, validator};
 
 use crate::commands::MAX_LINES;
-use crate::commands::{CancelOrder, Command, Line, ShipOrder, SubmitOrder};
-use crate::decide::MAX_TOTAL;
-use crate::events::{Event, OrderCancelled, OrderShipped, OrderSubmitted, Parcel};
+use crate::commands::{CancelOrder, Command, ConfirmOrder, Line, ShipOrder, SubmitOrder};
+use crate::decide::{MAX_TOTAL, PAY_WITHIN_SECONDS};
+use crate::events::{Event, OrderCancelled, OrderConfirmed, OrderShipped, OrderSubmitted, Parcel};
 use crate::projection::{Document, OrderView};
 use crate::returns::commands::{ReceiveReturn, RequestReturn, WithdrawReturn};
 use crate::returns::events::{ReturnReceived, ReturnRequested, ReturnWithdrawn};
@@ -32,7 +32,7 @@ fn line(quantity: u32, amount: i64, currency: &str) -> Line {
 }
 
 fn submit(lines: impl Into<Vec<Line>>) -> SubmitOrder {
-    SubmitOrder { customer: id("C-7"), lines: lines.into() }
+    SubmitOrder { customer: id("C-7"), lines: lines.into(), on_account: true, pay_within_seconds: None }
 }
 
 fn cancel() -> CancelOrder {
@@ -48,13 +48,22 @@ fn ship_by(carrier: Option<&str>) -> ShipOrder {
 }
 
 fn submitted() -> Event {
+    submitted_to_be_paid(None)
+}
+
+fn submitted_to_be_paid(pay_within_seconds: Option<u32>) -> Event {
     let lines = vec![line(2, 450, "EUR"), line(1, 1999, "EUR")];
     let total = Money { amount: 2899, currency: "EUR".to_owned() };
-    OrderSubmitted { customer: id("C-7"), lines, total, placed_at: time("2026-01-01T00:00:00Z") }.into()
+    let placed_at = time("2026-01-01T00:00:00Z");
+    OrderSubmitted { customer: id("C-7"), lines, total, placed_at, pay_within_seconds }.into()
 }
 
 fn cancelled() -> Event {
-    OrderCancelled { reason: Some("changed my mind".to_owned()) }.into()
+    OrderCancelled { reason: Some("changed my mind".to_owned()), with_payment: false }.into()
+}
+
+fn confirmed() -> Event {
+    OrderConfirmed {}.into()
 }
 
 fn shipped() -> Event {
@@ -72,6 +81,20 @@ mod submitting {
     #[test]
     fn an_order_adds_up_its_lines_and_is_placed_when_it_was_accepted() {
         given::<Orders>([]).when(submit([line(2, 450, "EUR"), line(1, 1999, "EUR")])).then([submitted()]);
+    }
+
+    #[test]
+    fn an_order_that_has_a_price_and_is_not_on_account_is_to_be_paid_within_a_time() {
+        let pay_within = |submit: SubmitOrder| {
+            let decision = given::<Orders>([]).when(submit).decision();
+            let [Event::OrderSubmitted(event)] = &decision.events[..] else { panic!("{:?}", decision.events) };
+            event.pay_within_seconds
+        };
+        let order = SubmitOrder { on_account: false, ..submit([line(1, 450, "EUR")]) };
+        let soon = SubmitOrder { pay_within_seconds: 60.try_into().ok(), ..order.clone() };
+        assert_eq!((pay_within(order), pay_within(soon.clone())), (Some(PAY_WITHIN_SECONDS), Some(60)));
+        assert_eq!(pay_within(SubmitOrder { on_account: true, ..soon.clone() }), None);
+        assert_eq!(pay_within(SubmitOrder { lines: vec![line(2, 0, "EUR")], ..soon }), None, "it is free");
     }
 
     #[test]
@@ -108,6 +131,30 @@ mod submitting {
     }
 }
 
+mod confirming {
+    use super::*;
+
+    #[test]
+    fn an_order_that_is_to_be_paid_is_confirmed_once() {
+        let confirmed = given::<Orders>([submitted_to_be_paid(Some(60))]).when(ConfirmOrder {}).then([confirmed()]);
+        confirmed
+            .when(ConfirmOrder {})
+            .then_nothing()
+            .when(ship())
+            .then([shipped()])
+            .when(ConfirmOrder {})
+            .then_nothing();
+    }
+
+    #[test]
+    fn an_order_that_is_cancelled_or_not_to_be_paid_is_not_confirmed() {
+        given::<Orders>([]).when(ConfirmOrder {}).then_rejected("unknown-order");
+        given::<Orders>([submitted()]).when(ConfirmOrder {}).then_rejected("nothing-to-pay");
+        let cancelled = given::<Orders>([submitted_to_be_paid(Some(60)), cancelled()]);
+        cancelled.when(ConfirmOrder {}).then_rejected("already-cancelled");
+    }
+}
+
 mod cancelling {
     use super::*;
 
@@ -115,6 +162,14 @@ mod cancelling {
     fn an_order_can_be_cancelled_until_it_ships() {
         given::<Orders>([submitted()]).when(cancel()).then([cancelled()]);
         given::<Orders>([submitted(), shipped()]).when(cancel()).then_rejected("already-shipped");
+    }
+
+    #[test]
+    fn an_order_that_is_cancelled_says_whether_there_is_a_payment() {
+        let with_payment = OrderCancelled { reason: Some("changed my mind".to_owned()), with_payment: true };
+        let awaiting = submitted_to_be_paid(Some(60));
+        given::<Orders>([awaiting.clone()]).when(cancel()).then([with_payment.clone().into()]);
+        given::<Orders>([awaiting, confirmed()]).when(cancel()).then([with_payment.into()]);
     }
 
     #[test]
@@ -139,6 +194,13 @@ mod shipping {
     #[test]
     fn a_parcel_has_its_carrier_where_the_shop_says_so() {
         given::<Orders>([submitted()]).when(ship_by(Some("Hermes"))).then([shipped_by(Some("Hermes"))]);
+    }
+
+    #[test]
+    fn an_order_that_is_to_be_paid_ships_when_it_is_confirmed() {
+        let awaiting = submitted_to_be_paid(Some(60));
+        given::<Orders>([awaiting.clone()]).when(ship()).then_rejected("awaiting-payment");
+        given::<Orders>([awaiting, confirmed()]).when(ship()).then([shipped()]);
     }
 
     #[test]
@@ -207,6 +269,7 @@ mod reading {
         let tallies = |events: &[Event]| OrderView::tallies(&read(events).expect("a document"));
         let tally = |name: &str, by| Tally::of(name, by).on(time("2026-01-01T00:00:00Z"));
         assert_eq!(tallies(&[submitted()]), [tally("submitted", 1), tally("amount:EUR", 2899)]);
+        assert_eq!(tallies(&[submitted(), confirmed()]), [tally("confirmed", 1), tally("amount:EUR", 2899)]);
         assert_eq!(tallies(&[submitted(), shipped()]), [tally("shipped", 1), tally("amount:EUR", 2899)]);
         assert_eq!(tallies(&[submitted(), cancelled()]), [tally("cancelled", 1)]);
     }
@@ -226,9 +289,11 @@ mod schemas {
         let generated = [
             schema_for!(SubmitOrder),
             schema_for!(CancelOrder),
+            schema_for!(ConfirmOrder),
             schema_for!(ShipOrder),
             schema_for!(OrderSubmitted),
             schema_for!(OrderCancelled),
+            schema_for!(OrderConfirmed),
             schema_for!(OrderShipped),
             schema_for!(RequestReturn),
             schema_for!(WithdrawReturn),
@@ -278,8 +343,13 @@ mod schemas {
     fn commands() -> impl Strategy<Value = Command> {
         let reason = prop::option::of(text(500));
         prop_oneof![
-            ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4))
-                .prop_map(|(customer, lines)| SubmitOrder { customer: id(&customer), lines }.into()),
+            ("[A-Za-z0-9._~:@-]{1,64}", prop::collection::vec(lines(), 1..4), any::<bool>(), 0..=86_400_u32).prop_map(
+                |(customer, lines, on_account, seconds)| {
+                    let (customer, pay_within_seconds) = (id(&customer), seconds.try_into().ok());
+                    SubmitOrder { customer, lines, on_account, pay_within_seconds }.into()
+                }
+            ),
+            Just(ConfirmOrder {}.into()),
             reason.prop_map(|reason| CancelOrder { reason }.into()),
             (prop::option::of(text(100)), text(100)).prop_map(|(carrier, tracking_number)| ShipOrder {
                 carrier,

@@ -149,7 +149,7 @@ async fn an_event_that_this_build_cannot_read_is_not_passed_over() {
 fn submit(customer: &str, amount: i64) -> SubmitOrder {
     let unit_price = Money { amount, currency: "EUR".to_owned() };
     let line = Line { sku: "TEA".to_owned(), quantity: 1.try_into().expect("not zero"), unit_price };
-    SubmitOrder { customer: aggregate_id(customer), lines: vec![line] }
+    SubmitOrder { customer: aggregate_id(customer), lines: vec![line], on_account: true, pay_within_seconds: None }
 }
 
 fn order_commands() -> impl Strategy<Value = OrderCommand> {

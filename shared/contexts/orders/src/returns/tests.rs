@@ -71,7 +71,8 @@ fn an_order_is_returned_once_it_is_shipped_and_no_more_than_once() {
     };
     let total = line.unit_price.clone();
     let placed_at = Timestamp::from_millis(0);
-    let submitted = OrderSubmitted { customer: id("C-7"), lines: vec![line], total, placed_at };
+    let submitted =
+        OrderSubmitted { customer: id("C-7"), lines: vec![line], total, placed_at, pay_within_seconds: None };
     let ship = ShipOrder { carrier: None, tracking_number: "1Z999".to_owned() };
     // A specification's aggregate is called A-1.
     let shipped = given::<Orders>([submitted.into()]).when(ship).decision().guards;

@@ -1,0 +1,64 @@
+//! What payments ask for, and what they are told: with the members that matter here.
+
+use serde::{Deserialize, Serialize};
+
+kernel::messages! {
+    pub enum Asked {
+        ChargeRequested(ChargeRequested) = 1,
+        VoidRequested(VoidRequested) = 1,
+        RefundRequested(RefundRequested) = 1,
+    }
+}
+
+kernel::messages! {
+    pub enum Outcome {
+        RecordCharge(RecordCharge) = 1,
+        RecordDecline(RecordDecline) = 1,
+        RecordVoid(RecordVoid) = 1,
+        RecordRefund(RecordRefund) = 1,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeRequested {
+    pub customer: String,
+    pub amount: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoidRequested {
+    /// The version of the event that asked for the charge.
+    pub charge_requested: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundRequested {
+    pub charge: String,
+    pub amount: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// In the currency's smallest unit.
+    pub amount: i64,
+    pub currency: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordCharge {
+    pub charge: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordDecline {
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordVoid {}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRefund {
+    pub refund: String,
+}

@@ -1,0 +1,50 @@
+//! What came out of an event in the outside world, handed in as a command of the aggregate that the event is of.
+
+use kernel::cloud_event::Invalid;
+use kernel::domain_event::RecordedEvent;
+use kernel::message::{Encoded, Message};
+use kernel::system_command::{Occasion, SystemCommand};
+use lambda::settings::{BadSetting, Environment};
+use messaging::{CommandQueue, Outgoing, Queues, SendError, SqsClient};
+
+/// Hands outcomes in.
+pub struct Outcomes {
+    commands: CommandQueue,
+    queues: Queues,
+    /// The API's own address: where `dataschema` URIs lead.
+    public_url: String,
+}
+
+/// Why an outcome was not handed in.
+#[derive(Debug, thiserror::Error)]
+pub enum HandInError {
+    #[error("the outcome is no valid command")]
+    Command(#[from] Invalid),
+    #[error("the outcome was not queued")]
+    Queue(#[from] SendError),
+}
+
+impl Outcomes {
+    /// With the prefix of the queues and `PUBLIC_URL`.
+    pub fn from_environment(environment: &Environment, sqs: SqsClient) -> Result<Self, BadSetting> {
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        Ok(Self { commands: CommandQueue::new(sqs), queues, public_url: environment.public_url()? })
+    }
+
+    /// Hands the outcome in on behalf of the function `by`. The same outcome of the same event is one command, however often
+    /// it is handed in.
+    pub async fn hand_in(&self, event: &RecordedEvent, by: &str, outcome: impl Message) -> Result<(), HandInError> {
+        let outcome = Encoded::of(outcome);
+        let occasion = Occasion {
+            by,
+            source: &event.stream.context,
+            id: format!("{}.{}", event.id(), outcome.ty),
+            at: event.time,
+            cause: &event.event.cause,
+            causation: event.id(),
+            reply_to: None,
+        };
+        let command = SystemCommand::new(event.stream.clone(), &outcome, occasion, &self.public_url)?;
+        Ok(self.commands.send(Outgoing::of_system(&command, &self.queues)).await?)
+    }
+}
