@@ -48,7 +48,7 @@ impl Bank {
         // In September 2026.
         let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
         let it = Installation::on(aws, catalog::CONTEXTS);
-        let bank = Self { it, random: Rng::with_seed(seed), sent: 0 };
+        let bank = Self { it, random: Rng::with_seed(seed), sent: 1 };
         for (account, holder, currency, overdraft) in ACCOUNTS {
             let open = OpenAccount { holder: id(holder), currency: currency.to_owned(), overdraft };
             bank.send(&Wish::OfAccount(account.to_owned(), open.into())).await;

@@ -59,10 +59,11 @@ impl Projection for AccountView {
         Listing::of(&account.holder, &account.status, account.opened_at)
     }
 
-    /// How many accounts are in each status; and under `balance:EUR` and the like the sum of the balances, in minor units.
+    /// How many accounts are in each status, by the day they were opened; and under `balance:EUR` and the like the sum of the
+    /// balances, in minor units.
     fn tallies(account: &Document) -> Vec<Tally> {
-        let balance = Tally::of(format!("balance:{}", account.currency), account.balance);
-        vec![Tally::of(Self::listing(account).state, 1), balance]
+        let Listing { state, time, .. } = Self::listing(account);
+        vec![Tally::of(state, 1).on(time), Tally::of(format!("balance:{}", account.currency), account.balance)]
     }
 }
 

@@ -230,7 +230,9 @@ mod reading {
             let document = read(&[opened(5_000), recorded(by)]).expect("a document");
             let listing = AccountView::listing(&document);
             assert_eq!((listing.owner.as_str(), listing.state.as_str()), ("H-7", status));
-            assert_eq!(AccountView::tallies(&document), [Tally::of(status, 1), Tally::of("balance:EUR", by)]);
+            let opened = Timestamp::from_millis(1000);
+            let tallies = [Tally::of(status, 1).on(opened), Tally::of("balance:EUR", by)];
+            assert_eq!(AccountView::tallies(&document), tallies);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Days of the calendar, as in 2026-01-31.
+//! Days of the calendar, as in 2026-01-31. Of any year: a policy may have begun before 1970, and moments do not.
 
 use std::fmt;
 use std::time::Duration;
