@@ -63,9 +63,8 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
         // The store, for callers' tenants are looked up in the registry.
         Room::Lambda => &[Room::Kernel, Room::Store],
-        Room::Recovery => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
+        Room::Recovery | Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
-        Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Function => &[
             Room::Kernel,
             Room::Catalog,

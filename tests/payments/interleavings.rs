@@ -117,11 +117,11 @@ impl World {
             };
             self.story.push(format!("{sent:?}"));
             match sent {
-                Sent::ToOrder(command, tells) => self.to_order(&command, tells),
-                Sent::ToPayment(command) => self.to_payment(&command, Timestamp::from_millis(0)),
-                Sent::Timer(due, command) => self.to_payment(&command, due),
+                Sent::ToOrder(command, tells) => self.send_to_order(&command, tells),
+                Sent::ToPayment(command) => self.send_to_payment(&command, Timestamp::from_millis(0)),
+                Sent::Timer(due, command) => self.send_to_payment(&command, due),
                 Sent::OfOrder(event) => self.of_order(event),
-                Sent::ToProvider(event) => self.to_provider(&event),
+                Sent::ToProvider(event) => self.send_to_provider(&event),
             }
         }
     }
@@ -133,7 +133,7 @@ impl World {
         self.random.choice(&first).copied().unwrap_or_default()
     }
 
-    fn to_order(&mut self, command: &OrderCommand, tells: bool) {
+    fn send_to_order(&mut self, command: &OrderCommand, tells: bool) {
         match decide::<Orders>(&mut self.order, command, Timestamp::from_millis(0)) {
             Ok(decision) => {
                 for event in decision.events {
@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    fn to_payment(&mut self, command: &PaymentCommand, at: Timestamp) {
+    fn send_to_payment(&mut self, command: &PaymentCommand, at: Timestamp) {
         let Ok(decision) = decide::<Payments>(&mut self.payment, command, at) else { return };
         self.bag.extend(decision.events.into_iter().map(Sent::ToProvider));
         for effect in decision.effects {
@@ -183,10 +183,10 @@ impl World {
     }
 
     /// As the gateway asks a provider that does what has one key once.
-    fn to_provider(&mut self, event: &PaymentEvent) {
+    fn send_to_provider(&mut self, event: &PaymentEvent) {
         let charge = || RecordCharge { charge: "ch-1".to_owned() };
         let outcome: PaymentCommand = match event {
-            PaymentEvent::ChargeRequested(_) if self.charges > 0 => charge().into(),
+            PaymentEvent::ChargeRequested(_) | PaymentEvent::VoidRequested(_) if self.charges > 0 => charge().into(),
             PaymentEvent::ChargeRequested(_) if self.voided => RecordDecline { reason: "voided".to_owned() }.into(),
             PaymentEvent::ChargeRequested(_) if self.provider == Provider::Declines => {
                 RecordDecline { reason: "card-declined".to_owned() }.into()
@@ -195,7 +195,6 @@ impl World {
                 self.charges += 1;
                 charge().into()
             }
-            PaymentEvent::VoidRequested(_) if self.charges > 0 => charge().into(),
             PaymentEvent::VoidRequested(_) => {
                 self.voided = true;
                 RecordVoid {}.into()
@@ -249,7 +248,7 @@ proptest! {
             // Whoever cancels has seen the order.
             let submitted = world.bag.remove(0);
             let Sent::ToOrder(submit, _) = &submitted else { panic!("{submitted:?}") };
-            world.to_order(submit, false);
+            world.send_to_order(submit, false);
             world.bag.push(submitted);
             world.bag.push(Sent::ToOrder(CancelOrder { reason: None }.into(), false));
         }

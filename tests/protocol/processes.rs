@@ -231,11 +231,11 @@ impl Processes {
 
     fn hand_in(&self, state: &mut State, timer: Command, dies: bool) {
         let is_set = state.row == Some(timer);
-        if is_set && !(dies && !self.holds(Guard::DeleteAfterQueue)) {
+        let queued_first = self.holds(Guard::DeleteAfterQueue);
+        if is_set && (!dies || queued_first) {
             state.add(timer);
         }
-        let first_deleted = !self.holds(Guard::DeleteAfterQueue);
-        if is_set && (!dies || first_deleted) {
+        if is_set && (!dies || !queued_first) {
             state.row = None;
         }
         if !dies {
@@ -328,7 +328,7 @@ impl Model for Processes {
         let mut state = last.clone();
         match action {
             Action::HandleAndDie(_) | Action::CarryOutAndDie(_) | Action::AnswerAndDie(_) | Action::HandInAndDie(_) => {
-                state.faults.deaths -= 1
+                state.faults.deaths -= 1;
             }
             Action::Lose(_) => state.faults.losses -= 1,
             _ => state.faults.repeats -= u8::from(Self::is_fault(last, action)),

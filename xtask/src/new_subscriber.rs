@@ -74,8 +74,8 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     }
     // So have those of the others, which are in loops.
     let queues = read(&root.join(QUEUES))?;
-    let named = |line: &'_ str| line.strip_prefix("    Subscriber { name: \"")?.split('"').next().map(str::to_owned);
-    for other in queues.lines().filter_map(named) {
+    let of_line = |line: &str| line.strip_prefix("    Subscriber { name: \"")?.split('"').next().map(str::to_owned);
+    for other in queues.lines().filter_map(of_line) {
         if *name == other {
             bail!("there is a subscriber {name} already");
         }

@@ -69,13 +69,12 @@ fn check(recorded: &RecordedEffect, command: &Command) -> Result<(), Defect> {
         place: usize::MAX,
     };
     match SystemCommand::of_effect(recorded, place, "https://api") {
-        None => Ok(()),
         Some(Err(error)) => Err(unpublishable(&format!("it causes no valid command: {}", chain_in_full(&error)))),
         Some(Ok(caused)) if caused.event.to_json().len() + ROOM > MAX_MESSAGE_BYTES => {
             let error = format!("its {} exceeds what a queue takes", caused.event.ty());
             Err(Defect::new(Reason::TooLarge, error))
         }
-        Some(Ok(_)) => Ok(()),
+        None | Some(Ok(_)) => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
+    #[expect(clippy::enum_variant_names, reason = "they are the events' names")]
     pub enum Asked {
         ChargeRequested(ChargeRequested) = 1,
         VoidRequested(VoidRequested) = 1,
@@ -11,6 +12,7 @@ kernel::messages! {
 }
 
 kernel::messages! {
+    #[expect(clippy::enum_variant_names, reason = "they are the commands' names")]
     pub enum Outcome {
         RecordCharge(RecordCharge) = 1,
         RecordDecline(RecordDecline) = 1,

@@ -131,17 +131,16 @@ async fn read(client: &SecretsManagerClient, secret: String) -> Result<Credentia
 impl Access<'_> {
     /// Charges the customer, unless that was done already under this key.
     pub async fn charge(&self, key: &str, charge: &ChargeRequested) -> Result<Charged, NoOutcome> {
-        let known = match self.known(&format!("/charges/{key}")).await? {
-            Some(known) => known,
-            None => {
-                let (customer, amount) = (&charge.customer, &charge.amount);
-                let body = json!({ "customer": customer, "amount": amount.amount, "currency": amount.currency });
-                let answer = self.post("/charges", key, &body).await?;
-                if is_declined(&answer) {
-                    return Ok(Charged::No(code(&answer)));
-                }
-                done(&answer)?
+        let known = if let Some(known) = self.known(&format!("/charges/{key}")).await? {
+            known
+        } else {
+            let (customer, amount) = (&charge.customer, &charge.amount);
+            let body = json!({ "customer": customer, "amount": amount.amount, "currency": amount.currency });
+            let answer = self.post("/charges", key, &body).await?;
+            if is_declined(&answer) {
+                return Ok(Charged::No(code(&answer)));
             }
+            done(&answer)?
         };
         let Charge { id, status, code } = known;
         Ok(match status {

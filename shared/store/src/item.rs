@@ -33,6 +33,11 @@ pub(crate) fn weight(item: &Item) -> usize {
     item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
 }
 
+/// Which of so many parts an id belongs to. FNV-1a: stable across builds, which the standard hasher does not promise.
+pub(crate) fn spread(id: &str, parts: u32) -> u32 {
+    id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,9 +48,4 @@ mod tests {
         let item = Item::from([("principal".to_owned(), AttributeValue::M(principal)), ("revision".to_owned(), n(1))]);
         assert_eq!(weight(&item), 9 + 3 + 2 + (2 + 255) + (4 + 4) + 8 + 21);
     }
-}
-
-/// Which of so many parts an id belongs to. FNV-1a: stable across builds, which the standard hasher does not promise.
-pub(crate) fn spread(id: &str, parts: u32) -> u32 {
-    id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % parts
 }

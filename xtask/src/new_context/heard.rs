@@ -27,8 +27,7 @@ impl Other {
         }
         let text = read(&events)?;
         let declared = text.lines().skip_while(|line| !line.contains("enum Event in")).skip(1);
-        let declared = declared.take_while(|line| line.trim() != "}");
-        let found = declared.filter_map(only_version).next();
+        let found = declared.take_while(|line| line.trim() != "}").find_map(only_version);
         let (event, version) = found.with_context(|| format!("{name} has no event of one version to begin with"))?;
         Ok(Self { name: name.to_owned(), event, version })
     }

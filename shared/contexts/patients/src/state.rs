@@ -39,6 +39,7 @@ impl Step {
 }
 
 /// An onboarding as far as it has come. What arrives before the enrolment is here all the same.
+#[expect(clippy::struct_excessive_bools, reason = "each may be so without the others")]
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {

@@ -235,6 +235,7 @@ mod peers {
         CONTEXT.hears[0].hear(&event).expect("an event that it can read")
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be nothing")]
     fn follows(command: impl Into<Command>) -> Option<(AggregateId, Encoded)> {
         Some((id("O-1"), Encoded::of(command.into())))
     }
