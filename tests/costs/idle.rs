@@ -30,7 +30,7 @@ pub fn lines(measured: &Measured, templates: &Templates) -> Vec<Line> {
         flat("dashboard", count("AWS::CloudWatch::Dashboard"), prices::DASHBOARDS),
         flat("custom metrics that redrive writes", number(measured.metrics_when_idle), prices::CUSTOM_METRICS),
         flat(
-            "secrets: the receipt keys, and the synthetic check's credentials",
+            "secrets: the receipt keys, and the credentials of the synthetic check and of the payment provider",
             count("AWS::SecretsManager::Secret"),
             prices::SECRETS,
         ),
