@@ -219,6 +219,8 @@ pub fn folded(collection: &str, history: &[Value]) -> Value {
         if let Some(Value::Object(parcel)) = data.as_object_mut().and_then(|data| data.remove("parcel")) {
             data.as_object_mut().expect("data").extend(parcel);
         }
+        // When it takes effect, and what that is worth, is the account's business.
+        data.as_object_mut().expect("data").retain(|name, _| !["effective", "settlement"].contains(&name.as_str()));
         for (name, value) in data.as_object().expect("data") {
             document[name] = value.clone();
         }

@@ -28,6 +28,9 @@ use crate::handling::{QUEUE, bench, handle, outcome};
 use crate::recording::{Recording, recorded};
 use crate::writing::this_build;
 
+/// Events that only a timer causes, for which samples have no time.
+const BY_TIMER: [(&str, &str); 2] = [("patients", "OnboardingGivenUp"), ("patients", "ReminderDue")];
+
 const HOW: &str = "docs/contexts.md says how a version goes forward in two releases";
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +41,13 @@ async fn this_build_can_be_recorded_and_reads_what_it_writes() {
         for event in context.events().filter(|event| event.written.is_some()) {
             let version = event.written.expect("it is written");
             let name = format!("{}/streams/{}.{version}.json", context.name, event.name);
-            assert!(recording.contains(&name), "no sample commands of {} cause {}", context.name, event.name);
+            let by_timer = BY_TIMER.contains(&(context.name, event.name));
+            assert!(
+                by_timer || recording.contains(&name),
+                "no sample commands of {} cause {}",
+                context.name,
+                event.name
+            );
         }
     }
     everything_is_read(&recording).await;
