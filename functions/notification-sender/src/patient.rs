@@ -5,8 +5,11 @@
 use std::collections::BTreeSet;
 
 use kernel::domain_event::RecordedEvent;
-use kernel::message::{DecodeError, Message};
+use kernel::message::DecodeError;
 use serde::{Deserialize, Serialize};
+
+/// The context whose events are read here.
+const PATIENTS: &str = "patients";
 
 kernel::messages! {
     pub enum Event {
@@ -107,7 +110,7 @@ impl Request {
     /// `None`: the event asks for no mail.
     pub fn read(recorded: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
         let request = |step, kind| Some(Self { step, kind });
-        Ok(match read(recorded)? {
+        Ok(match recorded.one_of(PATIENTS)? {
             Some(Event::StepAwaited(event)) => request(event.step, Kind::Asking),
             Some(Event::ReminderDue(event)) => request(event.step, Kind::Reminding),
             Some(Event::StepEscalated(event)) => request(event.step, Kind::Escalating(event.reason)),
@@ -130,7 +133,7 @@ impl Patient {
     pub fn read(events: &[RecordedEvent]) -> Result<Self, DecodeError> {
         let mut patient = Self::default();
         for recorded in events {
-            match read(recorded)? {
+            match recorded.one_of(PATIENTS)? {
                 None => {}
                 Some(Event::PatientEnrolled(event)) => patient.enrolled = Some(event),
                 Some(Event::NotificationRecorded(event)) => {
@@ -147,11 +150,4 @@ impl Patient {
     pub fn is_open(&self, version: u64) -> bool {
         version == self.latest && !self.notified.contains(&version)
     }
-}
-
-/// `None`: an event that is not needed here.
-fn read(recorded: &RecordedEvent) -> Result<Option<Event>, DecodeError> {
-    let event = &recorded.event;
-    let needed = recorded.stream.context == "patients" && Event::TYPES.iter().any(|known| known.name == event.ty);
-    needed.then(|| Event::decode(&event.ty, event.schema, event.data.get())).transpose()
 }

@@ -78,10 +78,7 @@ impl Subscriber for PaymentGateway {
     type Error = GatewayError;
 
     async fn handle(&self, event: &RecordedEvent) -> Result<(), GatewayError> {
-        if event.stream.context != "payments" || !Asked::TYPES.iter().any(|asked| asked.name == event.event.ty) {
-            return Ok(());
-        }
-        let asked = Asked::decode(&event.event.ty, event.event.schema, event.event.data.get())?;
+        let Some(asked) = event.one_of("payments")? else { return Ok(()) };
         let outcome = self.outcome(&asked, event).await?;
         let name = outcome.message_type().name;
         self.outcomes.hand_in(event, NAME, outcome).await?;

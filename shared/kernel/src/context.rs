@@ -248,7 +248,7 @@ impl<D: Decider> Aggregate for TypedAggregate<D> {
     }
 
     fn evolve(&mut self, event: &EventData) -> Result<(), DecodeError> {
-        let typed = D::Event::decode(&event.ty, event.schema, event.data.get())?;
+        let typed = event.decode()?;
         self.state = D::evolve(std::mem::take(&mut self.state), &typed);
         Ok(())
     }
@@ -311,7 +311,7 @@ impl<P: Projection> ReadModel for P {
         let mut document: Option<P::Document> =
             document.map(serde_json::from_str).transpose().map_err(ProjectError::Document)?;
         for recorded in events {
-            let event = P::Event::decode(&recorded.event.ty, recorded.event.schema, recorded.event.data.get())?;
+            let event = recorded.event.decode()?;
             document = P::project(document, &event, &recorded.happening());
         }
         let document = document.ok_or(ProjectError::Nothing)?;

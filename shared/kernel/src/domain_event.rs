@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::cloud_event::{CloudEvent, Invalid, Value};
 use crate::ids::StreamId;
+use crate::message::{DecodeError, Message};
 use crate::principal::Principal;
 use crate::projection::Happening;
 use crate::schema_uri::SchemaUri;
@@ -44,6 +45,13 @@ pub struct Cause {
     /// The operator who replaced the command's data. `None`: it ran as it was sent, resubmitted or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired_by: Option<Principal>,
+}
+
+impl EventData {
+    /// The event, typed.
+    pub fn decode<E: Message>(&self) -> Result<E, DecodeError> {
+        E::decode(&self.ty, self.schema, self.data.get())
+    }
 }
 
 /// An event with its place and time.
@@ -105,6 +113,12 @@ impl RecordedEvent {
     /// Where and when it happened, as projections and listeners are told.
     pub fn happening(&self) -> Happening {
         Happening { aggregate: self.stream.aggregate.clone(), version: self.version, time: self.time }
+    }
+
+    /// The event as one of these of `context`; `None`: it is another.
+    pub fn one_of<E: Message>(&self, context: &str) -> Result<Option<E>, DecodeError> {
+        let is_one = self.stream.context == context && E::TYPES.iter().any(|known| known.name == self.event.ty);
+        is_one.then(|| self.event.decode()).transpose()
     }
 
     /// The event as it is published, in an installation with this public URL.

@@ -59,7 +59,7 @@ pub struct Heard {
     pub events: &'static [MessageType],
     /// The commands that can follow.
     pub commands: &'static [MessageType],
-    hear: fn(&RecordedEvent) -> Result<Option<Followed>, DecodeError>,
+    hear: fn(&RecordedEvent, &str) -> Result<Option<Followed>, DecodeError>,
 }
 
 impl Heard {
@@ -69,14 +69,12 @@ impl Heard {
 
     /// What follows from an event. Nothing from one that is not heard.
     pub fn hear(&self, event: &RecordedEvent) -> Result<Option<(AggregateId, Encoded)>, DecodeError> {
-        let heard =
-            event.stream.context == self.context && self.events.iter().any(|known| known.name == event.event.ty);
-        if heard { (self.hear)(event) } else { Ok(None) }
+        (self.hear)(event, self.context)
     }
 }
 
-fn hear<H: Hears>(recorded: &RecordedEvent) -> Result<Option<Followed>, DecodeError> {
-    let event = H::Event::decode(&recorded.event.ty, recorded.event.schema, recorded.event.data.get())?;
+fn hear<H: Hears>(recorded: &RecordedEvent, context: &str) -> Result<Option<Followed>, DecodeError> {
+    let Some(event) = recorded.one_of(context)? else { return Ok(None) };
     let followed = H::hear(event, &recorded.happening());
     Ok(followed.map(|(aggregate, command)| (aggregate, Encoded::of(command))))
 }
