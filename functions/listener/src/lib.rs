@@ -10,16 +10,13 @@ use kernel::message::DecodeError;
 use kernel::system_command::{Occasion, SystemCommand};
 use lambda::settings::{BadSetting, Environment};
 use lambda::telemetry::metric;
-use messaging::{CommandQueue, Outgoing, Queues, SendError, SqsClient};
+use messaging::{Queues, SendError, SqsClient, SystemCommands};
 use subscriber::Subscriber;
 
 /// Makes commands of events.
 pub struct Listener {
     pub contexts: &'static [Context],
-    pub commands: CommandQueue,
-    pub queues: Queues,
-    /// The API's own address: where `dataschema` URIs lead.
-    pub public_url: String,
+    pub commands: SystemCommands,
 }
 
 /// Why an event comes again.
@@ -36,12 +33,9 @@ pub enum ListenError {
 impl Listener {
     /// For all contexts of this build.
     pub fn from_environment(environment: &Environment, sqs: SqsClient) -> Result<Self, BadSetting> {
-        Ok(Self {
-            contexts: catalog::CONTEXTS,
-            commands: CommandQueue::new(sqs),
-            queues: Queues::new(environment.text(Queues::VARIABLE)?),
-            public_url: environment.public_url()?,
-        })
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        let commands = SystemCommands::new(sqs, queues, environment.public_url()?);
+        Ok(Self { contexts: catalog::CONTEXTS, commands })
     }
 
     /// The command of this context that follows from the event, if one does.
@@ -58,7 +52,7 @@ impl Listener {
                 reply_to: None,
             };
             let stream = context.stream_of_command(&command.ty, event.stream.tenant.clone(), aggregate);
-            return Ok(Some(SystemCommand::new(stream, &command, occasion, &self.public_url)?));
+            return Ok(Some(SystemCommand::new(stream, &command, occasion, &self.commands.public_url)?));
         }
         Ok(None)
     }
@@ -69,13 +63,15 @@ impl Subscriber for Listener {
 
     /// Contexts that can hear the event do so, also where another cannot.
     async fn handle(&self, event: &RecordedEvent) -> Result<(), ListenError> {
-        let followed = self.contexts.iter().filter_map(|context| self.follows(context, event).transpose());
-        let (commands, mut errors): (Vec<_>, Vec<_>) = followed.partition(Result::is_ok);
-        let commands: Vec<_> =
-            commands.into_iter().flatten().map(|command| Outgoing::of_system(&command, &self.queues)).collect();
-        let heard = commands.len() as u64;
-        self.commands.send_all(commands).await?;
-        metrics::counter!(metric::HEARD).increment(heard);
-        errors.pop().map_or(Ok(()), |error| error.map(drop))
+        let (mut commands, mut all) = (Vec::new(), Ok(()));
+        for context in self.contexts {
+            match self.follows(context, event) {
+                Ok(command) => commands.extend(command),
+                Err(error) => all = Err(error),
+            }
+        }
+        self.commands.send_all(&commands).await?;
+        metrics::counter!(metric::HEARD).increment(commands.len() as u64);
+        all
     }
 }

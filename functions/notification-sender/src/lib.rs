@@ -11,27 +11,24 @@ pub mod patient;
 mod settings;
 mod text;
 
-use kernel::cloud_event::Invalid;
 use kernel::domain_event::RecordedEvent;
-use kernel::message::{DecodeError, Encoded};
-use kernel::system_command::{Occasion, SystemCommand};
+use kernel::message::DecodeError;
 use messaging::mail::{MailError, Mailer};
-use messaging::{CommandQueue, Outgoing, Queues, SendError};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::event_store::Streams;
-use subscriber::Subscriber;
+use subscriber::{HandInError, Outcomes, Subscriber};
 
 use crate::patient::{Kind, Patient, Request, Step};
+
+/// The principal of what is handed in.
+const NAME: &str = "notification-sender";
 
 /// Sends the mails that events of patients ask for.
 pub struct NotificationSender {
     pub streams: Streams,
     pub mailer: Mailer,
-    pub commands: CommandQueue,
-    pub queues: Queues,
-    /// The API's own address: where `dataschema` URIs lead.
-    pub public_url: String,
+    pub outcomes: Outcomes,
 }
 
 kernel::messages! {
@@ -57,29 +54,8 @@ pub enum NotifyError {
     Store(#[from] StoreError),
     #[error("the mail was not sent")]
     Mail(#[from] MailError),
-    #[error("what became of the mail is no valid command")]
-    Command(#[from] Invalid),
     #[error("what became of the mail was not handed in")]
-    Queue(#[from] SendError),
-}
-
-impl NotificationSender {
-    /// Tells the patient's onboarding. Told twice, it is one command.
-    async fn record(&self, event: &RecordedEvent, notification: RecordNotification) -> Result<(), NotifyError> {
-        let outcome = if notification.delivered { "delivered" } else { "undeliverable" };
-        let occasion = Occasion {
-            by: "notification-sender",
-            source: "notification-sender",
-            id: format!("{}.{outcome}", event.id()),
-            at: event.time,
-            cause: &event.event.cause,
-            causation: event.id(),
-            reply_to: None,
-        };
-        let command = Encoded::of(Command::from(notification));
-        let command = SystemCommand::new(event.stream.clone(), &command, occasion, &self.public_url)?;
-        Ok(self.commands.send(Outgoing::of_system(&command, &self.queues)).await?)
-    }
+    HandIn(#[from] HandInError),
 }
 
 impl Subscriber for NotificationSender {
@@ -100,6 +76,6 @@ impl Subscriber for NotificationSender {
             (Err(error), _) => return Err(error.into()),
         };
         let notification = RecordNotification { step: request.step, request: event.version, delivered };
-        self.record(event, notification).await
+        Ok(self.outcomes.hand_in(event, NAME, Command::from(notification)).await?)
     }
 }

@@ -2,8 +2,9 @@
 
 use lambda::settings::{BadSetting, Environment};
 use messaging::mail::Mailer;
-use messaging::{CommandQueue, Queues, SesClient, SqsClient};
+use messaging::{SesClient, SqsClient};
 use store::event_store::Streams;
+use subscriber::Outcomes;
 
 use crate::NotificationSender;
 
@@ -18,9 +19,7 @@ impl NotificationSender {
         Ok(Self {
             streams: Streams::new(dynamodb, &environment.text("EVENTS_TABLE")?),
             mailer: Mailer::new(ses, environment.text("MAIL_FROM")?),
-            commands: CommandQueue::new(sqs),
-            queues: Queues::new(environment.text(Queues::VARIABLE)?),
-            public_url: environment.public_url()?,
+            outcomes: Outcomes::from_environment(environment, sqs)?,
         })
     }
 }

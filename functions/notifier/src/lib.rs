@@ -14,17 +14,14 @@ use kernel::peers::{DISCARDED, Refusal};
 use kernel::system_command::{Occasion, SystemCommand};
 use lambda::settings::{BadSetting, Environment};
 use lambda::telemetry::metric;
-use messaging::{CommandQueue, Outgoing, Queues, SendError, SqsClient};
+use messaging::{Queues, SendError, SqsClient, SystemCommands};
 use store::StoreError;
 use store::operations::OperationRecord;
 
 /// Tells contexts the end of what they have sent.
 pub struct Notifier {
     pub contexts: &'static [Context],
-    pub commands: CommandQueue,
-    pub queues: Queues,
-    /// The API's own address: where `dataschema` URIs lead.
-    pub public_url: String,
+    pub commands: SystemCommands,
 }
 
 /// Why a batch comes again.
@@ -43,12 +40,9 @@ pub enum NotifyError {
 impl Notifier {
     /// For all contexts of this build.
     pub fn from_environment(environment: &Environment, sqs: SqsClient) -> Result<Self, BadSetting> {
-        Ok(Self {
-            contexts: catalog::CONTEXTS,
-            commands: CommandQueue::new(sqs),
-            queues: Queues::new(environment.text(Queues::VARIABLE)?),
-            public_url: environment.public_url()?,
-        })
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        let commands = SystemCommands::new(sqs, queues, environment.public_url()?);
+        Ok(Self { contexts: catalog::CONTEXTS, commands })
     }
 
     /// Handles a batch of the operations table's stream. After an error it comes again.
@@ -56,11 +50,10 @@ impl Notifier {
         let mut told = Vec::new();
         for record in batch.records {
             let Some(operation) = ended(record)? else { continue };
-            told.extend(self.told(&operation)?.map(|command| Outgoing::of_system(&command, &self.queues)));
+            told.extend(self.told(&operation)?);
         }
-        let count = told.len() as u64;
-        self.commands.send_all(told).await?;
-        metrics::counter!(metric::REFUSALS_TOLD).increment(count);
+        self.commands.send_all(&told).await?;
+        metrics::counter!(metric::REFUSALS_TOLD).increment(told.len() as u64);
         Ok(())
     }
 
@@ -90,7 +83,7 @@ impl Notifier {
             causation: operation.operation_key.clone(),
             reply_to: None,
         };
-        Ok(Some(SystemCommand::new(stream, &command, occasion, &self.public_url)?))
+        Ok(Some(SystemCommand::new(stream, &command, occasion, &self.commands.public_url)?))
     }
 }
 

@@ -7,7 +7,7 @@ use kernel::effect::Recorded;
 use kernel::system_command::{EffectPlace, SystemCommand};
 use kernel::timestamp::Timestamp;
 use lambda::telemetry::metric;
-use messaging::{CommandQueue, Outgoing, Queues, SendError};
+use messaging::{SendError, SystemCommands};
 use store::StoreError;
 use store::event_store::Commit;
 use store::timers::{DueCommand, TimerId};
@@ -15,11 +15,8 @@ use timers::{TimerError, Timers};
 
 /// Carries out what commits cause.
 pub struct Effects {
-    pub commands: CommandQueue,
-    pub queues: Queues,
+    pub commands: SystemCommands,
     pub timers: Timers,
-    /// The API's own address: where `dataschema` URIs lead.
-    pub public_url: String,
 }
 
 /// Why an effect was not carried out.
@@ -40,10 +37,14 @@ impl Effects {
     pub async fn carry_out(&self, commits: &[Commit], now: Timestamp) -> Result<(), EffectError> {
         let mut commands = Vec::new();
         for commit in commits {
+            let effects = commit.effects()?;
+            if effects.is_empty() {
+                continue;
+            }
             let (stream, committed_at) = (commit.stream()?, commit.committed_at());
-            for (place, recorded) in commit.effects()?.iter().enumerate() {
+            for (place, recorded) in effects.iter().enumerate() {
                 let at = EffectPlace { stream: &stream, commit_number: commit.commit_number, committed_at, place };
-                let command = SystemCommand::of_effect(recorded, at, &self.public_url).transpose()?;
+                let command = SystemCommand::of_effect(recorded, at, &self.commands.public_url).transpose()?;
                 let timer = |name: &str| TimerId::new(&stream, name, commit.commit_number, place);
                 match (&recorded.effect, command) {
                     (Recorded::SetTimer { name, due, .. }, Some(command)) => {
@@ -51,12 +52,12 @@ impl Effects {
                         metrics::counter!(metric::TIMERS_SET).increment(1);
                     }
                     (Recorded::CancelTimer { name }, _) => self.timers.cancel(&timer(name)).await?,
-                    (_, command) => commands.extend(command.map(|command| Outgoing::of_system(&command, &self.queues))),
+                    (_, command) => commands.extend(command),
                 }
             }
         }
+        self.commands.send_all(&commands).await?;
         let sent = commands.len() as u64;
-        self.commands.send_all(commands).await?;
         if sent > 0 {
             metrics::counter!(metric::SENT).increment(sent);
             tracing::info!(sent, "commands sent on");

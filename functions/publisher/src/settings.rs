@@ -1,7 +1,7 @@
 //! The publisher's settings, from environment variables.
 
 use lambda::settings::{BadSetting, Environment};
-use messaging::{CommandQueue, EventTopic, Queues, SnsClient, SqsClient};
+use messaging::{EventTopic, Queues, SnsClient, SqsClient, SystemCommands};
 use recovery::batch::GivingBack;
 use store::event_store::Streams;
 use store::stream_positions::{self, StreamPositions};
@@ -24,15 +24,15 @@ pub struct Clients {
 
 impl Publisher {
     pub fn from_environment(environment: &Environment, clients: Clients) -> Result<Self, BadSetting> {
+        let queues = Queues::new(environment.text(Queues::VARIABLE)?);
+        let public_url = environment.public_url()?;
         Ok(Self {
             effects: Effects {
-                commands: CommandQueue::new(clients.sqs.clone()),
-                queues: Queues::new(environment.text(Queues::VARIABLE)?),
+                commands: SystemCommands::new(clients.sqs.clone(), queues, public_url.clone()),
                 timers: Timers::from_environment(environment, clients.dynamodb.clone(), clients.sqs.clone())?,
-                public_url: environment.public_url()?,
             },
             topic: EventTopic::new(clients.sns, environment.text(EVENT_TOPIC)?),
-            public_url: environment.public_url()?,
+            public_url,
             retries: Retries {
                 commits: Streams::new(clients.dynamodb, &environment.text(EVENTS_TABLE)?),
                 positions: StreamPositions::new(clients.streams),

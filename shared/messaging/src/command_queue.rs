@@ -2,11 +2,9 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use kernel::system_command::SystemCommand;
 
 use crate::error::SendError;
 use crate::pack::{UNNUMBERED, send_in_order};
-use crate::queues::Queues;
 
 /// The most that a message may weigh on its whole way: what SNS carries at the end of it, 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -21,19 +19,6 @@ pub struct Outgoing {
     pub group: String,
     /// The command key: a repeat within five minutes does not even reach the queue.
     pub deduplication_id: String,
-}
-
-impl Outgoing {
-    /// A command of the installation's own, for its context's queue.
-    pub fn of_system(command: &SystemCommand, queues: &Queues) -> Self {
-        let SystemCommand { event, stream, key } = command;
-        Self {
-            queue_url: queues.commands(&stream.context),
-            body: event.to_json(),
-            group: stream.message_group(),
-            deduplication_id: key.to_string(),
-        }
-    }
 }
 
 /// Sends commands.

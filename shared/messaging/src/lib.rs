@@ -7,6 +7,7 @@ pub mod event_topic;
 pub mod mail;
 pub mod pack;
 pub mod queues;
+pub mod system_commands;
 pub mod visibility;
 
 pub use aws_sdk_sesv2::Client as SesClient;
@@ -16,4 +17,5 @@ pub use command_queue::{CommandQueue, Outgoing};
 pub use error::SendError;
 pub use event_topic::EventTopic;
 pub use queues::Queues;
+pub use system_commands::SystemCommands;
 pub use visibility::{Visibility, change_visibility};

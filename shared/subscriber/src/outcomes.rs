@@ -5,14 +5,11 @@ use kernel::domain_event::RecordedEvent;
 use kernel::message::{Encoded, Message};
 use kernel::system_command::{Occasion, SystemCommand};
 use lambda::settings::{BadSetting, Environment};
-use messaging::{CommandQueue, Outgoing, Queues, SendError, SqsClient};
+use messaging::{Queues, SendError, SqsClient, SystemCommands};
 
 /// Hands outcomes in.
 pub struct Outcomes {
-    commands: CommandQueue,
-    queues: Queues,
-    /// The API's own address: where `dataschema` URIs lead.
-    public_url: String,
+    commands: SystemCommands,
 }
 
 /// Why an outcome was not handed in.
@@ -28,7 +25,7 @@ impl Outcomes {
     /// With the prefix of the queues and `PUBLIC_URL`.
     pub fn from_environment(environment: &Environment, sqs: SqsClient) -> Result<Self, BadSetting> {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
-        Ok(Self { commands: CommandQueue::new(sqs), queues, public_url: environment.public_url()? })
+        Ok(Self { commands: SystemCommands::new(sqs, queues, environment.public_url()?) })
     }
 
     /// Hands the outcome in on behalf of the function `by`. The same outcome of the same event is one command, however often
@@ -44,7 +41,7 @@ impl Outcomes {
             causation: event.id(),
             reply_to: None,
         };
-        let command = SystemCommand::new(event.stream.clone(), &outcome, occasion, &self.public_url)?;
-        Ok(self.commands.send(Outgoing::of_system(&command, &self.queues)).await?)
+        let command = SystemCommand::new(event.stream.clone(), &outcome, occasion, &self.commands.public_url)?;
+        Ok(self.commands.send(&command).await?)
     }
 }
