@@ -1,5 +1,6 @@
 //! What payments ask for, and what they are told: with the members that matter here.
 
+use kernel::money::Money;
 use serde::{Deserialize, Serialize};
 
 kernel::messages! {
@@ -38,13 +39,6 @@ pub struct VoidRequested {
 pub struct RefundRequested {
     pub charge: String,
     pub amount: Money,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Money {
-    /// In the currency's smallest unit.
-    pub amount: i64,
-    pub currency: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
