@@ -6,15 +6,15 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{chain, chain_in_full, metric};
+use lambda::telemetry::metric;
 use messaging::SendError;
-use recovery::batch::{GivingBack, Received};
+use recovery::batch::{GivingBack, Received, attempt};
 use recovery::{Failure, Returning, send_back};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::event_store::Streams;
 use store::stream_positions::{CommitReference, Positions, PositionsError, StreamPositions};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{PublishError, Publisher};
 
@@ -56,8 +56,6 @@ pub enum RetryError {
     Positions(#[from] PositionsError),
     #[error("the references were not sent")]
     Send(#[from] SendError),
-    #[error("out of time")]
-    OutOfTime,
 }
 
 impl Publisher {
@@ -65,10 +63,8 @@ impl Publisher {
     pub async fn handle_retries(&self, batch: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
         let mut failed = Vec::new();
         for message in batch.records.into_iter().map(Received::of) {
-            let handled = timeout_at(finish_by, self.retry(&message, now)).await;
-            if let Err(error) = handled.unwrap_or(Err(RetryError::OutOfTime)) {
-                tracing::error!(message_id = message.message_id, error = chain(&error), "to be retried");
-                failed.push((message, chain_in_full(&error)));
+            if let Err(error) = attempt(&message, finish_by, Box::pin(self.retry(&message, now))).await {
+                failed.push((message, error));
             }
         }
         metrics::counter!(metric::RETRIED).increment(failed.len() as u64);

@@ -6,13 +6,13 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use kernel::timestamp::Timestamp;
 use lambda::settings::{BadSetting, Environment};
-use lambda::telemetry::{chain, chain_in_full, metric};
+use lambda::telemetry::metric;
 use messaging::SqsClient;
-use recovery::batch::{GivingBack, OUT_OF_TIME, Received};
+use recovery::batch::{GivingBack, Received, attempt};
 use serde::Deserialize;
 use serde_json::Value;
 use timers::{TimerError, Timers};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// Hands in what is due.
 pub struct Timekeeper {
@@ -46,24 +46,19 @@ impl Timekeeper {
     /// Hands in the commands of a batch of timers. What is named in the answer goes back to the queue.
     pub async fn hand_in(&self, batch: SqsEvent, now: Timestamp, finish_by: Instant) -> SqsBatchResponse {
         let mut failed = Vec::new();
-        let mut handed_in = 0;
         for message in batch.records.into_iter().map(Received::of) {
-            match timeout_at(finish_by, self.hand_in_one(&message)).await {
-                Ok(Ok(due)) => handed_in += u64::from(due),
-                Ok(Err(error)) => {
-                    tracing::error!(message_id = message.message_id, error = chain(&error), "to be retried");
-                    failed.push((message, chain_in_full(&error)));
-                }
-                Err(_) => failed.push((message, OUT_OF_TIME.to_owned())),
+            if let Err(error) = attempt(&message, finish_by, self.hand_in_one(&message)).await {
+                failed.push((message, error));
             }
         }
-        metrics::counter!(metric::TIMERS_DUE).increment(handed_in);
         self.giving_back.answer(failed, now).await
     }
 
-    async fn hand_in_one(&self, message: &Received) -> Result<bool, HandInError> {
+    async fn hand_in_one(&self, message: &Received) -> Result<(), HandInError> {
         let timer = serde_json::from_str(&message.body).map_err(HandInError::Unreadable)?;
-        Ok(self.timers.hand_in(&timer).await?)
+        let was_due = self.timers.hand_in(&timer).await?;
+        metrics::counter!(metric::TIMERS_DUE).increment(was_due.into());
+        Ok(())
     }
 
     /// Sends the messages of all timers that are due soon or overdue.

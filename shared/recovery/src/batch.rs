@@ -1,15 +1,16 @@
 //! SQS batches: what was received, and what goes back to the queue or to its dead letters.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::pin::Pin;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use kernel::timestamp::Timestamp;
 use lambda::settings::{BadSetting, Environment};
-use lambda::telemetry::{chain, metric};
+use lambda::telemetry::{chain, chain_in_full, metric};
 use messaging::{SendError, SqsClient, Visibility, change_visibility};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::back_off::Share;
 use crate::dead_letters::DeadLetters;
@@ -52,6 +53,21 @@ impl Received {
 
 /// The error of what was not finished when the invocation had to be.
 pub const OUT_OF_TIME: &str = "the function ran out of time";
+
+/// Handles one message, while there is time. Why it failed is logged, and given back in full for who repairs it.
+pub async fn attempt<E: Error + 'static>(
+    message: &Received,
+    finish_by: Instant,
+    handling: impl Future<Output = Result<(), E>>,
+) -> Result<(), String> {
+    let (error, in_full) = match timeout_at(finish_by, handling).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => (chain(&error), chain_in_full(&error)),
+        Err(_) => (OUT_OF_TIME.to_owned(), OUT_OF_TIME.to_owned()),
+    };
+    tracing::error!(message_id = message.message_id, error, "to be retried");
+    Err(in_full)
+}
 
 /// Exactly these messages failed. Ids go back as they were received: an unknown or empty one would fail the whole
 /// batch.
@@ -173,7 +189,7 @@ fn dead(message: Received, error: String, now: Timestamp) -> (String, Returning)
 mod tests {
     use serde_json::{Value, json};
     use testkit::{Aws, Fault};
-    use tokio::time::{Instant, advance};
+    use tokio::time::advance;
 
     use super::*;
 
