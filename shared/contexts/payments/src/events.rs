@@ -1,11 +1,10 @@
 //! What happens to a payment.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use kernel::money::Money;
 
 kernel::messages! {
     pub enum Event in "payments" {

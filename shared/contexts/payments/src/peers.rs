@@ -1,12 +1,12 @@
 //! What a payment hears of its order, and what it sends to it. An order and its payment have one id.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::peers::{Hears, Refusal, Sends};
 use kernel::projection::Happening;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{CallOffPayment, Command, RecordUnconfirmed, StartPayment};
-use kernel::money::Money;
 
 kernel::messages! {
     pub enum Heard in "orders" {

@@ -1,13 +1,13 @@
 //! The payment as clients read it, under `/payments`, by its order's id.
 
 use kernel::ids::AggregateId;
+use kernel::money::Money;
 use kernel::projection::{Filters, Happening, Listing, Projection, Tally};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::events::Event;
 use crate::state::Stage;
-use kernel::money::Money;
 
 /// A payment's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! What a payment remembers to decide by.
 
+use kernel::money::Money;
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use kernel::money::Money;
 
 /// What is known of a payment.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

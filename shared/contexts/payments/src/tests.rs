@@ -4,6 +4,7 @@ use kernel::domain_event::{Cause, EventData, RecordedEvent};
 use kernel::effect::Effect;
 use kernel::ids::{AggregateId, StreamId};
 use kernel::message::Encoded;
+use kernel::money::Money;
 use kernel::peers::{DISCARDED, Refusal};
 use kernel::projection::{Happening, Projection, Tally};
 use kernel::timestamp::Timestamp;
@@ -25,7 +26,6 @@ use crate::peers::{CancelOrder, ConfirmOrder, Sent};
 use crate::projection::{Document, PaymentView};
 use crate::state::Stage;
 use crate::{CONTEXT, Payments};
-use kernel::money::Money;
 
 /// When the payment of these tests is given up: a minute after it has started.
 const DUE: &str = "2026-01-01T00:01:00Z";
