@@ -3,14 +3,12 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use accounts::commands::{DepositMoney, OpenAccount, TransferMoney};
-use bench::{Installation, text};
+use bench::{Books, Installation, text};
 use fastrand::Rng;
 use kernel::ids::AggregateId;
 use kernel::money::Money;
 use policies::commands::{AdjustPremium, BindPolicy, CancelPolicy};
 use testkit::{Aws, Disturbance, Fault, TABLES};
-
-use crate::books::Books;
 
 /// Each account with its holder, currency and overdraft.
 const ACCOUNTS: [(&str, &str, &str, i64); 5] = [
@@ -78,7 +76,7 @@ impl Bank {
             self.sent += 1;
             if self.random.u8(..4) == 0 {
                 self.it.step().await;
-                self.books().assert_none_is_overdrawn();
+                assert_eq!(self.books().overdrawn(), [] as [String; 0]);
             }
         }
         self.it.pass(Duration::from_hours(1)).await;
@@ -139,8 +137,13 @@ impl Bank {
         };
     }
 
-    pub fn books(&self) -> Books {
-        Books::of(&self.it.aws)
+    fn books(&self) -> Books {
+        Books::of(&self.it.aws, "acme")
+    }
+
+    #[track_caller]
+    pub fn assert_the_books_balance(&self) {
+        assert_eq!(self.books().differences(), [] as [String; 0]);
     }
 
     /// Everything that can happen, and every refusal that the transaction finds out.

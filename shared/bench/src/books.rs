@@ -1,29 +1,35 @@
-//! What every account should have, told three ways: by its counter, by its own stream, and by the decisions that moved its
-//! money.
+//! [`Books`]: what every account of a tenant should have, told three ways: by its counter, by its own stream, and by the
+//! decisions that moved its money.
 
 use std::collections::BTreeMap;
 
-use bench::text;
 use kernel::domain_event::RecordedEvent;
 use serde_json::Value;
 use testkit::{Aws, TABLES};
 
-/// Everything that has happened, and the counters of now.
+use crate::handling::{events, text};
+
+/// Everything that has happened at a tenant's, and the counters of now.
 pub struct Books {
-    pub events: Vec<RecordedEvent>,
+    events: Vec<RecordedEvent>,
     /// What each account can spend.
     available: BTreeMap<String, i64>,
 }
 
 impl Books {
-    pub fn of(aws: &Aws) -> Self {
-        let events = aws.items(TABLES.events).into_iter().flat_map(bench::events).collect();
+    pub fn of(aws: &Aws, tenant: &str) -> Self {
+        let commits = aws.items(TABLES.events).into_iter();
+        let commits = commits.filter(|commit| text(&commit["stream_id"]).split('/').next() == Some(tenant));
+        let prefix = format!("{tenant}#accounts#counter#available/");
         let amount = |item: Value| {
             let key = text(&item["guard_key"]);
-            let account = key.strip_prefix("acme#accounts#counter#available/")?.split_once('/')?.1.to_owned();
+            let account = key.strip_prefix(&prefix)?.split_once('/')?.1.to_owned();
             Some((account, item["amount"].as_i64().expect("an amount")))
         };
-        Self { events, available: aws.items(TABLES.guards).into_iter().filter_map(amount).collect() }
+        Self {
+            events: commits.flat_map(events).collect(),
+            available: aws.items(TABLES.guards).into_iter().filter_map(amount).collect(),
+        }
     }
 
     /// The data of all events of this type, and whose they are.
@@ -35,11 +41,11 @@ impl Books {
         })
     }
 
-    /// Every decision that has moved money, by how much, and on which account.
-    fn moves(&self) -> Vec<(String, i64)> {
-        let mut moves = Vec::new();
+    /// What decisions have moved, by account.
+    fn moved(&self) -> BTreeMap<String, i64> {
+        let mut moved = BTreeMap::<String, i64>::new();
         let mut move_by = |account: &str, amount: &Value, sign: i64| {
-            moves.push((account.to_owned(), sign * amount.as_i64().expect("an amount")));
+            *moved.entry(account.to_owned()).or_default() += sign * amount.as_i64().expect("an amount");
         };
         for (account, data) in self.of_type("MoneyDeposited") {
             move_by(account, &data["amount"]["amount"], 1);
@@ -49,44 +55,54 @@ impl Books {
             move_by(&text(&data["to"]), &data["amount"]["amount"], 1);
         }
         for (_, data) in self.of_type("PolicyBound") {
-            move_by(&text(&data["account"]), &data["premium"], -1);
+            if let Some(account) = data.get("account") {
+                move_by(&text(account), &data["premium"], -1);
+            }
         }
         for (_, data) in self.of_type("PremiumAdjusted").chain(self.of_type("PolicyCancelled")) {
             if let Some(settlement) = data.get("settlement") {
                 move_by(&text(&settlement["account"]), &settlement["amount"], 1);
             }
         }
-        moves
+        moved
     }
 
-    /// What an account's document says, folded from its own stream.
-    fn document(&self, account: &str) -> Value {
-        let mut own: Vec<_> = self.events.iter().filter(|event| event.stream.context == "accounts").cloned().collect();
-        own.retain(|event| event.stream.aggregate.as_str() == account);
+    /// What each account's document says, folded from its own stream.
+    fn documents(&self) -> BTreeMap<String, Value> {
+        let mut streams = BTreeMap::<String, Vec<RecordedEvent>>::new();
+        for event in self.events.iter().filter(|event| event.stream.context == "accounts") {
+            streams.entry(event.stream.aggregate.to_string()).or_default().push(event.clone());
+        }
         let model = catalog::read_model("accounts").expect("a read model").read_model;
-        serde_json::from_str(&model.project(None, &own).expect("a document").document).expect("JSON")
+        let document = |events: &[_]| model.project(None, events).expect("a document").document;
+        let read = |events: &[_]| serde_json::from_str(&document(events)).expect("JSON");
+        streams.into_iter().map(|(account, events)| (account, read(&events))).collect()
     }
 
-    /// No account has spent more than it had.
-    pub fn assert_none_is_overdrawn(&self) {
-        for (account, available) in &self.available {
-            assert!(*available >= 0, "{account} is overdrawn: {available}");
-        }
+    /// The accounts that have spent more than they had.
+    pub fn overdrawn(&self) -> Vec<String> {
+        let overdrawn = self.available.iter().filter(|(_, available)| **available < 0);
+        overdrawn.map(|(account, available)| format!("{account} is overdrawn: {available}")).collect()
     }
 
-    pub fn assert_they_balance(&self) {
-        self.assert_none_is_overdrawn();
-        let mut balances: BTreeMap<String, i64> = BTreeMap::new();
-        for (account, amount) in self.moves() {
-            *balances.entry(account).or_default() += amount;
-        }
+    /// Whatever does not add up.
+    pub fn differences(&self) -> Vec<String> {
+        let (mut found, mut moved, documents) = (self.overdrawn(), self.moved(), self.documents());
         for (account, available) in &self.available {
-            let document = self.document(account);
+            let Some(document) = documents.get(account) else {
+                found.push(format!("{account} was never opened"));
+                continue;
+            };
             let balance = available - document["overdraft"].as_i64().expect("an amount");
-            let moved = balances.remove(account).unwrap_or_default();
-            assert_eq!(balance, moved, "{account} has what was moved");
-            assert_eq!(document["balance"], balance, "{account} has recorded what was moved");
+            let moved = moved.remove(account).unwrap_or_default();
+            if balance != moved {
+                found.push(format!("{account} has {balance}, and {moved} was moved"));
+            }
+            if document["balance"] != balance {
+                found.push(format!("{account} has {balance}, and has recorded {}", document["balance"]));
+            }
         }
-        assert_eq!(balances, BTreeMap::new(), "no money went where no account is");
+        found.extend(moved.into_iter().map(|(account, amount)| format!("{amount} went to {account}, which is none")));
+        found
     }
 }

@@ -226,8 +226,8 @@ impl Installation {
     }
 }
 
-/// What passes the filter before the notifier.
-fn is_told(record: &Value) -> bool {
+/// What passes the filter before the notifier, in `template.yaml`: a record of the operations table's stream.
+pub fn is_told(record: &Value) -> bool {
     let image = &record["dynamodb"]["NewImage"];
     let outcome = image["outcome"]["S"].as_str().unwrap_or_default();
     matches!(outcome, "rejected" | "discarded") && image["reply_to"]["M"]["stream"]["S"].is_string()
