@@ -26,7 +26,7 @@ pub fn simulate(workspace: &Workspace, size: &Size) -> Result<()> {
     let Size { seed, commands, faults, receives } = size;
     let mut test = cargo();
     test.current_dir(&workspace.root)
-        .args(["test", "--quiet", "--workspace", "--test", "simulation", "--"])
+        .args(["test", "--quiet", "--profile", "simulation", "--workspace", "--test", "simulation", "--"])
         .args(["--exact", "a_run_as_it_is_asked_for", "--nocapture"])
         .env("SIMULATION_SEED", seed.to_string())
         .env("SIMULATION_COMMANDS", commands.to_string())
