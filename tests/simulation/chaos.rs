@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
+use http::Request;
 use serde_json::Value;
 use testkit::{Attempt, Aws, Effect, Fault, Service};
 use tokio::time::Instant;
@@ -47,6 +48,8 @@ pub enum Down {
     Topic,
     Queues,
     Database,
+    Mail,
+    Provider,
 }
 
 impl Down {
@@ -57,6 +60,8 @@ impl Down {
             Self::Topic => "topic down for minutes",
             Self::Queues => "queues down for minutes",
             Self::Database => "database down for minutes",
+            Self::Mail => "mail down for minutes",
+            Self::Provider => "payment provider down for minutes",
         }
     }
 
@@ -69,6 +74,8 @@ impl Down {
             Self::Topic => attempt.service == Service::Sns,
             Self::Queues => attempt.service == Service::Sqs,
             Self::Database => attempt.service == Service::DynamoDb,
+            Self::Mail => attempt.service == Service::Ses,
+            Self::Provider => false, // no service of AWS
         }
     }
 }
@@ -193,26 +200,55 @@ impl Chaos {
     fn ask(&self, attempt: &Attempt<'_>) -> Fault {
         let invocation = INVOCATION.try_with(Arc::clone).ok();
         let (fault, name) = self.fault(invocation.as_deref(), attempt);
-        {
-            let mut journal = self.journal();
-            journal.calls += 1;
-            journal.mix(attempt.operation.as_bytes());
-            journal.mix(&[attempt.nth.to_le_bytes()[0]]);
-            if let Some(name) = name {
-                journal.count(name);
-                journal.mix(name.as_bytes());
-                if let Some(it) = &invocation {
-                    for command in lock(&it.commands).iter().take(20) {
-                        journal.say(Some(*command), format!("{:?}: {} {name}", it.role, attempt.operation));
-                    }
-                    if name != LATE {
-                        let call = call_id(attempt.operation, attempt.body);
-                        lock(&it.faults).push(Injected { fault: name, call });
-                    }
-                }
-            }
-        }
+        let mut journal = self.journal();
+        journal.mix(&[attempt.nth.to_le_bytes()[0]]);
+        note(&mut journal, invocation.as_deref(), (attempt.operation, attempt.body), name);
         fault
+    }
+
+    /// What becomes of a request to the payment provider: it is answered, refused, or not heard of again.
+    pub fn ask_provider(&self, request: &Request<String>) -> Fault {
+        let (it, method) = (INVOCATION.with(Arc::clone), request.method().as_str());
+        let (fault, name) = self.fault_of_provider(&it, method);
+        note(&mut self.journal(), Some(&it), (method, request.uri().path()), name);
+        fault
+    }
+
+    fn fault_of_provider(&self, it: &Invocation, method: &str) -> (Fault, Option<&'static str>) {
+        let mut state = lock(&self.state);
+        let refused = || Fault::refuse(503, "down");
+        match state.point(self.plan, Some(it), method) {
+            Some(Point::ErrorBefore) => return (refused(), Some(REFUSED)),
+            Some(Point::AnswerLost) => return (Fault::HangAfter, Some("answer lost")),
+            Some(Point::KilledBefore) => {
+                it.die(false);
+                return (Fault::Hang, Some("killed before a call"));
+            }
+            Some(Point::KilledAfter) => {
+                it.die(true);
+                return (Fault::HangAfter, Some("killed after a call"));
+            }
+            None => {}
+        }
+        if state.calm {
+            return (Fault::None, None);
+        }
+        match it.calls() {
+            Some(Death::AfterThisCall) => return (Fault::HangAfter, Some("killed after a call")),
+            Some(Death::BeforeThisCall) => return (Fault::Hang, Some("killed before a call")),
+            None => {}
+        }
+        if state.is_down(&mut self.journal(), |down| down == Down::Provider) {
+            return (refused(), Some(DOWN));
+        }
+        if state.random.u32(..1000) >= self.plan.faults {
+            return (Fault::None, None);
+        }
+        match state.random.u32(..3) {
+            0 => (refused(), Some("error")),
+            1 => (Fault::Hang, Some("request lost")),
+            _ => (Fault::HangAfter, Some("answer lost")),
+        }
     }
 
     /// Takes a guard off; or makes of an accepted command one that no handler can read, as an ingest would that is newer
@@ -232,12 +268,13 @@ impl Chaos {
     fn fault(&self, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> (Fault, Option<&'static str>) {
         let mut state = lock(&self.state);
         let refused = invocation.is_some_and(|it| it.is_refused(attempt));
-        let point = state.point(self.plan, invocation, attempt);
+        let point = state.point(self.plan, invocation, attempt.operation);
         if refused {
             return (Fault::refuse(400, "AccessDenied"), Some(REFUSED));
         }
         if let Some(point) = point {
-            return point;
+            let (fault, name) = at_point(point, invocation, attempt);
+            return (fault, Some(name));
         }
         if state.calm {
             return (Fault::None, None);
@@ -252,7 +289,7 @@ impl Chaos {
                 return (Fault::Hang, Some(CUT_OFF));
             }
         }
-        if state.is_down(&mut self.journal(), invocation, attempt) {
+        if state.is_down(&mut self.journal(), |down| down.meets(invocation, attempt)) {
             return (Fault::refuse(500, "InternalServerError"), Some(DOWN));
         }
         if state.random.u32(..1000) >= self.plan.faults {
@@ -276,10 +313,10 @@ const LATE: &str = "late";
 pub const MOST_LATE: Duration = Duration::from_mins(6);
 
 impl State {
-    fn is_down(&mut self, journal: &mut Journal, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> bool {
+    fn is_down(&mut self, journal: &mut Journal, meets: impl Fn(Down) -> bool) -> bool {
         let now = Instant::now();
         self.outages.retain(|outage| outage.until > now);
-        let outage = self.outages.iter_mut().find(|outage| outage.what.meets(invocation, attempt));
+        let outage = self.outages.iter_mut().find(|outage| meets(outage.what));
         if let Some(outage) = &outage
             && !outage.felt
         {
@@ -289,40 +326,22 @@ impl State {
     }
 
     /// What becomes of a call by choice.
-    fn point(
-        &mut self,
-        plan: Plan,
-        invocation: Option<&Invocation>,
-        attempt: &Attempt<'_>,
-    ) -> Option<(Fault, Option<&'static str>)> {
+    fn point(&mut self, plan: Plan, invocation: Option<&Invocation>, operation: &str) -> Option<Point> {
         if self.points.is_empty() {
             return None;
         }
-        let redrives = invocation.is_some_and(|it| it.role == Role::Redrive);
-        if invocation.is_some_and(|it| it.role == Role::Operator) || (redrives && plan.max_receives > 1) {
+        let looks = |role| match role {
+            Role::Operator | Role::Sweep => true,
+            Role::Redrive => plan.max_receives > 1,
+            _ => false,
+        };
+        if invocation.is_some_and(|it| looks(it.role)) {
             return None; // they look, and find nothing
         }
         let role = invocation.map_or("nobody".to_owned(), |it| format!("{:?}", it.role));
-        self.names.push(format!("{role}: {}", attempt.operation));
+        self.names.push(format!("{role}: {operation}"));
         let nth = self.names.len() as u64;
-        let (_, point) = self.points.iter().find(|(at, _)| *at == nth)?;
-        Some(match (point, invocation) {
-            (Point::ErrorBefore, _) => (Fault::refuse(400, "AccessDenied"), Some(REFUSED)),
-            (Point::AnswerLost, Some(it)) => {
-                it.refuse(attempt);
-                (Fault::LoseAnswer, Some("answer lost"))
-            }
-            (Point::AnswerLost | Point::KilledAfter, None) => (Fault::LoseAnswer, Some("answer lost")),
-            (Point::KilledBefore, Some(it)) => {
-                it.die(false);
-                (Fault::Hang, Some("killed before a call"))
-            }
-            (Point::KilledAfter, Some(it)) => {
-                it.die(true);
-                (Fault::HangAfter, Some("killed after a call"))
-            }
-            (Point::KilledBefore, None) => (Fault::LoseRequest, Some("request lost")),
-        })
+        self.points.iter().find(|(at, _)| *at == nth).map(|(_, point)| *point)
     }
 
     fn draw(
@@ -387,6 +406,48 @@ impl State {
             }
             _ => (Fault::LoseAnswer, Some("answer lost")),
         }
+    }
+}
+
+/// A call of AWS at such a point.
+fn at_point(point: Point, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> (Fault, &'static str) {
+    match (point, invocation) {
+        (Point::ErrorBefore, _) => (Fault::refuse(400, "AccessDenied"), REFUSED),
+        (Point::AnswerLost, Some(it)) => {
+            it.refuse(attempt);
+            (Fault::LoseAnswer, "answer lost")
+        }
+        (Point::AnswerLost | Point::KilledAfter, None) => (Fault::LoseAnswer, "answer lost"),
+        (Point::KilledBefore, Some(it)) => {
+            it.die(false);
+            (Fault::Hang, "killed before a call")
+        }
+        (Point::KilledAfter, Some(it)) => {
+            it.die(true);
+            (Fault::HangAfter, "killed after a call")
+        }
+        (Point::KilledBefore, None) => (Fault::LoseRequest, "request lost"),
+    }
+}
+
+/// Notes a call, and what goes wrong with it.
+fn note(
+    journal: &mut Journal,
+    invocation: Option<&Invocation>,
+    (operation, body): (&str, &str),
+    fault: Option<&'static str>,
+) {
+    journal.calls += 1;
+    journal.mix(operation.as_bytes());
+    let Some(fault) = fault else { return };
+    journal.count(fault);
+    journal.mix(fault.as_bytes());
+    let Some(it) = invocation else { return };
+    for command in lock(&it.commands).iter().take(20) {
+        journal.say(Some(*command), format!("{:?}: {operation} {fault}", it.role));
+    }
+    if fault != LATE {
+        lock(&it.faults).push(Injected { fault, call: call_id(operation, body) });
     }
 }
 

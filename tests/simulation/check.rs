@@ -1,7 +1,9 @@
 //! What must hold when everything has come to rest.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
+use kernel::command::Command;
+use kernel::context::Undecided;
 use kernel::domain_event::{EventData, RecordedEvent};
 use kernel::ids::StreamId;
 use kernel::projection::Listing;
@@ -11,20 +13,21 @@ use serde_json::Value;
 use testkit::TABLES;
 
 use crate::clients::{digest, is_hidden, operation, read_own, status};
-use crate::journal::{Journal, Kind};
-use crate::reports;
+use crate::journal::{Journal, Known};
+use crate::rules::{Kind, Stage, decide, is_guarded};
 use crate::world::{CONTEXTS, TENANTS, World, queues};
+use crate::{processes, reports};
 
 /// Whether nothing is under way and nobody has to act.
 pub fn at_rest(world: &World) -> bool {
-    queues().iter().all(|queue| world.aws.is_empty(queue))
-        && world.lanes.borrow().iter().all(VecDeque::is_empty)
-        && !world.aws.items(TABLES.parked).iter().any(needs_somebody)
+    is_quiet(world) && !world.has_timers()
 }
 
-/// Whether a parked message waits for a person, or for being sent.
-fn needs_somebody(parked: &Value) -> bool {
-    !parked["waiting"].is_null() || !parked["unsent"].is_null()
+/// Whether nothing happens before a timer is due, if one is set.
+pub fn is_quiet(world: &World) -> bool {
+    queues().iter().all(|queue| world.aws.is_empty(queue))
+        && world.committed.ahead() + world.ended.ahead() == 0
+        && !world.has_parked()
 }
 
 /// What is still there, if it does not come to rest.
@@ -33,8 +36,9 @@ pub fn unrest(world: &World) -> String {
         let messages = world.aws.messages(&queue);
         format!("{queue}: {} messages, the first {:?}", messages.len(), messages.first())
     });
-    let parked = world.aws.items(TABLES.parked).into_iter().filter(needs_somebody);
-    queued.chain(parked.map(|item| format!("parked: {item}"))).collect::<Vec<_>>().join("\n")
+    let parked = world.aws.items(TABLES.parked).into_iter().map(|item| format!("parked: {item}"));
+    let timers = world.aws.items(TABLES.timers).into_iter().map(|item| format!("timer: {item}"));
+    queued.chain(parked.take(5)).chain(timers.take(5)).collect::<Vec<_>>().join("\n")
 }
 
 /// Checks everything. What does not hold is noted in the journal.
@@ -50,6 +54,7 @@ pub async fn all(world: &World) {
     order(world, &commands);
     documents(world, &events);
     reports::are_the_fold(world, &events).await;
+    processes::have_ended(world, &events);
     isolation(world);
 }
 
@@ -183,28 +188,6 @@ fn cause(journal: &Journal, event: &RecordedEvent) -> Option<u32> {
     journal.find(&Receipt::read(&event.event.cause.operation)?.command_key.to_string())
 }
 
-/// What a stream's commands do to it, in the order in which they took effect: the rules once more, in short.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Nothing,
-    Open,
-    Shipped,
-    Cancelled,
-}
-
-fn decide(stage: Stage, kind: Kind) -> Option<(Stage, &'static [&'static str])> {
-    match (kind, stage) {
-        (Kind::Submit, Stage::Nothing) => Some((Stage::Open, &["OrderSubmitted"])),
-        (Kind::Ship, Stage::Open) => Some((Stage::Shipped, &["OrderShipped"])),
-        (Kind::Cancel, Stage::Open) => Some((Stage::Cancelled, &["OrderCancelled"])),
-        (Kind::Bind, Stage::Nothing) => Some((Stage::Open, &["PolicyBound"])),
-        (Kind::Adjust, Stage::Open) => Some((Stage::Open, &["PremiumAdjusted"])),
-        (Kind::CancelPolicy, Stage::Open) => Some((Stage::Cancelled, &["PolicyCancelled"])),
-        (Kind::Cancel | Kind::CancelPolicy, Stage::Cancelled) => Some((Stage::Cancelled, &[])),
-        _ => None,
-    }
-}
-
 /// By stream, the commands that took effect, in that order.
 type Commands = BTreeMap<String, Vec<u32>>;
 
@@ -227,30 +210,15 @@ fn by_stream(world: &World) -> Commands {
 fn effects(world: &World, events: &Streams, commands: &Commands) {
     let mut expectations = Vec::new();
     for (stream, commands) in commands {
-        let mut stage = Stage::Nothing;
-        let mut expected: Vec<(u32, &str)> = Vec::new();
-        let mut wrong = Vec::new();
-        let mut journal = world.chaos.journal();
-        for &command in commands {
-            let known = &journal.known[command as usize];
-            let outcome = known.effect.map_or("", |(_, outcome)| outcome);
-            let version = known.content().expected_version;
-            let met = version.is_none_or(|version| version == expected.len() as u64);
-            expectations.extend(version.map(|_| met));
-            match (decide(stage, known.kind).filter(|_| met), outcome) {
-                (Some((next, events)), "succeeded") => {
-                    stage = next;
-                    expected.extend(events.iter().map(|event| (command, *event)));
-                }
-                (None, "rejected") => {}
-                // Its number is taken: see `numbers`.
-                (Some(_), "rejected") if known.kind == Kind::Bind => {}
-                _ => wrong.push((Some(command), format!("it {outcome}, against the rules"))),
-            }
-        }
         let events = events.get(stream).map(Vec::as_slice).unwrap_or_default();
-        let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.as_str())).collect();
-        if actual != expected.iter().map(|(command, ty)| (Some(*command), *ty)).collect::<Vec<_>>() {
+        let mut journal = world.chaos.journal();
+        let Expected { events: expected, mut wrong } = if journal.known[commands[0] as usize].kind == Kind::Other {
+            by_decider(&journal, stream, commands, events)
+        } else {
+            by_rules(&journal, commands, &mut expectations)
+        };
+        let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.clone())).collect();
+        if actual != expected.iter().map(|(command, ty)| (Some(*command), ty.clone())).collect::<Vec<_>>() {
             let first = expected.first().map(|(command, _)| *command);
             wrong.push((first, format!("{stream} holds {actual:?} and should hold {expected:?}")));
         }
@@ -273,6 +241,71 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
     for stream in events.keys().filter(|stream| !wanted.contains(*stream)) {
         journal.violation(None, format!("nobody ever wanted a stream {stream}"));
     }
+}
+
+/// What a stream should hold, with who caused it, and whose outcome is wrong.
+#[derive(Default)]
+struct Expected {
+    events: Vec<(u32, String)>,
+    wrong: Vec<(Option<u32>, String)>,
+}
+
+impl Expected {
+    fn against_the_rules(&mut self, command: u32, known: &Known) {
+        let outcome = known.effect.map_or("", |(_, outcome)| outcome);
+        self.wrong.push((Some(command), format!("it {outcome}, against the rules")));
+    }
+}
+
+/// By the rules of [`rules`](crate::rules). Also tells which commands met the version that they expected.
+fn by_rules(journal: &Journal, commands: &[u32], expectations: &mut Vec<bool>) -> Expected {
+    let (mut expected, mut stage) = (Expected::default(), Stage::Nothing);
+    for &command in commands {
+        let known = &journal.known[command as usize];
+        let outcome = known.effect.map_or("", |(_, outcome)| outcome);
+        let version = known.content().expected_version;
+        let met = version.is_none_or(|version| version == expected.events.len() as u64);
+        expectations.extend(version.map(|_| met));
+        match (decide(stage, known.kind).filter(|_| met), outcome) {
+            (Some((next, events)), "succeeded") => {
+                stage = next;
+                expected.events.extend(events.iter().map(|event| (command, (*event).to_owned())));
+            }
+            (None, "rejected") => {}
+            // See `numbers` and `processes`.
+            (Some(_), "rejected") if is_guarded(stage, known.kind) => {}
+            _ => expected.against_the_rules(command, known),
+        }
+    }
+    expected
+}
+
+/// By the context's own decider, which is asked once more about each command, alone and in order.
+fn by_decider(journal: &Journal, stream: &str, commands: &[u32], events: &[RecordedEvent]) -> Expected {
+    let mut expected = Expected::default();
+    let id = StreamId::parse(stream).expect("a stream id");
+    let context = catalog::context(&id.context).expect("a context");
+    let mut aggregate = context.aggregate_type(&id).expect("a type of aggregate").empty();
+    let mut events = events.iter().peekable();
+    for &command in commands {
+        let known = &journal.known[command as usize];
+        let outcome = known.effect.map_or("", |(_, outcome)| outcome);
+        let message = known.content().message.as_deref().unwrap_or_default();
+        let sent = Command::open(message.as_bytes(), context.name).expect("a command");
+        match (aggregate.decide(&sent), outcome) {
+            (Ok(decided), "succeeded") => {
+                expected.events.extend(decided.events.into_iter().map(|event| (command, event.ty)));
+            }
+            // See `processes`.
+            (Ok(decided), "rejected") if !decided.guards.is_empty() => {}
+            (Err(Undecided::Rejected(_)), "rejected") => {}
+            _ => expected.against_the_rules(command, known),
+        }
+        while let Some(event) = events.next_if(|event| cause(journal, event) == Some(command)) {
+            aggregate.evolve(&event.event).expect("it can be folded");
+        }
+    }
+    expected
 }
 
 /// No two policies of a tenant have one number, and who is told that a number is taken is told the truth.
@@ -310,7 +343,7 @@ fn queueing(world: &World) {
     for command in 0..journal.known.len() {
         let known = &journal.known[command];
         let Some(sequence) = known.contents[0].first_sequence else { continue };
-        let turn = known.turn;
+        let Some(turn) = known.turn else { continue };
         if before.is_some_and(|before| before.0 == turn && before.1 > sequence) {
             journal.violation(u32::try_from(command).ok(), "it was queued before one that was sent earlier");
         }
@@ -395,7 +428,7 @@ fn documents(world: &World, events: &Streams) {
 
 /// What is stored for a tenant holds nothing of another.
 fn isolation(world: &World) {
-    for table in [TABLES.events, TABLES.operations, TABLES.read_models, TABLES.parked, TABLES.guards] {
+    for table in [TABLES.events, TABLES.operations, TABLES.read_models, TABLES.parked, TABLES.guards, TABLES.timers] {
         for item in world.aws.items(table) {
             let text = item.to_string();
             let there: Vec<_> = TENANTS.iter().filter(|tenant| text.contains(**tenant)).collect();

@@ -14,7 +14,6 @@ use tokio::time::sleep;
 
 use crate::http::{request, version};
 use crate::invocation::{Died, Role};
-use crate::journal::Kind;
 use crate::workload::{self, Sending, Workload};
 use crate::world::{TENANTS, World};
 
@@ -68,7 +67,7 @@ async fn again(world: Rc<World>, tenant: &'static str, command: u32, mut event: 
         if world.chance(500) {
             event["subject"] = json!(format!("{}-other", event["subject"].as_str().expect("a subject")));
         }
-        let content = workload::content(tenant, Kind::Submit, &event);
+        let content = workload::content(tenant, "orders", &event);
         let mut journal = world.chaos.journal();
         journal.count(REUSED);
         journal.known[command as usize].contents.push(content);
@@ -224,10 +223,13 @@ pub async fn read_own(world: &World, tenant: &str, command: u32, operation: &Val
 /// Lists, reports and histories: whatever they hold, it is the tenant's own.
 async fn browse(world: &World, tenant: &str, subject: &str) {
     let customer = format!("{tenant}-{}", world.below(50));
-    let target = match world.below(4) {
+    let target = match world.below(7) {
         0 => format!("/orders?customer={customer}"),
         1 => format!("/policies?holder={customer}"),
-        2 => "/reports/orders".to_owned(),
+        2 => format!("/payments?customer={customer}"),
+        3 => format!("/accounts?holder={customer}"),
+        4 => "/reports/orders".to_owned(),
+        5 => format!("/payments/{subject}/history"),
         _ => format!("/orders/{subject}/history"),
     };
     if let Some(answer) = get(world, tenant, &target).await

@@ -1,21 +1,26 @@
-//! What starts functions: pollers of queues, the stream's reader, the schedule, and what else happens by itself.
+//! What starts functions: pollers of queues, streams, and schedules.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use bench::is_told;
+use bench::platform::{commands, dead_retries, retries, timers};
 use kernel::timestamp::Timestamp;
+use notifier::Notifier;
+use publisher::Publisher;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
+use subscriber::{BatchSubscriber, Runner};
 use testkit::{Aws, Message, TABLES};
 use tokio::time::{Instant, sleep};
 
-use crate::chaos::Down;
+use crate::ills::{POISON, ills};
 use crate::invocation::{Invocation, Role};
-use crate::plan::{MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
+use crate::lanes::{self, Consumer, Record, consume};
+use crate::plan::{MOST_NOTIFICATION_AGE, MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
 use crate::releases::Deployed;
-use crate::world::{self, CONTEXTS, Record, TENANTS, World};
+use crate::world::{CONTEXTS, World, queues_of};
 
 /// A function's time-out, and what of it is kept back to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,13 +37,24 @@ pub fn start(world: &Rc<World>) {
     for _ in 0..3 {
         tokio::task::spawn_local(update(Rc::clone(world)));
     }
-    tokio::task::spawn_local(read_stream(Rc::clone(world)));
-    let lanes = world.lanes.borrow().len();
-    for lane in 0..lanes {
+    for _ in 0..2 {
+        tokio::task::spawn_local(listen(Rc::clone(world)));
+        tokio::task::spawn_local(ask_provider(Rc::clone(world)));
+        tokio::task::spawn_local(send_mails(Rc::clone(world)));
+        tokio::task::spawn_local(hand_in(Rc::clone(world)));
+    }
+    let committed = |record: &Value| record["eventName"] == "INSERT";
+    tokio::task::spawn_local(lanes::read(Rc::clone(world), TABLES.events, |world| &world.committed, committed));
+    tokio::task::spawn_local(lanes::read(Rc::clone(world), TABLES.operations, |world| &world.ended, is_told));
+    for lane in 0..world.committed.count() {
         tokio::task::spawn_local(publish(Rc::clone(world), lane));
+    }
+    for lane in 0..world.ended.count() {
+        tokio::task::spawn_local(notify(Rc::clone(world), lane));
     }
     tokio::task::spawn_local(retry_publishing(Rc::clone(world)));
     tokio::task::spawn_local(redrive(Rc::clone(world)));
+    tokio::task::spawn_local(sweep(Rc::clone(world)));
     if world.plan.ills {
         tokio::task::spawn_local(ills(Rc::clone(world)));
     }
@@ -59,16 +75,16 @@ async fn roll_out(world: Rc<World>) {
 }
 
 /// Pauses between looks that find nothing.
-struct Idle(Duration);
+pub struct Idle(Duration);
 
 impl Idle {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Duration::from_millis(50))
     }
 
-    async fn pause(&mut self) {
+    pub async fn pause(&mut self, world: &World) {
         sleep(self.0).await;
-        self.0 = (self.0 * 2).min(MOST_IDLE);
+        self.0 = (self.0 * 2).min(world.pause(MOST_IDLE));
     }
 }
 
@@ -82,22 +98,46 @@ struct Source {
 
 async fn handle_commands(world: Rc<World>, context: &'static str, nth: usize) {
     let role = Role::Handler(context);
-    let source = Source { queue: world::commands(context), role, visibility: VISIBILITY, timeout: TIMEOUT };
+    let source = Source { queue: commands(context), role, visibility: VISIBILITY, timeout: TIMEOUT };
     let fresh = || world.handler(context, nth);
     poll(&world, source, fresh, async |handler, event, now, finish_by| handler.handle(event, now, finish_by).await)
         .await;
 }
 
 async fn update(world: Rc<World>) {
-    let source = Source { queue: world::updates(), role: Role::Updater, visibility: VISIBILITY, timeout: TIMEOUT };
-    let fresh = || world.updater();
-    poll(&world, source, fresh, async |updater, event, now, finish_by| updater.handle(event, now, finish_by).await)
-        .await;
+    subscribe(&world, "read-model", Role::Updater, || world.updater()).await;
+}
+
+async fn listen(world: Rc<World>) {
+    subscribe(&world, "listener", Role::Listener, || world.listener()).await;
+}
+
+async fn ask_provider(world: Rc<World>) {
+    subscribe(&world, "payment-gateway", Role::Gateway, || world.gateway()).await;
+}
+
+async fn send_mails(world: Rc<World>) {
+    subscribe(&world, "notification-sender", Role::Sender, || world.sender()).await;
+}
+
+async fn subscribe<S: BatchSubscriber>(world: &World, name: &str, role: Role, fresh: impl Fn() -> Runner<S>) {
+    let [queue, ..] = queues_of(name);
+    let source = Source { queue, role, visibility: VISIBILITY, timeout: TIMEOUT };
+    poll(world, source, fresh, async |runner, event, now, finish_by| runner.handle(event, now, finish_by).await).await;
+}
+
+async fn hand_in(world: Rc<World>) {
+    let source = Source { queue: timers(), role: Role::Timekeeper, visibility: VISIBILITY, timeout: TIMEOUT };
+    let fresh = || world.timekeeper();
+    poll(&world, source, fresh, async |timekeeper, event, now, finish_by| {
+        timekeeper.hand_in(event, now, finish_by).await
+    })
+    .await;
 }
 
 async fn retry_publishing(world: Rc<World>) {
     let (visibility, timeout) = (RETRIES_VISIBILITY, TIMEOUT * 2);
-    let source = Source { queue: world::retries(), role: Role::Publisher, visibility, timeout };
+    let source = Source { queue: retries(), role: Role::Publisher, visibility, timeout };
     let fresh = || world.publisher();
     poll(&world, source, fresh, async |publisher, event, now, finish_by| {
         publisher.handle_retries(event, now, finish_by).await
@@ -123,7 +163,7 @@ async fn poll<F>(
         let messages = world.aws.receive(&queue, 10, visibility);
         buried(world);
         if messages.is_empty() {
-            idle.pause().await;
+            idle.pause(world).await;
             continue;
         }
         idle = Idle::new();
@@ -175,100 +215,33 @@ fn delivered(world: &World, it: &Invocation, messages: &[Message]) {
     }
 }
 
-/// Puts what is written to the events table into the lanes, by stream.
-async fn read_stream(world: Rc<World>) {
-    const PAST: usize = 20_000;
-    let mut idle = Idle::new();
-    loop {
-        let mut event = world.aws.stream_event(TABLES.events);
-        let records = event["Records"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        if records.is_empty() {
-            idle.pause().await;
-            continue;
-        }
-        for record in records {
-            enter(&world, Rc::new(record));
-        }
-        let too_many = world.past.borrow().len().saturating_sub(PAST);
-        world.past.borrow_mut().drain(..too_many);
-        idle = Idle::new();
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn enter(world: &World, record: Record) {
-    if record["eventName"] != "INSERT" {
-        return; // filtered out, as in `template.yaml`
-    }
-    let lane = lane_of(world, &record);
-    world.past.borrow_mut().push_back(Rc::clone(&record));
-    world.lanes.borrow_mut()[lane].push_back(record);
-}
-
-fn lane_of(world: &World, record: &Record) -> usize {
-    let stream = record["dynamodb"]["Keys"]["stream_id"]["S"].as_str().unwrap_or_default();
-    let hash = stream.bytes().fold(7, |hash: usize, byte| hash.wrapping_mul(31) + usize::from(byte));
-    hash % world.lanes.borrow().len()
-}
-
-/// Reads a lane again from an earlier place on, in order, if somebody has asked for that.
-fn rewind(world: &World, lane: usize) {
-    let Some(from) = world.rewind.borrow_mut()[lane].take() else { return };
-    let past = world.past.borrow();
-    let again = past.iter().skip(from).filter(|record| lane_of(world, record) == lane).cloned();
-    let again: VecDeque<Record> = again.collect();
-    let ahead = world.lanes.borrow()[lane].len();
-    if again.len() > ahead {
-        world.chaos.journal().rewound += again.len() - ahead;
-        world.lanes.borrow_mut()[lane] = again;
-    }
-}
-
-/// Lambda's event source of one lane: in order, again and again until it succeeds or is too old, in halves when it fails.
+/// The publisher of one lane of commits.
 async fn publish(world: Rc<World>, lane: usize) {
-    const BATCH: usize = 50;
-    let mut idle = Idle::new();
-    let (mut publisher, mut skew) = (world.publisher(), world.skew());
-    let mut size = BATCH;
-    let mut failing_since: Option<Instant> = None;
-    let mut pause = Duration::from_millis(500);
-    loop {
-        rewind(&world, lane);
-        let batch: Vec<Record> = world.lanes.borrow()[lane].iter().take(size).cloned().collect();
-        if batch.is_empty() {
-            idle.pause().await;
-            continue;
-        }
-        idle = Idle::new();
-        let event = json!({ "Records": batch });
-        let it = world.chaos.invocation(Role::Publisher);
-        let incoming = serde_json::from_value(event.clone()).expect("an event of the stream");
-        let work = publisher.handle_stream(incoming, world.now(skew));
-        let answer = world.chaos.invoke(it, TIMEOUT * 2, work).await;
-        if matches!(answer, Ok(Ok(()))) {
-            has_published(&world, &batch);
-            world.lanes.borrow_mut()[lane].drain(..batch.len());
-            size = (size * 2).min(BATCH);
-            failing_since = None;
-            pause = Duration::from_millis(500);
-            continue;
-        }
-        if answer.is_err() {
-            (publisher, skew) = (world.publisher(), world.skew());
-        }
-        let since = *failing_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > MOST_RECORD_AGE {
-            let record = world.aws.on_failure_record(&event);
-            world.aws.put(&world::dead_retries(), None, None, &record.to_string());
-            world.lanes.borrow_mut()[lane].drain(..batch.len());
-            world.chaos.journal().count("batch of the stream given up");
-            world.chaos.journal().took("batch of the stream given up");
-            failing_since = None;
-        }
-        size = (batch.len() / 2).max(1);
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_mins(1));
-    }
+    const GIVEN_UP: &str = "batch of the stream given up";
+    let (lanes, role) = (&world.committed, Role::Publisher);
+    let consumer = Consumer { lanes, lane, role, timeout: TIMEOUT * 2, most_age: MOST_RECORD_AGE };
+    let handle = async |publisher: &Publisher, event: &Value, skew| {
+        let event = serde_json::from_value(event.clone()).expect("an event of the stream");
+        publisher.handle_stream(event, world.now(skew)).await
+    };
+    let give_up = |event: &Value| {
+        let record = world.aws.on_failure_record(event);
+        world.aws.put(&dead_retries(), None, None, &record.to_string());
+        world.chaos.journal().count(GIVEN_UP);
+        world.chaos.journal().took(GIVEN_UP);
+    };
+    consume(&world, consumer, || world.publisher(), handle, |batch| has_published(&world, batch), give_up).await;
+}
+
+/// The notifier of one lane of operations.
+async fn notify(world: Rc<World>, lane: usize) {
+    let (lanes, role) = (&world.ended, Role::Notifier);
+    let consumer = Consumer { lanes, lane, role, timeout: TIMEOUT, most_age: MOST_NOTIFICATION_AGE };
+    let handle = async |notifier: &Notifier, event: &Value, _| {
+        notifier.handle(serde_json::from_value(event.clone()).expect("an event of the stream")).await
+    };
+    let given_up = |_: &Value| world.chaos.journal().violation(None, "the notifier has lost a batch");
+    consume(&world, consumer, || world.notifier(), handle, |_| {}, given_up).await;
 }
 
 /// All that these commits hold, now that the publisher has said so; a rewind might publish what it forgot.
@@ -289,11 +262,30 @@ fn has_published(world: &World, batch: &[Record]) {
     }
 }
 
+/// On schedule.
+async fn sweep(world: Rc<World>) {
+    let (mut timekeeper, mut skew) = (world.timekeeper(), world.skew());
+    loop {
+        sleep(world.pause(Duration::from_mins(1))).await;
+        if !world.has_timers() {
+            continue;
+        }
+        let it = world.chaos.invocation(Role::Sweep);
+        let work = timekeeper.sweep(world.now(skew), Instant::now() + TIMEOUT - RESERVE);
+        if world.chaos.invoke(it, TIMEOUT, work).await.is_err() {
+            (timekeeper, skew) = (world.timekeeper(), world.skew());
+        }
+    }
+}
+
 /// On schedule; a run may still go on when the next begins.
 async fn redrive(world: Rc<World>) {
     const TIMEOUT: Duration = Duration::from_mins(5);
     loop {
-        sleep(SCHEDULE).await;
+        sleep(world.pause(SCHEDULE)).await;
+        if !world.has_dead_letters() && !world.has_parked() {
+            continue;
+        }
         let world = Rc::clone(&world);
         tokio::task::spawn_local(async move {
             let warm = world.redrive();
@@ -306,69 +298,5 @@ async fn redrive(world: Rc<World>) {
             }
             world.chaos.journal().say(None, format!("redrive: {report:?}"));
         });
-    }
-}
-
-const POISON: &str = "poison in a queue";
-
-/// What goes wrong from time to time.
-async fn ills(world: Rc<World>) {
-    const SECOND: Duration = Duration::from_secs(1);
-    const MINUTE: Duration = Duration::from_mins(1);
-    for nth in 0_usize.. {
-        sleep(world.between(10 * SECOND, 2 * MINUTE)).await;
-        if world.chaos.is_calm() {
-            return;
-        }
-        // One of five lasts until the dead letters fill.
-        let outage = if world.chance(200) { 30 * MINUTE } else { 6 * MINUTE };
-        let outage = world.between(MINUTE, outage);
-        match world.below(15) {
-            0 | 1 => world.chaos.take_down(Down::Context(world.pick(&CONTEXTS)), outage),
-            2 => world.chaos.take_down(Down::Registry, outage.min(10 * MINUTE)),
-            3 => world.chaos.take_down(Down::Topic, outage),
-            4 => world.chaos.take_down(Down::Queues, outage.min(5 * MINUTE)),
-            5 => world.chaos.take_down(Down::Database, outage.min(5 * MINUTE)),
-            6 | 7 => rewind_all(&world),
-            8 | 9 => poison(&world, &world::commands(world.pick(&CONTEXTS)), nth),
-            10 => poison(&world, &world::updates(), nth),
-            11 => poison(&world, &world::retries(), nth),
-            _ => world.deploy(),
-        }
-    }
-}
-
-/// A message that nobody can read.
-fn poison(world: &World, queue: &str, nth: usize) {
-    let id = format!("poison-{nth}");
-    let body = match nth % 3 {
-        0 => format!("garbage {nth}"),
-        1 => json!({ "garbage": nth }).to_string(),
-        _ => json!({ "specversion": "1.0", "id": id, "source": "/", "type": "Garbage" }).to_string(),
-    };
-    let fifo = queue.contains(".fifo");
-    // Half of it stands in the way of commands.
-    let context = CONTEXTS.iter().find(|context| queue.contains(**context));
-    let group = match context {
-        Some(context) if world.chance(500) => format!("{}/{context}/hot-{}", world.pick(&TENANTS), world.below(3)),
-        _ => id.clone(),
-    };
-    world.aws.put(queue, fifo.then_some(group.as_str()), fifo.then_some(id.as_str()), &body);
-    let mut journal = world.chaos.journal();
-    journal.count(POISON);
-    journal.poison.insert(body);
-}
-
-/// All lanes are to be read again from some place on: a few hundred records ago, or, one time of five, as far back as
-/// can be.
-fn rewind_all(world: &World) {
-    let past = world.past.borrow().len();
-    let from = if world.chance(200) { 0 } else { past - world.below(past.min(300)) };
-    world.rewind.borrow_mut().iter_mut().for_each(|rewind| *rewind = Some(from));
-    let ahead: usize = world.lanes.borrow().iter().map(VecDeque::len).sum();
-    let mut journal = world.chaos.journal();
-    journal.count("stream rewound");
-    if past - from > ahead {
-        journal.took("stream rewound");
     }
 }

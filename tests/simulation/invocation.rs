@@ -24,6 +24,14 @@ pub enum Role {
     Handler(&'static str),
     Publisher,
     Updater,
+    Listener,
+    Gateway,
+    Sender,
+    /// Of timers that are due.
+    Timekeeper,
+    /// The timekeeper on its schedule.
+    Sweep,
+    Notifier,
     Redrive,
     Operator,
 }

@@ -5,46 +5,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
+use kernel::command::{Command, PrincipalKind};
 use kernel::ids::TenantId;
 use kernel::receipt::Receipt;
 use serde_json::Value;
 use testkit::{Effect, TABLES};
 
 use crate::chaos::DAMAGED;
-
-/// What a command asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Submit,
-    Ship,
-    Cancel,
-    Bind,
-    Adjust,
-    CancelPolicy,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Submit => "SubmitOrder",
-            Self::Ship => "ShipOrder",
-            Self::Cancel => "CancelOrder",
-            Self::Bind => "BindPolicy",
-            Self::Adjust => "AdjustPremium",
-            Self::CancelPolicy => "CancelPolicy",
-        }
-    }
-
-    pub fn context(self) -> &'static str {
-        match self {
-            Self::Submit | Self::Ship | Self::Cancel => "orders",
-            Self::Bind | Self::Adjust | Self::CancelPolicy => "policies",
-        }
-    }
-}
+use crate::rules::Kind;
 
 /// What was sent under an id: once, or more than once with different content.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Content {
     pub digest: String,
     pub stream: String,
@@ -54,20 +25,24 @@ pub struct Content {
     pub says: Vec<String>,
     /// Its place in its queue.
     pub first_sequence: Option<u128>,
+    /// As it was queued first, of a context whose decider is asked about it.
+    pub message: Option<String>,
 }
 
-/// A command: what was sent under one (tenant, source, id), and what became of it.
+/// A command: what was sent under one (tenant, source, id), or by the installation itself, and what became of it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "where a command has been, and each says so by itself")]
 pub struct Known {
     pub tenant: TenantId,
+    pub ty: String,
     pub kind: Kind,
     /// The first one is what its client meant by it.
     pub contents: Vec<Content>,
     /// Which of them it is, as far as that is decided.
     pub content: usize,
-    /// What was sent by one client, in the order of commands, each when the one before was accepted.
-    pub turn: usize,
+    /// What was sent by one client, in the order of commands, each when the one before was accepted. `None`: the installation
+    /// has sent it.
+    pub turn: Option<usize>,
     /// Receipts that clients were given. More than one, if it was sent more than once.
     pub receipts: Vec<String>,
     /// By receipt, how the client saw it end.
@@ -83,6 +58,34 @@ pub struct Known {
 }
 
 impl Known {
+    fn new(tenant: &TenantId, kind: Kind, ty: &str, turn: Option<usize>, content: Content) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            ty: ty.to_owned(),
+            kind,
+            contents: vec![content],
+            content: 0,
+            turn,
+            receipts: Vec::new(),
+            seen: BTreeMap::new(),
+            dead_lettered: false,
+            parked: false,
+            redriven: false,
+            resubmitted: false,
+            discarded: false,
+            effect: None,
+        }
+    }
+
+    /// One that the installation hands in.
+    fn of_system(command: &Command) -> Self {
+        let (stream, digest) = (command.stream.to_string(), command.receipt.digest.to_string());
+        let (ty, content) = (command.event.ty(), Content { digest, stream, ..Content::default() });
+        let mut known = Self::new(&command.stream.tenant, Kind::of_system(ty), ty, None, content);
+        known.receipts.push(command.receipt.to_string());
+        known
+    }
+
     pub fn content(&self) -> &Content {
         &self.contents[self.content]
     }
@@ -133,25 +136,29 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub fn command(&mut self, key: String, tenant: &TenantId, kind: Kind, turn: usize, content: Content) -> u32 {
+    /// A command that a client is about to send.
+    pub fn command(
+        &mut self,
+        key: String,
+        tenant: &TenantId,
+        (kind, ty): (Kind, &str),
+        turn: usize,
+        content: Content,
+    ) -> u32 {
+        self.add(key, Known::new(tenant, kind, ty, Some(turn), content))
+    }
+
+    fn add(&mut self, key: String, known: Known) -> u32 {
         let number = u32::try_from(self.known.len()).expect("fewer than four thousand million");
         self.by_key.insert(key, number);
-        self.known.push(Known {
-            tenant: tenant.clone(),
-            kind,
-            contents: vec![content],
-            content: 0,
-            turn,
-            receipts: Vec::new(),
-            seen: BTreeMap::new(),
-            dead_lettered: false,
-            parked: false,
-            redriven: false,
-            resubmitted: false,
-            discarded: false,
-            effect: None,
-        });
+        self.known.push(known);
         number
+    }
+
+    /// The keys of what the installation has sent, and which commands they are.
+    pub fn of_system(&self) -> BTreeMap<&str, u32> {
+        let of_system = |(_, number): &(&String, &u32)| self.known[**number as usize].turn.is_none();
+        self.by_key.iter().filter(of_system).map(|(key, number)| (key.as_str(), *number)).collect()
     }
 
     /// The command with this key.
@@ -207,7 +214,7 @@ impl Journal {
     /// A command's life, a line each.
     pub fn life(&self, command: u32) -> String {
         let known = &self.known[command as usize];
-        let mut life = format!("command {command}: {} on {}\n", known.kind.name(), known.stream());
+        let mut life = format!("command {command}: {} on {}\n", known.ty, known.stream());
         for entry in self.entries.iter().filter(|entry| entry.command == command) {
             let _ = writeln!(life, "  {:>13}  {}", clock(entry.at), entry.what);
         }
@@ -224,7 +231,7 @@ impl Journal {
     pub fn see(&mut self, effect: &Effect<'_>) {
         match effect.operation {
             "TransactWriteItems" if effect.status == 200 => self.transaction(effect.body),
-            "SendMessageBatch" if effect.status == 200 => self.sent(effect.body, effect.answer),
+            "SendMessage" | "SendMessageBatch" if effect.status == 200 => self.sent(effect.body, effect.answer),
             _ => {}
         }
     }
@@ -315,18 +322,47 @@ impl Journal {
         self.find(key)
     }
 
-    /// What is sent to the dead letters of commands may be late from now on, unless it took effect before.
+    /// Looks at what is sent to a queue of commands or to its dead letters.
     fn sent(&mut self, body: &str, answer: &str) {
-        if !body.contains("-dead-letters.fifo") {
+        if !body.contains("-commands.fifo") && !body.contains("-dead-letters.fifo") {
             return;
         }
         let [body, answer] = [body, answer].map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
         let taken: Vec<&Value> =
             answer["Successful"].as_array().into_iter().flatten().map(|entry| &entry["Id"]).collect();
-        for entry in body["Entries"].as_array().into_iter().flatten().filter(|entry| taken.contains(&&entry["Id"])) {
-            if let Some((command, _)) = entry["MessageBody"].as_str().and_then(|body| self.of_message(body)) {
-                self.dead_lettered(command);
+        let entries = body["Entries"].as_array().into_iter().flatten().filter(|entry| taken.contains(&&entry["Id"]));
+        // One that is sent alone is its own entry.
+        let messages = entries.chain([&body]).filter_map(|entry| entry["MessageBody"].as_str());
+        let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+        for message in messages {
+            match queue.strip_suffix("-commands.fifo") {
+                Some(context) => self.queued(context, message),
+                // It may be late from now on, unless it took effect before.
+                None => {
+                    if let Some((command, _)) = self.of_message(message) {
+                        self.dead_lettered(command);
+                    }
+                }
             }
+        }
+    }
+
+    /// A command is in its queue, for the first time or again.
+    fn queued(&mut self, context: &str, message: &str) {
+        let Ok(command) = Command::open(message.as_bytes(), context) else { return };
+        let (key, digest) = (command.receipt.command_key.to_string(), command.receipt.digest.to_string());
+        let is_system = command.principal.kind == PrincipalKind::System;
+        let Some(number) = self.find(&key).or_else(|| is_system.then(|| self.add(key, Known::of_system(&command))))
+        else {
+            return self.violation(None, format!("nobody ever sent {message}"));
+        };
+        if is_system {
+            self.say(Some(number), "queued");
+        }
+        let known = &mut self.known[number as usize];
+        let same = known.contents.iter_mut().find(|content| content.digest == digest);
+        if let Some(same) = same.filter(|_| known.kind == Kind::Other) {
+            same.message.get_or_insert_with(|| message.to_owned());
         }
     }
 

@@ -1,9 +1,10 @@
 //! Operators: they look at what is parked, and repair it, send it back or give it up; sometimes two at once.
 
-use bench::Answer;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bench::Answer;
+use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -22,7 +23,10 @@ pub fn start(world: &Rc<World>) {
 
 async fn work(world: Rc<World>, name: &'static str) {
     loop {
-        sleep(world.between(Duration::from_mins(2), Duration::from_mins(9))).await;
+        sleep(world.pause(world.between(Duration::from_mins(2), Duration::from_mins(9)))).await;
+        if !world.has_parked() {
+            continue;
+        }
         let Some(groups) = ask(&world, name, "GET", "/parked", None).await else { continue };
         for group in groups["groups"].as_array().into_iter().flatten() {
             let (queue, reason) = (text(group, "queue"), text(group, "reason"));
@@ -48,7 +52,7 @@ async fn act(world: &World, name: &str, items: &[Value]) {
         items.iter().partition(|item| item["operation"].is_string() && text(item, "reason") != "unreadable");
     if !together.is_empty() {
         let ids: Vec<&str> = together.iter().map(|item| text(item, "id")).collect();
-        if world.chance(150) {
+        if together.iter().all(|item| may_be_given_up(world, item)) && world.chance(150) {
             let body = json!({ "ids": ids, "reason": "nobody wants it any more" });
             ask(world, name, "POST", "/parked/discard", Some(&body)).await;
         } else {
@@ -60,6 +64,15 @@ async fn act(world: &World, name: &str, items: &[Value]) {
     }
 }
 
+/// Whether nothing is left undone for ever if this is not carried out: a client's command, or one whose sender is told. All
+/// else is what a process or a read model waits for.
+fn may_be_given_up(world: &World, item: &Value) -> bool {
+    let Some(receipt) = item["operation"].as_str().and_then(Receipt::read) else { return false };
+    let journal = world.chaos.journal();
+    let known = journal.find(&receipt.command_key.to_string()).map(|command| &journal.known[command as usize]);
+    known.is_none_or(|known| known.turn.is_some() || known.ty == "ConfirmOrder")
+}
+
 async fn one(world: &World, name: &str, item: &Value) {
     let id = text(item, "id");
     let Some(detail) = ask(world, name, "GET", &format!("/parked/{id}"), None).await else { return };
@@ -67,7 +80,7 @@ async fn one(world: &World, name: &str, item: &Value) {
         return;
     }
     let garbage = detail.to_string().to_lowercase().contains("garbage");
-    let is_command = item["operation"].is_string();
+    let may_be_given_up = may_be_given_up(world, item);
     let (target, body) = if detail["repairable"] == true && world.chance(800) {
         let mut data = detail["data"].clone();
         if let Some(lines) = data["lines"].as_array_mut() {
@@ -76,8 +89,7 @@ async fn one(world: &World, name: &str, item: &Value) {
             }
         }
         (format!("/parked/{id}/resubmit"), json!({ "data": data, "reason": "a whole number" }))
-    } else if (!is_command && !garbage) || (!world.chaos.is_calm() && world.chance(300)) {
-        // An event that is given up would be missing in a read model for ever.
+    } else if (!may_be_given_up && !garbage) || (!world.chaos.is_calm() && world.chance(300)) {
         (format!("/parked/{id}/resubmit"), json!({}))
     } else {
         (format!("/parked/{id}/discard"), json!({ "reason": "of no use" }))

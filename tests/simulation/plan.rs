@@ -36,6 +36,8 @@ pub enum Guard {
     ReadModel,
     /// A number is claimed if nobody has it.
     Claim,
+    /// A counter stays at or above its bound.
+    Counter,
     /// The publisher publishes all events of a commit.
     Publish,
     /// Redrive deletes a dead letter after it has sent it.
@@ -82,3 +84,5 @@ pub const RETRIES_VISIBILITY: Duration = Duration::from_mins(6);
 pub const SCHEDULE: Duration = Duration::from_mins(5);
 /// Shorter than in `template.yaml`, so that batches are given up in a run of hours.
 pub const MOST_RECORD_AGE: Duration = Duration::from_mins(20);
+/// As long as DynamoDB keeps them.
+pub const MOST_NOTIFICATION_AGE: Duration = Duration::from_hours(24);

@@ -12,12 +12,12 @@ const POINTS: [Point; 4] = [Point::ErrorBefore, Point::AnswerLost, Point::Killed
 /// A number that no life reaches: nothing goes wrong, and calls are named.
 const NEVER: u64 = u64::MAX;
 
-/// The first run whose one command goes all the way, and whose client looks at the end of it.
-fn plan() -> Plan {
+/// The first run whose one command is an order, on account or to be paid, and whose client looks at the end of it.
+fn plan(paid: bool) -> Plan {
     let all_the_way = |plan: &Plan| {
         let calls = calls(*plan, &[]);
         let has = |call: &str| calls.iter().any(|other| other == call);
-        has("Handler(\"orders\"): Query") && has("Updater: TransactWriteItems") && has("Query: GetItem")
+        has("Handler(\"orders\"): Query") && has("Query: GetItem") && has("Gateway: POST") == paid
     };
     let plans = (1..50).map(|seed| Plan { hot: 0, ..Plan::clean(seed, 1) });
     plans.into_iter().find(all_the_way).expect("one of them")
@@ -55,7 +55,15 @@ fn calls(plan: Plan, points: &[(u64, Point)]) -> Vec<String> {
 
 #[test]
 fn a_command_survives_any_fault_at_any_call_of_its_life() {
-    let plan = plan();
+    survives_any_fault(plan(false));
+}
+
+#[test]
+fn an_order_and_its_payment_survive_any_fault_at_any_call_of_their_lives() {
+    survives_any_fault(plan(true));
+}
+
+fn survives_any_fault(plan: Plan) {
     let calls = calls(plan, &[]);
     println!("{calls:#?}");
     let nths = 1..=calls.len() as u64;
@@ -66,7 +74,7 @@ fn a_command_survives_any_fault_at_any_call_of_its_life() {
 
 #[test]
 fn a_command_survives_any_two_faults_at_any_calls_of_its_life() {
-    let plan = plan();
+    let plan = plan(false);
     let firsts: Vec<_> = (1..=calls(plan, &[]).len() as u64).flat_map(|nth| POINTS.map(|point| (nth, point))).collect();
     let pairs = on_all_cores(&firsts, |first| {
         // The first fault makes a life longer: the second one may hit any call of the repair.
@@ -80,7 +88,7 @@ fn a_command_survives_any_two_faults_at_any_calls_of_its_life() {
 #[test]
 fn a_dead_letter_survives_any_fault_at_any_call_of_its_way_back() {
     // The handler dies before it commits, and that was the command's only receive.
-    let plan = Plan { max_receives: 1, ..plan() };
+    let plan = Plan { max_receives: 1, ..plan(false) };
     let healthy = calls(plan, &[]);
     let commit = healthy.iter().position(|call| call == "Handler(\"orders\"): TransactWriteItems").expect("a commit");
     let buried = (commit as u64 + 1, Point::KilledBefore);

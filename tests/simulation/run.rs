@@ -14,8 +14,8 @@ use crate::plan::Plan;
 use crate::world::World;
 use crate::{check, clients, functions, operators};
 
-/// How long everything may take to come to rest once nothing goes wrong any more.
-const MOST_REST: Duration = Duration::from_hours(72);
+/// How long everything may take to come to rest once nothing goes wrong any more: two onboardings that nobody answers.
+const MOST_REST: Duration = Duration::from_hours(24 * 60);
 
 /// What a run was like.
 pub struct Report {
@@ -29,6 +29,8 @@ pub struct Report {
     /// By fault, how often it was injected and how often it changed something.
     pub faults: Vec<(&'static str, u64, u64)>,
     pub outcomes: Vec<(&'static str, usize)>,
+    /// How many commands the installation itself has sent, by type.
+    pub sent: BTreeMap<String, usize>,
     /// How many events are stored, by type and version.
     pub versions: BTreeMap<(String, u32), usize>,
     /// The calls of the first phase, if points were chosen.
@@ -64,7 +66,8 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     let settling = tokio::time::Instant::now();
     let mut quiet = 0;
     while quiet < 3 && settling.elapsed() < MOST_REST {
-        sleep(Duration::from_secs(30)).await;
+        sleep(world.pause(Duration::from_secs(30))).await;
+        world.waits_for_timers.set(check::is_quiet(&world) && world.has_timers());
         quiet = if check::at_rest(&world) { quiet + 1 } else { 0 };
     }
     world.chaos.forget_points();
@@ -107,6 +110,10 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
     let count = |which: &dyn Fn(&Known) -> bool| journal.known.iter().filter(|known| which(known)).count();
     let called = |name: &str| journal.counts.get(name).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
     let ended = |known: &Known, outcome: &str| known.effect.is_some_and(|(_, effect)| effect == outcome);
+    let mut sent = BTreeMap::new();
+    for known in journal.known.iter().filter(|known| known.turn.is_none()) {
+        *sent.entry(known.ty.clone()).or_default() += 1;
+    }
     let outcomes = vec![
         ("succeeded", count(&|known| ended(known, "succeeded"))),
         ("rejected", count(&|known| ended(known, "rejected"))),
@@ -120,7 +127,7 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         (MET, journal.expectations.get(&true).copied().unwrap_or_default()),
         (UNMET, journal.expectations.get(&false).copied().unwrap_or_default()),
         ("commits in the longest stream", journal.longest_stream()),
-        ("records of the events table's stream read again", journal.rewound),
+        ("records of the tables' streams read again", journal.rewound),
         ("calls refused in outages", called(DOWN)),
         ("calls that were cut off", called(CUT_OFF)),
     ];
@@ -133,6 +140,7 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         violations,
         faults,
         outcomes,
+        sent,
         versions: journal.versions.clone(),
         names: world.chaos.calls(),
     }
@@ -180,6 +188,10 @@ impl fmt::Display for Report {
         )?;
         for (outcome, count) in &self.outcomes {
             writeln!(f, "  {count:>8}  {outcome}")?;
+        }
+        writeln!(f, "  {:>8}  sent by the installation itself", self.sent.values().sum::<usize>())?;
+        for (ty, count) in &self.sent {
+            writeln!(f, "  {count:>8}    {ty}")?;
         }
         writeln!(f, "  injected  took effect")?;
         let all = ("faults", self.injected(), self.took_effect());

@@ -1,15 +1,15 @@
 //! The platform: an AWS in process, the functions on it, and what starts them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bench::platform::{
-    RECEIPT_KEY, environment, own_queue, receipt_secret, register_client, register_operator, register_tenant,
+    RECEIPT_KEY, commands, dead_commands, dead_retries, dead_timers, environment, own_queue, receipt_secret,
+    register_client, register_operator, register_tenant, retries, timers, topic,
 };
-pub use bench::platform::{commands, dead_commands, dead_retries, dead_updates, retries, topic, undelivered, updates};
 use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
@@ -17,22 +17,34 @@ use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::SecretsManagerClient;
 use lambda::settings::Environment;
+use lambda::web::WebClient;
+use listener::Listener;
+use messaging::Queues;
+use messaging::queues::{QueuePair, SUBSCRIBERS};
+use notification_sender::NotificationSender;
+use notifier::Notifier;
 use operator::Desk;
+use payment_gateway::PaymentGateway;
+use payment_provider::Provider;
 use publisher::{Clients, Publisher};
 use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
-use subscriber::Runner;
-use testkit::{Aws, Disturbance};
+use subscriber::{BatchSubscriber, Runner};
+use testkit::{Aws, Disturbance, TABLES};
+use timekeeper::Timekeeper;
 
 use crate::chaos::{Chaos, Point};
+use crate::lanes::Lanes;
 use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
+use crate::provider;
 use crate::releases::Deployed;
 
 /// No name is part of another, or of anything else that is stored.
 pub const TENANTS: [&str; 3] = ["amber", "basalt", "cedar"];
-pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
+/// All of the catalog.
+pub const CONTEXTS: [&str; 5] = ["accounts", "orders", "patients", "payments", "policies"];
 /// Where commands come from; the same for all tenants, as are their ids.
 pub const SOURCE: &str = "https://shop.example/checkout";
 
@@ -45,23 +57,24 @@ pub struct World {
     front: (store::Client, messaging::SqsClient),
     secrets_manager: SecretsManagerClient,
     back: (store::Client, messaging::SqsClient),
+    ses: messaging::SesClient,
     pub ingests: Environments<Ingest>,
     pub queries: Environments<Query>,
     pub desks: Environments<Desk>,
     pub redrives: Environments<Redrive>,
-    /// Lanes of the events table's stream.
-    pub lanes: RefCell<Vec<VecDeque<Record>>>,
-    /// What was in the lanes before, for a rewind.
-    pub past: RefCell<VecDeque<Record>>,
+    /// The events table's stream.
+    pub committed: Lanes,
+    /// The operations table's.
+    pub ended: Lanes,
     /// Ids of all events that were published so far.
     pub published: RefCell<HashSet<String>>,
-    /// By lane, from where in the past it is to be read again.
-    pub rewind: RefCell<Vec<Option<usize>>>,
+    /// Charges customers, outside of the installation.
+    pub provider: Arc<Provider>,
     /// What handles commands, if the plan has a rollout.
     pub deployed: Cell<Deployed>,
+    /// Nothing happens any more before a timer is due.
+    pub waits_for_timers: Cell<bool>,
 }
-
-pub type Record = Rc<Value>;
 
 /// A function's environment: what it keeps between invocations, and how wrong its clock is.
 pub struct Warm<T> {
@@ -91,10 +104,23 @@ impl<T> Default for Environments<T> {
     }
 }
 
+/// All queues there are, each with its dead letters; those of a subscriber twice, with what the topic could not deliver.
+pub fn queue_pairs() -> Vec<QueuePair> {
+    Queues::new(Aws::queue_url("")).pairs(CONTEXTS)
+}
+
 /// All queues there are.
 pub fn queues() -> Vec<String> {
-    let of_contexts = CONTEXTS.iter().flat_map(|context| [commands(context), dead_commands(context)]);
-    of_contexts.chain([updates(), dead_updates(), undelivered(), retries(), dead_retries()]).collect()
+    let mut queues: Vec<_> =
+        queue_pairs().into_iter().flat_map(|pair| [pair.queue_url, pair.dead_letters_url]).collect();
+    queues.sort();
+    queues.dedup();
+    queues
+}
+
+/// A subscriber's queue, its dead letters, and what the topic could not deliver.
+pub fn queues_of(subscriber: &str) -> [String; 3] {
+    ["updates", "dead-letters", "undelivered"].map(|kind| Aws::queue_url(&format!("{subscriber}-{kind}")))
 }
 
 impl World {
@@ -104,12 +130,15 @@ impl World {
         let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_mins(29_833_890));
         aws.keep_no_calls();
         aws.calls_take(LEAST_LATENCY, MOST_LATENCY, plan.seed);
-        for context in CONTEXTS {
-            aws.dead_letter_queue(&commands(context), &dead_commands(context), plan.max_receives);
+        let undelivered: Vec<_> = SUBSCRIBERS.iter().map(|subscriber| queues_of(subscriber.name)).collect();
+        for pair in queue_pairs() {
+            if undelivered.iter().all(|[.., undelivered]| *undelivered != pair.dead_letters_url) {
+                aws.dead_letter_queue(&pair.queue_url, &pair.dead_letters_url, plan.max_receives);
+            }
         }
-        aws.dead_letter_queue(&updates(), &dead_updates(), plan.max_receives);
-        aws.dead_letter_queue(&retries(), &dead_retries(), plan.max_receives);
-        aws.subscribe(&topic(), &updates(), Some(&undelivered()));
+        for [updates, _, undelivered] in &undelivered {
+            aws.subscribe(&topic(), updates, Some(undelivered));
+        }
         if plan.ills {
             let disturbance = Disturbance {
                 duplicated: 30,
@@ -124,10 +153,11 @@ impl World {
         }
         aws.patience(lambda::aws::WITH_A_CLIENT_WAITING);
         aws.put_secret(&receipt_secret(), RECEIPT_KEY);
+        aws.put_secret(&provider::secret(), &provider::credentials());
         let front = (aws.dynamodb(), aws.sqs());
         let secrets_manager = aws.secrets_manager();
         aws.patience(lambda::aws::IN_THE_BACKGROUND);
-        let back = (aws.dynamodb(), aws.sqs());
+        let (back, ses) = ((aws.dynamodb(), aws.sqs()), aws.ses());
         let world = Self {
             plan,
             chaos: Chaos::begin(plan, &aws, points),
@@ -137,19 +167,23 @@ impl World {
                 ("MOST_ATTEMPTS", "4"),
                 ("LONGEST_BACK_OFF_SECONDS", "1800"),
                 ("MAX_RECEIVES", &plan.max_receives.to_string()),
+                ("PAYMENT_PROVIDER", &*provider::secret()),
+                ("MAIL_FROM", "care@waybill.example"),
             ]),
             front,
             secrets_manager,
             back,
+            ses,
             ingests: Environments::default(),
             queries: Environments::default(),
             desks: Environments::default(),
             redrives: Environments::default(),
-            lanes: RefCell::new(vec![VecDeque::new(); 4]),
-            past: RefCell::default(),
+            committed: Lanes::new(4, "stream_id"),
+            ended: Lanes::new(2, "operation_key"),
             published: RefCell::default(),
-            rewind: RefCell::new(vec![None; 4]),
+            provider: provider::open(),
             deployed: Cell::new(Deployed::Before),
+            waits_for_timers: Cell::new(false),
         };
         world.register();
         Rc::new(world)
@@ -194,6 +228,28 @@ impl World {
         } else {
             0
         }
+    }
+
+    /// How long whoever looks for work waits, who usually waits so long: far longer while nothing can happen before a timer is
+    /// due, so that weeks pass quickly.
+    pub fn pause(&self, usually: Duration) -> Duration {
+        if self.waits_for_timers.get() { usually * 240 } else { usually }
+    }
+
+    // Who would look at nothing is left out: that costs much time here, and finds nothing.
+
+    pub fn has_timers(&self) -> bool {
+        !self.aws.items(TABLES.timers).is_empty()
+    }
+
+    /// Whether parked messages wait for a person, or for being sent.
+    pub fn has_parked(&self) -> bool {
+        let waits = |parked: &Value| !parked["waiting"].is_null() || !parked["unsent"].is_null();
+        self.aws.items(TABLES.parked).iter().any(waits)
+    }
+
+    pub fn has_dead_letters(&self) -> bool {
+        queue_pairs().iter().any(|pair| !self.aws.is_empty(&pair.dead_letters_url))
     }
 
     /// What such a clock says.
@@ -265,10 +321,45 @@ impl World {
     }
 
     pub fn updater(&self) -> Runner<Updater> {
-        let environment = self.environment.with(own_queue(&updates(), &dead_updates()));
-        let (dynamodb, sqs) = self.back.clone();
-        let updater = Updater::from_environment(&environment, dynamodb).expect("settings");
-        Runner::from_environment(updater, &environment, sqs).expect("settings")
+        self.subscriber("read-model", |environment| {
+            Updater::from_environment(environment, self.back.0.clone()).expect("settings")
+        })
+    }
+
+    pub fn listener(&self) -> Runner<Listener> {
+        self.subscriber("listener", |environment| {
+            Listener::from_environment(environment, self.back.1.clone()).expect("settings")
+        })
+    }
+
+    pub fn gateway(&self) -> Runner<PaymentGateway> {
+        let web = WebClient::over(provider::web(&self.provider, &self.chaos));
+        self.subscriber("payment-gateway", |environment| {
+            let (secrets_manager, sqs) = (self.secrets_manager.clone(), self.back.1.clone());
+            PaymentGateway::from_environment(environment, secrets_manager, sqs, web).expect("settings")
+        })
+    }
+
+    pub fn sender(&self) -> Runner<NotificationSender> {
+        self.subscriber("notification-sender", |environment| {
+            let (dynamodb, sqs) = self.back.clone();
+            NotificationSender::from_environment(environment, dynamodb, self.ses.clone(), sqs).expect("settings")
+        })
+    }
+
+    fn subscriber<S: BatchSubscriber>(&self, name: &str, make: impl FnOnce(&Environment) -> S) -> Runner<S> {
+        let [queue, dead_letters, _] = queues_of(name);
+        let environment = self.environment.with(own_queue(&queue, &dead_letters));
+        Runner::from_environment(make(&environment), &environment, self.back.1.clone()).expect("settings")
+    }
+
+    pub fn timekeeper(&self) -> Timekeeper {
+        let environment = self.environment.with(own_queue(&timers(), &dead_timers()));
+        Timekeeper::from_environment(&environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
+    }
+
+    pub fn notifier(&self) -> Notifier {
+        Notifier::from_environment(&self.environment, self.back.1.clone()).expect("settings")
     }
 
     pub fn publisher(&self) -> Publisher {

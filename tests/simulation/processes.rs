@@ -1,0 +1,235 @@
+//! What follows from what: everything that an event, a commit or a refusal asks for was carried out, and nothing else; no
+//! order is charged for and not confirmed, or the other way round; no money is lost; and every mail that was due is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bench::platform::PUBLIC_URL;
+use bench::{Books, text};
+use kernel::domain_event::RecordedEvent;
+use kernel::effect::Recorded;
+use kernel::ids::{AggregateId, CommandKey, StreamId};
+use kernel::peers::{DISCARDED, Refusal};
+use kernel::system_command::{EffectPlace, SystemCommand};
+use payment_provider::{Charge, Status};
+use serde_json::Value;
+use store::event_store::Commit;
+use store::operations::OperationRecord;
+use testkit::TABLES;
+
+use crate::check::Streams;
+use crate::world::{TENANTS, World};
+
+pub fn have_ended(world: &World, events: &Streams) {
+    let mut wrong = commands(world, events);
+    wrong.extend(payments(world, events));
+    wrong.extend(TENANTS.iter().flat_map(|tenant| Books::of(&world.aws, tenant).differences()));
+    wrong.extend(mails(world, events));
+    for what in wrong {
+        world.chaos.journal().violation(None, what);
+    }
+}
+
+/// The keys of commands that the installation hands in.
+#[derive(Default)]
+struct Asked {
+    /// With who asks for each.
+    certainly: BTreeMap<String, String>,
+    perhaps: BTreeSet<String>,
+}
+
+/// Whatever was asked for was sent (so that it must have an outcome), and nothing else.
+fn commands(world: &World, events: &Streams) -> Vec<String> {
+    let mut asked = Asked::default();
+    let mut wrong = Vec::new();
+    for event in events.values().flatten() {
+        asked.heard(event);
+        wrong.extend(asked.found_out(world, event));
+    }
+    asked.effects(world);
+    asked.refusals(world);
+    let journal = world.chaos.journal();
+    let sent = journal.of_system();
+    let missing = asked.certainly.iter().filter(|(key, _)| !sent.contains_key(key.as_str()));
+    wrong.extend(missing.map(|(_, why)| format!("{why}, and nothing was sent")));
+    let is_asked = |key: &str| asked.certainly.contains_key(key) || asked.perhaps.contains(key);
+    let unasked = sent.iter().filter(|(key, _)| !is_asked(key));
+    wrong.extend(unasked.map(|(_, command)| format!("nobody has asked for this:\n{}", journal.life(*command))));
+    wrong
+}
+
+impl Asked {
+    /// What contexts hear of each other.
+    fn heard(&mut self, event: &RecordedEvent) {
+        for context in catalog::CONTEXTS {
+            let follows = |heard: &kernel::peers::Heard| heard.hear(event).expect("it can be read").is_some();
+            if context.hears.iter().any(follows) {
+                let StreamId { tenant, context: source, .. } = &event.stream;
+                let key = CommandKey::of_system(tenant, source, &event.id(), context.name);
+                self.certainly.insert(key.to_string(), format!("{} hears {}", context.name, event.id()));
+            }
+        }
+    }
+
+    /// What subscribers may find out about an event. Of a payment's request, one outcome has to be known.
+    fn found_out(&mut self, world: &World, event: &RecordedEvent) -> Option<String> {
+        let outcomes: &[&str] = match event.event.ty.as_str() {
+            "ChargeRequested" => &["RecordCharge", "RecordDecline"],
+            "VoidRequested" => &["RecordCharge", "RecordVoid"],
+            "RefundRequested" => &["RecordRefund"],
+            "StepAwaited" | "ReminderDue" | "StepEscalated" => &["RecordNotification"],
+            _ => return None,
+        };
+        let StreamId { tenant, context, .. } = &event.stream;
+        let key =
+            |outcome: &&str| CommandKey::of_system(tenant, context, &format!("{}.{outcome}", event.id()), context);
+        let keys: Vec<_> = outcomes.iter().map(|outcome| key(outcome).to_string()).collect();
+        let is_known = keys.iter().any(|key| world.chaos.journal().find(key).is_some());
+        self.perhaps.extend(keys);
+        let is_sure = context == "payments";
+        (is_sure && !is_known).then(|| format!("nobody knows what came of {}, {}", event.id(), event.event.ty))
+    }
+
+    /// What commits send, and what their timers hand in, unless they were cancelled or set anew: then it may have been too late
+    /// for that.
+    fn effects(&mut self, world: &World) {
+        let mut timers: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for commit in world.aws.items(TABLES.events) {
+            let commit: Commit = serde_json::from_value(commit).expect("a commit");
+            let (stream, committed_at) = (commit.stream().expect("a stream"), commit.committed_at());
+            for (place, recorded) in commit.effects().expect("effects").iter().enumerate() {
+                let place = EffectPlace { stream: &stream, commit_number: commit.commit_number, committed_at, place };
+                let command = SystemCommand::of_effect(recorded, place, PUBLIC_URL);
+                let key = command.map(|command| command.expect("a command").key.to_string());
+                match (&recorded.effect, key) {
+                    (Recorded::SetTimer { name, .. } | Recorded::CancelTimer { name }, key) => {
+                        let before = timers.entry((stream.to_string(), name.clone())).or_default();
+                        self.perhaps.extend(std::mem::take(before));
+                        before.extend(key);
+                    }
+                    (Recorded::Send { .. }, key) => {
+                        self.certainly.extend(key.map(|key| (key, format!("{stream} sends a command"))));
+                    }
+                }
+            }
+        }
+        for ((stream, name), keys) in timers {
+            self.certainly.extend(keys.into_iter().map(|key| (key, format!("the timer {name} of {stream} was due"))));
+        }
+    }
+
+    /// What senders are told.
+    fn refusals(&mut self, world: &World) {
+        for record in world.aws.items(TABLES.operations) {
+            let operation: OperationRecord = serde_json::from_value(record).expect("a record");
+            let Some(reply_to) = &operation.reply_to else { continue };
+            let reason = match operation.outcome.as_str() {
+                "rejected" => operation.reason(),
+                "discarded" => DISCARDED.to_owned(),
+                _ => continue,
+            };
+            let StreamId { tenant, context, .. } = &reply_to.stream;
+            let sender = catalog::context(context).expect("a context");
+            let aggregate = AggregateId::parse(&operation.subject).expect("an id");
+            let refusal = Refusal { command: &operation.command_type, aggregate: &aggregate, reason: &reason };
+            if sender.recipient(&operation.command_type).and_then(|to| (to.refused)(refusal)).is_some() {
+                let id = format!("{}.{}", operation.operation_key, operation.revision);
+                let key = CommandKey::of_system(tenant, &operation.context, &id, context);
+                self.certainly.insert(key.to_string(), format!("{} hears of a refusal", reply_to.stream));
+            }
+        }
+    }
+}
+
+/// Of an order that is to be paid: confirmed, and charged once; or cancelled, and nothing charged, or all given back.
+fn payments(world: &World, events: &Streams) -> Vec<String> {
+    let mut charges: BTreeMap<String, Vec<Charge>> = BTreeMap::new();
+    for charge in world.provider.charges() {
+        charges.entry(charge.key.clone()).or_default().push(charge);
+    }
+    let mut refunds: BTreeMap<String, i64> = BTreeMap::new();
+    for refund in world.provider.refunds() {
+        *refunds.entry(refund.charge).or_default() += refund.amount;
+    }
+    let mut wrong = Vec::new();
+    for (stream, order) in events.iter().filter(|(_, events)| events[0].stream.context == "orders") {
+        let submitted: Value = serde_json::from_str(order[0].event.data.get()).expect("JSON");
+        if submitted["payWithinSeconds"].is_null() {
+            continue;
+        }
+        let payment = StreamId { context: "payments".to_owned(), ..order[0].stream.clone() };
+        let payment = events.get(&payment.to_string()).map(Vec::as_slice).unwrap_or_default();
+        let asked = payment.iter().find(|event| event.event.ty == "ChargeRequested");
+        let key = asked.map(|event| CommandKey::of(&event.stream.tenant, "payments", &event.id()).to_string());
+        let mut made = key.and_then(|key| charges.remove(&key)).unwrap_or_default();
+        made.retain(|charge| charge.status == Status::Charged);
+        let given_back = |charge: &Charge| refunds.get(&charge.id).copied().unwrap_or_default();
+        let kept: i64 = made.iter().map(|charge| charge.amount - given_back(charge)).sum();
+        let has = |ty: &str| order.iter().any(|event| event.event.ty == ty);
+        let due = submitted["total"]["amount"].as_i64().expect("an amount");
+        let is_right = match (has("OrderCancelled"), has("OrderConfirmed")) {
+            (true, _) => kept == 0 && made.len() <= 1,
+            (false, true) => kept == due && made.len() == 1,
+            (false, false) => false,
+        };
+        if !is_right {
+            let types =
+                |events: &[RecordedEvent]| events.iter().map(|event| event.event.ty.clone()).collect::<Vec<_>>();
+            let (order, payment) = (types(order), types(payment));
+            wrong.push(format!("{stream} is {order:?} and its payment {payment:?}, of {due} is kept {kept}: {made:?}"));
+        }
+    }
+    let unasked = charges.into_values().flatten().filter(|charge| charge.status == Status::Charged);
+    wrong.extend(unasked.map(|charge| format!("nobody has asked for {charge:?}")));
+    wrong
+}
+
+/// Each mail that an event of a patient asks for is on record as sent, or something newer has overtaken it; and whatever is
+/// on record as delivered was sent.
+fn mails(world: &World, events: &Streams) -> Vec<String> {
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    for mail in world.aws.mails() {
+        *sent.entry(mail.to).or_default() += 1;
+    }
+    let mut wrong = Vec::new();
+    for (stream, events) in events.iter().filter(|(_, events)| events[0].stream.context == "patients") {
+        let data = |event: &RecordedEvent| serde_json::from_str::<Value>(event.event.data.get()).expect("JSON");
+        let is = |event: &RecordedEvent, types: &[&str]| types.contains(&event.event.ty.as_str());
+        let recorded: Vec<Value> =
+            events.iter().filter(|event| is(event, &["NotificationRecorded"])).map(data).collect();
+        let last = events.iter().rev().find(|event| {
+            is(
+                event,
+                &[
+                    "StepAwaited",
+                    "ReminderDue",
+                    "StepEscalated",
+                    "OnboardingGivenUp",
+                    "OnboardingCompleted",
+                    "PatientWithdrawn",
+                ],
+            )
+        });
+        if let Some(last) = last.filter(|last| is(last, &["StepAwaited", "ReminderDue", "StepEscalated"]))
+            && !recorded.iter().any(|mail| mail["request"] == last.version)
+        {
+            wrong.push(format!("{stream} ends with {}, and no mail was sent", last.event.ty));
+        }
+        let Some(enrolled) = events.iter().find(|event| is(event, &["PatientEnrolled"])).map(data) else { continue };
+        let to = |mail: &Value| {
+            let request = events.iter().find(|event| mail["request"] == event.version).expect("it was asked for");
+            let whose = if is(request, &["StepEscalated"]) { "/practice/email" } else { "/contact/email" };
+            text(enrolled.pointer(whose).expect("an address"))
+        };
+        let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
+        for mail in recorded.iter().filter(|mail| mail["delivered"] == true) {
+            *delivered.entry(to(mail)).or_default() += 1;
+        }
+        for (address, delivered) in delivered {
+            let sent = sent.get(&address).copied().unwrap_or_default();
+            if sent < delivered {
+                wrong.push(format!("{delivered} mails of {stream} are on record, and {sent} were sent"));
+            }
+        }
+    }
+    wrong
+}
