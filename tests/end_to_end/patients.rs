@@ -22,7 +22,6 @@ fn command(ty: &str, patient: &str, data: &Value) -> Value {
 }
 
 #[test]
-#[ignore = "the local stack knows no identity in the right to send a mail, and refuses it"]
 fn a_patient_is_asked_by_mail_for_one_step_after_the_other() {
     let (client, patient) = (Client::of("demo"), fresh("P"));
     let practice = fresh("PR");

@@ -16,6 +16,9 @@ BATCHES = {
     "sqs:SendMessage": "sqs:SendMessageBatch",
 }
 
+# Here, the right to send a mail is one to all identities, and no condition can be held against it.
+MAILS = {"Effect": "Allow", "Action": ["ses:SendEmail"], "Resource": "*"}
+
 # In place of parameters, which are texts here, and a source takes a number.
 CONCURRENCY = {"UpdaterConcurrency": 4}
 OTHERS_CONCURRENCY = 2
@@ -36,6 +39,8 @@ def adapted(template):
     # There are no metrics to watch.
     del template["Resources"]["Observability"]
     for node in nodes(template["Resources"]):
+        if any(statement["Action"] == "ses:SendEmail" for statement in node.get("Statement", [])):
+            node["Statement"].append(dict(MAILS))
         properties = node.get("Properties", {})
         if "Effect" in node and "Action" in node:
             node["Action"] = with_batches(node["Action"])
