@@ -174,13 +174,15 @@ impl RecordedEvent {
     pub fn from_cloud_event(event: &CloudEvent) -> Option<Self> {
         let (stream, version) = event.id().rsplit_once('/')?;
         let text = |name| event.extension(name).map(ToString::to_string);
+        // A schema is its type's.
+        let schema = SchemaUri::read(event.dataschema()?).filter(|schema| schema.name == event.ty())?;
         Some(Self {
             stream: StreamId::parse(stream).ok()?,
             version: version.parse().ok()?,
             time: Timestamp::parse(event.time()?)?,
             event: EventData {
                 ty: event.ty().to_owned(),
-                schema: SchemaUri::read(event.dataschema()?)?.version,
+                schema: schema.version,
                 data: RawValue::from_string(event.json()?.to_owned()).ok()?,
                 cause: Cause {
                     operation: text(extension::CAUSATION)?,
@@ -279,6 +281,13 @@ mod tests {
         let stored: EventData = serde_json::from_str(later).expect("an event");
         let principal = Principal { id: "k-1".into(), kind: PrincipalKind::Unknown };
         assert_eq!((stored.cause.principal, stored.cause.revision), (Some(principal), 1));
+    }
+
+    #[test]
+    fn an_event_whose_schema_is_another_types_is_none_of_ours() {
+        let published = recorded(cause()).to_cloud_event("https://api.example");
+        let other = published.into_builder().dataschema("https://api.example/schemas/orders/OrderShipped/1").build();
+        assert!(RecordedEvent::from_cloud_event(&other.expect("a CloudEvent")).is_none());
     }
 
     #[test]
