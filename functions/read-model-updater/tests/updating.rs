@@ -283,7 +283,8 @@ async fn what_cannot_be_read_goes_back_and_holds_up_nobody() {
     let aws = Aws::new();
     let events = history(&aws, "O-1", vec![submit(100)]).await;
     let good = body(&events[0]);
-    let foreign = good.replace("acme/orders/O-1/1", "acme/nowhere/O-1/1").replace("\"orders\"", "\"nowhere\"");
+    let foreign = good.replace("acme/orders/", "acme/nowhere/").replace("schemas/orders/", "schemas/nowhere/");
+    let foreign = foreign.replace("\"orders\"", "\"nowhere\"");
     let messages = [
         json!({ "messageId": "garbage", "body": "{" }),
         json!({ "messageId": "good", "body": good }),
@@ -423,7 +424,8 @@ async fn what_cannot_be_read_is_dead_lettered_on_its_last_receive_with_the_reaso
     let aws = Aws::new();
     let events = history(&aws, "O-1", vec![submit(100)]).await;
     let good = body(&events[0]);
-    let foreign = good.replace("acme/orders/O-1/1", "acme/nowhere/O-1/1").replace("\"orders\"", "\"nowhere\"");
+    let foreign = good.replace("acme/orders/", "acme/nowhere/").replace("schemas/orders/", "schemas/nowhere/");
+    let foreign = foreign.replace("\"orders\"", "\"nowhere\"");
     let mut early = last("early", "}");
     early["attributes"]["ApproximateReceiveCount"] = json!("4");
     let messages = [last("garbage", "{"), last("good", &good), early, last("foreign", &foreign)];

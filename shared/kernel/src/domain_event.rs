@@ -173,16 +173,17 @@ impl RecordedEvent {
     /// Reads back what [`to_cloud_event`](Self::to_cloud_event) made; `None` for an event that is not one of ours.
     pub fn from_cloud_event(event: &CloudEvent) -> Option<Self> {
         let (stream, version) = event.id().rsplit_once('/')?;
+        let stream = StreamId::parse(stream).ok()?;
         let text = |name| event.extension(name).map(ToString::to_string);
-        // A schema is its type's.
-        let schema = SchemaUri::read(event.dataschema()?).filter(|schema| schema.name == event.ty())?;
+        let is_its_own = |schema: &SchemaUri<'_>| (schema.context, schema.name) == (&*stream.context, event.ty());
+        let schema = SchemaUri::read(event.dataschema()?).filter(is_its_own)?.version;
         Some(Self {
-            stream: StreamId::parse(stream).ok()?,
+            stream,
             version: version.parse().ok()?,
             time: Timestamp::parse(event.time()?)?,
             event: EventData {
                 ty: event.ty().to_owned(),
-                schema: schema.version,
+                schema,
                 data: RawValue::from_string(event.json()?.to_owned()).ok()?,
                 cause: Cause {
                     operation: text(extension::CAUSATION)?,
@@ -286,8 +287,11 @@ mod tests {
     #[test]
     fn an_event_whose_schema_is_another_types_is_none_of_ours() {
         let published = recorded(cause()).to_cloud_event("https://api.example");
-        let other = published.into_builder().dataschema("https://api.example/schemas/orders/OrderShipped/1").build();
-        assert!(RecordedEvent::from_cloud_event(&other.expect("a CloudEvent")).is_none());
+        for schema in ["orders/OrderShipped/1", "returns/OrderCancelled/1"] {
+            let schema = format!("https://api.example/schemas/{schema}");
+            let other = published.clone().into_builder().dataschema(schema).build();
+            assert!(RecordedEvent::from_cloud_event(&other.expect("a CloudEvent")).is_none());
+        }
     }
 
     #[test]
