@@ -10,7 +10,7 @@
 mod lists;
 mod totals;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ impl ReadModels {
 
     /// Many documents, strongly consistent, in one call. At most 100.
     pub async fn get_many(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, StoreError> {
-        let by_name: HashMap<(String, &str), &Key> =
+        let by_name: BTreeMap<(String, &str), &Key> =
             keys.iter().map(|key| ((key.partition(), key.id.as_str()), key)).collect();
         let mut wanted: Vec<Item> = by_name
             .values()
