@@ -16,8 +16,8 @@ BATCHES = {
     "sqs:SendMessage": "sqs:SendMessageBatch",
 }
 
-# Here, the right to send a mail is one to all identities, and no condition can be held against it.
-MAILS = {"Effect": "Allow", "Action": ["ses:SendEmail"], "Resource": "*"}
+# Here, who may send a mail may send it as anybody: rights name no identity, and conditions are not known.
+MAILS = {"Sid": "OnlyLocal", "Effect": "Allow", "Action": ["ses:SendEmail"], "Resource": "*"}
 
 # In place of parameters, which are texts here, and a source takes a number.
 CONCURRENCY = {"UpdaterConcurrency": 4}
@@ -39,7 +39,7 @@ def adapted(template):
     # There are no metrics to watch.
     del template["Resources"]["Observability"]
     for node in nodes(template["Resources"]):
-        if any(statement["Action"] == "ses:SendEmail" for statement in node.get("Statement", [])):
+        if any(statement.get("Action") == "ses:SendEmail" for statement in node.get("Statement", [])):
             node["Statement"].append(dict(MAILS))
         properties = node.get("Properties", {})
         if "Effect" in node and "Action" in node:
