@@ -69,7 +69,7 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
     let samples = samples(context);
     let (mut known, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut sequences: Vec<Vec<usize>> = vec![Vec::new()];
-    // Of a sample, in that place of a sequence, always the same is queued.
+    // A sample at the same place of a sequence is queued with the same body.
     let mut bodies: BTreeMap<(usize, usize), String> = BTreeMap::new();
     let by_timer = |event: &&MessageType| BY_TIMER.contains(&(context.name, event.name));
     let written = context.events().filter(|event| event.written.is_some() && !by_timer(event)).count();
@@ -84,15 +84,14 @@ async fn record_context(recording: &mut Recording, context: &'static Context) {
                 let bench = bench(context);
                 let mut last_stream = String::new();
                 for (nth, &sample) in sequence.iter().enumerate() {
-                    let body = match bodies.get(&(sample, nth)) {
-                        Some(body) => body,
-                        None => {
-                            let command = &samples[sample];
-                            let subject = command["subject"].as_str().expect("a sample names its aggregate");
-                            let body = queued(&bench, command, subject, nth).await;
-                            record_queued(recording, context, &body);
-                            bodies.entry((sample, nth)).or_insert(body)
-                        }
+                    let body = if let Some(body) = bodies.get(&(sample, nth)) {
+                        body
+                    } else {
+                        let command = &samples[sample];
+                        let subject = command["subject"].as_str().expect("a sample names its aggregate");
+                        let body = queued(&bench, command, subject, nth).await;
+                        record_queued(recording, context, &body);
+                        bodies.entry((sample, nth)).or_insert(body)
                     };
                     handle(&bench, body).await;
                     last_stream = opened(context, body).stream.to_string();
