@@ -244,10 +244,11 @@ impl Chaos {
         if state.random.u32(..1000) >= self.plan.faults {
             return (Fault::None, None);
         }
-        match state.random.u32(..3) {
+        match state.random.u32(..4) {
             0 => (refused(), Some("error")),
             1 => (Fault::Hang, Some("request lost")),
-            _ => (Fault::HangAfter, Some("answer lost")),
+            2 => (Fault::HangAfter, Some("answer lost")),
+            _ => (Fault::Late(state.late()), Some(LATE)),
         }
     }
 
@@ -325,6 +326,12 @@ impl State {
         outage.map(|outage| outage.felt = true).is_some()
     }
 
+    /// How late something comes.
+    fn late(&mut self) -> Duration {
+        let most = u64::try_from(MOST_LATE.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.random.u64(5_000..most))
+    }
+
     /// What becomes of a call by choice.
     fn point(&mut self, plan: Plan, invocation: Option<&Invocation>, operation: &str) -> Option<Point> {
         if self.points.is_empty() {
@@ -388,8 +395,7 @@ impl State {
                 if let Some(it) = invocation {
                     it.cut_off(attempt.service);
                 }
-                let most = u64::try_from(MOST_LATE.as_millis()).unwrap_or(u64::MAX);
-                (Fault::Late(Duration::from_millis(self.random.u64(5_000..most))), Some(LATE))
+                (Fault::Late(self.late()), Some(LATE))
             }
             83..92 if transaction => {
                 let items = attempt.body.matches("\"TableName\"").count();

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::command::Command;
 use kernel::context::Undecided;
+use kernel::decider::Guard;
 use kernel::domain_event::{EventData, RecordedEvent};
+use kernel::effect::{Effect, Recorded};
 use kernel::ids::StreamId;
 use kernel::projection::Listing;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
+use store::event_store::Commit;
+use store::operations::OperationRecord;
 use testkit::TABLES;
 
 use crate::clients::{digest, is_hidden, operation, read_own, status};
 use crate::journal::{Journal, Known};
-use crate::rules::{Kind, Stage, decide, is_guarded};
+use crate::rules::{Kind, Stage, decide, guards};
 use crate::world::{CONTEXTS, TENANTS, World, queues};
 use crate::{processes, reports};
 
@@ -36,7 +40,7 @@ pub fn unrest(world: &World) -> String {
         let messages = world.aws.messages(&queue);
         format!("{queue}: {} messages, the first {:?}", messages.len(), messages.first())
     });
-    let parked = world.aws.items(TABLES.parked).into_iter().map(|item| format!("parked: {item}"));
+    let parked = world.parked().into_iter().map(|item| format!("parked: {item}"));
     let timers = world.aws.items(TABLES.timers).into_iter().map(|item| format!("timer: {item}"));
     queued.chain(parked.take(5)).chain(timers.take(5)).collect::<Vec<_>>().join("\n")
 }
@@ -58,6 +62,7 @@ pub async fn all(world: &World) {
     isolation(world);
 }
 
+/// The events of each stream.
 pub type Streams = BTreeMap<String, Vec<RecordedEvent>>;
 
 /// All events by stream, in order; their commits have no gaps, and time does not run backwards.
@@ -209,14 +214,20 @@ fn by_stream(world: &World) -> Commands {
 /// Each command's outcome and events are what the rules say, and its events are in its stream once.
 fn effects(world: &World, events: &Streams, commands: &Commands) {
     let mut expectations = Vec::new();
+    let (reasons, stored) = (reasons(world), stored_effects(world));
     for (stream, commands) in commands {
         let events = events.get(stream).map(Vec::as_slice).unwrap_or_default();
         let mut journal = world.chaos.journal();
-        let Expected { events: expected, mut wrong } = if journal.known[commands[0] as usize].kind == Kind::Other {
-            by_decider(&journal, stream, commands, events)
+        let id = StreamId::parse(stream).expect("a stream id");
+        let Expected { events: expected, effects, mut wrong } = if matches!(&*id.context, "orders" | "policies") {
+            by_rules(&journal, &reasons, commands, &mut expectations)
         } else {
-            by_rules(&journal, commands, &mut expectations)
+            by_decider(&journal, &reasons, &id, commands, events)
         };
+        let actual = stored.get(stream).map(Vec::as_slice).unwrap_or_default();
+        if actual != effects {
+            wrong.push((None, format!("{stream} causes {actual:?} and should cause {effects:?}")));
+        }
         let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.clone())).collect();
         if actual != expected.iter().map(|(command, ty)| (Some(*command), ty.clone())).collect::<Vec<_>>() {
             let first = expected.first().map(|(command, _)| *command);
@@ -241,12 +252,49 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
     for stream in events.keys().filter(|stream| !wanted.contains(*stream)) {
         journal.violation(None, format!("nobody ever wanted a stream {stream}"));
     }
+    for stream in events.keys().filter(|stream| !commands.contains_key(*stream)) {
+        journal.violation(None, format!("{stream} holds events, and no command of it took effect"));
+    }
+}
+
+/// By operation, why it was rejected.
+type Reasons = BTreeMap<String, String>;
+
+fn reasons(world: &World) -> Reasons {
+    let reason = |record| {
+        let operation: OperationRecord = serde_json::from_value(record).expect("a record");
+        (operation.operation_key.clone(), operation.reason())
+    };
+    world
+        .aws
+        .items(TABLES.operations)
+        .into_iter()
+        .filter(|record| record["outcome"] == "rejected")
+        .map(reason)
+        .collect()
+}
+
+/// By stream, what its commits cause outside of it, in order.
+fn stored_effects(world: &World) -> BTreeMap<String, Vec<String>> {
+    let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for commit in world.aws.items(TABLES.events) {
+        let commit: Commit = serde_json::from_value(commit).expect("a commit");
+        let effects = commit.effects().expect("effects").into_iter().map(|effect| match effect.effect {
+            Recorded::Send { to, command } => format!("{} for {}", command.ty, to.aggregate),
+            Recorded::SetTimer { name, due, .. } => format!("timer {name} at {due}"),
+            Recorded::CancelTimer { name } => format!("no timer {name}"),
+        });
+        streams.entry(commit.stream_id.clone()).or_default().extend(effects);
+    }
+    streams.retain(|_, effects| !effects.is_empty());
+    streams
 }
 
 /// What a stream should hold, with who caused it, and whose outcome is wrong.
 #[derive(Default)]
 struct Expected {
     events: Vec<(u32, String)>,
+    effects: Vec<String>,
     wrong: Vec<(Option<u32>, String)>,
 }
 
@@ -258,7 +306,7 @@ impl Expected {
 }
 
 /// By the rules of [`rules`](crate::rules). Also tells which commands met the version that they expected.
-fn by_rules(journal: &Journal, commands: &[u32], expectations: &mut Vec<bool>) -> Expected {
+fn by_rules(journal: &Journal, reasons: &Reasons, commands: &[u32], expectations: &mut Vec<bool>) -> Expected {
     let (mut expected, mut stage) = (Expected::default(), Stage::Nothing);
     for &command in commands {
         let known = &journal.known[command as usize];
@@ -272,8 +320,7 @@ fn by_rules(journal: &Journal, commands: &[u32], expectations: &mut Vec<bool>) -
                 expected.events.extend(events.iter().map(|event| (command, (*event).to_owned())));
             }
             (None, "rejected") => {}
-            // See `numbers` and `processes`.
-            (Some(_), "rejected") if is_guarded(stage, known.kind) => {}
+            (Some(_), "rejected") if guards(stage, known.kind).contains(&known.reason(reasons)) => {}
             _ => expected.against_the_rules(command, known),
         }
     }
@@ -281,31 +328,65 @@ fn by_rules(journal: &Journal, commands: &[u32], expectations: &mut Vec<bool>) -
 }
 
 /// By the context's own decider, which is asked once more about each command, alone and in order.
-fn by_decider(journal: &Journal, stream: &str, commands: &[u32], events: &[RecordedEvent]) -> Expected {
+fn by_decider(
+    journal: &Journal,
+    reasons: &Reasons,
+    stream: &StreamId,
+    commands: &[u32],
+    events: &[RecordedEvent],
+) -> Expected {
     let mut expected = Expected::default();
-    let id = StreamId::parse(stream).expect("a stream id");
-    let context = catalog::context(&id.context).expect("a context");
-    let mut aggregate = context.aggregate_type(&id).expect("a type of aggregate").empty();
+    let context = catalog::context(&stream.context).expect("a context");
+    let mut aggregate = context.aggregate_type(stream).expect("a type of aggregate").empty();
     let mut events = events.iter().peekable();
     for &command in commands {
         let known = &journal.known[command as usize];
         let outcome = known.effect.map_or("", |(_, outcome)| outcome);
         let message = known.content().message.as_deref().unwrap_or_default();
         let sent = Command::open(message.as_bytes(), context.name).expect("a command");
+        let caused: Vec<_> =
+            std::iter::from_fn(|| events.next_if(|event| cause(journal, event) == Some(command))).collect();
         match (aggregate.decide(&sent), outcome) {
             (Ok(decided), "succeeded") => {
+                expected.effects.extend(decided.effects.iter().map(described));
+                // What a client sent more than once may have been accepted at any of these times.
+                let says = |event: &EventData| event.data.get().to_owned();
+                let caused = caused.iter().map(|event| says(&event.event));
+                if known.turn.is_none() && !decided.events.iter().map(says).eq(caused) {
+                    expected.wrong.push((Some(command), "its events say something else".to_owned()));
+                }
                 expected.events.extend(decided.events.into_iter().map(|event| (command, event.ty)));
             }
-            // See `processes`.
-            (Ok(decided), "rejected") if !decided.guards.is_empty() => {}
-            (Err(Undecided::Rejected(_)), "rejected") => {}
+            (Ok(decided), "rejected") if may_refuse(&decided.guards, known.reason(reasons)) => {}
+            (Err(Undecided::Rejected(why)), "rejected") if why.reason == known.reason(reasons) => {}
             _ => expected.against_the_rules(command, known),
         }
-        while let Some(event) = events.next_if(|event| cause(journal, event) == Some(command)) {
-            aggregate.evolve(&event.event).expect("it can be folded");
+        for event in caused {
+            if let Err(error) = aggregate.evolve(&event.event) {
+                expected.wrong.push((Some(command), format!("its event cannot be folded: {error}")));
+            }
         }
     }
     expected
+}
+
+fn described(effect: &Effect) -> String {
+    match effect {
+        Effect::Send { to, command } => format!("{} for {to}", command.ty),
+        Effect::SetTimer { name, due, .. } => format!("timer {name} at {due}"),
+        Effect::CancelTimer { name } => format!("no timer {name}"),
+    }
+}
+
+/// Whether one of the guards refuses for that reason: not one that only adds.
+fn may_refuse(guards: &[Guard], reason: &str) -> bool {
+    guards.iter().any(|guard| match guard {
+        Guard::Claim { otherwise, .. } => otherwise.reason == reason,
+        Guard::Release { .. } => reason == "claim-not-held",
+        Guard::Adjust { by, at_least, otherwise, .. } => {
+            otherwise.reason == reason && at_least.is_some_and(|bound| *by <= 0 || bound > *by)
+        }
+    })
 }
 
 /// No two policies of a tenant have one number, and who is told that a number is taken is told the truth.

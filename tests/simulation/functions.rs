@@ -22,10 +22,11 @@ use crate::plan::{MOST_NOTIFICATION_AGE, MOST_RECORD_AGE, RETRIES_VISIBILITY, SC
 use crate::releases::Deployed;
 use crate::world::{CONTEXTS, World, queues_of};
 
-/// A function's time-out, and what of it is kept back to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long before its time-out a function ends its work, so that it can answer.
 const RESERVE: Duration = Duration::from_secs(2);
-const MOST_IDLE: Duration = Duration::from_secs(5);
+/// The longest pause between two looks for work.
+pub const MOST_IDLE: Duration = Duration::from_secs(5);
 
 /// Starts all of it; it goes on until the runtime ends.
 pub fn start(world: &Rc<World>) {
@@ -67,7 +68,7 @@ pub fn start(world: &Rc<World>) {
 async fn roll_out(world: Rc<World>) {
     let stages = Deployed::STAGES;
     for (nth, stage) in stages.into_iter().enumerate() {
-        while world.chaos.journal().known.len() < world.plan.commands * nth / stages.len() {
+        while world.chaos.journal().of_clients() < world.plan.commands * nth / stages.len() {
             sleep(Duration::from_secs(1)).await;
         }
         world.deployed.set(stage);

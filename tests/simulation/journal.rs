@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use kernel::command::{Command, PrincipalKind};
 use kernel::ids::TenantId;
 use kernel::receipt::Receipt;
+use kernel::timestamp::Timestamp;
 use serde_json::Value;
 use testkit::{Effect, TABLES};
 
@@ -94,6 +95,13 @@ impl Known {
         &self.content().stream
     }
 
+    /// Why it was rejected.
+    pub fn reason<'a>(&self, reasons: &'a BTreeMap<String, String>) -> &'a str {
+        let receipt = self.receipts.first().and_then(|receipt| Receipt::read(receipt));
+        let key = receipt.map(|receipt| format!("{}#{}", self.tenant, receipt.command_key));
+        key.and_then(|key| reasons.get(&key)).map(String::as_str).unwrap_or_default()
+    }
+
     fn decided(&mut self, digest: &str) -> bool {
         let content = self.contents.iter().position(|content| content.digest == digest);
         content.map(|content| self.content = content).is_some()
@@ -113,7 +121,9 @@ pub struct Journal {
     entries: Vec<Entry>,
     hash: u64,
     pub now: u64,
-    /// How many calls to AWS there were.
+    /// What a clock may say at most at the beginning, in milliseconds since 1970.
+    pub began: u64,
+    /// How many calls to AWS and to the payment provider there were.
     pub calls: u64,
     effects: u64,
     /// The newest commit of each stream.
@@ -155,6 +165,11 @@ impl Journal {
         number
     }
 
+    /// How many commands are of clients.
+    pub fn of_clients(&self) -> usize {
+        self.known.iter().filter(|known| known.turn.is_some()).count()
+    }
+
     /// The keys of what the installation has sent, and which commands they are.
     pub fn of_system(&self) -> BTreeMap<&str, u32> {
         let of_system = |(_, number): &(&String, &u32)| self.known[**number as usize].turn.is_none();
@@ -186,6 +201,11 @@ impl Journal {
         for byte in bytes.iter().chain(&self.now.to_le_bytes()) {
             self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5);
         }
+    }
+
+    /// What a clock may say at most now.
+    fn latest_now(&self) -> Timestamp {
+        Timestamp::from_millis(self.began + self.now)
     }
 
     pub fn hash(&self) -> u64 {
@@ -295,8 +315,13 @@ impl Journal {
         self.effects += 1;
         let nth = self.effects;
         self.say(Some(command), outcome);
-        if let Some((_, before)) = self.known[command as usize].effect.replace((nth, outcome)) {
+        let known = &mut self.known[command as usize];
+        let (before, discarded) = (known.effect.replace((nth, outcome)), known.discarded);
+        if let Some((_, before)) = before {
             self.violation(Some(command), format!("it took effect twice: {before}, then {outcome}"));
+        }
+        if discarded {
+            self.violation(Some(command), format!("it {outcome} after it was discarded"));
         }
     }
 
@@ -309,7 +334,11 @@ impl Journal {
         };
         let values = &update["ExpressionAttributeValues"];
         if values[":discarded"].is_object() {
-            self.known[command as usize].discarded = true;
+            let known = &mut self.known[command as usize];
+            known.discarded = true;
+            if let Some((_, outcome)) = known.effect {
+                self.violation(Some(command), format!("it was discarded after it {outcome}"));
+            }
             self.say(Some(command), "discarded");
         } else if values[":retrying"].is_object() {
             self.known[command as usize].resubmitted = true;
@@ -358,6 +387,9 @@ impl Journal {
         };
         if is_system {
             self.say(Some(number), "queued");
+            if command.receipt.accepted_at > self.latest_now() {
+                self.violation(Some(number), format!("it is queued before its time, {}", command.receipt.accepted_at));
+            }
         }
         let known = &mut self.known[number as usize];
         let same = known.contents.iter_mut().find(|content| content.digest == digest);

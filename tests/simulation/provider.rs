@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use payment_provider::{Mode, Provider, Reply};
 use serde_json::json;
 use testkit::{Aws, Fault, Web};
+use tokio::time::sleep;
 
 use crate::chaos::Chaos;
 use crate::world::TENANTS;
@@ -31,7 +32,7 @@ pub fn open() -> Arc<Provider> {
     Arc::new(provider)
 }
 
-/// The way there. Nobody repeats a request but who was asked to make it.
+/// The way there. A request that is not answered is not made again below the function.
 pub fn web(provider: &Arc<Provider>, chaos: &Arc<Chaos>) -> Web {
     let (provider, chaos) = (Arc::clone(provider), Arc::clone(chaos));
     Web::answering(move |request| {
@@ -47,6 +48,14 @@ pub fn web(provider: &Arc<Provider>, chaos: &Arc<Chaos>) -> Web {
             }
             Fault::Hang => None,
             Fault::HangAfter => answer().and(None),
+            Fault::Late(time) => {
+                let (provider, request) = (Arc::clone(&provider), request.clone());
+                tokio::spawn(async move {
+                    sleep(time).await;
+                    provider.answer(&request);
+                });
+                None
+            }
             other => panic!("{other:?} is no fault of the provider's"),
         }
     })

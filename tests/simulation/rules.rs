@@ -66,7 +66,12 @@ pub fn decide(stage: Stage, kind: Kind) -> Option<(Stage, &'static [&'static str
     }
 }
 
-/// Whether a guard may refuse what these rules let pass: a number that is taken, an account with too little in it.
-pub fn is_guarded(stage: Stage, kind: Kind) -> bool {
-    matches!((kind, stage), (Kind::Bind | Kind::BindPaid, _) | (Kind::Adjust, Stage::Paid))
+/// For what reasons guards may refuse what these rules let pass.
+pub fn guards(stage: Stage, kind: Kind) -> &'static [&'static str] {
+    match (kind, stage) {
+        (Kind::Bind, _) => &["number-taken"],
+        (Kind::BindPaid, _) => &["foreign-account", "insufficient-funds"],
+        (Kind::Adjust, Stage::Paid) => &["insufficient-funds"],
+        _ => &[],
+    }
 }

@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::chaos::{CUT_OFF, DOWN, MOST_LATE, Point};
+use crate::functions::MOST_IDLE;
 use crate::journal::Known;
 use crate::plan::Plan;
 use crate::world::World;
@@ -33,7 +34,7 @@ pub struct Report {
     pub sent: BTreeMap<String, usize>,
     /// How many events are stored, by type and version.
     pub versions: BTreeMap<(String, u32), usize>,
-    /// The calls of the first phase, if points were chosen.
+    /// The calls, if points were chosen.
     pub names: Vec<String>,
 }
 
@@ -67,7 +68,12 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     let mut quiet = 0;
     while quiet < 3 && settling.elapsed() < MOST_REST {
         sleep(world.pause(Duration::from_secs(30))).await;
-        world.waits_for_timers.set(check::is_quiet(&world) && world.has_timers());
+        let waits = check::is_quiet(&world) && world.has_timers();
+        if !waits && world.waits_for_timers.get() {
+            // Until whoever looked seldom looks again.
+            sleep(world.pause(MOST_IDLE)).await;
+        }
+        world.waits_for_timers.set(waits);
         quiet = if check::at_rest(&world) { quiet + 1 } else { 0 };
     }
     world.chaos.forget_points();

@@ -10,6 +10,7 @@ use bench::platform::{
     RECEIPT_KEY, commands, dead_commands, dead_retries, dead_timers, environment, own_queue, receipt_secret,
     register_client, register_operator, register_tenant, retries, timers, topic,
 };
+use bench::text;
 use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
@@ -32,7 +33,7 @@ use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use subscriber::{BatchSubscriber, Runner};
-use testkit::{Aws, Disturbance, TABLES};
+use testkit::{Aws, Disturbance, TABLES, template_values};
 use timekeeper::Timekeeper;
 
 use crate::chaos::{Chaos, Point};
@@ -43,8 +44,10 @@ use crate::releases::Deployed;
 
 /// No name is part of another, or of anything else that is stored.
 pub const TENANTS: [&str; 3] = ["amber", "basalt", "cedar"];
-/// All of the catalog.
+/// The catalog's, but for its small one, which nothing here follows from.
 pub const CONTEXTS: [&str; 5] = ["accounts", "orders", "patients", "payments", "policies"];
+/// How wrong a clock may be, in milliseconds: an hour.
+const MOST_SKEW: i64 = 3_600_000;
 /// Where commands come from; the same for all tenants, as are their ids.
 pub const SOURCE: &str = "https://shop.example/checkout";
 
@@ -123,6 +126,18 @@ pub fn queues_of(subscriber: &str) -> [String; 3] {
     ["updates", "dead-letters", "undelivered"].map(|kind| Aws::queue_url(&format!("{subscriber}-{kind}")))
 }
 
+/// The filters of subscriptions in `template.yaml`: whose queue gets which types of events alone.
+fn filters() -> Vec<(String, Vec<String>)> {
+    let values = template_values("Subscribers");
+    let subscribers = values.iter().filter_map(Value::as_object).flat_map(|subscribers| subscribers.values());
+    let filter = |subscriber: &Value| {
+        let types = subscriber["Types"].as_array()?.iter().map(text).collect();
+        let [updates, ..] = queues_of(subscriber["Name"].as_str()?);
+        Some((updates, types))
+    };
+    subscribers.filter_map(filter).collect()
+}
+
 impl World {
     pub fn begin(plan: Plan, points: Vec<(u64, Point)>) -> Rc<Self> {
         fastrand::seed(plan.seed);
@@ -138,6 +153,9 @@ impl World {
         }
         for [updates, _, undelivered] in &undelivered {
             aws.subscribe(&topic(), updates, Some(undelivered));
+        }
+        for (updates, types) in filters() {
+            aws.filter(&topic(), &updates, &types);
         }
         if plan.ills {
             let disturbance = Disturbance {
@@ -186,6 +204,8 @@ impl World {
             waits_for_timers: Cell::new(false),
         };
         world.register();
+        let ahead = if plan.ills { MOST_SKEW } else { 0 };
+        world.chaos.journal().began = world.now(ahead).millis();
         Rc::new(world)
     }
 
@@ -220,11 +240,10 @@ impl World {
 
     /// How wrong a clock is: mostly not at all, at most an hour.
     pub fn skew(&self) -> i64 {
-        const HOUR: i64 = 3_600_000;
         if self.plan.ills && self.chance(300) {
             self.chaos.journal().count("clock wrong");
             self.chaos.journal().took("clock wrong");
-            self.random.borrow_mut().i64(-HOUR..=HOUR)
+            self.random.borrow_mut().i64(-MOST_SKEW..=MOST_SKEW)
         } else {
             0
         }
@@ -242,10 +261,15 @@ impl World {
         !self.aws.items(TABLES.timers).is_empty()
     }
 
-    /// Whether parked messages wait for a person, or for being sent.
+    /// The parked messages that wait for a person, or for being sent.
+    pub fn parked(&self) -> Vec<Value> {
+        let mut parked = self.aws.items(TABLES.parked);
+        parked.retain(|parked| !parked["waiting"].is_null() || !parked["unsent"].is_null());
+        parked
+    }
+
     pub fn has_parked(&self) -> bool {
-        let waits = |parked: &Value| !parked["waiting"].is_null() || !parked["unsent"].is_null();
-        self.aws.items(TABLES.parked).iter().any(waits)
+        !self.parked().is_empty()
     }
 
     pub fn has_dead_letters(&self) -> bool {

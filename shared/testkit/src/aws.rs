@@ -354,9 +354,13 @@ impl Aws {
     /// From now on the queue gets what is published to the topic, raw; what cannot be delivered goes to the dead letters
     /// of the subscription, if it has any.
     pub fn subscribe(&self, topic_arn: &str, queue_url: &str, dead_letters_url: Option<&str>) {
-        let subscription =
-            Subscription { queue_url: queue_url.to_owned(), dead_letters_url: dead_letters_url.map(str::to_owned) };
-        lock(&self.world.topics).subscribe(topic_arn, subscription);
+        let (queue_url, dead_letters_url) = (queue_url.to_owned(), dead_letters_url.map(str::to_owned));
+        lock(&self.world.topics).subscribe(topic_arn, Subscription { queue_url, dead_letters_url, types: None });
+    }
+
+    /// From now on the queue, which is subscribed, gets what has one of these values in the attribute `type` alone.
+    pub fn filter(&self, topic_arn: &str, queue_url: &str, types: &[String]) {
+        lock(&self.world.topics).filter(topic_arn, queue_url, types);
     }
 
     /// Everything published to the topic, in order.

@@ -73,7 +73,8 @@ fn publish_batch(aws: &Aws, form: &Form, failing: &[usize]) -> Result<String, Re
 /// Keeps it, and delivers it to whoever has subscribed: the body, the attributes and the message group as they are.
 fn take(aws: &Aws, notification: Notification) -> String {
     let subscriptions = lock(&aws.world.topics).subscriptions(&notification.topic_arn);
-    for Subscription { queue_url, dead_letters_url } in subscriptions {
+    let takes = |subscription: &Subscription| subscription.takes(&notification);
+    for Subscription { queue_url, dead_letters_url, .. } in subscriptions.into_iter().filter(takes) {
         let mut message = Message::new(&queue_url, notification.body.clone(), aws.now());
         message.attributes = notification.attributes.clone();
         message.group.clone_from(&notification.group);

@@ -38,6 +38,15 @@ pub(crate) struct Topics {
 pub(crate) struct Subscription {
     pub queue_url: String,
     pub dead_letters_url: Option<String>,
+    /// The filter policy: values of the attribute `type`.
+    pub types: Option<Vec<String>>,
+}
+
+impl Subscription {
+    pub fn takes(&self, notification: &Notification) -> bool {
+        let ty = notification.attribute("type").unwrap_or_default();
+        self.types.as_ref().is_none_or(|types| types.iter().any(|taken| taken == ty))
+    }
 }
 
 impl Topics {
@@ -52,6 +61,13 @@ impl Topics {
 
     pub fn subscribe(&mut self, topic_arn: &str, subscription: Subscription) {
         self.subscriptions.entry(topic_arn.to_owned()).or_default().push(subscription);
+    }
+
+    pub fn filter(&mut self, topic_arn: &str, queue_url: &str, types: &[String]) {
+        let subscriptions = self.subscriptions.get_mut(topic_arn).into_iter().flatten();
+        for subscription in subscriptions.filter(|subscription| subscription.queue_url == queue_url) {
+            subscription.types = Some(types.to_vec());
+        }
     }
 
     pub fn subscriptions(&self, topic_arn: &str) -> Vec<Subscription> {
