@@ -8,6 +8,7 @@ use kernel::decider::Guard;
 use kernel::domain_event::{EventData, RecordedEvent};
 use kernel::effect::{Effect, Recorded};
 use kernel::ids::StreamId;
+use kernel::operation::Status;
 use kernel::projection::Listing;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -21,11 +22,6 @@ use crate::journal::{Journal, Known};
 use crate::rules::{Kind, Stage, decide, guards};
 use crate::world::{CONTEXTS, TENANTS, World, queues};
 use crate::{processes, reports};
-
-/// Whether nothing is under way and nobody has to act.
-pub fn at_rest(world: &World) -> bool {
-    is_quiet(world) && !world.has_timers()
-}
 
 /// Whether nothing happens before a timer is due, if one is set.
 pub fn is_quiet(world: &World) -> bool {
@@ -45,20 +41,33 @@ pub fn unrest(world: &World) -> String {
     queued.chain(parked.take(5)).chain(timers.take(5)).collect::<Vec<_>>().join("\n")
 }
 
+/// All commits, by stream and number.
+pub fn commits(world: &World) -> Vec<Commit> {
+    let commits = world.aws.items(TABLES.events).into_iter();
+    commits.map(|commit| serde_json::from_value(commit).expect("a commit")).collect()
+}
+
+/// The records of all operations.
+pub fn operations(world: &World) -> Vec<OperationRecord> {
+    let records = world.aws.items(TABLES.operations).into_iter();
+    records.map(|record| serde_json::from_value(record).expect("a record")).collect()
+}
+
 /// Checks everything. What does not hold is noted in the journal.
 pub async fn all(world: &World) {
+    let (commits, operations) = (commits(world), operations(world));
     let events = streams(world);
     published(world, &events);
     readable(world, &events);
     outcomes(world, &events).await;
     let commands = by_stream(world);
-    effects(world, &events, &commands);
+    effects(world, &events, &commands, (&commits, &operations));
     numbers(world);
     queueing(world);
     order(world, &commands);
     documents(world, &events);
     reports::are_the_fold(world, &events).await;
-    processes::have_ended(world, &events);
+    processes::have_ended(world, &events, &commits, &operations);
     isolation(world);
 }
 
@@ -212,9 +221,14 @@ fn by_stream(world: &World) -> Commands {
 }
 
 /// Each command's outcome and events are what the rules say, and its events are in its stream once.
-fn effects(world: &World, events: &Streams, commands: &Commands) {
+fn effects(
+    world: &World,
+    events: &Streams,
+    commands: &Commands,
+    (commits, operations): (&[Commit], &[OperationRecord]),
+) {
     let mut expectations = Vec::new();
-    let (reasons, stored) = (reasons(world), stored_effects(world));
+    let (reasons, stored) = (reasons(operations), stored_effects(commits));
     for (stream, commands) in commands {
         let events = events.get(stream).map(Vec::as_slice).unwrap_or_default();
         let mut journal = world.chaos.journal();
@@ -225,7 +239,7 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
             by_decider(&journal, &reasons, &id, commands, events)
         };
         let actual = stored.get(stream).map(Vec::as_slice).unwrap_or_default();
-        if actual != effects {
+        if *actual != effects {
             wrong.push((None, format!("{stream} causes {actual:?} and should cause {effects:?}")));
         }
         let actual: Vec<_> = events.iter().map(|event| (cause(&journal, event), event.event.ty.clone())).collect();
@@ -260,33 +274,22 @@ fn effects(world: &World, events: &Streams, commands: &Commands) {
 /// By operation, why it was rejected.
 type Reasons = BTreeMap<String, String>;
 
-fn reasons(world: &World) -> Reasons {
-    let reason = |record| {
-        let operation: OperationRecord = serde_json::from_value(record).expect("a record");
-        (operation.operation_key.clone(), operation.reason())
-    };
-    world
-        .aws
-        .items(TABLES.operations)
-        .into_iter()
-        .filter(|record| record["outcome"] == "rejected")
-        .map(reason)
-        .collect()
+fn reasons(operations: &[OperationRecord]) -> Reasons {
+    let rejected = operations.iter().filter(|operation| operation.outcome == Status::Rejected);
+    rejected.map(|operation| (operation.operation_key.clone(), operation.reason())).collect()
 }
 
 /// By stream, what its commits cause outside of it, in order.
-fn stored_effects(world: &World) -> BTreeMap<String, Vec<String>> {
-    let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for commit in world.aws.items(TABLES.events) {
-        let commit: Commit = serde_json::from_value(commit).expect("a commit");
-        let effects = commit.effects().expect("effects").into_iter().map(|effect| match effect.effect {
-            Recorded::Send { to, command } => format!("{} for {}", command.ty, to.aggregate),
-            Recorded::SetTimer { name, due, .. } => format!("timer {name} at {due}"),
-            Recorded::CancelTimer { name } => format!("no timer {name}"),
+fn stored_effects(commits: &[Commit]) -> BTreeMap<String, Vec<Effect>> {
+    let mut streams: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
+    for commit in commits {
+        let effects = commit.effects().expect("effects").into_iter().map(|recorded| match recorded.effect {
+            Recorded::Send { to, command } => Effect::Send { to: to.aggregate, command },
+            Recorded::SetTimer { name, due, command } => Effect::SetTimer { name, due, command },
+            Recorded::CancelTimer { name } => Effect::CancelTimer { name },
         });
         streams.entry(commit.stream_id.clone()).or_default().extend(effects);
     }
-    streams.retain(|_, effects| !effects.is_empty());
     streams
 }
 
@@ -294,7 +297,7 @@ fn stored_effects(world: &World) -> BTreeMap<String, Vec<String>> {
 #[derive(Default)]
 struct Expected {
     events: Vec<(u32, String)>,
-    effects: Vec<String>,
+    effects: Vec<Effect>,
     wrong: Vec<(Option<u32>, String)>,
 }
 
@@ -343,16 +346,18 @@ fn by_decider(
         let known = &journal.known[command as usize];
         let outcome = known.effect.map_or("", |(_, outcome)| outcome);
         let message = known.content().message.as_deref().unwrap_or_default();
-        let sent = Command::open(message.as_bytes(), context.name).expect("a command");
+        let mut sent = Command::open(message.as_bytes(), context.name).expect("a command");
         let caused: Vec<_> =
             std::iter::from_fn(|| events.next_if(|event| cause(journal, event) == Some(command))).collect();
+        // What a client sent more than once was accepted more than once: this time it was.
+        let accepted = caused.first().and_then(|event| Receipt::read(&event.event.cause.operation));
+        sent.receipt = accepted.unwrap_or(sent.receipt);
         match (aggregate.decide(&sent), outcome) {
             (Ok(decided), "succeeded") => {
-                expected.effects.extend(decided.effects.iter().map(described));
-                // What a client sent more than once may have been accepted at any of these times.
+                expected.effects.extend(decided.effects);
                 let says = |event: &EventData| event.data.get().to_owned();
                 let caused = caused.iter().map(|event| says(&event.event));
-                if known.turn.is_none() && !decided.events.iter().map(says).eq(caused) {
+                if !decided.events.iter().map(says).eq(caused) {
                     expected.wrong.push((Some(command), "its events say something else".to_owned()));
                 }
                 expected.events.extend(decided.events.into_iter().map(|event| (command, event.ty)));
@@ -368,14 +373,6 @@ fn by_decider(
         }
     }
     expected
-}
-
-fn described(effect: &Effect) -> String {
-    match effect {
-        Effect::Send { to, command } => format!("{} for {to}", command.ty),
-        Effect::SetTimer { name, due, .. } => format!("timer {name} at {due}"),
-        Effect::CancelTimer { name } => format!("no timer {name}"),
-    }
 }
 
 /// Whether one of the guards refuses for that reason: not one that only adds.

@@ -9,20 +9,20 @@ use bench::{Books, text};
 use kernel::domain_event::RecordedEvent;
 use kernel::effect::Recorded;
 use kernel::ids::{AggregateId, CommandKey, StreamId};
+use kernel::operation::Status as Outcome;
 use kernel::peers::{DISCARDED, Refusal};
 use kernel::system_command::{EffectPlace, SystemCommand};
 use payment_provider::{Charge, Status};
 use serde_json::Value;
 use store::event_store::Commit;
 use store::operations::OperationRecord;
-use testkit::TABLES;
 
 use crate::check::Streams;
 use crate::world::{TENANTS, World};
 
 /// Holds all of that.
-pub fn have_ended(world: &World, events: &Streams) {
-    let mut wrong = commands(world, events);
+pub fn have_ended(world: &World, events: &Streams, commits: &[Commit], operations: &[OperationRecord]) {
+    let mut wrong = commands(world, events, commits, operations);
     wrong.extend(payments(world, events));
     wrong.extend(TENANTS.iter().flat_map(|tenant| Books::of(&world.aws, tenant).differences()));
     wrong.extend(mails(world, events));
@@ -40,15 +40,15 @@ struct Asked {
 }
 
 /// Whatever was asked for was sent (so that it must have an outcome), and nothing else.
-fn commands(world: &World, events: &Streams) -> Vec<String> {
+fn commands(world: &World, events: &Streams, commits: &[Commit], operations: &[OperationRecord]) -> Vec<String> {
     let mut asked = Asked::default();
     let mut wrong = Vec::new();
     for event in events.values().flatten() {
         asked.heard(event);
         wrong.extend(asked.found_out(world, event));
     }
-    asked.effects(world);
-    asked.refusals(world);
+    asked.effects(commits);
+    asked.refusals(operations);
     let journal = world.chaos.journal();
     let sent = journal.of_system();
     let missing = asked.certainly.iter().filter(|(key, _)| !sent.contains_key(key.as_str()));
@@ -93,10 +93,9 @@ impl Asked {
 
     /// What commits send, and what their timers hand in, unless they were cancelled or set anew: then it may have been too late
     /// for that.
-    fn effects(&mut self, world: &World) {
+    fn effects(&mut self, commits: &[Commit]) {
         let mut timers: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for commit in world.aws.items(TABLES.events) {
-            let commit: Commit = serde_json::from_value(commit).expect("a commit");
+        for commit in commits {
             let (stream, committed_at) = (commit.stream().expect("a stream"), commit.committed_at());
             for (place, recorded) in commit.effects().expect("effects").iter().enumerate() {
                 let place = EffectPlace { stream: &stream, commit_number: commit.commit_number, committed_at, place };
@@ -120,13 +119,12 @@ impl Asked {
     }
 
     /// What senders are told.
-    fn refusals(&mut self, world: &World) {
-        for record in world.aws.items(TABLES.operations) {
-            let operation: OperationRecord = serde_json::from_value(record).expect("a record");
+    fn refusals(&mut self, operations: &[OperationRecord]) {
+        for operation in operations {
             let Some(reply_to) = &operation.reply_to else { continue };
-            let reason = match operation.outcome.as_str() {
-                "rejected" => operation.reason(),
-                "discarded" => DISCARDED.to_owned(),
+            let reason = match operation.outcome {
+                Outcome::Rejected => operation.reason(),
+                Outcome::Discarded => DISCARDED.to_owned(),
                 _ => continue,
             };
             let StreamId { tenant, context, .. } = &reply_to.stream;

@@ -68,13 +68,15 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     let mut quiet = 0;
     while quiet < 3 && settling.elapsed() < MOST_REST {
         sleep(world.pause(Duration::from_secs(30))).await;
-        let waits = check::is_quiet(&world) && world.has_timers();
+        let (is_quiet, has_timers) = (check::is_quiet(&world), world.has_timers());
+        quiet = if is_quiet && !has_timers { quiet + 1 } else { 0 };
+        let waits = is_quiet && has_timers;
         if !waits && world.waits_for_timers.get() {
-            // Until whoever looked seldom looks again.
+            // Until whoever looked seldom looks again. What was seen before does not count.
             sleep(world.pause(MOST_IDLE)).await;
+            quiet = 0;
         }
         world.waits_for_timers.set(waits);
-        quiet = if check::at_rest(&world) { quiet + 1 } else { 0 };
     }
     world.chaos.forget_points();
     if quiet < 3 {
