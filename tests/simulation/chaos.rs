@@ -220,23 +220,15 @@ impl Chaos {
         match state.point(self.plan, Some(it), method) {
             Some(Point::ErrorBefore) => return (refused(), Some(REFUSED)),
             Some(Point::AnswerLost) => return (Fault::HangAfter, Some("answer lost")),
-            Some(Point::KilledBefore) => {
-                it.die(false);
-                return (Fault::Hang, Some("killed before a call"));
-            }
-            Some(Point::KilledAfter) => {
-                it.die(true);
-                return (Fault::HangAfter, Some("killed after a call"));
-            }
+            Some(Point::KilledBefore) => return some(kill(it, Death::BeforeThisCall)),
+            Some(Point::KilledAfter) => return some(kill(it, Death::AfterThisCall)),
             None => {}
         }
         if state.calm {
             return (Fault::None, None);
         }
-        match it.calls() {
-            Some(Death::AfterThisCall) => return (Fault::HangAfter, Some("killed after a call")),
-            Some(Death::BeforeThisCall) => return (Fault::Hang, Some("killed before a call")),
-            None => {}
+        if let Some(death) = it.calls() {
+            return some(killed(death));
         }
         if state.is_down(&mut self.journal(), |down| down == Down::Provider) {
             return (refused(), Some(DOWN));
@@ -274,17 +266,14 @@ impl Chaos {
             return (Fault::refuse(400, "AccessDenied"), Some(REFUSED));
         }
         if let Some(point) = point {
-            let (fault, name) = at_point(point, invocation, attempt);
-            return (fault, Some(name));
+            return some(at_point(point, invocation, attempt));
         }
         if state.calm {
             return (Fault::None, None);
         }
         if let Some(it) = invocation {
-            match it.calls() {
-                Some(Death::AfterThisCall) => return (Fault::HangAfter, Some("killed after a call")),
-                Some(Death::BeforeThisCall) => return (Fault::Hang, Some("killed before a call")),
-                None => {}
+            if let Some(death) = it.calls() {
+                return some(killed(death));
             }
             if it.is_cut_off(attempt.service) {
                 return (Fault::Hang, Some(CUT_OFF));
@@ -415,6 +404,23 @@ impl State {
     }
 }
 
+fn some((fault, name): (Fault, &'static str)) -> (Fault, Option<&'static str>) {
+    (fault, Some(name))
+}
+
+/// The call at which an invocation dies.
+fn killed(death: Death) -> (Fault, &'static str) {
+    match death {
+        Death::BeforeThisCall => (Fault::Hang, "killed before a call"),
+        Death::AfterThisCall => (Fault::HangAfter, "killed after a call"),
+    }
+}
+
+fn kill(it: &Invocation, death: Death) -> (Fault, &'static str) {
+    it.die(death == Death::AfterThisCall);
+    killed(death)
+}
+
 /// A call of AWS at such a point.
 fn at_point(point: Point, invocation: Option<&Invocation>, attempt: &Attempt<'_>) -> (Fault, &'static str) {
     match (point, invocation) {
@@ -424,14 +430,8 @@ fn at_point(point: Point, invocation: Option<&Invocation>, attempt: &Attempt<'_>
             (Fault::LoseAnswer, "answer lost")
         }
         (Point::AnswerLost | Point::KilledAfter, None) => (Fault::LoseAnswer, "answer lost"),
-        (Point::KilledBefore, Some(it)) => {
-            it.die(false);
-            (Fault::Hang, "killed before a call")
-        }
-        (Point::KilledAfter, Some(it)) => {
-            it.die(true);
-            (Fault::HangAfter, "killed after a call")
-        }
+        (Point::KilledBefore, Some(it)) => kill(it, Death::BeforeThisCall),
+        (Point::KilledAfter, Some(it)) => kill(it, Death::AfterThisCall),
         (Point::KilledBefore, None) => (Fault::LoseRequest, "request lost"),
     }
 }

@@ -78,6 +78,7 @@ tokio::task_local! {
 }
 
 /// How an invocation is to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
     BeforeThisCall,
     AfterThisCall,
