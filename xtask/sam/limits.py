@@ -124,6 +124,9 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
     for name in ("template.yaml", "observability.yaml"):
         text = (folder / name).read_text()
         text = re.sub(r"(- Context\n +- )\[[^]]*\]", rf"\1[{names}]", text)
+        for kind in ("Commands", "DeadLetters"):
+            queues = ", ".join(f"!GetAtt {name}{kind}.Arn" for name in names.split(", "))
+            text = re.sub(rf"\[\s*!GetAtt [a-z]+{kind}\.Arn[^\]]*\]", f"[{queues}]", text)
         text = re.sub(r"(- Subscriber\n +- \[)", r"\1" + "".join(f"{other}, " for other in others), text)
         text = text.replace("\n  Subscribers:\n", f"\n  Subscribers:\n{rows}", 1)
         text = re.sub(r"CodeUri: \.(?=[,\n])", f"CodeUri: {code}", text).replace("DefaultValue: .]", f'DefaultValue: "{code}"]')

@@ -108,6 +108,8 @@ fn entries(root: &Path, name: &str, other: Option<&Other>) -> Result<Vec<(PathBu
         })?,
         edited("template.yaml", &|text| {
             let text = edit::insert_word(text, "Context", name)?;
+            let text = edit::insert_queue(&text, "Commands", name)?;
+            let text = edit::insert_queue(&text, "DeadLetters", name)?;
             other.map_or(Some(text.clone()), |other| edit::insert_heard(&text, &other.event))
         })?,
         edited("observability.yaml", &|text| edit::insert_word(text, "Context", name))?,

@@ -24,6 +24,34 @@ pub fn insert_word(text: &str, of: &str, word: &str) -> Option<String> {
     (!loops.is_empty()).then(|| lines.join("\n") + "\n")
 }
 
+/// Puts the queue of a context into every list of such queues' ARNs: `kind` is `Commands` or `DeadLetters`. `None` if there is no
+/// such list, or one that does not end.
+pub fn insert_queue(text: &str, kind: &str, context: &str) -> Option<String> {
+    let item = |context: &str| format!("!GetAtt {context}{kind}.Arn");
+    let is_one = |item: &str| {
+        let context = item.strip_prefix("!GetAtt ").and_then(|item| item.strip_suffix(&format!("{kind}.Arn")));
+        context.is_some_and(|context| !context.is_empty() && context.bytes().all(|byte| byte.is_ascii_lowercase()))
+    };
+    let mut found = false;
+    let mut parts = text.split('[');
+    let mut all = vec![parts.next()?.to_owned()];
+    for part in parts {
+        if !part.split(',').next().is_some_and(|first| is_one(first.trim())) {
+            all.push(part.to_owned());
+            continue;
+        }
+        let (list, tail) = part.split_once(']')?;
+        let mut items: Vec<String> = list.split(',').map(|item| item.trim().to_owned()).collect();
+        items.push(item(context));
+        items.sort_unstable();
+        // Three to a line, below the brackets.
+        let lines: Vec<String> = items.chunks(3).map(|line| format!("\n        {}", line.join(", "))).collect();
+        all.push(format!("{}]{tail}", lines.join(",")));
+        found = true;
+    }
+    found.then(|| all.join("["))
+}
+
 /// Has the listener's row get an event of this type, too. `None` if there is no such row, or one written otherwise.
 pub fn insert_heard(text: &str, event: &str) -> Option<String> {
     let (head, row) = text.split_once("\n    Listener: ")?;
@@ -77,6 +105,18 @@ mod tests {
         let text = "A:\n  - Queue\n  - [x, y]\nB:\n  - Context\n  - [orders, policies]\nC:\n    - Context\n    - [orders, policies] # all\n";
         let expected = text.replace("[orders, policies]", "[claims, orders, policies]");
         assert_eq!(insert_word(text, "Context", "claims"), Some(expected));
+    }
+
+    #[test]
+    fn a_contexts_queues_join_every_list_of_such_queues() {
+        let list = |items: &str| format!("A: {{ Resource: [{items}] }}\n  Of: [!GetAtt TimersDeadLetters.Arn]\n");
+        let of =
+            |contexts: &[&str]| contexts.iter().map(|it| format!("!GetAtt {it}DeadLetters.Arn")).collect::<Vec<_>>();
+        let text = list(&format!("\n        {}", of(&["checks", "orders", "policies"]).join(", ")));
+        let lines = [of(&["checks", "claims", "orders"]).join(", "), of(&["policies"]).join(", ")];
+        let expected = list(&format!("\n        {}", lines.join(",\n        ")));
+        assert_eq!(insert_queue(&text, "DeadLetters", "claims"), Some(expected));
+        assert_eq!(insert_queue(&text, "Commands", "claims"), None);
     }
 
     #[test]
