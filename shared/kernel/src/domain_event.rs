@@ -65,7 +65,7 @@ pub struct RecordedEvent {
     pub event: EventData,
 }
 
-/// What a message of SNS carries, 256 KiB, less room for its attributes and a long address of the schemas.
+/// What a message of SNS carries, 256 KiB, less room for its attributes and a long public URL, which is in it twice.
 const MAX_PUBLISHED_BYTES: usize = 254 * 1024;
 
 /// Why an event could never be published.
@@ -75,6 +75,12 @@ pub enum Unpublishable {
     Invalid(#[from] Invalid),
     #[error("{bytes} bytes are more than the {MAX_PUBLISHED_BYTES} that can be published")]
     TooLarge { bytes: usize },
+}
+
+/// The source of a context's events in an installation with this public URL, which has no slash at its end: an absolute URI,
+/// as no other installation has it (CloudEvents 1.0.2, "source").
+pub fn source(public_url: &str, context: &str) -> String {
+    format!("{public_url}/contexts/{context}")
 }
 
 /// Names of the extension attributes that mean something to Waybill. Most are set by it, whatever a caller sent.
@@ -139,7 +145,7 @@ impl RecordedEvent {
         let StreamId { tenant, context, aggregate, .. } = &self.stream;
         let EventData { ty, schema, data, cause } = &self.event;
         let schema = SchemaUri { context, name: ty, version: *schema };
-        let mut event = CloudEvent::builder(self.id(), context, ty)
+        let mut event = CloudEvent::builder(self.id(), source(public_url, context), ty)
             .subject(aggregate.as_str())
             .time(self.time.to_string())
             .dataschema(schema.below(public_url))
@@ -171,6 +177,8 @@ impl RecordedEvent {
     }
 
     /// Reads back what [`to_cloud_event`](Self::to_cloud_event) made; `None` for an event that is not one of ours.
+    ///
+    /// The context is the stream's: releases before gave its bare name as the source.
     pub fn from_cloud_event(event: &CloudEvent) -> Option<Self> {
         let (stream, version) = event.id().rsplit_once('/')?;
         let stream = StreamId::parse(stream).ok()?;
@@ -238,7 +246,7 @@ mod tests {
     fn an_event_reads_back_from_what_was_published() {
         let recorded = recorded(cause());
         let published = recorded.to_cloud_event("https://api.example");
-        assert_eq!(published.id(), "acme/orders/O-1/7");
+        assert_eq!((published.id(), published.source()), ("acme/orders/O-1/7", "https://api.example/contexts/orders"));
         assert_eq!(published.dataschema(), Some("https://api.example/schemas/orders/OrderCancelled/1"));
         let parsed = CloudEvent::from_json(published.to_json().as_bytes()).expect("a CloudEvent");
         let back = RecordedEvent::from_cloud_event(&parsed).expect("one of ours");
@@ -273,6 +281,16 @@ mod tests {
             assert_eq!(published.extension(name), None, "{name}");
         }
         assert_eq!(RecordedEvent::from_cloud_event(&published).expect("one of ours").event.cause, old);
+    }
+
+    #[test]
+    fn an_event_that_a_release_before_has_published_is_read() {
+        let published = recorded(cause()).to_cloud_event("https://api.example");
+        let before = published.to_json().replace("https://api.example/contexts/orders", "orders");
+        let before = CloudEvent::from_json(before.as_bytes()).expect("a CloudEvent");
+        assert_eq!(before.source(), "orders");
+        let read = RecordedEvent::from_cloud_event(&before).expect("one of ours");
+        assert_eq!((read.id(), read.stream.context.as_str()), ("acme/orders/O-1/7".to_owned(), "orders"));
     }
 
     #[test]

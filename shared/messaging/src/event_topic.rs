@@ -4,6 +4,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use kernel::cloud_event::CloudEvent;
 use kernel::domain_event::extension;
+use kernel::schema_uri::SchemaUri;
 
 use crate::error::SendError;
 use crate::pack::{RETRIES, back_off, pack};
@@ -30,8 +31,10 @@ struct Prepared {
 impl Prepared {
     fn of(event: &CloudEvent) -> Self {
         let tenant = event.extension(extension::TENANT).map(ToString::to_string);
-        let [ty, context] = [event.ty(), event.source()].map(str::to_owned);
-        let attributes = [("type", ty), ("context", context), ("tenant", tenant.clone().unwrap_or_default())];
+        let context =
+            event.dataschema().and_then(SchemaUri::read).map_or_else(String::new, |schema| schema.context.to_owned());
+        let attributes =
+            [("type", event.ty().to_owned()), ("context", context), ("tenant", tenant.clone().unwrap_or_default())];
         Self { body: event.to_json(), tenant, attributes }
     }
 

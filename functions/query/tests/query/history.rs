@@ -42,7 +42,7 @@ async fn what_happened_comes_as_a_batch_of_cloud_events_oldest_first() {
     let events = events(&answer);
     let [submitted, cancelled] = &events[..] else { panic!("{events:#?}") };
     assert_eq!(submitted.ty(), "OrderSubmitted");
-    assert_eq!((cancelled.id(), cancelled.source()), ("demo/orders/O-1/2", "orders"));
+    assert_eq!((cancelled.id(), cancelled.source()), ("demo/orders/O-1/2", "https://api.example/contexts/orders"));
     assert_eq!(cancelled.subject(), Some("O-1"));
     assert_eq!(cancelled.time(), Some(second(10).to_string().as_str()));
     assert_eq!(cancelled.json(), Some(r#"{"reason":"late"}"#));

@@ -63,7 +63,7 @@ async fn a_rejection_is_told_by_the_operation_and_not_by_the_status() {
     let api = Api::new();
     let command = api.accepts("demo", "c1", &json!(1), api.now());
     let rejection = kernel::decider::Rejection::new("already-shipped", "The order is on its way");
-    let problem = Problem::rejected("orders", &rejection);
+    let problem = Problem::rejected("orders", rejection.reason, &rejection.detail);
     api.handles(&command, Status::Rejected, Some(problem), api.now()).await;
     let answer = api.get(path(&command)).await.ok();
     let operation = answer.json();
