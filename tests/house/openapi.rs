@@ -201,7 +201,7 @@ fn the_kinds_of_problems_are_those_of_the_code() {
 #[test]
 fn a_business_refusal_is_a_type_of_problem_too() {
     let rejection = kernel::decider::Rejection::new("already-shipped", "The order is on its way");
-    let problem = Problem::rejected("orders", &rejection);
+    let problem = Problem::rejected("orders", rejection.reason, &rejection.detail);
     Description::read().hold_value(schema("Problem"), &json!(problem), &|| problem.to_json());
 }
 

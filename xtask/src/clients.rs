@@ -1,6 +1,7 @@
 //! Clients of the API that the usual generators make of `openapi.yaml`, at work on a deployed local stack.
 //!
-//! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made.
+//! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made. And a consumer of a
+//! tenant's own queue, which reports what became of commands.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -46,6 +47,14 @@ pub fn python(workspace: &Workspace, stack: &LocalStack, description: &str) -> R
     let mut program = tools.command("python");
     in_local_aws(&mut program).env("PYTHONPATH", &folder);
     at_work(program.arg(workspace.root.join("tests/clients/python/round_trip.py")), stack, description)
+}
+
+/// The consumer of a tenant's own queue that `docs/pipelines.md` shows.
+pub fn pipeline(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let tools = Environment::of(workspace, "local-stack")?;
+    let mut program = tools.command("python");
+    in_local_aws(&mut program).arg(workspace.root.join("tests/pipelines/pipeline.py"));
+    step("submit, carry out and report", || processes::keep(program.env(description, &stack.description))).map(drop)
 }
 
 fn at_work(program: &mut Command, stack: &LocalStack, description: &str) -> Result<()> {

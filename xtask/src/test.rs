@@ -105,6 +105,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const BY_HAND: &str = "what `up` says to try";
     const TYPESCRIPT: &str = "a client in TypeScript";
     const PYTHON: &str = "a client in Python";
+    const PIPELINE: &str = "a pipeline in Python";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
@@ -115,7 +116,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
         Ok(folder)
     });
     let Some(functions) = built else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, CONSOLE, HAPPY_PATH, RESTORE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, CONSOLE, HAPPY_PATH, RESTORE] {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -133,7 +134,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, CONSOLE] {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -147,6 +148,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     });
     checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
     checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
+    checks.check(PIPELINE, || with_last_words(&stack, clients::pipeline(workspace, &stack, STACK_VARIABLE)));
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
 }
 

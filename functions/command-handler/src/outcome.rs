@@ -52,7 +52,8 @@ impl CommandHandler {
             }
             Verdict::Rejected(rejection) => {
                 operation.outcome = Status::Rejected;
-                operation.problem = Some(Problem::rejected(self.context.name, &rejection).to_json());
+                let problem = Problem::rejected(self.context.name, rejection.reason, rejection.detail);
+                operation.problem = Some(problem.to_json());
                 entry(operation)
             }
             Verdict::Unexpected { expected } => {

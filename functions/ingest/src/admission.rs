@@ -1,11 +1,10 @@
 //! Admission: everything that is decided about an event before it is queued, without any I/O.
 
-use catalog::reserved_names::OWN;
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
 use kernel::domain_event::extension;
-use kernel::ids::{CommandKey, StreamId};
+use kernel::ids::{CommandKey, OWN, StreamId, TenantId};
 use kernel::operation::Operation;
 use kernel::problem::Problem;
 use kernel::receipt::{Digest, ReceiptKeys};
@@ -35,6 +34,7 @@ pub struct Admission {
 pub struct Admitted {
     pub outgoing: Outgoing,
     pub operation: Operation,
+    pub(crate) tenant: TenantId,
     /// Its context's name; `own` for a queue of the tenant's.
     pub context: &'static str,
     /// The stream, as logs name it.
@@ -133,7 +133,8 @@ impl Admission {
         }
         let outgoing =
             Outgoing { queue_url, body, group: stream.message_group(), deduplication_id: command_key.to_string() };
-        Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent: trace.parent })
+        let tenant = stream.tenant.clone();
+        Ok(Admitted { outgoing, operation, tenant, context, stream: stream.pseudonym(), traceparent: trace.parent })
     }
 
     /// For a context of this build: its schema must accept the data, and so must what the tenant has registered for the

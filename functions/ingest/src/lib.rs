@@ -1,5 +1,5 @@
 //! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own but what
-//! [`limits`] counts in memory.
+//! [`limits`] counts in memory. What became of those that other systems carry out is reported here, too ([`outcome`]).
 //!
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
@@ -10,12 +10,14 @@ pub mod admission;
 mod answer;
 mod grants;
 pub mod limits;
+mod outcome;
 mod preconditions;
 mod preferences;
 mod routes;
 pub mod settings;
 mod sources;
 pub mod tenants;
+mod watch;
 pub mod webhooks;
 
 use std::borrow::Cow;
@@ -42,8 +44,10 @@ use schemas::Budget;
 use crate::admission::{Admission, Admitted, Sender};
 pub use crate::answer::describe;
 use crate::limits::{Limits, Throttled};
+use crate::outcome::Outcomes;
 use crate::preferences::prefers_minimal;
 use crate::tenants::{Tenant, Tenants};
+use crate::watch::Watch;
 use crate::webhooks::Webhooks;
 
 /// Events in one batch. A sender with more sends more batches.
@@ -64,6 +68,8 @@ pub struct Ingest {
     pub admission: Admission,
     pub queue: CommandQueue,
     pub webhooks: Webhooks,
+    pub outcomes: Outcomes,
+    pub watch: Watch,
 }
 
 /// How commands come in.
@@ -72,6 +78,8 @@ pub enum Endpoint {
     /// A webhook's sender asks whether it may deliver.
     Handshake,
     Commands,
+    /// What became of a command that went to a queue of the tenant's own.
+    Outcome,
 }
 
 /// CloudEvents webhooks 1.0.2, section 2.1, have POST; some senders deliver by PUT.
@@ -79,6 +87,7 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     Route::new(Method::OPTIONS, "/commands", Endpoint::Handshake),
     Route::post("/commands", Endpoint::Commands),
     Route::new(Method::PUT, "/commands", Endpoint::Commands),
+    Route::new(Method::PUT, "/operations/{id}/outcome", Endpoint::Outcome),
 ];
 
 impl Ingest {
@@ -94,6 +103,7 @@ impl Ingest {
         match place.endpoint(request.method())? {
             Endpoint::Handshake => Ok(self.webhooks.answer(request, &place.allow())),
             Endpoint::Commands => self.accept(request, now).await,
+            Endpoint::Outcome => self.report(request, place.value("id"), now).await,
         }
     }
 
@@ -131,7 +141,9 @@ impl Ingest {
                     });
                 let admitted = admitted.map_err(|problem| in_terms_of(mode(request), problem))?;
                 let span = admitted.span(caller);
+                let watched = Watch::chosen(tenant, std::slice::from_ref(&admitted), now);
                 let sent = self.queue.send(admitted.outgoing).await;
+                let sent = if sent.is_ok() { self.watch.over(watched).await } else { sent };
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
                 Ok(answer::accepted(&admitted.operation, &self.admission.public_url, minimal))
             }
@@ -142,9 +154,11 @@ impl Ingest {
                 let all = admit_all(&events, &mut admit)?;
                 self.limit(caller, tenant, &all, now)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(caller), admitted.context)).collect();
+                let watched = Watch::chosen(tenant, &all, now);
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
                     all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
                 queued(self.queue.send_all(outgoing).await)?;
+                queued(self.watch.over(watched).await)?;
                 for (span, context) in spans {
                     span.in_scope(|| accepted(context));
                 }

@@ -12,7 +12,9 @@ use store::registry::Registry;
 use crate::Ingest;
 use crate::admission::Admission;
 use crate::limits::{Limits, Rates};
+use crate::outcome::Outcomes;
 use crate::tenants::Tenants;
+use crate::watch::Watch;
 use crate::webhooks::Webhooks;
 
 /// The table of tenants.
@@ -28,15 +30,17 @@ impl Ingest {
         let receipts = ReceiptSecret::from_environment(environment, secrets_manager)?;
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let public_url = environment.public_url()?;
-        let registry = Registry::new(dynamodb, environment.text(REGISTRY_TABLE)?);
+        let registry = Registry::new(dynamodb.clone(), environment.text(REGISTRY_TABLE)?);
         Ok(Self {
             callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
             tenants: Tenants::new(registry),
             limits: Limits::new(Rates::from_environment(environment)?),
             receipts,
+            watch: Watch::new(sqs.clone(), queues.clone()),
             admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),
             webhooks: Webhooks::from_environment(environment)?,
+            outcomes: Outcomes::from_environment(environment, dynamodb)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Tenants as ingest needs them: settings parsed, schemas compiled, both cached.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::ids::TenantId;
 use lambda::cache::Cache;
@@ -18,16 +19,28 @@ pub struct Tenant {
     pub limits: TenantLimits,
     pub grants: Grants,
     pub routes: Routes,
+    /// Who may report what became of commands.
+    pub reports: Grants,
+    /// After how long without a report operators are told.
+    pub report_within: Option<Duration>,
     pub schemas: TenantSchemas,
 }
 
 impl Tenant {
     /// As it is registered.
     pub fn of(registered: registry::TenantEntry) -> Self {
-        let registry::TenantEntry { id, settings, limits, schemas } = registered;
+        let registry::TenantEntry { id, settings, limits, pipelines, schemas } = registered;
         let schemas = TenantSchemas::compile(&id, &schemas);
         metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
-        Self { limits, grants: Grants::of(&settings.grants), routes: Routes::of(&settings.routes), schemas }
+        let seconds = pipelines.report_within_seconds;
+        Self {
+            limits,
+            grants: Grants::of(&settings.grants),
+            routes: Routes::of(&settings.routes),
+            reports: Grants::of(&pipelines.reports),
+            report_within: seconds.map(|seconds| Duration::from_secs(seconds.get().into())),
+            schemas,
+        }
     }
 }
 

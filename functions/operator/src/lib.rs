@@ -58,8 +58,8 @@ pub struct Desk {
     pub parked: Parked,
     pub operations: Operations,
     pub sqs: SqsClient,
-    /// By a queue's name, its URL: where a message goes that is resubmitted.
-    pub queues: BTreeMap<String, String>,
+    /// By a queue's name, its URL: where a message goes that is resubmitted. `None`: tenants' own queues, which are not ours.
+    pub queues: BTreeMap<String, Option<String>>,
     /// By the same names.
     pub dead_letters: BTreeMap<String, DeadLetters>,
     pub bundled: Bundled,

@@ -46,9 +46,9 @@ pub(crate) enum Became {
     Waiting,
     /// Resubmitted, and without an outcome yet.
     OnItsWay,
-    /// Resubmitted, and carried out.
+    /// Carried out: resubmitted, or reported after all.
     Succeeded,
-    /// Resubmitted, and refused by the business.
+    /// Refused by the business: resubmitted, or reported after all.
     Rejected,
     /// Resubmitted, and set aside again under the id `parked`.
     ParkedAgain,
@@ -68,6 +68,9 @@ impl Outcome {
         let status = match (record.revision, record.outcome) {
             (revision, Status::Parked) if revision == id.revision => Became::Waiting,
             (revision, Status::Discarded) if revision == id.revision => Became::Discarded,
+            // Reported after all, without being resubmitted.
+            (revision, Status::Succeeded) if revision == id.revision => Became::Succeeded,
+            (revision, Status::Rejected) if revision == id.revision => Became::Rejected,
             (revision, _) if revision <= id.revision => Became::Unknown,
             (revision, _) if revision > next.revision => Became::ParkedAgain,
             (_, Status::Parked | Status::Discarded) => Became::ParkedAgain,
@@ -147,6 +150,7 @@ impl Desk {
             outcome.status = match parking.stage() {
                 Stage::Waiting => Became::Waiting,
                 Stage::Discarded => Became::Discarded,
+                Stage::Reported => Became::Unknown,
                 Stage::Resubmitted if parking.is_newest() => Became::Unknown,
                 Stage::Resubmitted => Became::ParkedAgain,
             };

@@ -126,7 +126,7 @@ impl Desk {
         let parking = self.parking(operator, id).await?;
         match parking.stage() {
             Stage::Waiting => Ok(parking),
-            Stage::Resubmitted | Stage::Discarded => {
+            Stage::Resubmitted | Stage::Discarded | Stage::Reported => {
                 let steps = self.steps_of(&parking).await?;
                 let end = steps.into_iter().map(|step| step.action).find(|action| action.what != What::Parked);
                 Err(conflict(end.as_ref()).into())

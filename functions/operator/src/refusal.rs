@@ -27,6 +27,7 @@ pub(crate) fn conflict(done: Option<&Action>) -> Problem {
     match done {
         Some(Action { at, what: What::Resubmitted, by, .. }) => done_before("resubmitted", by.as_deref(), *at),
         Some(Action { at, what: What::Discarded, by, .. }) => done_before("discarded", by.as_deref(), *at),
+        Some(Action { at, what: What::Reported, by, .. }) => done_before("reported", by.as_deref(), *at),
         Some(Action { what: What::Parked, .. }) | None => Problem::conflict("it changed meanwhile; look at it again"),
     }
 }

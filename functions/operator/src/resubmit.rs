@@ -100,9 +100,17 @@ impl Desk {
         let parking = self.waiting(operator, id).await?;
         let parked = &parking.message;
         let queue = &parked.summary.queue;
-        if !self.queues.contains_key(queue) {
-            tracing::error!(queue, "no queue of that name is configured");
-            return Err(Problem::unavailable(format!("there is no queue called {queue} now")).into());
+        match self.queues.get(queue) {
+            Some(Some(_)) => {}
+            Some(None) => {
+                let detail =
+                    "it went to a queue of the tenant's own: have its consumer report what became of it, or discard it";
+                return Err(Problem::not_repairable(detail).into());
+            }
+            None => {
+                tracing::error!(queue, "no queue of that name is configured");
+                return Err(Problem::unavailable(format!("there is no queue called {queue} now")).into());
+            }
         }
         if let Some(data) = repair {
             self.check_repair(parked, data.get()).await?;
@@ -153,7 +161,7 @@ impl Desk {
         for (queue, mut messages) in by_queue {
             // As they were accepted: that is their order in their streams.
             messages.sort_by(|a, b| a.summary.id.cmp(&b.summary.id));
-            let url = &self.queues[&queue];
+            let url = self.queues[&queue].as_deref().expect("only what has a queue of ours is taken");
             let returning = messages.iter().map(|message| resubmission::returning(message, url)).collect();
             if let Err(error) = send_back(&self.sqs, url, returning).await {
                 let count = messages.len();

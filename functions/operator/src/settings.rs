@@ -1,5 +1,6 @@
 //! The operator function's settings, from environment variables.
 
+use kernel::ids::OWN;
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment, invalid};
@@ -38,7 +39,11 @@ impl Desk {
                 .iter()
                 .map(|pair| (pair.name.clone(), DeadLetters::new(sqs.clone(), &pair.dead_letters_url)))
                 .collect(),
-            queues: pairs.into_iter().map(|pair| (pair.name, pair.queue_url)).collect(),
+            queues: pairs
+                .into_iter()
+                .map(|pair| (pair.name, Some(pair.queue_url)))
+                .chain([(OWN.to_owned(), None)])
+                .collect(),
             sqs,
             bundled: Bundled::compile(&public_url),
             sign_in: sign_in(environment)?,

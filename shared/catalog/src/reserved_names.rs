@@ -15,9 +15,6 @@ pub const PATHS: &[&str] = &[
     "schemas",
 ];
 
-/// Stands where a context's name stands for what goes to a tenant's own queue: in metrics, logs and stream ids.
-pub const OWN: &str = "own";
-
 /// A reason, and the names that a bounded context must not have because of it.
 pub type Reserved = (&'static str, &'static [&'static str]);
 
@@ -26,10 +23,10 @@ pub type Reserved = (&'static str, &'static [&'static str]);
 #[rustfmt::skip] // a line for each kind
 pub const CONTEXTS: &[Reserved] = &[
     ("the API has a path of that name, which would hide the context's collection", PATHS),
-    ("it stands for tenants' own queues where a context's name stands", &[OWN]),
+    ("it stands for tenants' own queues where a context's name stands", &["own"]),
     ("an alarm of the whole installation has that name", &[
         "concurrency", "delivery", "infrastructure", "platform", "publisher", "throttled", "timers",
-        "unreadable",
+        "unreadable", "unreported",
     ]),
     ("events/ has a folder of that name, for other things than a context's samples", &[
         "aws", "internal", "recorded", "registry",

@@ -108,6 +108,9 @@ impl AggregateId {
 /// Most characters of a context's or an aggregate type's name.
 pub const MAX_NAME: usize = 30;
 
+/// Stands where a context's name stands for what goes to a tenant's own queue: in metrics, logs and stream ids.
+pub const OWN: &str = "own";
+
 /// Whether it can name a context or an aggregate type: lower-case letters, at most [`MAX_NAME`].
 pub fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase())

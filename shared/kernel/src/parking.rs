@@ -27,6 +27,8 @@ pub enum Reason {
     AttemptsUsedUp,
     /// The queue would soon have forgotten the message.
     TooOld,
+    /// A pipeline of the tenant's own has not said in time what became of the command.
+    Unreported,
     /// A reason of another release.
     #[serde(untagged)]
     Other(String),
@@ -49,6 +51,7 @@ impl Reason {
             Self::RefusedByStore => "refused-by-store",
             Self::AttemptsUsedUp => "attempts-used-up",
             Self::TooOld => "too-old",
+            Self::Unreported => "unreported",
             Self::Other(text) => text,
         }
     }
@@ -65,6 +68,7 @@ impl Reason {
             Self::RefusedByStore => "The database does not take what the command would cause",
             Self::AttemptsUsedUp => "It failed again and again, until its attempts were used up",
             Self::TooOld => "It failed for almost as long as the queue keeps messages",
+            Self::Unreported => "The tenant's own pipeline has not reported in time what became of it",
             Self::Other(_) => "It could not be carried out",
         }
     }
@@ -79,7 +83,8 @@ impl Reason {
             | Self::Panicked
             | Self::Hung
             | Self::TooLarge
-            | Self::Unpublishable => false,
+            | Self::Unpublishable
+            | Self::Unreported => false,
         }
     }
 }
@@ -99,7 +104,7 @@ mod tests {
     use super::*;
 
     /// As they are stored and as the API has them.
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "unreadable",
         "not-a-command",
         "panicked",
@@ -109,6 +114,7 @@ mod tests {
         "refused-by-store",
         "attempts-used-up",
         "too-old",
+        "unreported",
         "of another release",
     ];
 

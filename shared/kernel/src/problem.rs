@@ -142,6 +142,8 @@ kinds! {
     method_not_allowed: 405, "method-not-allowed", "The method is not allowed here";
     /// The same source and id came before with other content, whose outcome stays.
     id_reused: 409, "id-reused", "The id was used for another command";
+    /// The operation has another outcome, which stays.
+    already_reported: 409, "already-reported", "The operation has its outcome";
     /// Somebody else acted on the parked message first.
     conflict: 409, "conflict", "Somebody was faster";
     /// The aggregate is not at the version that the command expects; nothing was changed.
@@ -179,12 +181,12 @@ impl Problem {
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 
     /// A business refusal: final, and the context's own words.
-    pub fn rejected(context: &str, rejection: &crate::decider::Rejection) -> Self {
+    pub fn rejected(context: &str, reason: &str, detail: impl Into<String>) -> Self {
         Self {
-            ty: format!("urn:waybill:problem:{context}:{}", rejection.reason).into(),
+            ty: format!("urn:waybill:problem:{context}:{reason}").into(),
             title: Cow::Borrowed("The command was refused"),
             status: 422,
-            detail: rejection.detail.clone(),
+            detail: bounded(detail.into()),
             attribute: None,
             errors: Vec::new(),
             retry_after: None,

@@ -31,8 +31,17 @@ impl Digest {
     /// `data` is the event's data as parsed; attributes count as the sender gave them, so that a schema which
     /// became current between two tries does not make them differ.
     pub fn of(event: &CloudEvent, data: &serde_json::Value) -> Self {
+        Self::with_schema(event, event.dataschema(), data)
+    }
+
+    /// Whether it is that of an event as it was sealed: that names a schema, whether or not its sender did.
+    pub fn is_of_sealed(self, event: &CloudEvent, data: &serde_json::Value) -> bool {
+        [event.dataschema(), None].into_iter().any(|schema| Self::with_schema(event, schema, data) == self)
+    }
+
+    fn with_schema(event: &CloudEvent, schema: Option<&str>, data: &serde_json::Value) -> Self {
         let part = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
-        let (subject, schema, data) = (part(event.subject()), part(event.dataschema()), canonical(data));
+        let (subject, schema, data) = (part(event.subject()), part(schema), canonical(data));
         let mut parts = vec![event.ty().as_bytes(), subject.as_bytes(), schema.as_bytes(), data.as_bytes()];
         // Only where there is one: without, a command has the digest that it had before there were any.
         let expected = event.extension(extension::EXPECTED_VERSION).map(ToString::to_string);

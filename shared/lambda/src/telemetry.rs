@@ -60,6 +60,10 @@ pub mod metric {
     pub const TIMERS_DUE: &str = "TimersDue";
     /// Timers that a sweep found overdue.
     pub const TIMERS_OVERDUE: &str = "TimersOverdue";
+    /// Outcomes that consumers of tenants' own queues have reported.
+    pub const REPORTED: &str = "Reported";
+    /// Commands that were parked because nobody has reported their outcome in time.
+    pub const UNREPORTED: &str = "Unreported";
     /// Commands that followed from events which a context has heard.
     pub const HEARD: &str = "Heard";
     /// What payments were told of charges and refunds, by its kind.

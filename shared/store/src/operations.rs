@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -38,7 +39,7 @@ pub struct OperationRecord {
     /// Who sent the command. Records of releases before do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal>,
-    /// Path and version of what the command changed.
+    /// Path, or the URL if it is elsewhere, and version of what the command changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,11 +163,12 @@ impl OperationRecord {
         operation.principal.clone_from(&self.principal);
         operation.revision = self.revision;
         operation.repaired = self.repaired_by.is_some();
-        operation.resource = self
-            .resource
-            .as_ref()
-            .zip(self.version)
-            .map(|(path, version)| Resource { href: format!("{public_url}{path}?version={version}"), version });
+        operation.resource = self.resource.as_ref().zip(self.version).map(|(place, version)| {
+            // What a pipeline of the tenant's own has changed is elsewhere.
+            let is_here = place.starts_with('/');
+            let href = if is_here { format!("{public_url}{place}?version={version}") } else { place.clone() };
+            Resource { href, version }
+        });
         operation.attempt = self.attempt;
         operation.error = self.problem.as_deref().and_then(|problem| serde_json::from_str(problem).ok());
         if !self.outcome.is_final() {
@@ -252,6 +254,27 @@ impl Operations {
     /// command has come again. Gives whether there is a record.
     pub async fn keep(&self, key: &str, until: u64) -> Result<bool, StoreError> {
         keep(&self.client, &self.table, key, until).await
+    }
+
+    /// Writes the record of a command that is [open](put_if_open). Gives whether it was.
+    pub async fn put_open(&self, record: &OperationRecord) -> Result<bool, StoreError> {
+        let put = put_if_open(&self.table, record);
+        let put = self
+            .client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_values(put.expression_attribute_values)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::unavailable("PutItem")(error)),
+            },
+        }
     }
 
     /// Writes that commands are being retried, where they have no outcome yet. Gives the keys of those that are closed:

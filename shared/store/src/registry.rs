@@ -6,6 +6,7 @@
 //! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
 //! | `tenant#<tenant>` | `limits` | `document`: [`TenantLimits`] as JSON; absent: the installation's defaults |
+//! | `tenant#<tenant>` | `pipelines` | `document`: [`Pipelines`] as JSON; absent: nobody reports outcomes |
 //! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
 //!
 //! A principal is written as a [`Principal`]'s text: `user:SUB` or `client:CLIENT_ID`. Without a prefix, as releases
@@ -113,12 +114,25 @@ pub struct TenantLimits {
     pub stream_command_burst: Option<NonZeroU32>,
 }
 
+/// Queues of the tenant's own, whose consumers report what became of commands.
+///
+/// An entry of its own, so that a build that does not know of it passes over it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Pipelines {
+    /// Who may report the outcomes of commands of which types from which sources.
+    pub reports: Vec<Grant>,
+    /// After so many seconds without a report, operators are told. Absent: they are not.
+    pub report_within_seconds: Option<NonZeroU32>,
+}
+
 /// A tenant as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantEntry {
     pub id: TenantId,
     pub settings: TenantSettings,
     pub limits: TenantLimits,
+    pub pipelines: Pipelines,
     pub schemas: Vec<TenantSchema>,
 }
 
@@ -206,6 +220,7 @@ impl Registry {
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<TenantEntry>, StoreError> {
         let mut settings = None;
         let mut limits = TenantLimits::default();
+        let mut pipelines = Pipelines::default();
         let mut schemas = Vec::new();
         for row in self.rows(&format!("tenant#{id}")).await? {
             if row.entry == "settings" {
@@ -213,11 +228,14 @@ impl Registry {
             } else if row.entry == "limits" {
                 let document = row.document.unwrap_or_default();
                 limits = object(&document).map_err(StoreError::corrupt("tenant's limits"))?;
+            } else if row.entry == "pipelines" {
+                let document = row.document.unwrap_or_default();
+                pipelines = object(&document).map_err(StoreError::corrupt("tenant's pipelines"))?;
             } else {
                 schemas.extend(row.into_schema());
             }
         }
-        Ok(settings.map(|settings| TenantEntry { id: id.clone(), settings, limits, schemas }))
+        Ok(settings.map(|settings| TenantEntry { id: id.clone(), settings, limits, pipelines, schemas }))
     }
 
     /// A tenant's settings alone, for its schemas may be many.

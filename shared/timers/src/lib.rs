@@ -7,10 +7,12 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use kernel::ids::{OWN, TenantId};
 use kernel::timestamp::Timestamp;
 use lambda::settings::{BadSetting, Environment};
 use messaging::delayed::{Delayed, MAX_DELAY, send_delayed};
 use messaging::{CommandQueue, Outgoing, Queues, SendError, SqsClient};
+use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::timers::{DueCommand, PARTS, Timer, TimerId};
 use tokio::time::Instant;
@@ -72,20 +74,31 @@ impl Timers {
         Ok(())
     }
 
+    /// Watches over a command: a timer that is due when its outcome must have been reported.
+    pub async fn watch_over(&self, watched: Watched, now: Timestamp) -> Result<(), TimerError> {
+        self.set(watched.watch, watched.due, watched.command, now).await
+    }
+
     /// Cancels the timer that was set under that name before this effect of a commit.
     pub async fn cancel(&self, effect: &TimerId) -> Result<(), TimerError> {
         Ok(self.rows.cancel(effect).await?)
     }
 
-    /// Hands in the command of a timer that is due. Gives whether there was one: not if the timer was cancelled, set anew,
-    /// or handed in already.
-    pub async fn hand_in(&self, id: &TimerId) -> Result<bool, TimerError> {
-        let Some(timer) = self.rows.find(id).await? else { return Ok(false) };
-        let DueCommand { context, body, group, deduplication_id } = timer.command;
+    /// The command of a timer that is due. `None` if the timer was cancelled, set anew, or is [over](Self::is_over) already.
+    pub async fn due(&self, id: &TimerId) -> Result<Option<DueCommand>, TimerError> {
+        Ok(self.rows.find(id).await?.map(|timer| timer.command))
+    }
+
+    /// Hands a command in.
+    pub async fn hand_in(&self, command: DueCommand) -> Result<(), TimerError> {
+        let DueCommand { context, body, group, deduplication_id } = command;
         let outgoing = Outgoing { queue_url: self.queues.commands(&context), body, group, deduplication_id };
-        CommandQueue::new(self.sqs.clone()).send(outgoing).await?;
-        self.rows.handed_in(id).await?;
-        Ok(true)
+        Ok(CommandQueue::new(self.sqs.clone()).send(outgoing).await?)
+    }
+
+    /// What was due is done.
+    pub async fn is_over(&self, id: &TimerId) -> Result<(), TimerError> {
+        Ok(self.rows.handed_in(id).await?)
     }
 
     /// Sends the messages of all timers that are due soon, and again those of timers that are overdue. Gives how many of
@@ -124,6 +137,35 @@ impl Timers {
     }
 }
 
+/// A command of a tenant's own queue, and when its outcome must have been reported: a message of the queue of timers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    watch: TimerId,
+    due: Timestamp,
+    /// Its context is [`OWN`].
+    command: DueCommand,
+}
+
+impl Watched {
+    pub fn new(tenant: &TenantId, sent: &Outgoing, accepted_at: Timestamp, due: Timestamp) -> Self {
+        let Outgoing { body, group, deduplication_id, .. } = sent.clone();
+        // Of a command that is sent again, the first time counts; of timers, the later one does.
+        let commit_number = u64::MAX - accepted_at.millis();
+        let watch = TimerId { timer_key: format!("{tenant}/{OWN}#{deduplication_id}"), commit_number, place: 0 };
+        Self { watch, due, command: DueCommand { context: OWN.to_owned(), body, group, deduplication_id } }
+    }
+}
+
+/// Has the timekeeper watch over these commands.
+pub async fn watch(sqs: &SqsClient, queues: &Queues, watched: Vec<Watched>) -> Result<(), SendError> {
+    let message = |watched: Watched| Delayed {
+        body: serde_json::to_string(&watched).expect("texts and numbers are JSON"),
+        fair_group: tenant_of(&watched.watch).to_owned(),
+        delay: Duration::ZERO,
+    };
+    send_delayed(sqs, &queues.timers(), watched.into_iter().map(message).collect()).await
+}
+
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -134,7 +176,10 @@ pub struct Swept {
 }
 
 fn message(id: &TimerId, due: Timestamp, now: Timestamp) -> Delayed {
-    let tenant = id.timer_key.split('/').next().unwrap_or_default();
     let body = serde_json::to_string(id).expect("texts and numbers are JSON");
-    Delayed { body, fair_group: tenant.to_owned(), delay: due.since(now) }
+    Delayed { body, fair_group: tenant_of(id).to_owned(), delay: due.since(now) }
+}
+
+fn tenant_of(id: &TimerId) -> &str {
+    id.timer_key.split('/').next().unwrap_or_default()
 }

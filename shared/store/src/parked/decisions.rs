@@ -1,8 +1,8 @@
-//! What operators decide: to resubmit a message, or to discard it. Each is one transaction with its operation and with
-//! what was done before.
+//! What is done with a waiting message: operators resubmit or discard it, and the outcome of one that a pipeline of the tenant's
+//! own had may be reported after all. Each is one transaction with its operation and with what was done before.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use kernel::command::Header;
 use kernel::operation::Status;
 use kernel::principal::Principal;
@@ -150,6 +150,34 @@ impl Parked {
             ));
         }
         transact(&self.client, actions).await
+    }
+
+    /// Writes the outcome of a command that waits because it was not reported in time: the message waits no more.
+    pub async fn report(
+        &self,
+        parked: &ParkedMessage,
+        record: &OperationRecord,
+        by: &Principal,
+    ) -> Result<(), ActError> {
+        let by = by.to_string();
+        let decision = OperatorAction { by: &by, reason: Some(record.outcome.as_str()), at: record.recorded_at };
+        let done = decision.action(What::Reported, false);
+        let update = self
+            .if_waiting(&parked.summary)
+            .update_expression("SET stage = :stage, history = :done REMOVE waiting, waiting_place")
+            .expression_attribute_values(":stage", s("reported"))
+            .expression_attribute_values(":done", AttributeValue::L(vec![action(&done)]));
+        let put = Put::builder()
+            .table_name(&self.operations)
+            .set_item(Some(serde_dynamo::to_item(record).expect("a record has string keys and plain values")))
+            .condition_expression("outcome = :parked AND digest = :digest AND revision = :revision")
+            .expression_attribute_values(":parked", s(Status::Parked.as_str()))
+            .expression_attribute_values(":digest", s(&record.digest))
+            .expression_attribute_values(":revision", n(record.revision))
+            .build()
+            .expect("all that is required is there");
+        let put = TransactWriteItem::builder().put(put).build();
+        transact(&self.client, vec![update_action(update), self.move_history(parked), put]).await
     }
 
     fn of(&self, message: &Summary) -> UpdateBuilder {

@@ -70,6 +70,8 @@ pub enum Stage {
     Resubmitted,
     /// Dropped, with a reason.
     Discarded,
+    /// Its outcome was reported after all, by a pipeline of the tenant's own.
+    Reported,
 }
 
 /// Something done with a parked message.
@@ -98,6 +100,7 @@ pub enum What {
     Parked,
     Resubmitted,
     Discarded,
+    Reported,
 }
 
 impl Summary {
