@@ -1,5 +1,5 @@
-//! What every room of the house agrees on: the CloudEvent, identifiers, receipts, deciders, projections, operations
-//! and problems.
+//! What every room of the house agrees on: the CloudEvent, identifiers, receipts, deciders, projections, operations,
+//! problems and the signatures of webhooks.
 //!
 //! Pure: no clock, no I/O, no async, no AWS. Whoever calls in here brings the time and the bytes.
 
@@ -28,6 +28,7 @@ pub mod schema_uri;
 pub mod system_command;
 pub mod text;
 pub mod timestamp;
+pub mod webhook_signature;
 
 pub use serde_json::value::RawValue;
 
