@@ -13,6 +13,9 @@ use http_body_util::{BodyExt, Limited};
 use lambda_http::http::{Request, Response};
 use tokio::time::timeout;
 
+mod address;
+pub mod destinations;
+
 /// How long a request waits for its answer. API Gateway gives up after three times as long.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
