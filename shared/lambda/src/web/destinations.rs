@@ -105,6 +105,11 @@ impl Destinations {
         check_host(&origin.host)?;
         Ok((uri, Way::Public))
     }
+
+    /// Whether the installation added no origin.
+    pub(super) fn is_public_only(&self) -> bool {
+        self.added.is_empty()
+    }
 }
 
 /// Origins that an installation adds, separated by spaces: `http://127.0.0.1:8080 https://hooks.corp.example`. They may be

@@ -175,6 +175,7 @@ fn an_added_origin_may_be_plain_and_private_and_no_other_is() {
 
 #[test]
 fn what_is_added_must_be_origins() {
+    assert!("".parse::<Destinations>().expect("none").is_public_only());
     for text in [
         "127.0.0.1:8080",
         "http://127.0.0.1:8080/a",
