@@ -4,6 +4,7 @@ how many subscribers.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import re
@@ -114,9 +115,8 @@ def measured(templates: pathlib.Path, contexts: int, subscribers: int = 0) -> Li
 
 def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: int) -> list[pathlib.Path]:
     """The templates with so many contexts in each loop over contexts, with so many subscribers more, and with code in S3."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    names = ", ".join(letter * CONTEXT_LENGTH for letter in letters[:contexts])
-    others = [letter * SUBSCRIBER_LENGTH for letter in letters[:subscribers]]
+    names = ", ".join(distinct(contexts, CONTEXT_LENGTH))
+    others = distinct(subscribers, SUBSCRIBER_LENGTH)
     row = "    {0}: {{ Name: {0}, Function: {0}, Table: EventsTable, Rights: [dynamodb:Query], DeadLetters: {0}, Undelivered: {0} }}\n"
     rows = "".join(row.format(other) for other in others)
     code = f"s3://{'b' * 63}/{'k' * 32}"
@@ -134,6 +134,13 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
         file.write_text(text)
         files.append(file)
     return files
+
+
+def distinct(count: int, length: int) -> list[str]:
+    """So many names of so many letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    ends = itertools.product(letters, repeat=2)
+    return [f"{first * (length - 1)}{second}" for second, first in itertools.islice(ends, count)]
 
 
 def measure(limits: Limits, stack: Stack, name: str):

@@ -31,9 +31,10 @@ const TIMEOUT: Duration = Duration::from_secs(25);
 pub struct Installation {
     pub aws: Aws,
     handlers: Vec<CommandHandler>,
-    publisher: Publisher,
-    listener: Runner<Listener>,
-    timekeeper: Timekeeper,
+    // In boxes: an installation is part of many a test's future.
+    publisher: Box<Publisher>,
+    listener: Box<Runner<Listener>>,
+    timekeeper: Box<Timekeeper>,
     notifier: Notifier,
     /// Records of the two streams that their function has not handled yet.
     committed: RefCell<Vec<Value>>,
@@ -67,9 +68,9 @@ impl Installation {
         let notifier = Notifier::from_environment(&environment, aws.sqs()).expect("settings");
         Self {
             handlers: contexts.iter().map(handler).collect(),
-            publisher,
-            listener: Runner::from_environment(listener, &heard, aws.sqs()).expect("settings"),
-            timekeeper: Timekeeper::from_environment(&timers, aws.dynamodb(), aws.sqs()).expect("settings"),
+            publisher: publisher.into(),
+            listener: Box::new(Runner::from_environment(listener, &heard, aws.sqs()).expect("settings")),
+            timekeeper: Box::new(Timekeeper::from_environment(&timers, aws.dynamodb(), aws.sqs()).expect("settings")),
             notifier: Notifier { contexts, ..notifier },
             committed: RefCell::default(),
             ended: RefCell::default(),
