@@ -62,6 +62,7 @@ pub static DOOR: LazyLock<Door> = LazyLock::new(|| {
         keys: keys(),
         tenant: Tenant::of(registry::TenantEntry {
             pipelines: registry::Pipelines::default(),
+            partners: Vec::new(),
             id: tenant(),
             settings: TenantSettings { grants, ..TenantSettings::default() },
             limits: TenantLimits::default(),

@@ -218,9 +218,27 @@ fn the_listener_gets_what_contexts_hear() {
     let template = template_json(&text);
     let types = template["Mappings"]["Subscribers"]["Listener"]["Types"].as_array().expect("a list").iter();
     let types: Vec<&str> = types.filter_map(Value::as_str).collect();
-    let heard = catalog::CONTEXTS.iter().flat_map(|context| context.hears).flat_map(|heard| heard.events);
+    let heard = catalog::CONTEXTS.iter().flat_map(|context| context.hears);
+    let heard = heard.filter(|heard| !heard.is_partner).flat_map(|heard| heard.events);
     let heard: BTreeSet<&str> = heard.map(|event| event.name).collect();
     assert_eq!(types, heard.into_iter().collect::<Vec<_>>());
+}
+
+/// What others are shown filters by what the topic says, and by events that there are.
+#[test]
+fn the_subscription_that_others_are_shown_gets_events() {
+    let text = include_str!("../../docs/subscription.yaml");
+    let filter = &template_json(text)["Resources"]["Subscription"]["Properties"]["FilterPolicy"];
+    let texts = |name: &str| -> BTreeSet<&str> {
+        filter[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    let names: BTreeSet<&str> = filter.as_object().expect("a filter").keys().map(String::as_str).collect();
+    assert_eq!(names, BTreeSet::from(messaging::event_topic::ATTRIBUTES));
+    for context in texts("context") {
+        let context = catalog::context(context).unwrap_or_else(|| panic!("there is no context {context}"));
+        let published: BTreeSet<&str> = context.events().map(|event| event.name).collect();
+        assert!(texts("type").is_subset(&published), "{filter}");
+    }
 }
 
 /// A subscriber's alarms are told by one of its two composite alarms.

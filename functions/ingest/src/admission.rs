@@ -188,7 +188,7 @@ impl Admission {
 }
 
 /// A command's data, which is JSON.
-fn data(event: &CloudEvent) -> Result<Value, Problem> {
+pub(crate) fn data(event: &CloudEvent) -> Result<Value, Problem> {
     match (event.json(), event.data()) {
         (Some(json), _) => command_data(json),
         (None, Some(_)) => Err(Problem::unsupported_media_type("a command's data is JSON").about("datacontenttype")),
@@ -199,7 +199,7 @@ fn data(event: &CloudEvent) -> Result<Value, Problem> {
 /// Most characters of a `correlationid`: it goes into every event that follows.
 const MAX_CORRELATION: usize = 128;
 
-fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
+pub(crate) fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
     match event.extension(extension::CORRELATION) {
         Some(id) if id.to_string().len() > MAX_CORRELATION => {
             let detail = format!("correlationid must not be longer than {MAX_CORRELATION} bytes");
@@ -210,7 +210,7 @@ fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
 }
 
 /// The event's own trace, if it is one. The state belongs to it, and to no other.
-fn trace_of(event: &CloudEvent) -> Option<Trace> {
+pub(crate) fn trace_of(event: &CloudEvent) -> Option<Trace> {
     let text = |name| event.extension(name)?.as_str();
     Trace::read(text(extension::TRACEPARENT), text(extension::TRACESTATE))
 }

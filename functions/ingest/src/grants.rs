@@ -8,7 +8,8 @@ use crate::sources::{Prefix, Source};
 /// A tenant's grants, ready to be asked.
 pub struct Grants(Vec<Granted>);
 
-struct Granted {
+/// One grant, ready to be asked.
+pub(crate) struct Granted {
     principals: Vec<String>,
     types: Vec<String>,
     sources: Vec<Prefix>,
@@ -16,21 +17,32 @@ struct Granted {
 
 impl Grants {
     pub fn of(grants: &[Grant]) -> Self {
-        let granted = |Grant { principals, types, sources }: &Grant| Granted {
-            principals: principals.clone(),
-            types: types.clone(),
-            sources: sources.iter().filter_map(|prefix| Prefix::of(prefix)).collect(),
-        };
-        Self(grants.iter().map(granted).collect())
+        Self(grants.iter().map(Granted::of).collect())
     }
 
     /// Whether any of them lets `principal` send the command.
     pub(crate) fn permit(&self, principal: &Principal, command: &str, source: &Source) -> bool {
-        self.0.iter().any(|grant| {
-            include(&grant.principals, principal)
-                && grant.types.iter().any(|pattern| type_matches(pattern, command))
-                && grant.sources.iter().any(|prefix| source.begins_with(prefix))
-        })
+        self.0.iter().any(|grant| grant.is_for(principal) && grant.covers(command, source))
+    }
+}
+
+impl Granted {
+    pub fn of(Grant { principals, types, sources }: &Grant) -> Self {
+        Self {
+            principals: principals.clone(),
+            types: types.clone(),
+            sources: sources.iter().filter_map(|prefix| Prefix::of(prefix)).collect(),
+        }
+    }
+
+    pub fn is_for(&self, principal: &Principal) -> bool {
+        include(&self.principals, principal)
+    }
+
+    /// Whether it is for messages of this type from this source.
+    pub fn covers(&self, ty: &str, source: &Source) -> bool {
+        self.types.iter().any(|pattern| type_matches(pattern, ty))
+            && self.sources.iter().any(|prefix| source.begins_with(prefix))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own but what
-//! [`limits`] counts in memory. What became of those that other systems carry out is reported here, too ([`outcome`]).
+//! [`limits`] counts in memory. Other systems' events come in as well ([`events`]), and what became of commands that other systems carry out ([`outcome`]).
 //!
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
@@ -8,9 +8,11 @@
 
 pub mod admission;
 mod answer;
+mod events;
 mod grants;
 pub mod limits;
 mod outcome;
+mod partners;
 mod preconditions;
 mod preferences;
 mod routes;
@@ -24,6 +26,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http, header_of};
+use kernel::ids::TenantId;
 use kernel::problem::{Complaint, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
@@ -78,6 +81,10 @@ pub enum Endpoint {
     /// A webhook's sender asks whether it may deliver.
     Handshake,
     Commands,
+    /// Other systems' events, with a token.
+    Events,
+    /// Other systems' events, with a signature.
+    SignedEvents,
     /// What became of a command that went to a queue of the tenant's own.
     Outcome,
 }
@@ -87,6 +94,9 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     Route::new(Method::OPTIONS, "/commands", Endpoint::Handshake),
     Route::post("/commands", Endpoint::Commands),
     Route::new(Method::PUT, "/commands", Endpoint::Commands),
+    Route::new(Method::OPTIONS, "/events", Endpoint::Handshake),
+    Route::post("/events", Endpoint::Events),
+    Route::post("/events/{tenant}", Endpoint::SignedEvents),
     Route::new(Method::PUT, "/operations/{id}/outcome", Endpoint::Outcome),
 ];
 
@@ -99,10 +109,12 @@ impl Ingest {
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
         let place = Place::find(ROUTES, request, &self.admission.public_url);
-        let place = place.ok_or_else(|| Problem::not_found("commands go to /commands"))?;
+        let place = place.ok_or_else(|| Problem::not_found("commands go to /commands, and events to /events"))?;
         match place.endpoint(request.method())? {
             Endpoint::Handshake => Ok(self.webhooks.answer(request, &place.allow())),
             Endpoint::Commands => self.accept(request, now).await,
+            Endpoint::Events => self.hear(request, now).await,
+            Endpoint::SignedEvents => self.hear_signed(request, place.value("tenant"), now).await,
             Endpoint::Outcome => self.report(request, place.value("id"), now).await,
         }
     }
@@ -114,7 +126,7 @@ impl Ingest {
         let trace = trace::of(request).unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
         // One command at least. The number in a batch is known once the batch is read.
-        self.look(&caller, &tenant, 1, now)?;
+        self.look(&caller.tenant, &tenant, 1, now)?;
         let mut count = 1;
         let answer =
             self.take_in(request, Sender { caller: &caller, tenant: &tenant, trace: &trace }, now, &mut count).await;
@@ -137,7 +149,8 @@ impl Ingest {
             Submission::Single(event) => {
                 let admitted =
                     preconditions::applied(request.headers(), event).and_then(&mut admit).and_then(|admitted| {
-                        self.limit(caller, tenant, std::slice::from_ref(&admitted), now).map(|()| admitted)
+                        self.take(&caller.tenant, tenant, group_of(std::slice::from_ref(&admitted)), now)
+                            .map(|()| admitted)
                     });
                 let admitted = admitted.map_err(|problem| in_terms_of(mode(request), problem))?;
                 let span = admitted.span(caller);
@@ -150,9 +163,9 @@ impl Ingest {
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
                 *count = events.len();
-                self.look(caller, tenant, events.len(), now)?;
+                self.look(&caller.tenant, tenant, events.len(), now)?;
                 let all = admit_all(&events, &mut admit)?;
-                self.limit(caller, tenant, &all, now)?;
+                self.take(&caller.tenant, tenant, group_of(&all), now)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(caller), admitted.context)).collect();
                 let watched = Watch::chosen(tenant, &all, now);
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
@@ -168,14 +181,19 @@ impl Ingest {
     }
 
     /// Refuses so many commands before anything is done for them.
-    fn look(&self, caller: &Caller, tenant: &Tenant, count: usize, now: Timestamp) -> Result<(), Problem> {
-        self.limits.look(&caller.tenant, &tenant.limits, count, now).map_err(|why| throttled(caller, why))
+    fn look(&self, id: &TenantId, tenant: &Tenant, count: usize, now: Timestamp) -> Result<(), Problem> {
+        self.limits.look(id, &tenant.limits, count, now).map_err(|why| throttled(id, why))
     }
 
-    /// Lets all of these through, or none.
-    fn limit(&self, caller: &Caller, tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Result<(), Problem> {
-        let groups = all.iter().map(|admitted| admitted.outgoing.group.as_str());
-        self.limits.take(&caller.tenant, &tenant.limits, groups, now).map_err(|why| throttled(caller, why))
+    /// Lets the commands of all these groups through, or none.
+    fn take<'a>(
+        &self,
+        id: &TenantId,
+        tenant: &Tenant,
+        groups: impl Iterator<Item = &'a str>,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        self.limits.take(id, &tenant.limits, groups, now).map_err(|why| throttled(id, why))
     }
 
     async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Refusal> {
@@ -190,12 +208,16 @@ impl Ingest {
 }
 
 /// Counted by tenant, of which only those that are throttled show.
-fn throttled(caller: &Caller, why: Throttled) -> Problem {
+fn throttled(tenant: &TenantId, why: Throttled) -> Problem {
     if why != Throttled::Paused {
         metrics::counter!(metric::THROTTLED).increment(1);
-        metrics::counter!(metric::THROTTLED, "Tenant" => caller.tenant.to_string()).increment(1);
+        metrics::counter!(metric::THROTTLED, "Tenant" => tenant.to_string()).increment(1);
     }
     why.into()
+}
+
+fn group_of(all: &[Admitted]) -> impl Iterator<Item = &str> {
+    all.iter().map(|admitted| admitted.outgoing.group.as_str())
 }
 
 fn mode(request: &Request) -> Mode {
@@ -235,10 +257,10 @@ fn read<'a>(request: &Request, body: &'a [u8]) -> Result<Submission<'a>, Problem
 }
 
 /// All of them, or the complaints of each that cannot be taken. Sizes come first: nothing is read where one is too large.
-pub fn admit_all(
+pub fn admit_all<T>(
     events: &[&str],
-    mut admit: impl FnMut(CloudEvent) -> Result<Admitted, Problem>,
-) -> Result<Vec<Admitted>, Problem> {
+    mut admit: impl FnMut(CloudEvent) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
     let within = |event: &&str| if event.len() > MAX_MESSAGE_BYTES { Err(too_large()) } else { Ok(()) };
     all_of(events, within)?;
     // One after the other, so that only the messages to be queued stay in memory.

@@ -12,6 +12,7 @@ use store::StoreError;
 use store::registry::{self, Registry, TenantLimits};
 
 use crate::grants::Grants;
+use crate::partners::Partners;
 use crate::routes::Routes;
 
 /// A tenant, ready to admit events.
@@ -19,6 +20,8 @@ pub struct Tenant {
     pub limits: TenantLimits,
     pub grants: Grants,
     pub routes: Routes,
+    /// Whose events it hears.
+    pub partners: Partners,
     /// Who may report what became of commands.
     pub reports: Grants,
     /// After how long without a report operators are told.
@@ -29,7 +32,7 @@ pub struct Tenant {
 impl Tenant {
     /// As it is registered.
     pub fn of(registered: registry::TenantEntry) -> Self {
-        let registry::TenantEntry { id, settings, limits, pipelines, schemas } = registered;
+        let registry::TenantEntry { id, settings, limits, pipelines, partners, schemas } = registered;
         let schemas = TenantSchemas::compile(&id, &schemas);
         metrics::counter!(metric::UNREADABLE).increment(schemas.unusable());
         let seconds = pipelines.report_within_seconds;
@@ -37,6 +40,7 @@ impl Tenant {
             limits,
             grants: Grants::of(&settings.grants),
             routes: Routes::of(&settings.routes),
+            partners: Partners::of(&partners),
             reports: Grants::of(&pipelines.reports),
             report_within: seconds.map(|seconds| Duration::from_secs(seconds.get().into())),
             schemas,

@@ -74,7 +74,8 @@ impl Timekeeper {
         let Some(command) = self.timers.due(&timer).await? else { return Ok(()) };
         if command.context == OWN {
             let header = Header::read(&command.body).ok_or(HandInError::NoCommand)?;
-            unreported::park(&self.parked, header, command.body, now).await.map_err(TimerError::Store)?;
+            // In a box: it is rare, and would make every other message's future larger.
+            Box::pin(unreported::park(&self.parked, header, command.body, now)).await.map_err(TimerError::Store)?;
         } else {
             self.timers.hand_in(command).await?;
             metrics::counter!(metric::TIMERS_DUE).increment(1);

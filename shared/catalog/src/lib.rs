@@ -3,6 +3,7 @@
 pub mod reserved_names;
 
 use kernel::context::{AggregateType, Context, ReadModel};
+use kernel::peers::Heard;
 
 /// The contexts, in the order of their names.
 #[rustfmt::skip] // one line each
@@ -23,6 +24,15 @@ pub fn context(name: &str) -> Option<&'static Context> {
 /// The context that handles commands of this type. No two have one in common.
 pub fn context_of_command(ty: &str) -> Option<&'static Context> {
     CONTEXTS.iter().find(|context| context.command(ty).is_some())
+}
+
+/// Which contexts hear this type of event of partners of these names, and what they make of it.
+pub fn heard_of_partners<'a>(
+    names: &'a [&str],
+    ty: &'a str,
+) -> impl Iterator<Item = (&'static Context, &'static Heard)> {
+    let all = CONTEXTS.iter().flat_map(|context| context.hears.iter().map(move |heard| (context, heard)));
+    all.filter(move |(_, heard)| heard.is_partner && names.contains(&heard.of) && heard.event(ty).is_some())
 }
 
 /// A read model, and whose it is.

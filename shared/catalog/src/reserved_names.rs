@@ -6,6 +6,7 @@ pub const PATHS: &[&str] = &[
     "commands",
     "console",
     "dead-letters",
+    "events",
     "health",
     "openapi.yaml",
     "operations",

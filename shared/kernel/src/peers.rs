@@ -3,7 +3,7 @@
 //! Contexts do not know each other: each declares what it hears and sends as types of its own, against the schemas that the
 //! other has published. The catalog's tests hold the two together.
 
-use crate::domain_event::RecordedEvent;
+use crate::domain_event::{EventData, RecordedEvent};
 use crate::ids::AggregateId;
 use crate::message::{DecodeError, Encoded, Message, MessageType};
 use crate::projection::Happening;
@@ -51,31 +51,54 @@ pub const DISCARDED: &str = "discarded";
 /// The aggregate that an own command is for, and the command.
 type Followed = (AggregateId, Encoded);
 
-/// What is heard of another context, with its types erased.
+/// What is heard of another context or of a partner, with its types erased.
 #[derive(Clone, Copy)]
 pub struct Heard {
-    /// The context that is heard.
-    pub context: &'static str,
+    /// The name of the context or partner that is heard.
+    pub of: &'static str,
+    /// It is a partner: a system elsewhere. A tenant's registry says which one is meant by the name.
+    pub is_partner: bool,
     pub events: &'static [MessageType],
     /// The commands that can follow.
     pub commands: &'static [MessageType],
-    hear: fn(&RecordedEvent, &str) -> Result<Option<Followed>, DecodeError>,
+    hear: fn(&EventData, &Happening) -> Result<Option<Followed>, DecodeError>,
 }
 
 impl Heard {
+    /// Of another context.
     pub const fn of<H: Hears>(context: &'static str) -> Self {
-        Self { context, events: H::Event::TYPES, commands: H::Command::TYPES, hear: hear::<H> }
+        let (events, commands) = (H::Event::TYPES, H::Command::TYPES);
+        Self { of: context, is_partner: false, events, commands, hear: hear::<H> }
     }
 
-    /// What follows from an event. Nothing from one that is not heard.
+    /// Of a partner.
+    pub const fn of_partner<H: Hears>(name: &'static str) -> Self {
+        Self { is_partner: true, ..Self::of::<H>(name) }
+    }
+
+    /// What follows from an event of another context. Nothing from one that is not heard.
     pub fn hear(&self, event: &RecordedEvent) -> Result<Option<(AggregateId, Encoded)>, DecodeError> {
-        (self.hear)(event, self.context)
+        let is_heard = !self.is_partner && event.stream.context == self.of && self.event(&event.event.ty).is_some();
+        if is_heard { (self.hear)(&event.event, &event.happening()) } else { Ok(None) }
+    }
+
+    /// What follows from a partner's event of one of these types.
+    pub fn hear_partner(
+        &self,
+        event: &EventData,
+        happening: &Happening,
+    ) -> Result<Option<(AggregateId, Encoded)>, DecodeError> {
+        (self.hear)(event, happening)
+    }
+
+    /// The event of that name, if it is heard.
+    pub fn event(&self, name: &str) -> Option<&'static MessageType> {
+        self.events.iter().find(|event| event.name == name)
     }
 }
 
-fn hear<H: Hears>(recorded: &RecordedEvent, context: &str) -> Result<Option<Followed>, DecodeError> {
-    let Some(event) = recorded.one_of(context)? else { return Ok(None) };
-    let followed = H::hear(event, &recorded.happening());
+fn hear<H: Hears>(event: &EventData, happening: &Happening) -> Result<Option<Followed>, DecodeError> {
+    let followed = H::hear(event.decode()?, happening);
     Ok(followed.map(|(aggregate, command)| (aggregate, Encoded::of(command))))
 }
 

@@ -80,6 +80,17 @@ impl SystemCommand {
 
     /// `stream` is the stream of the aggregate that the command is for. Equal arguments make equal commands.
     pub fn new(stream: StreamId, command: &Encoded, occasion: Occasion<'_>, public_url: &str) -> Result<Self, Invalid> {
+        Self::sealed(stream, command, occasion, public_url, Receipt::of_system)
+    }
+
+    /// The same under a receipt of the caller's making: of the time at which it is accepted, its key and its digest.
+    pub fn sealed(
+        stream: StreamId,
+        command: &Encoded,
+        occasion: Occasion<'_>,
+        public_url: &str,
+        seal: impl FnOnce(Timestamp, CommandKey, Digest) -> Receipt,
+    ) -> Result<Self, Invalid> {
         let Occasion { by, source, id, at, cause, causation, reply_to } = occasion;
         let key = CommandKey::of_system(&stream.tenant, source, &id, &stream.context);
         let schema = SchemaUri { context: &stream.context, name: &command.ty, version: command.schema };
@@ -95,7 +106,7 @@ impl SystemCommand {
         }
         let event = event.build()?;
         let data = serde_json::from_str(command.data.get()).unwrap_or_default();
-        let receipt = Receipt::of_system(at, key, Digest::of(&event, &data));
+        let receipt = seal(at, key, Digest::of(&event, &data));
         let principal = Principal { id: by.to_owned(), kind: PrincipalKind::System };
         let aggregate_type = stream.aggregate_type.as_deref();
         let trace = cause.traceparent.as_deref();

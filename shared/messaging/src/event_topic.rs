@@ -12,6 +12,9 @@ use crate::pack::{RETRIES, back_off, pack};
 /// What SNS takes in one `PublishBatch`, bodies and attributes together, and thus in one message.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
+/// What subscriptions filter by: an event's type, its context, and its tenant.
+pub const ATTRIBUTES: [&str; 3] = ["type", "context", "tenant"];
+
 /// Publishes domain events, with `type`, `context` and `tenant` as attributes that subscriptions filter by.
 ///
 /// The tenant is the message group as well. SNS hands it on to the subscribers' standard queues, where it gives no order:
@@ -25,7 +28,7 @@ pub struct EventTopic {
 struct Prepared {
     body: String,
     tenant: Option<String>,
-    attributes: [(&'static str, String); 3],
+    attributes: Vec<(&'static str, String)>,
 }
 
 impl Prepared {
@@ -33,8 +36,8 @@ impl Prepared {
         let tenant = event.extension(extension::TENANT).map(ToString::to_string);
         let context =
             event.dataschema().and_then(SchemaUri::read).map_or_else(String::new, |schema| schema.context.to_owned());
-        let attributes =
-            [("type", event.ty().to_owned()), ("context", context), ("tenant", tenant.clone().unwrap_or_default())];
+        let values = [event.ty().to_owned(), context, tenant.clone().unwrap_or_default()];
+        let attributes = ATTRIBUTES.into_iter().zip(values).collect();
         Self { body: event.to_json(), tenant, attributes }
     }
 

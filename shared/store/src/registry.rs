@@ -7,6 +7,7 @@
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
 //! | `tenant#<tenant>` | `limits` | `document`: [`TenantLimits`] as JSON; absent: the installation's defaults |
 //! | `tenant#<tenant>` | `pipelines` | `document`: [`Pipelines`] as JSON; absent: nobody reports outcomes |
+//! | `tenant#<tenant>` | `partners` | `document`: [`Partners`] as JSON; absent: nobody sends events |
 //! | `tenant#<tenant>` | `schema#<uri>` | `document`: a JSON Schema of the tenant's own, `command_type` it is for |
 //!
 //! A principal is written as a [`Principal`]'s text: `user:SUB` or `client:CLIENT_ID`. Without a prefix, as releases
@@ -17,6 +18,7 @@ use std::num::NonZeroU32;
 use aws_sdk_dynamodb::Client;
 use kernel::ids::TenantId;
 use kernel::principal::Principal;
+use kernel::webhook_signature::WebhookSecret;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -126,6 +128,33 @@ pub struct Pipelines {
     pub report_within_seconds: Option<NonZeroU32>,
 }
 
+/// Systems elsewhere whose events the tenant's contexts hear.
+///
+/// An entry of its own, so that a build that does not know of it passes over it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partners {
+    pub partners: Vec<Partner>,
+}
+
+/// One of them, and how its events come in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// What contexts know it by.
+    pub name: String,
+    /// Who may send its events with a token, as in a [`Grant`].
+    #[serde(default)]
+    pub principals: Vec<String>,
+    /// Types of events; a trailing `*` stands for any rest.
+    pub types: Vec<String>,
+    /// Prefixes of `source`.
+    pub sources: Vec<String>,
+    /// In place of a token, what signs requests (Standard Webhooks). Several, while one takes another's place.
+    #[serde(default)]
+    pub secrets: Vec<WebhookSecret>,
+}
+
 /// A tenant as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantEntry {
@@ -133,6 +162,7 @@ pub struct TenantEntry {
     pub settings: TenantSettings,
     pub limits: TenantLimits,
     pub pipelines: Pipelines,
+    pub partners: Vec<Partner>,
     pub schemas: Vec<TenantSchema>,
 }
 
@@ -221,6 +251,7 @@ impl Registry {
         let mut settings = None;
         let mut limits = TenantLimits::default();
         let mut pipelines = Pipelines::default();
+        let mut partners = Partners::default();
         let mut schemas = Vec::new();
         for row in self.rows(&format!("tenant#{id}")).await? {
             if row.entry == "settings" {
@@ -228,6 +259,9 @@ impl Registry {
             } else if row.entry == "limits" {
                 let document = row.document.unwrap_or_default();
                 limits = object(&document).map_err(StoreError::corrupt("tenant's limits"))?;
+            } else if row.entry == "partners" {
+                let document = row.document.unwrap_or_default();
+                partners = object(&document).map_err(StoreError::corrupt("tenant's partners"))?;
             } else if row.entry == "pipelines" {
                 let document = row.document.unwrap_or_default();
                 pipelines = object(&document).map_err(StoreError::corrupt("tenant's pipelines"))?;
@@ -235,7 +269,14 @@ impl Registry {
                 schemas.extend(row.into_schema());
             }
         }
-        Ok(settings.map(|settings| TenantEntry { id: id.clone(), settings, limits, pipelines, schemas }))
+        Ok(settings.map(|settings| TenantEntry {
+            id: id.clone(),
+            settings,
+            limits,
+            pipelines,
+            partners: partners.partners,
+            schemas,
+        }))
     }
 
     /// A tenant's settings alone, for its schemas may be many.

@@ -7,6 +7,7 @@ mod batches;
 mod callers;
 mod commands;
 mod compressed;
+mod events;
 mod hostile;
 mod limits;
 mod malformed;

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod decide;
 pub mod events;
 mod evolve;
+mod partners;
 pub mod projection;
 pub mod returns;
 pub mod state;
@@ -18,16 +19,19 @@ mod tests;
 
 use kernel::context::{AggregateType, Context};
 use kernel::decider::{Decider, Decision, Metadata, Rejection};
+use kernel::peers::Heard;
 
 use commands::Command;
 use events::Event;
+use partners::{FromBuyers, FromSuppliers};
 use projection::OrderView;
 use returns::Returns;
 use returns::projection::ReturnView;
 use state::State;
 
-pub const CONTEXT: Context =
-    Context::of::<Orders>("orders", &[&OrderView]).and(&[AggregateType::of::<Returns>("returns", &[&ReturnView])]);
+pub const CONTEXT: Context = Context::of::<Orders>("orders", &[&OrderView])
+    .and(&[AggregateType::of::<Returns>("returns", &[&ReturnView])])
+    .hearing(&[Heard::of_partner::<FromBuyers>("buyer"), Heard::of_partner::<FromSuppliers>("supplier")]);
 
 /// The order's rules.
 pub struct Orders;
