@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod crashes;
 mod doors;
+mod events;
 mod harm;
 mod patients;
 mod payments;
