@@ -30,7 +30,7 @@ use schemas::Budget;
 use serde_json::Value;
 
 use crate::admission::{self, Admission};
-use crate::partners::{Sender, Signed};
+use crate::partners::{Proof, Signed};
 use crate::preferences::prefers_minimal;
 use crate::sources::Source;
 use crate::tenants::Tenant;
@@ -47,7 +47,7 @@ struct Followed {
 struct Door<'a> {
     tenant_id: &'a TenantId,
     tenant: &'a Tenant,
-    sender: Sender<'a>,
+    proof: Proof<'a>,
     trace: &'a Trace,
     keys: &'a ReceiptKeys,
     now: Timestamp,
@@ -58,7 +58,7 @@ impl Ingest {
     pub(crate) async fn hear(&self, request: &Request, now: Timestamp) -> Answer {
         let (caller, tenant) = self.caller(request).await?;
         tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
-        self.take_events(request, &caller.tenant, &tenant, Sender::Principal(&caller.principal), now).await
+        self.take_events(request, &caller.tenant, &tenant, Proof::Token(&caller.principal), now).await
     }
 
     /// With a signature. Whoever has no secret learns nothing of the tenant, not even whether there is one.
@@ -76,7 +76,7 @@ impl Ingest {
             bad => Problem::unauthenticated(bad.to_string()),
         })?;
         tracing::Span::current().record("tenant", id.as_str());
-        self.take_events(request, &id, &tenant, Sender::Signed(&places), now).await
+        self.take_events(request, &id, &tenant, Proof::Signature(&places), now).await
     }
 
     async fn take_events(
@@ -84,7 +84,7 @@ impl Ingest {
         request: &Request,
         tenant_id: &TenantId,
         tenant: &Tenant,
-        sender: Sender<'_>,
+        proof: Proof<'_>,
         now: Timestamp,
     ) -> Answer {
         Parameters::of(request).expect_only(&[])?;
@@ -92,7 +92,7 @@ impl Ingest {
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
         self.look(tenant_id, tenant, 1, now)?;
         let keys = &self.receipts.keys().await?;
-        let door = Door { tenant_id, tenant, sender, trace, keys, now };
+        let door = Door { tenant_id, tenant, proof, trace, keys, now };
         let mut budget = Budget::for_request();
         let mut admit = |event: CloudEvent| self.admission.hear(&event, &door, &mut budget);
         let body = body(request)?;
@@ -126,7 +126,7 @@ impl Admission {
         let ty = event.ty();
         let source = Source::of(event.source())
             .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))?;
-        let names = door.tenant.partners.names(door.sender, ty, &source);
+        let names = door.tenant.partners.names(door.proof, ty, &source);
         if names.is_empty() {
             let detail = format!("no grant lets this sender send the event {ty} from {}", event.source());
             return Err(Problem::not_permitted(detail));

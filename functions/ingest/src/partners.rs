@@ -25,13 +25,13 @@ pub(crate) struct Signed<'a> {
     pub signatures: &'a str,
 }
 
-/// Who sends events.
+/// What lets a sender of events in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Sender<'a> {
-    /// With a token.
-    Principal(&'a Principal),
-    /// With a signature, by the secrets of the partners at these places.
-    Signed(&'a [usize]),
+pub(crate) enum Proof<'a> {
+    /// Whose token it is.
+    Token(&'a Principal),
+    /// The places of the partners whose secrets have signed.
+    Signature(&'a [usize]),
 }
 
 impl Partners {
@@ -57,12 +57,12 @@ impl Partners {
         if places.is_empty() { Err(refused) } else { Ok(places) }
     }
 
-    /// The names of the partners as which `sender` may send this type of event from this source.
-    pub(crate) fn names<'a>(&'a self, sender: Sender<'_>, ty: &str, source: &Source) -> Vec<&'a str> {
+    /// The names of the partners as which whoever brings this proof may send this type of event from this source.
+    pub(crate) fn names<'a>(&'a self, proof: Proof<'_>, ty: &str, source: &Source) -> Vec<&'a str> {
         let is_one = |(place, partner): &(usize, &Partner)| {
-            let is_sender = match sender {
-                Sender::Principal(principal) => partner.grant.is_for(principal),
-                Sender::Signed(places) => places.contains(place),
+            let is_sender = match proof {
+                Proof::Token(principal) => partner.grant.is_for(principal),
+                Proof::Signature(places) => places.contains(place),
             };
             is_sender && partner.grant.covers(ty, source)
         };

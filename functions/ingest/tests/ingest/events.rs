@@ -184,7 +184,7 @@ async fn a_secret_is_for_its_own_partner_alone() {
     assert!(command.json().is_some_and(|data| data.contains(r#""onAccount":true"#)), "{command:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_good_signature_nothing_is_taken_and_nothing_is_told() {
     let api = api();
     let now = api.now();
