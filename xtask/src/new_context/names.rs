@@ -117,6 +117,7 @@ mod tests {
     fn paths_words_and_types_that_are_taken_are_refused() {
         for (name, reason) in [
             ("console", "the API has a path"),
+            ("events", "the API has a path"),
             ("operations", "the API has a path"),
             ("health", "the API has a path"),
             ("own", "tenants' own queues"),
@@ -131,7 +132,7 @@ mod tests {
             assert!(refusal.starts_with(&format!("a context cannot be called {name}: ")), "{refusal}");
             assert!(refusal.contains(reason), "{refusal}");
         }
-        for name in ["claims", "events", "commands", "documents"] {
+        for name in ["claims", "parcels", "commands", "documents"] {
             assert_eq!(Names::parse(name).is_ok(), name != "commands", "{name}");
         }
     }
