@@ -4,7 +4,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
 use kernel::domain_event::extension;
-use kernel::ids::{CommandKey, OWN, StreamId, TenantId};
+use kernel::ids::{CommandKey, OWN, StreamId};
 use kernel::operation::Operation;
 use kernel::problem::Problem;
 use kernel::receipt::{Digest, ReceiptKeys};
@@ -34,7 +34,6 @@ pub struct Admission {
 pub struct Admitted {
     pub outgoing: Outgoing,
     pub operation: Operation,
-    pub(crate) tenant: TenantId,
     /// Its context's name; `own` for a queue of the tenant's.
     pub context: &'static str,
     /// The stream, as logs name it.
@@ -77,8 +76,7 @@ impl Admission {
         budget: &mut Budget,
     ) -> Result<Admitted, Problem> {
         let Sender { caller: Caller { tenant: tenant_id, principal }, tenant, trace } = sender;
-        let source = Source::of(event.source())
-            .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))?;
+        let source = source(&event)?;
         if !tenant.grants.permit(principal, event.ty(), &source) {
             return Err(Problem::not_permitted(format!(
                 "no grant lets {principal} send {} from {}",
@@ -133,8 +131,7 @@ impl Admission {
         }
         let outgoing =
             Outgoing { queue_url, body, group: stream.message_group(), deduplication_id: command_key.to_string() };
-        let tenant = stream.tenant.clone();
-        Ok(Admitted { outgoing, operation, tenant, context, stream: stream.pseudonym(), traceparent: trace.parent })
+        Ok(Admitted { outgoing, operation, context, stream: stream.pseudonym(), traceparent: trace.parent })
     }
 
     /// For a context of this build: its schema must accept the data, and so must what the tenant has registered for the
@@ -185,6 +182,12 @@ impl Admission {
         event.set_dataschema(uri)?;
         Ok(event)
     }
+}
+
+/// Where the event comes from, as grants and routes compare it.
+pub(crate) fn source(event: &CloudEvent) -> Result<Source, Problem> {
+    Source::of(event.source())
+        .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))
 }
 
 /// A command's data, which is JSON.

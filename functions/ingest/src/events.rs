@@ -18,7 +18,7 @@ use kernel::receipt::ReceiptKeys;
 use kernel::schema_uri::SchemaUri;
 use kernel::system_command::{Occasion, SystemCommand};
 use kernel::timestamp::Timestamp;
-use kernel::webhook_signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use kernel::webhook_signature::{BadSignature, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use lambda::refusal::Answer;
 use lambda::request::{Parameters, header};
 use lambda::telemetry::metric;
@@ -32,16 +32,11 @@ use serde_json::Value;
 use crate::admission::{self, Admission};
 use crate::partners::{Proof, Signed};
 use crate::preferences::prefers_minimal;
-use crate::sources::Source;
 use crate::tenants::Tenant;
 use crate::{Ingest, answer, body, mode, queued, read, too_large};
 
-/// What follows from one event.
-#[derive(Debug, Default)]
-struct Followed {
-    outgoing: Vec<Outgoing>,
-    operations: Vec<Operation>,
-}
+/// A command that follows from an event.
+type Followed = (Outgoing, Operation);
 
 /// An event's way in.
 struct Door<'a> {
@@ -67,12 +62,10 @@ impl Ingest {
         let signed = Signed { id: of(ID_HEADER), timestamp: of(TIMESTAMP_HEADER), signatures: of(SIGNATURE_HEADER) };
         let unknown = || Problem::unauthenticated("no secret that is registered for a partner has signed this");
         let id = TenantId::parse(tenant).map_err(|_| unknown())?;
-        let tenant = self.tenants.get(&id).await;
-        let tenant = tenant.map_err(|error| lambda::refusal::registry_problem(&error, "the tenant's settings"))?;
-        let tenant = tenant.ok_or_else(unknown)?;
+        let tenant = self.tenant(&id).await?.ok_or_else(unknown)?;
         let body: &[u8] = request.body().as_ref();
         let places = tenant.partners.signed(signed, body, now).map_err(|bad| match bad {
-            kernel::webhook_signature::BadSignature::NoMatch => unknown(),
+            BadSignature::NoMatch => unknown(),
             bad => Problem::unauthenticated(bad.to_string()),
         })?;
         tracing::Span::current().record("tenant", id.as_str());
@@ -102,11 +95,7 @@ impl Ingest {
             }
             Submission::Batch(events) => crate::admit_all(&events, &mut admit)?,
         };
-        let (mut outgoing, mut operations) = (Vec::new(), Vec::new());
-        for followed in all {
-            outgoing.extend(followed.outgoing);
-            operations.extend(followed.operations);
-        }
+        let (outgoing, operations): (Vec<_>, Vec<_>) = all.into_iter().flatten().unzip();
         let groups = outgoing.iter().map(|command: &Outgoing| command.group.as_str());
         self.take(tenant_id, tenant, groups, now)?;
         metrics::counter!(metric::HEARD).increment(operations.len() as u64);
@@ -122,10 +111,9 @@ impl Ingest {
 
 impl Admission {
     /// The commands of contexts that hear the event.
-    fn hear(&self, event: &CloudEvent, door: &Door<'_>, budget: &mut Budget) -> Result<Followed, Problem> {
+    fn hear(&self, event: &CloudEvent, door: &Door<'_>, budget: &mut Budget) -> Result<Vec<Followed>, Problem> {
         let ty = event.ty();
-        let source = Source::of(event.source())
-            .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))?;
+        let source = admission::source(event)?;
         let names = door.tenant.partners.names(door.proof, ty, &source);
         if names.is_empty() {
             let detail = format!("no grant lets this sender send the event {ty} from {}", event.source());
@@ -142,11 +130,9 @@ impl Admission {
         }
         admission::check_correlation(event)?;
         let data = admission::data(event)?;
-        let mut followed = Followed::default();
-        for (context, heard) in heard {
-            followed.add(self.follows(context, heard, event, &data, door, budget)?);
-        }
-        Ok(followed)
+        let follows =
+            heard.into_iter().map(|(context, heard)| self.follows(context, heard, event, &data, door, budget));
+        follows.filter_map(Result::transpose).collect()
     }
 
     /// What follows from the event for one context.
@@ -158,13 +144,13 @@ impl Admission {
         data: &Value,
         door: &Door<'_>,
         budget: &mut Budget,
-    ) -> Result<Option<(Outgoing, Operation)>, Problem> {
+    ) -> Result<Option<Followed>, Problem> {
         let Door { tenant_id, tenant, trace, now, .. } = door;
         let ty = event.ty();
-        let named = event.dataschema().map(|uri| SchemaUri::read(uri).filter(|schema| schema.name == ty));
+        let named = event.dataschema().and_then(SchemaUri::read).filter(|schema| schema.name == ty);
+        let version = named.map(|schema| schema.version);
         // One that is the tenant's own narrows what the context takes, as with commands.
-        let own = event.dataschema().filter(|_| named == Some(None));
-        let version = named.flatten().map(|schema| schema.version);
+        let own = event.dataschema().filter(|_| version.is_none());
         let (schema_version, schema) = self.bundled.of_event(heard, ty, version).ok_or_else(|| {
             Problem::unknown_schema(format!("no context reads {ty} by such a schema")).about("dataschema")
         })?;
@@ -216,7 +202,7 @@ impl Admission {
         event: &CloudEvent,
         cause: &Cause,
         door: &Door<'_>,
-    ) -> Result<(Outgoing, Operation), Problem> {
+    ) -> Result<Followed, Problem> {
         let Door { tenant_id, keys, now, .. } = door;
         let occasion = Occasion {
             by: context.name,
@@ -230,30 +216,16 @@ impl Admission {
         let stream = context.stream_of_command(&command.ty, (*tenant_id).clone(), aggregate);
         let seal = |at, key, digest| keys.seal(tenant_id, at, key, digest);
         let command = SystemCommand::sealed(stream, &command, occasion, &self.public_url, seal)?;
-        let SystemCommand { event, stream, key } = &command;
-        let body = event.to_json();
-        if body.len() > MAX_MESSAGE_BYTES {
+        let outgoing = Outgoing::of(&command, &self.queues);
+        if outgoing.body.len() > MAX_MESSAGE_BYTES {
             return Err(too_large());
         }
+        let SystemCommand { event, stream, .. } = &command;
         let id = event.extension(extension::OPERATION).map(ToString::to_string).unwrap_or_default();
         let mut operation = Operation::accepted(id, *now);
         operation.ty = Some(event.ty().to_owned());
         operation.subject = Some(stream.aggregate.to_string());
         operation.principal = Some(Principal { id: context.name.to_owned(), kind: PrincipalKind::System });
-        let outgoing = Outgoing {
-            queue_url: self.queues.commands(context.name),
-            body,
-            group: stream.message_group(),
-            deduplication_id: key.to_string(),
-        };
         Ok((outgoing, operation))
-    }
-}
-
-impl Followed {
-    fn add(&mut self, command: Option<(Outgoing, Operation)>) {
-        let (outgoing, operations) = command.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-        self.outgoing.extend(outgoing);
-        self.operations.extend(operations);
     }
 }

@@ -1,5 +1,6 @@
 //! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own but what
-//! [`limits`] counts in memory. Other systems' events come in as well ([`events`]), and what became of commands that other systems carry out ([`outcome`]).
+//! [`limits`] counts in memory. Other systems' events come in as well ([`events`]), and what became of commands that other
+//! systems carry out ([`outcome`]).
 //!
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
@@ -154,7 +155,7 @@ impl Ingest {
                     });
                 let admitted = admitted.map_err(|problem| in_terms_of(mode(request), problem))?;
                 let span = admitted.span(caller);
-                let watched = Watch::chosen(tenant, std::slice::from_ref(&admitted), now);
+                let watched = Watch::chosen(&caller.tenant, tenant, std::slice::from_ref(&admitted), now);
                 let sent = self.queue.send(admitted.outgoing).await;
                 let sent = if sent.is_ok() { self.watch.over(watched).await } else { sent };
                 span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
@@ -167,7 +168,7 @@ impl Ingest {
                 let all = admit_all(&events, &mut admit)?;
                 self.take(&caller.tenant, tenant, group_of(&all), now)?;
                 let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(caller), admitted.context)).collect();
-                let watched = Watch::chosen(tenant, &all, now);
+                let watched = Watch::chosen(&caller.tenant, tenant, &all, now);
                 let (outgoing, operations): (Vec<_>, Vec<_>) =
                     all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
                 queued(self.queue.send_all(outgoing).await)?;
@@ -200,10 +201,14 @@ impl Ingest {
         let caller = self.callers.identify(request).await?;
         require(request, &[Scope::Submit])?;
         tracing::Span::current().record("tenant", caller.tenant.as_str());
-        let tenant = self.tenants.get(&caller.tenant).await;
-        let tenant = tenant.map_err(|error| registry_problem(&error, "the tenant's settings"))?;
+        let tenant = self.tenant(&caller.tenant).await?;
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
         Ok((caller, tenant))
+    }
+
+    /// The tenant, if it is registered.
+    async fn tenant(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Problem> {
+        self.tenants.get(id).await.map_err(|error| registry_problem(&error, "the tenant's settings"))
     }
 }
 

@@ -168,35 +168,25 @@ impl Ingest {
 impl Report {
     fn record(&self, command: &Command, now: Timestamp) -> Result<OperationRecord, Problem> {
         let Self { status, resource, reason, detail, .. } = self;
-        let given = |text: &Option<String>, most| text.as_ref().is_some_and(|text| (1..=most).contains(&text.len()));
-        let is_reason = reason.as_deref().is_some_and(|text| {
-            text.len() <= MAX_REASON
-                && text.split('-').all(|word| {
-                    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-                })
-        });
-        let record = OperationRecord::of(command, now);
-        let (outcome, problem) = match status {
-            Final::Succeeded if reason.is_some() || detail.is_some() => {
+        let is_detail = |text: &&str| (1..=MAX_TEXT).contains(&text.len());
+        let (outcome, problem) = match (status, reason.as_deref(), detail.as_deref().filter(is_detail)) {
+            (Final::Succeeded, None, None) if detail.is_none() => (Status::Succeeded, None),
+            (Final::Succeeded, ..) => {
                 return Err(Problem::bad_request("what has succeeded has neither reason nor detail"));
             }
-            Final::Succeeded => (Status::Succeeded, None),
             _ if resource.is_some() => return Err(Problem::bad_request("only what has succeeded has a resource")),
-            _ if !given(detail, MAX_TEXT) => {
-                return Err(Problem::bad_request(format!("detail says why, in 1 to {MAX_TEXT} bytes")));
+            (.., None) => return Err(Problem::bad_request(format!("detail says why, in 1 to {MAX_TEXT} bytes"))),
+            (Final::Rejected, Some(reason), Some(detail)) if is_reason(reason) => {
+                (Status::Rejected, Some(Problem::rejected(OWN, reason, detail)))
             }
-            Final::Rejected if !is_reason => {
+            (Final::Rejected, ..) => {
                 let detail = format!("reason says why in kebab case, in at most {MAX_REASON} bytes: out-of-stock");
                 return Err(Problem::bad_request(detail));
             }
-            Final::Rejected => {
-                let (reason, detail) = (reason.as_deref().unwrap_or_default(), detail.clone().unwrap_or_default());
-                (Status::Rejected, Some(Problem::rejected(OWN, reason, detail)))
-            }
-            Final::Discarded if reason.is_some() => {
+            (Final::Discarded, None, Some(detail)) => (Status::Discarded, Some(Problem::discarded(detail))),
+            (Final::Discarded, ..) => {
                 return Err(Problem::bad_request("what was discarded has a detail and no reason"));
             }
-            Final::Discarded => (Status::Discarded, Some(Problem::discarded(detail.clone().unwrap_or_default()))),
         };
         if let Some(Elsewhere { href, version }) = resource {
             let is_url = ["https://", "http://"].iter().any(|scheme| href.starts_with(scheme));
@@ -211,9 +201,16 @@ impl Report {
             problem: problem.map(|problem| problem.to_json()),
             resource: resource.as_ref().map(|resource| resource.href.clone()),
             version: resource.as_ref().map(|resource| resource.version),
-            ..record
+            ..OperationRecord::of(command, now)
         })
     }
+}
+
+/// Whether it is in kebab case, and not too long.
+fn is_reason(text: &str) -> bool {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.len() <= MAX_REASON && text.split('-').all(is_word)
 }
 
 /// The command that the report brings, if it is the one of this receipt.

@@ -1,7 +1,7 @@
 //! Commands that go to a queue of the tenant's own, watched over until their outcome is reported, if the tenant sets a time for
 //! that. The timekeeper does so; here it is told of them, by a queue, so that ingest needs no database for it.
 
-use kernel::ids::OWN;
+use kernel::ids::{OWN, TenantId};
 use kernel::timestamp::Timestamp;
 use messaging::{Queues, SendError, SqsClient};
 use timers::Watched;
@@ -21,10 +21,10 @@ impl Watch {
     }
 
     /// Those that are to be watched over.
-    pub(crate) fn chosen(tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Vec<Watched> {
+    pub(crate) fn chosen(id: &TenantId, tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Vec<Watched> {
         let Some(time) = tenant.report_within else { return Vec::new() };
         let own = all.iter().filter(|admitted| admitted.context == OWN);
-        own.map(|admitted| Watched::new(&admitted.tenant, &admitted.outgoing, now, now.plus(time))).collect()
+        own.map(|admitted| Watched::new(id, &admitted.outgoing, now, now.plus(time))).collect()
     }
 
     /// After the commands themselves: what nobody was told to do need not be reported.

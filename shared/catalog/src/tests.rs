@@ -64,6 +64,12 @@ fn no_command_type_belongs_to_two_contexts_and_no_message_is_both_command_and_ev
     }
 }
 
+/// The list stands alone, so it says the word again.
+#[test]
+fn no_context_can_stand_for_tenants_own_queues() {
+    assert!(reserved_names::CONTEXTS.iter().any(|(_, names)| names.contains(&kernel::ids::OWN)));
+}
+
 #[test]
 fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
     let collections = CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection);

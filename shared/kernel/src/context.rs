@@ -18,8 +18,8 @@ use crate::projection::{Filters, Listing, Projection, Tally};
 
 /// A bounded context: one queue, one handler, and one or more types of aggregate.
 pub struct Context {
-    /// [Lower-case letters](crate::ids::is_name), for it becomes part of CloudFormation's ids; also the `source` of its
-    /// events.
+    /// [Lower-case letters](crate::ids::is_name), for it becomes part of CloudFormation's ids; also the end of its
+    /// events' [`source`](crate::domain_event::source).
     pub name: &'static str,
     first: AggregateType,
     others: &'static [AggregateType],

@@ -28,7 +28,7 @@ pub struct EventTopic {
 struct Prepared {
     body: String,
     tenant: Option<String>,
-    attributes: Vec<(&'static str, String)>,
+    attributes: [(&'static str, String); 3],
 }
 
 impl Prepared {
@@ -36,8 +36,9 @@ impl Prepared {
         let tenant = event.extension(extension::TENANT).map(ToString::to_string);
         let context =
             event.dataschema().and_then(SchemaUri::read).map_or_else(String::new, |schema| schema.context.to_owned());
-        let values = [event.ty().to_owned(), context, tenant.clone().unwrap_or_default()];
-        let attributes = ATTRIBUTES.into_iter().zip(values).collect();
+        let [of_type, of_context, of_tenant] = ATTRIBUTES;
+        let whose = tenant.clone().unwrap_or_default();
+        let attributes = [(of_type, event.ty().to_owned()), (of_context, context), (of_tenant, whose)];
         Self { body: event.to_json(), tenant, attributes }
     }
 

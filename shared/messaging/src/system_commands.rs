@@ -23,18 +23,21 @@ impl SystemCommands {
 
     /// Sends one command, as [`CommandQueue::send`] does.
     pub async fn send(&self, command: &SystemCommand) -> Result<(), SendError> {
-        self.commands.send(self.outgoing(command)).await
+        self.commands.send(Outgoing::of(command, &self.queues)).await
     }
 
     /// Sends many, as [`CommandQueue::send_all`] does.
     pub async fn send_all(&self, commands: &[SystemCommand]) -> Result<(), SendError> {
-        self.commands.send_all(commands.iter().map(|command| self.outgoing(command)).collect()).await
+        self.commands.send_all(commands.iter().map(|command| Outgoing::of(command, &self.queues)).collect()).await
     }
+}
 
-    fn outgoing(&self, command: &SystemCommand) -> Outgoing {
+impl Outgoing {
+    /// To the queue of the command's context.
+    pub fn of(command: &SystemCommand, queues: &Queues) -> Self {
         let SystemCommand { event, stream, key } = command;
-        Outgoing {
-            queue_url: self.queues.commands(&stream.context),
+        Self {
+            queue_url: queues.commands(&stream.context),
             body: event.to_json(),
             group: stream.message_group(),
             deduplication_id: key.to_string(),

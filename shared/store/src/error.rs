@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Callers decide between "try again" and "this will not get better".
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,22 @@ impl StoreError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         move |error| Self::Unavailable { operation, source: Box::new(error) }
+    }
+
+    /// Whether a conditional write was made: not if its condition did not hold.
+    pub(crate) fn unless_refused<T, E, R>(
+        operation: &'static str,
+        sent: Result<T, SdkError<E, R>>,
+    ) -> Result<bool, Self>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(Self::unavailable(operation)(error)),
+        }
     }
 
     /// To be given to `map_err` with what was being read.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -268,13 +267,7 @@ impl Operations {
             .set_expression_attribute_values(put.expression_attribute_values)
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("PutItem")(error)),
-            },
-        }
+        StoreError::unless_refused("PutItem", put)
     }
 
     /// Writes that commands are being retried, where they have no outcome yet. Gives the keys of those that are closed:

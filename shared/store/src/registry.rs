@@ -69,12 +69,6 @@ pub struct Grant {
     pub sources: Vec<String>,
 }
 
-impl TenantSettings {
-    fn read(document: &str) -> Result<Self, StoreError> {
-        object(document).map_err(StoreError::corrupt("tenant's settings"))
-    }
-}
-
 /// Sends what comes from a source to a queue of the tenant's own. The longest prefix wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +209,11 @@ fn object<T: DeserializeOwned>(document: &str) -> serde_json::Result<T> {
 }
 
 impl Row {
+    /// Its document, which is this.
+    fn read<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, StoreError> {
+        object(self.document.as_deref().unwrap_or_default()).map_err(StoreError::corrupt(what))
+    }
+
     fn into_schema(self) -> Option<TenantSchema> {
         let uri = self.entry.strip_prefix("schema#")?.to_owned();
         let command_type = self.command_type.unwrap_or_default();
@@ -254,19 +253,12 @@ impl Registry {
         let mut partners = Partners::default();
         let mut schemas = Vec::new();
         for row in self.rows(&format!("tenant#{id}")).await? {
-            if row.entry == "settings" {
-                settings = Some(TenantSettings::read(&row.document.unwrap_or_default())?);
-            } else if row.entry == "limits" {
-                let document = row.document.unwrap_or_default();
-                limits = object(&document).map_err(StoreError::corrupt("tenant's limits"))?;
-            } else if row.entry == "partners" {
-                let document = row.document.unwrap_or_default();
-                partners = object(&document).map_err(StoreError::corrupt("tenant's partners"))?;
-            } else if row.entry == "pipelines" {
-                let document = row.document.unwrap_or_default();
-                pipelines = object(&document).map_err(StoreError::corrupt("tenant's pipelines"))?;
-            } else {
-                schemas.extend(row.into_schema());
+            match row.entry.as_str() {
+                "settings" => settings = Some(row.read("tenant's settings")?),
+                "limits" => limits = row.read("tenant's limits")?,
+                "partners" => partners = row.read("tenant's partners")?,
+                "pipelines" => pipelines = row.read("tenant's pipelines")?,
+                _ => schemas.extend(row.into_schema()),
             }
         }
         Ok(settings.map(|settings| TenantEntry {
@@ -293,8 +285,7 @@ impl Registry {
             .map_err(StoreError::unavailable("Query"))?;
         let rows: Vec<Row> = serde_dynamo::from_items(answer.items.unwrap_or_default())
             .map_err(StoreError::corrupt("registry entry"))?;
-        let documents = rows.into_iter().map(|row| row.document.unwrap_or_default());
-        documents.map(|document| TenantSettings::read(&document)).next().transpose()
+        rows.first().map(|row| row.read("tenant's settings")).transpose()
     }
 
     /// The tenant's own schemas for this command type, whatever else is registered for the tenant.

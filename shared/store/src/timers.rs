@@ -12,9 +12,6 @@
 //! that is cancelled or set anew meanwhile has another row, or none.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use kernel::ids::StreamId;
 use kernel::system_command::SystemCommand;
 use kernel::timestamp::Timestamp;
@@ -127,13 +124,7 @@ impl Timers {
             .expression_attribute_values(":place", n(id.place))
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("PutItem")(error)),
-            },
-        }
+        StoreError::unless_refused("PutItem", put)
     }
 
     /// Takes back what was set under the key before this effect.
@@ -157,13 +148,7 @@ impl Timers {
             .expression_attribute_values(":place", n(timer.place))
             .send()
             .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(StoreError::unavailable("DeleteItem")(error)),
-            },
-        }
+        StoreError::unless_refused("DeleteItem", deleted).map(drop)
     }
 
     /// The timer, if it is still set as this effect has set it.
@@ -232,12 +217,6 @@ impl Timers {
             .expression_attribute_values(":place", n(timer.place))
             .send()
             .await;
-        match updated {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(StoreError::unavailable("UpdateItem")(error)),
-            },
-        }
+        StoreError::unless_refused("UpdateItem", updated).map(drop)
     }
 }

@@ -131,12 +131,7 @@ impl Parked {
         let at = decision.at;
         let problem = Problem::discarded(decision.reason.unwrap_or_default());
         let done = decision.action(What::Discarded, false);
-        let update = self
-            .if_waiting(&parked.summary)
-            .update_expression("SET stage = :stage, history = :done REMOVE waiting, waiting_place")
-            .expression_attribute_values(":stage", s("discarded"))
-            .expression_attribute_values(":done", AttributeValue::L(vec![action(&done)]));
-        let mut actions = vec![update_action(update), self.move_history(parked)];
+        let mut actions = self.settled(parked, "discarded", &done).to_vec();
         if let Some(operation) = self.if_parked(&parked.summary) {
             actions.push(update_action(
                 operation
@@ -162,11 +157,6 @@ impl Parked {
         let by = by.to_string();
         let decision = OperatorAction { by: &by, reason: Some(record.outcome.as_str()), at: record.recorded_at };
         let done = decision.action(What::Reported, false);
-        let update = self
-            .if_waiting(&parked.summary)
-            .update_expression("SET stage = :stage, history = :done REMOVE waiting, waiting_place")
-            .expression_attribute_values(":stage", s("reported"))
-            .expression_attribute_values(":done", AttributeValue::L(vec![action(&done)]));
         let put = Put::builder()
             .table_name(&self.operations)
             .set_item(Some(serde_dynamo::to_item(record).expect("a record has string keys and plain values")))
@@ -176,8 +166,19 @@ impl Parked {
             .expression_attribute_values(":revision", n(record.revision))
             .build()
             .expect("all that is required is there");
-        let put = TransactWriteItem::builder().put(put).build();
-        transact(&self.client, vec![update_action(update), self.move_history(parked), put]).await
+        let mut actions = self.settled(parked, "reported", &done).to_vec();
+        actions.push(TransactWriteItem::builder().put(put).build());
+        transact(&self.client, actions).await
+    }
+
+    /// That a message waits no more, and what was done with it last.
+    fn settled(&self, parked: &ParkedMessage, stage: &str, done: &Action) -> [TransactWriteItem; 2] {
+        let update = self
+            .if_waiting(&parked.summary)
+            .update_expression("SET stage = :stage, history = :done REMOVE waiting, waiting_place")
+            .expression_attribute_values(":stage", s(stage))
+            .expression_attribute_values(":done", AttributeValue::L(vec![action(done)]));
+        [update_action(update), self.move_history(parked)]
     }
 
     fn of(&self, message: &Summary) -> UpdateBuilder {
