@@ -21,7 +21,8 @@ ON_DEMAND = ("redrive", "operator")
 # As in template.yaml: tables with a stream, those whose items expire, and the indexes of tables.
 WITH_STREAM = ("events", "operations")
 EXPIRING = ("operations",)
-INDEXES = {"parked": {"by_waiting", "by_unsent"}, "read-models": {"by_owner", "by_state"}}
+INDEXES = {"parked": {"by_waiting", "by_unsent"}, "read-models": {"by_owner", "by_state"},
+           "webhooks": {"by_look_at", "by_due"}}
 
 
 def main():

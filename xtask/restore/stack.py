@@ -14,6 +14,7 @@ TABLES = {
     "guards": "GuardsTable",
     "registry": "RegistryTable",
     "read-models": "ReadModelsTable",
+    "webhooks": "WebhooksTable",
 }
 
 # A table is scanned in so many parts, side by side.

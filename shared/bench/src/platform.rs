@@ -76,6 +76,24 @@ pub fn dead_timers() -> String {
     Aws::queue_url("timers-dead-letters")
 }
 
+/// The webhook dispatcher's queue.
+pub fn dispatched() -> String {
+    Aws::queue_url("webhook-dispatcher-updates")
+}
+
+pub fn dead_dispatched() -> String {
+    Aws::queue_url("webhook-dispatcher-dead-letters")
+}
+
+/// The queue of endpoints that must be looked at.
+pub fn webhooks() -> String {
+    Aws::queue_url("webhooks")
+}
+
+pub fn dead_webhooks() -> String {
+    Aws::queue_url("webhooks-dead-letters")
+}
+
 /// The topic of domain events.
 pub fn topic() -> String {
     Aws::topic_arn("events")
@@ -100,6 +118,7 @@ pub fn environment() -> Environment {
         ("TABLE", TABLES.read_models),
         ("TIMERS_TABLE", TABLES.timers),
         ("REGISTRY_TABLE", TABLES.registry),
+        ("WEBHOOKS_TABLE", TABLES.webhooks),
         (Queues::VARIABLE, &Aws::queue_url("")),
         ("EVENT_TOPIC", &topic()),
         ("RECEIPT_KEY_SECRET", &receipt_secret()),

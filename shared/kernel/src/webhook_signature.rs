@@ -10,9 +10,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 pub use self::secret::{BadSecret, WebhookSecret};
+use crate::hex;
 use crate::timestamp::Timestamp;
 
 mod secret;
@@ -52,6 +53,13 @@ impl WebhookId {
         let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'.';
         let is_id = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(fits);
         if is_id { Ok(Self(text.to_owned())) } else { Err(BadId) }
+    }
+
+    /// The id of the webhook that carries the CloudEvent with this `source` and `id`, which tell it from all others: a hash, for
+    /// they may be long, and have full stops.
+    pub fn of_event(source: &str, id: &str) -> Self {
+        let digest = Sha256::digest(format!("{source}\n{id}"));
+        Self(format!("evt_{}", hex::encode(&digest[..16])))
     }
 
     /// The id as `webhook-id` holds it.

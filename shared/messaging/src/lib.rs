@@ -9,6 +9,7 @@ pub mod pack;
 pub mod queues;
 pub mod system_commands;
 pub mod visibility;
+pub mod webhooks;
 
 pub use aws_sdk_sesv2::Client as SesClient;
 pub use aws_sdk_sns::Client as SnsClient;

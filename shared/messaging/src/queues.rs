@@ -35,6 +35,7 @@ pub const SUBSCRIBERS: &[Subscriber] = &[
     Subscriber { name: "notification-sender", function: "notification-sender" },
     Subscriber { name: "payment-gateway", function: "payment-gateway" },
     Subscriber { name: "read-model", function: "read-model-updater" },
+    Subscriber { name: "webhook-dispatcher", function: "webhook-dispatcher" },
 ];
 
 /// Whether the queue of this name, URL or ARN is FIFO: SQS asks for exactly this ending.
@@ -62,13 +63,20 @@ impl Queues {
         self.url("timers")
     }
 
-    /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers and the subscribers.
+    /// The queue of endpoints that get webhooks and must be looked at.
+    pub fn webhooks(&self) -> String {
+        self.url("webhooks")
+    }
+
+    /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers, the webhooks and the
+    /// subscribers.
     pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {
         let of_context =
             |context| self.pair(context, &format!("{context}-commands.fifo"), &format!("{context}-dead-letters.fifo"));
         let mut pairs: Vec<_> = contexts.into_iter().map(of_context).collect();
         pairs.push(self.pair("publisher", "publisher-retries", "publisher-dead-letters"));
         pairs.push(self.pair("timers", "timers", "timers-dead-letters"));
+        pairs.push(self.pair("webhooks", "webhooks", "webhooks-dead-letters"));
         pairs.extend(SUBSCRIBERS.iter().flat_map(|subscriber| self.of_subscriber(subscriber)));
         pairs.sort_by(|one, other| one.name.cmp(&other.name));
         pairs
@@ -104,8 +112,8 @@ mod tests {
         assert!(pairs.is_sorted_by(|one, other| one.name < other.name), "{pairs:?}");
         assert_eq!(
             pairs.len(),
-            3 + 2 * SUBSCRIBERS.len(),
-            "of the context, the publisher, the timers, and each subscriber"
+            4 + 2 * SUBSCRIBERS.len(),
+            "of the context, the publisher, the timers, the webhooks, and each subscriber"
         );
         let of =
             |name: &str| pairs.iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("{name}: {pairs:?}"));

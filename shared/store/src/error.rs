@@ -41,6 +41,11 @@ impl StoreError {
         }
     }
 
+    /// Others were faster, each time.
+    pub(crate) fn contended(operation: &'static str) -> Self {
+        Self::Unavailable { operation, source: "others were faster".into() }
+    }
+
     /// To be given to `map_err` with what was being read.
     pub(crate) fn corrupt<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::Corrupt { what, source: error.into() }

@@ -77,6 +77,11 @@ impl Commit {
             .collect())
     }
 
+    /// The version of its last event.
+    pub fn last_version(&self) -> Result<u64, StoreError> {
+        Ok(self.events()?.last().map_or(self.first_version - 1, |event| event.version))
+    }
+
     /// What it causes outside of its stream. An effect's place among them is a part of its key.
     pub fn effects(&self) -> Result<Vec<RecordedEffect>, StoreError> {
         let Some(effects) = &self.effects else { return Ok(Vec::new()) };
@@ -144,7 +149,7 @@ impl EventStore {
             return Ok(Loaded { aggregate: aggregate_type.empty().into(), head });
         };
         let (commit_number, committed_at) = (newest.commit_number, newest.committed_at());
-        let version = newest.first_version + newest.events()?.len() as u64 - 1;
+        let version = newest.last_version()?;
         if restored.is_some() {
             newer.pop(); // its events are in its snapshot
         }
@@ -233,6 +238,21 @@ impl Streams {
         commit_number: u64,
         commits: i32,
     ) -> Result<(Vec<RecordedEvent>, Option<u64>), StoreError> {
+        let (commits, next) = self.commits(stream, commit_number, commits).await?;
+        let mut events = Vec::new();
+        for commit in commits {
+            events.extend(commit.events()?);
+        }
+        Ok((events, next))
+    }
+
+    /// The same, by the commit. They are without snapshots and effects.
+    pub async fn commits(
+        &self,
+        stream: &StreamId,
+        commit_number: u64,
+        most: i32,
+    ) -> Result<(Vec<Commit>, Option<u64>), StoreError> {
         let answer = self
             .client
             .query()
@@ -242,19 +262,34 @@ impl Streams {
             .expression_attribute_values(":after", n(commit_number))
             .projection_expression("stream_id, commit_number, first_version, events, committed_at")
             .consistent_read(true)
-            .limit(commits)
+            .limit(most)
             .send()
             .await
             .map_err(StoreError::unavailable("Query"))?;
-        let mut events = Vec::new();
-        for item in answer.items.unwrap_or_default() {
-            events.extend(Commit::from_item(item)?.events()?);
-        }
+        let commits = answer.items.unwrap_or_default().into_iter().map(Commit::from_item).collect::<Result<_, _>>()?;
         let next = match answer.last_evaluated_key.as_ref().and_then(|key| key.get("commit_number")) {
             Some(AttributeValue::N(number)) => number.parse().ok(),
             _ => None,
         };
-        Ok((events, next))
+        Ok((commits, next))
+    }
+
+    /// The last commit before this time. Reads from the newest back, so it costs what came since.
+    pub async fn last_before(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Commit>, StoreError> {
+        let mut start = None;
+        loop {
+            let page = self.page(stream, PAGE, start).await?;
+            for item in page.items {
+                let commit = Commit::from_item(item)?;
+                if commit.committed_at() < time {
+                    return Ok(Some(commit));
+                }
+            }
+            start = page.next;
+            if start.is_none() {
+                return Ok(None);
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`parked`]: messages set aside for a person
 //! - [`stream_positions`]: commits by their place in the stream of the events table
 //! - [`timers`]: which command is due when
+//! - [`webhooks`]: endpoints that get domain events, and how far each has got
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
 
@@ -23,6 +24,7 @@ pub mod registry;
 pub mod stream_positions;
 mod tables;
 pub mod timers;
+pub mod webhooks;
 
 pub use aws_sdk_dynamodb::Client;
 pub use commit::{CommitBuilder, CommitError, Entry, Refusal, TooLarge};

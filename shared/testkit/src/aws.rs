@@ -315,6 +315,11 @@ impl Aws {
         lock(&self.world.queues).is_empty(queue_url)
     }
 
+    /// When the queue has a message to receive, if it has any: now, or when the first one is no longer held back.
+    pub fn next_receive(&self, queue_url: &str) -> Option<SystemTime> {
+        lock(&self.world.queues).next_receive(queue_url, self.now())
+    }
+
     /// Everything in the queue, in order, in flight or not.
     pub fn messages(&self, queue_url: &str) -> Vec<Message> {
         lock(&self.world.queues).messages(queue_url)

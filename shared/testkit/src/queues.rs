@@ -58,6 +58,12 @@ impl Queues {
         self.disturbance = Some(Disturbing::new(seed, disturbance));
     }
 
+    pub fn next_receive(&self, queue_url: &str, now: SystemTime) -> Option<SystemTime> {
+        let queue = self.queues.get(queue_url)?;
+        let hidden = || queue.hidden.first().map(|(until, _)| *until.max(&now));
+        if queue.heads.is_empty() { hidden() } else { Some(now) }
+    }
+
     pub fn settle(&mut self) {
         if let Some(disturbing) = &mut self.disturbance {
             disturbing.is = Disturbance::default();

@@ -22,6 +22,7 @@ pub struct Tables {
     pub parked: &'static str,
     pub guards: &'static str,
     pub timers: &'static str,
+    pub webhooks: &'static str,
 }
 
 /// The names of the tables that every [`Aws`](crate::Aws) has.
@@ -33,6 +34,7 @@ pub const TABLES: Tables = Tables {
     parked: "parked",
     guards: "guards",
     timers: "timers",
+    webhooks: "webhooks",
 };
 
 /// A database with the project's tables.

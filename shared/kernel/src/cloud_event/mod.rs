@@ -136,6 +136,11 @@ impl CloudEvent {
         Ok(self)
     }
 
+    /// Takes the data out, and with it what says how it is written.
+    pub fn remove_data(&mut self) {
+        (self.data, self.datacontenttype) = (None, None);
+    }
+
     /// Takes an extension out and returns it.
     pub fn remove_extension(&mut self, name: &str) -> Option<Value> {
         self.extensions.remove(name)
