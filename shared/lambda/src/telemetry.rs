@@ -70,6 +70,16 @@ pub mod metric {
     pub const PAYMENT_OUTCOMES: &str = "PaymentOutcomes";
     /// Refusals that were told to who had sent the command.
     pub const REFUSALS_TOLD: &str = "RefusalsTold";
+    /// Events that a webhook's endpoint has taken.
+    pub const WEBHOOKS_DELIVERED: &str = "WebhooksDelivered";
+    /// Requests to endpoints that came to nothing.
+    pub const WEBHOOKS_FAILED: &str = "WebhooksFailed";
+    /// Endpoints that were switched off, for they had failed for days or said that they are gone.
+    pub const WEBHOOKS_SWITCHED_OFF: &str = "WebhooksSwitchedOff";
+    /// Streams whose next event an endpoint would not take for days, while it took others: they are held.
+    pub const WEBHOOKS_HELD: &str = "WebhooksHeld";
+    /// From commit until an endpoint has taken it.
+    pub const WEBHOOK_LAG: &str = "WebhookLag";
     /// From commit to publication.
     pub const PUBLISH_LAG: &str = "PublishLag";
     /// Domain events that a subscriber has done with: applied, or known as done already.
@@ -164,6 +174,9 @@ pub const OURS: &[&str] = &[
     "schemas",
     "subscriber",
     "timekeeper",
+    "webhook_api",
+    "webhook_dispatcher",
+    "webhook_sender",
 ];
 
 /// Whether such a line may be written, whatever `LOG_LEVEL` says. Below `info`, the SDK writes whole requests and answers,
