@@ -23,7 +23,7 @@ fn generated() -> BTreeMap<String, Value> {
     let settings = settings.with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     generator.subschema_for::<Problem>();
-    for describe in [ingest::describe, query::describe, operator::describe, redrive::describe] {
+    for describe in [ingest::describe, query::describe, operator::describe, redrive::describe, webhook_api::describe] {
         describe(&mut generator);
     }
     let mut schemas = generator.take_definitions(true);
@@ -125,6 +125,7 @@ const WIDTH: usize = 120;
 /// As YAML, in the manner of the rest of the file: on one line what fits there.
 fn write(yaml: &mut String, depth: usize, name: &str, schema: &Value) {
     let indent = "  ".repeat(depth);
+    let name = &key(name);
     let line = format!("{indent}{name}: {}\n", flow(schema));
     let has_lines = schema.to_string().contains("\\n");
     match schema {
@@ -155,10 +156,19 @@ fn ordered(members: &Map<String, Value>) -> impl Iterator<Item = (&String, &Valu
     named.chain(members.iter().filter(|(name, _)| !FIRST.contains(&name.as_str())))
 }
 
+/// Whether some readers of YAML take the word for another value than a text, also where a member's name stands.
+fn means_more(word: &str) -> bool {
+    ["null", "true", "false", "yes", "no", "on", "off"].contains(&word)
+}
+
+fn key(name: &str) -> String {
+    if means_more(name) { json!(name).to_string() } else { name.to_owned() }
+}
+
 fn flow(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            let member = |(name, member): (&String, &Value)| format!("{name}: {}", flow(member));
+            let member = |(name, member): (&String, &Value)| format!("{}: {}", key(name), flow(member));
             format!("{{ {} }}", ordered(members).map(member).collect::<Vec<_>>().join(", "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
@@ -166,8 +176,7 @@ fn flow(value: &Value) -> String {
         Value::String(text) => {
             let plain = |c: char| c.is_ascii_alphanumeric() || " ._;()/-'`".contains(c);
             let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
-            let means_more = ["null", "true", "false", "yes", "no", "on", "off"].contains(&text.as_str());
-            if is_word && !means_more { text.clone() } else { value.to_string() }
+            if is_word && !means_more(text) { text.clone() } else { value.to_string() }
         }
         _ => value.to_string(),
     }

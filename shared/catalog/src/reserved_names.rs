@@ -14,6 +14,7 @@ pub const PATHS: &[&str] = &[
     "redrive",
     "reports",
     "schemas",
+    "webhooks",
 ];
 
 /// A reason, and the names that a bounded context must not have because of it.

@@ -28,7 +28,7 @@ pub struct Problem {
     /// The CloudEvents attribute that is wrong; in binary mode, its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
-    /// Every complaint found, where there can be several: by JSON Pointer into `data`, or by index into a batch.
+    /// Every complaint found, where there can be several: by JSON Pointer, or by index into a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub errors: Vec<Complaint>,
@@ -40,7 +40,7 @@ pub struct Problem {
 /// One of several complaints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Complaint {
-    /// Where in `data` (RFC 6901); absent where the event itself is wrong.
+    /// Where in `data`, or in the body of an operator's request (RFC 6901); absent where the event itself is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "json-pointer"))]
     pub pointer: Option<String>,

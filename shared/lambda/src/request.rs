@@ -48,7 +48,12 @@ const MAX_OBJECT: usize = 320 * 1024;
 ///
 /// Query parameters are refused: beside a body they would have no effect.
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    Parameters::of(request).expect_only(&[])?;
+    object_beside(request, &[])
+}
+
+/// The same, where these query parameters have an effect.
+pub fn object_beside<T: DeserializeOwned>(request: &Request, parameters: &[&str]) -> Result<T, Problem> {
+    Parameters::of(request).expect_only(parameters)?;
     let body = content::decoded(request, MAX_OBJECT).map_err(|bad| bad.into_problem(Problem::bad_request))?;
     if body.starts_with("\u{feff}".as_bytes()) {
         return Err(Problem::bad_request("the body begins with a byte order mark (RFC 8259, section 8.1)"));

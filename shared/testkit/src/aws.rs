@@ -225,6 +225,11 @@ impl Aws {
         tables::items(&self.world.database, table)
     }
 
+    /// Whether an index of a table has an item with this key, of text: name and value.
+    pub fn has_any(&self, table: &str, index: &str, key: (&str, &str)) -> bool {
+        tables::has_any(&self.world.database, table, index, key)
+    }
+
     /// What Lambda hands to the consumer of the table's stream, for everything written since the last call:
     /// `{"Records": […]}`, possibly none, however many there are.
     ///

@@ -96,6 +96,16 @@ pub(crate) fn items(database: &Database, table: &str) -> Vec<Value> {
     items
 }
 
+/// Whether an index has an item of this key.
+pub(crate) fn has_any(database: &Database, table: &str, index: &str, (name, value): (&str, &str)) -> bool {
+    let request = json!({
+        "TableName": table, "IndexName": index, "Limit": 1, "KeyConditionExpression": format!("{name} = :key"),
+        "ExpressionAttributeValues": { ":key": { "S": value } },
+    });
+    let page = to_json(&database.query(from_json(request)).unwrap_or_else(|error| panic!("table {table}: {error}")));
+    page["Items"].as_array().is_some_and(|items| !items.is_empty())
+}
+
 /// Puts an item whose attributes are all text.
 pub(crate) fn put_texts(database: &Database, table: &str, attributes: &Value) {
     let text = |(name, value): (&String, &Value)| (name.clone(), json!({ "S": value }));

@@ -8,6 +8,7 @@
 //! | `failing` | [`Failing`] as JSON, if the next one was refused |
 //! | `again` | [`Again`] as JSON: what is sent once more, before all that is new |
 //! | `sent_at` | when the last one got there, in milliseconds since 1970 |
+//! | `edition` | grows with each write but [`note`](Webhooks::note): what comes late changes nothing |
 //!
 //! A row tells of a whole stream, and not of one event: what an endpoint has missed in a day costs no more rows than streams.
 
@@ -32,6 +33,7 @@ pub struct Progress {
     pub failing: Option<Failing>,
     pub again: Option<Again>,
     pub sent_at: Option<Timestamp>,
+    edition: u64,
 }
 
 /// A place in a stream: all up to this version, and all of this commit and of those before.
@@ -85,6 +87,8 @@ struct Row {
     again: Option<String>,
     #[serde(default)]
     sent_at: Option<u64>,
+    #[serde(default)]
+    edition: u64,
 }
 
 impl Progress {
@@ -99,7 +103,18 @@ impl Progress {
             failing: row.failing.as_deref().map(parsed).transpose()?,
             again: row.again.as_deref().map(parsed).transpose()?,
             sent_at: row.sent_at.map(Timestamp::from_millis),
+            edition: row.edition,
         })
+    }
+}
+
+impl Progress {
+    /// That nobody has written since it was read.
+    fn unchanged(&self) -> &'static str {
+        match self.edition {
+            0 => "attribute_exists(head) AND attribute_not_exists(edition)",
+            _ => "edition = :read",
+        }
     }
 }
 
@@ -161,33 +176,38 @@ impl Webhooks {
     }
 
     /// Nothing is left to send up to where [`done`](Progress::done) is. Gives whether that is all: not if more was noted
-    /// meanwhile, which is due at once then.
+    /// meanwhile, which is due at once then, nor if somebody else has written since it was read.
     pub async fn caught_up(&self, id: &EndpointId, progress: &Progress, now: Timestamp) -> Result<bool, StoreError> {
+        let unchanged = progress.unchanged();
         let changes = |due| self.changes(id, progress).set("failing", None).set("again", None).set("due", due).update();
-        let update = changes(None).condition_expression("attribute_exists(head) AND head <= :done");
+        let update = changes(None).condition_expression(format!("{unchanged} AND head <= :done"));
         if StoreError::unless_refused("UpdateItem", update.send().await)? {
             return Ok(true);
         }
-        let update = changes(Some(n(now.millis()))).condition_expression("head > :done");
-        StoreError::unless_refused("UpdateItem", update.send().await).map(|more| !more)
+        let update = changes(Some(n(now.millis()))).condition_expression(format!("{unchanged} AND head > :done"));
+        StoreError::unless_refused("UpdateItem", update.send().await).map(|_| false)
     }
 
     /// Notes how far it is: [`done`](Progress::done), [`again`](Progress::again), [`failing`](Progress::failing) and
-    /// [`due`](Progress::due) as they are.
+    /// [`due`](Progress::due) as they are. What somebody else has written since it was read stays.
     pub async fn keep(&self, id: &EndpointId, progress: &Progress) -> Result<(), StoreError> {
         let Progress { failing, again, due, .. } = progress;
         let is_held = failing.as_ref().is_some_and(|failing| failing.held);
         let due = due.filter(|_| !is_held).map_or(NEVER, Timestamp::millis);
         let changes = self.changes(id, progress).set("due", Some(n(due)));
         let changes = changes.set("failing", failing.as_ref().map(json)).set("again", again.as_ref().map(json));
-        let update = changes.update().condition_expression("attribute_exists(head)");
+        let update = changes.update().condition_expression(progress.unchanged());
         StoreError::unless_refused("UpdateItem", update.send().await).map(drop)
     }
 
     fn changes(&self, id: &EndpointId, progress: &Progress) -> Changes {
-        let Progress { stream, done, sent_at, .. } = progress;
+        let Progress { stream, done, sent_at, edition, .. } = progress;
         let done = done.unwrap_or_default();
-        let changes = Changes::of(self.progress(id, stream));
+        let mut update = self.progress(id, stream);
+        if *edition > 0 {
+            update = update.expression_attribute_values(":read", n(edition));
+        }
+        let changes = Changes::of(update).set("edition", Some(n(edition + 1)));
         let changes = changes.set("done", Some(n(done.version))).set("done_commit", Some(n(done.commit)));
         changes.set("sent_at", sent_at.map(|time| n(time.millis())))
     }
@@ -202,7 +222,10 @@ impl Webhooks {
     ) -> Result<(), StoreError> {
         let updated = self
             .progress(id, stream)
-            .update_expression("SET again = :again, due = :now, head = if_not_exists(head, :none) REMOVE failing")
+            .update_expression(
+                "SET again = :again, due = :now, head = if_not_exists(head, :none) REMOVE failing ADD edition :one",
+            )
+            .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":again", json(&Again { span, at: None }))
             .expression_attribute_values(":now", n(now.millis()))
             .expression_attribute_values(":none", n(0))
@@ -215,7 +238,8 @@ impl Webhooks {
     pub async fn retry(&self, id: &EndpointId, stream: &StreamId, now: Timestamp) -> Result<(), StoreError> {
         let updated = self
             .progress(id, stream)
-            .update_expression("SET due = :now REMOVE failing")
+            .update_expression("SET due = :now REMOVE failing ADD edition :one")
+            .expression_attribute_values(":one", n(1))
             .condition_expression("attribute_exists(failing)")
             .expression_attribute_values(":now", n(now.millis()))
             .send()
