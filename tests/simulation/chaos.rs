@@ -214,6 +214,24 @@ impl Chaos {
         fault
     }
 
+    /// What becomes of a request to a tenant's endpoint.
+    pub fn ask_endpoint(&self, host: &str) -> Fault {
+        let it = INVOCATION.with(Arc::clone);
+        let mut state = lock(&self.state);
+        let (fault, name) = match () {
+            () if state.calm => (Fault::None, None),
+            () if state.random.u32(..1000) >= 2 * self.plan.faults => (Fault::None, None),
+            () => match state.random.u32(..3) {
+                0 => (Fault::refuse(503, "down"), Some("error")),
+                1 => (Fault::Hang, Some("request lost")),
+                _ => (Fault::HangAfter, Some("answer lost")),
+            },
+        };
+        drop(state);
+        note(&mut self.journal(), Some(&it), ("webhook", host), name);
+        fault
+    }
+
     fn fault_of_provider(&self, it: &Invocation, method: &str) -> (Fault, Option<&'static str>) {
         let mut state = lock(&self.state);
         let refused = || Fault::refuse(503, "down");
@@ -327,7 +345,7 @@ impl State {
             return None;
         }
         let looks = |role| match role {
-            Role::Operator | Role::Sweep => true,
+            Role::Operator | Role::Sweep | Role::Dispatcher | Role::WebhookSweep => true,
             Role::Redrive => plan.max_receives > 1,
             _ => false,
         };

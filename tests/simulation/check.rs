@@ -21,13 +21,14 @@ use crate::clients::{digest, is_hidden, operation, read_own, status};
 use crate::journal::{Journal, Known};
 use crate::rules::{Kind, Stage, decide, guards};
 use crate::world::{CONTEXTS, TENANTS, World, queues};
-use crate::{processes, reports};
+use crate::{processes, reports, webhooks};
 
 /// Whether nothing happens before a timer is due, if one is set.
 pub fn is_quiet(world: &World) -> bool {
     queues().iter().all(|queue| world.aws.is_empty(queue))
         && world.committed.ahead() + world.ended.ahead() == 0
         && !world.has_parked()
+        && webhooks::have_all(&world.aws)
 }
 
 /// What is still there, if it does not come to rest.
@@ -38,7 +39,9 @@ pub fn unrest(world: &World) -> String {
     });
     let parked = world.parked().into_iter().map(|item| format!("parked: {item}"));
     let timers = world.aws.items(TABLES.timers).into_iter().map(|item| format!("timer: {item}"));
-    queued.chain(parked.take(5)).chain(timers.take(5)).collect::<Vec<_>>().join("\n")
+    let webhooks = world.aws.items(TABLES.webhooks).into_iter().filter(|item| !item["due"].is_null());
+    let webhooks = webhooks.map(|item| format!("webhook: {item}"));
+    queued.chain(parked.take(5)).chain(timers.take(5)).chain(webhooks.take(5)).collect::<Vec<_>>().join("\n")
 }
 
 /// All commits, by stream and number.
@@ -58,6 +61,7 @@ pub async fn all(world: &World) {
     let (commits, operations) = (commits(world), operations(world));
     let events = streams(world);
     published(world, &events);
+    world.endpoints.got(world, &events);
     readable(world, &events);
     outcomes(world, &events).await;
     let commands = by_stream(world);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bench::is_told;
-use bench::platform::{commands, dead_retries, retries, timers};
+use bench::platform::{commands, dead_retries, retries, timers, webhooks};
 use kernel::timestamp::Timestamp;
 use notifier::Notifier;
 use publisher::Publisher;
@@ -43,6 +43,10 @@ pub fn start(world: &Rc<World>) {
         tokio::task::spawn_local(ask_provider(Rc::clone(world)));
         tokio::task::spawn_local(send_mails(Rc::clone(world)));
         tokio::task::spawn_local(hand_in(Rc::clone(world)));
+        tokio::task::spawn_local(dispatch(Rc::clone(world)));
+    }
+    for _ in 0..3 {
+        tokio::task::spawn_local(deliver(Rc::clone(world)));
     }
     let committed = |record: &Value| record["eventName"] == "INSERT";
     tokio::task::spawn_local(lanes::read(Rc::clone(world), TABLES.events, |world| &world.committed, committed));
@@ -56,6 +60,7 @@ pub fn start(world: &Rc<World>) {
     tokio::task::spawn_local(retry_publishing(Rc::clone(world)));
     tokio::task::spawn_local(redrive(Rc::clone(world)));
     tokio::task::spawn_local(sweep(Rc::clone(world)));
+    tokio::task::spawn_local(sweep_webhooks(Rc::clone(world)));
     if world.plan.ills {
         tokio::task::spawn_local(ills(Rc::clone(world)));
     }
@@ -95,11 +100,17 @@ struct Source {
     role: Role,
     visibility: Duration,
     timeout: Duration,
+    batch: usize,
+}
+
+impl Source {
+    fn of(queue: String, role: Role) -> Self {
+        Self { queue, role, visibility: VISIBILITY, timeout: TIMEOUT, batch: 10 }
+    }
 }
 
 async fn handle_commands(world: Rc<World>, context: &'static str, nth: usize) {
-    let role = Role::Handler(context);
-    let source = Source { queue: commands(context), role, visibility: VISIBILITY, timeout: TIMEOUT };
+    let source = Source::of(commands(context), Role::Handler(context));
     let fresh = || world.handler(context, nth);
     poll(&world, source, fresh, async |handler, event, now, finish_by| handler.handle(event, now, finish_by).await)
         .await;
@@ -123,12 +134,12 @@ async fn send_mails(world: Rc<World>) {
 
 async fn subscribe<S: BatchSubscriber>(world: &World, name: &str, role: Role, fresh: impl Fn() -> Runner<S>) {
     let [queue, ..] = queues_of(name);
-    let source = Source { queue, role, visibility: VISIBILITY, timeout: TIMEOUT };
+    let source = Source::of(queue, role);
     poll(world, source, fresh, async |runner, event, now, finish_by| runner.handle(event, now, finish_by).await).await;
 }
 
 async fn hand_in(world: Rc<World>) {
-    let source = Source { queue: timers(), role: Role::Timekeeper, visibility: VISIBILITY, timeout: TIMEOUT };
+    let source = Source::of(timers(), Role::Timekeeper);
     let fresh = || world.timekeeper();
     poll(&world, source, fresh, async |timekeeper, event, now, finish_by| {
         timekeeper.hand_in(event, now, finish_by).await
@@ -136,9 +147,24 @@ async fn hand_in(world: Rc<World>) {
     .await;
 }
 
+async fn dispatch(world: Rc<World>) {
+    subscribe(&world, "webhook-dispatcher", Role::Dispatcher, || world.dispatcher()).await;
+}
+
+async fn deliver(world: Rc<World>) {
+    let (visibility, timeout) = (VISIBILITY * 2, TIMEOUT * 2);
+    let source = Source { visibility, timeout, batch: 1, ..Source::of(webhooks(), Role::Webhooks) };
+    let fresh = || world.webhook_sender();
+    // Leases go by clocks, which AWS keeps.
+    poll(&world, source, fresh, async |sender, event, _, finish_by| {
+        sender.deliver(event, world.now(0), finish_by).await
+    })
+    .await;
+}
+
 async fn retry_publishing(world: Rc<World>) {
     let (visibility, timeout) = (RETRIES_VISIBILITY, TIMEOUT * 2);
-    let source = Source { queue: retries(), role: Role::Publisher, visibility, timeout };
+    let source = Source { visibility, timeout, ..Source::of(retries(), Role::Publisher) };
     let fresh = || world.publisher();
     poll(&world, source, fresh, async |publisher, event, now, finish_by| {
         publisher.handle_retries(event, now, finish_by).await
@@ -150,7 +176,7 @@ async fn retry_publishing(world: Rc<World>) {
 /// name is deleted; without an answer nothing.
 async fn poll<F>(
     world: &World,
-    Source { queue, role, visibility, timeout }: Source,
+    Source { queue, role, visibility, timeout, batch }: Source,
     fresh: impl Fn() -> F,
     handle: impl AsyncFn(&F, SqsEvent, Timestamp, Instant) -> SqsBatchResponse,
 ) {
@@ -161,7 +187,7 @@ async fn poll<F>(
         if std::mem::replace(&mut deployed, world.deployed.get()) != deployed {
             function = fresh();
         }
-        let messages = world.aws.receive(&queue, 10, visibility);
+        let messages = world.aws.receive(&queue, batch, visibility);
         buried(world);
         if messages.is_empty() {
             idle.pause(world).await;
@@ -275,6 +301,19 @@ async fn sweep(world: Rc<World>) {
         let work = timekeeper.sweep(world.now(skew), Instant::now() + TIMEOUT - RESERVE);
         if world.chaos.invoke(it, TIMEOUT, work).await.is_err() {
             (timekeeper, skew) = (world.timekeeper(), world.skew());
+        }
+    }
+}
+
+/// On schedule.
+async fn sweep_webhooks(world: Rc<World>) {
+    let mut sender = world.webhook_sender();
+    loop {
+        sleep(world.pause(Duration::from_mins(1))).await;
+        let it = world.chaos.invocation(Role::WebhookSweep);
+        let work = sender.sweep(world.now(0), Instant::now() + TIMEOUT - RESERVE);
+        if world.chaos.invoke(it, TIMEOUT, work).await.is_err() {
+            sender = world.webhook_sender();
         }
     }
 }

@@ -32,6 +32,12 @@ pub enum Role {
     /// The timekeeper on its schedule.
     Sweep,
     Notifier,
+    /// Notes which endpoints want which events.
+    Dispatcher,
+    /// Sends webhooks.
+    Webhooks,
+    /// The sender of webhooks on its schedule.
+    WebhookSweep,
     Redrive,
     Operator,
 }
@@ -39,7 +45,7 @@ pub enum Role {
 impl Role {
     /// About how many calls an invocation makes at most.
     pub fn calls(self) -> u32 {
-        if matches!(self, Self::Redrive | Self::Operator) { 40 } else { 5 }
+        if matches!(self, Self::Redrive | Self::Operator | Self::Webhooks) { 40 } else { 5 }
     }
 }
 

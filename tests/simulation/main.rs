@@ -20,6 +20,7 @@ mod releases;
 mod reports;
 mod rules;
 mod run;
+mod webhooks;
 mod workload;
 mod world;
 

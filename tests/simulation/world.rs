@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bench::platform::{
-    RECEIPT_KEY, commands, dead_commands, dead_retries, dead_timers, environment, own_queue, receipt_secret,
-    register_client, register_operator, register_tenant, retries, timers, topic,
+    RECEIPT_KEY, commands, dead_commands, dead_retries, dead_timers, dead_webhooks, environment, own_queue,
+    receipt_secret, register_client, register_operator, register_tenant, retries, timers, topic, webhooks as wakes,
 };
 use bench::text;
 use command_handler::{CommandHandler, Deciding};
@@ -35,12 +35,15 @@ use serde_json::{Value, json};
 use subscriber::{BatchSubscriber, Runner};
 use testkit::{Aws, Disturbance, TABLES, template_values};
 use timekeeper::Timekeeper;
+use webhook_dispatcher::WebhookDispatcher;
+use webhook_sender::WebhookSender;
 
 use crate::chaos::{Chaos, Point};
 use crate::lanes::Lanes;
 use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
 use crate::provider;
 use crate::releases::Deployed;
+use crate::webhooks::{self, Endpoints};
 
 /// No name is part of another, or of anything else that is stored.
 pub const TENANTS: [&str; 3] = ["amber", "basalt", "cedar"];
@@ -73,6 +76,8 @@ pub struct World {
     pub published: RefCell<HashSet<String>>,
     /// Charges customers, outside of the installation.
     pub provider: Arc<Provider>,
+    /// Tenants' endpoints, outside of the installation.
+    pub endpoints: Endpoints,
     /// What handles commands, if the plan has a rollout.
     pub deployed: Cell<Deployed>,
     /// Nothing happens any more before a timer is due.
@@ -176,9 +181,13 @@ impl World {
         let secrets_manager = aws.secrets_manager();
         aws.patience(lambda::aws::IN_THE_BACKGROUND);
         let (back, ses) = ((aws.dynamodb(), aws.sqs()), aws.ses());
+        // Who chooses points asks for one life with few calls, and webhooks are no part of it.
+        let with_endpoints = points.is_empty();
+        let chaos = Chaos::begin(plan, &aws, points);
         let world = Self {
             plan,
-            chaos: Chaos::begin(plan, &aws, points),
+            endpoints: Endpoints::open(&chaos),
+            chaos,
             aws,
             random: RefCell::new(Rng::with_seed(plan.seed ^ 0x3077_1d00)),
             environment: environment().with([
@@ -204,6 +213,9 @@ impl World {
             waits_for_timers: Cell::new(false),
         };
         world.register();
+        if with_endpoints {
+            webhooks::register(&world.aws);
+        }
         let ahead = if plan.ills { MOST_SKEW } else { 0 };
         world.chaos.journal().began = world.now(ahead).millis();
         Rc::new(world)
@@ -369,6 +381,21 @@ impl World {
             let (dynamodb, sqs) = self.back.clone();
             NotificationSender::from_environment(environment, dynamodb, self.ses.clone(), sqs).expect("settings")
         })
+    }
+
+    pub fn dispatcher(&self) -> Runner<WebhookDispatcher> {
+        self.subscriber("webhook-dispatcher", |environment| {
+            let (dynamodb, sqs) = self.back.clone();
+            let environment = environment.with([("TABLE", TABLES.webhooks)]);
+            WebhookDispatcher::from_environment(&environment, dynamodb, sqs).expect("settings")
+        })
+    }
+
+    pub fn webhook_sender(&self) -> WebhookSender {
+        let environment = self.environment.with(own_queue(&wakes(), &dead_webhooks()));
+        let (dynamodb, sqs) = self.back.clone();
+        let web = WebClient::over(self.endpoints.web()).patient_for(lambda::web::PUBLIC_PATIENCE);
+        WebhookSender::from_environment(&environment, dynamodb, sqs, web).expect("settings")
     }
 
     fn subscriber<S: BatchSubscriber>(&self, name: &str, make: impl FnOnce(&Environment) -> S) -> Runner<S> {
