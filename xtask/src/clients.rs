@@ -1,11 +1,11 @@
 //! Clients of the API that the usual generators make of `openapi.yaml`, at work on a deployed local stack.
 //!
 //! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made. And a consumer of a
-//! tenant's own queue, which reports what became of commands.
+//! tenant's own queue, which reports what became of commands; and receivers of webhooks.
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -55,6 +55,31 @@ pub fn pipeline(workspace: &Workspace, stack: &LocalStack, description: &str) ->
     let mut program = tools.command("python");
     in_local_aws(&mut program).arg(workspace.root.join("tests/pipelines/pipeline.py"));
     step("submit, carry out and report", || processes::keep(program.env(description, &stack.description))).map(drop)
+}
+
+/// An analytics service that gets webhooks, and is down, slow and lies meanwhile.
+pub fn analytics(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let mut program = webhooks(workspace, "analytics.py")?;
+    program.env(description, &stack.description);
+    step("orders flow, whatever analytics does", || processes::keep(&mut program)).map(drop)
+}
+
+/// Two installations that hear each other.
+pub fn two_installations(workspace: &Workspace, stack: &LocalStack, functions: &Path, description: &str) -> Result<()> {
+    let neighbour = stack.start_beside(workspace, functions)?;
+    let mut program = webhooks(workspace, "two_installations.py")?;
+    program.env(description, &stack.description).env("WAYBILL_NEIGHBOUR", &neighbour.description);
+    let told = step("an order goes there, and its outcome comes back", || processes::keep(&mut program));
+    if told.is_err() {
+        eprintln!("\nThe other stack's last words:\n{}", neighbour.last_words());
+    }
+    told.map(drop)
+}
+
+fn webhooks(workspace: &Workspace, script: &str) -> Result<Command> {
+    let mut program = Environment::of(workspace, "local-stack")?.command("python");
+    in_local_aws(&mut program).arg(workspace.root.join("tests/webhooks").join(script));
+    Ok(program)
 }
 
 fn at_work(program: &mut Command, stack: &LocalStack, description: &str) -> Result<()> {

@@ -47,19 +47,30 @@ pub struct LocalStack {
     pub endpoint: String,
     /// The file that describes the stack, for tests: `xtask/local_stack/describe.py` says what is in it.
     pub description: PathBuf,
+    /// Where tenants' webhooks may go: a receiver that a test may start there, and another stack.
+    receiver: String,
+    other: String,
 }
 
 impl LocalStack {
     /// Starts a server, deploys the template with the functions in the folder, and sets up the tenants and operators of
     /// `events/registry/`.
     pub fn start(workspace: &Workspace, functions: &Path, port: Option<u16>) -> Result<Self> {
-        Self::deployed_by(workspace, port, |stack| {
-            let mut deploy = stack.script(workspace, "local_stack/deploy.py")?;
-            deploy.args(["--stack-name", STACK, "--tag", &Self::tag()]);
-            deploy.arg("--template").arg(workspace.root.join("template.yaml")).arg("--functions").arg(functions);
-            deploy.args(stack.parameters());
-            step("deploy template.yaml", || processes::keep(&mut deploy)).map(drop)
-        })
+        Self::deployed_by(workspace, port, |stack| stack.deploy(workspace, functions))
+    }
+
+    fn deploy(&self, workspace: &Workspace, functions: &Path) -> Result<()> {
+        let mut deploy = self.script(workspace, "local_stack/deploy.py")?;
+        deploy.args(["--stack-name", STACK, "--tag", &Self::tag()]);
+        deploy.arg("--template").arg(workspace.root.join("template.yaml")).arg("--functions").arg(functions);
+        deploy.args(self.parameters());
+        step("deploy template.yaml", || processes::keep(&mut deploy)).map(drop)
+    }
+
+    /// Starts another one, so that each may be told of the other's events.
+    pub fn start_beside(&self, workspace: &Workspace, functions: &Path) -> Result<Self> {
+        let (port, other) = (port_of(&self.other)?, self.endpoint.clone());
+        Self::started(workspace, Some(port), |stack| stack.other = other, |stack| stack.deploy(workspace, functions))
     }
 
     /// Starts a server, has `deploy` make the [`STACK`] on it, and sets up the tenants and operators.
@@ -68,8 +79,18 @@ impl LocalStack {
         port: Option<u16>,
         deploy: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
+        Self::started(workspace, port, |_| (), deploy)
+    }
+
+    fn started(
+        workspace: &Workspace,
+        port: Option<u16>,
+        set: impl FnOnce(&mut Self),
+        deploy: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
         let tools = step("install the local stack", || Environment::of(workspace, "local-stack"))?;
-        let stack = step("start the local stack", || Self::serve(workspace, &tools, port))?;
+        let mut stack = step("start the local stack", || Self::serve(workspace, &tools, port))?;
+        set(&mut stack);
         let deployed = deploy(&stack).and_then(|()| stack.set_up(workspace));
         if deployed.is_err() {
             eprintln!("\nThe server's last words:\n{}", stack.last_words());
@@ -86,7 +107,8 @@ impl LocalStack {
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
         let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1"].map(str::to_owned);
         let mail_from = format!("MailFrom={MAIL_FROM}");
-        others.into_iter().chain([public_url, sign_in_url, mail_from]).collect()
+        let destinations = format!("WebhookDestinations={} {}", self.receiver, self.other);
+        others.into_iter().chain([public_url, sign_in_url, mail_from, destinations]).collect()
     }
 
     /// The stack's tag, as `NAME=VALUE`.
@@ -137,7 +159,10 @@ impl LocalStack {
         let provider = provider.map_err(|error| anyhow!("the payment provider does not start: {error}"))?;
         let description = folder.join("stack.json");
         let server = Group::spawn(&mut command)?;
-        let mut stack = Self { server, relay, provider, log, endpoint: endpoint(port), description };
+        // Free now; nobody else is told of them.
+        let free = || Ok::<_, anyhow::Error>(endpoint(listen(None)?.local_addr()?.port()));
+        let (receiver, other) = (free()?, free()?);
+        let mut stack = Self { server, relay, provider, log, endpoint: endpoint(port), description, receiver, other };
         stack.wait_for(port)?;
         Ok(stack)
     }
@@ -166,6 +191,7 @@ impl LocalStack {
                 .arg(&self.log)
                 .args(["--scissors", &self.relay.scissors.to_string()])
                 .args(["--payment-provider", &self.provider.url, "--provider-key", PROVIDER_KEY])
+                .args(["--webhook-receiver", &self.receiver])
                 .arg("--output")
                 .arg(&self.description);
             processes::keep(&mut describe)
@@ -204,6 +230,11 @@ pub fn in_local_aws(command: &mut Command) -> &mut Command {
 
 fn endpoint(port: impl std::fmt::Display) -> String {
     format!("http://127.0.0.1:{port}")
+}
+
+fn port_of(endpoint: &str) -> Result<u16> {
+    let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    port.ok_or_else(|| anyhow!("{endpoint} has no port"))
 }
 
 /// A free port for the server, and a relay to it.

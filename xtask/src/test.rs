@@ -106,6 +106,8 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const TYPESCRIPT: &str = "a client in TypeScript";
     const PYTHON: &str = "a client in Python";
     const PIPELINE: &str = "a pipeline in Python";
+    const ANALYTICS: &str = "webhooks to analytics";
+    const TWO: &str = "two installations";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
@@ -116,7 +118,9 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
         Ok(folder)
     });
     let Some(functions) = built else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, CONSOLE, HAPPY_PATH, RESTORE] {
+        for check in
+            [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, CONSOLE, HAPPY_PATH, RESTORE]
+        {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -134,7 +138,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, CONSOLE] {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -149,6 +153,10 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
     checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
     checks.check(PIPELINE, || with_last_words(&stack, clients::pipeline(workspace, &stack, STACK_VARIABLE)));
+    checks.check(ANALYTICS, || with_last_words(&stack, clients::analytics(workspace, &stack, STACK_VARIABLE)));
+    checks.check(TWO, || {
+        with_last_words(&stack, clients::two_installations(workspace, &stack, &functions, STACK_VARIABLE))
+    });
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
 }
 

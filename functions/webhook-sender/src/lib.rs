@@ -122,7 +122,8 @@ impl WebhookSender {
 
     async fn look_at(&self, endpoint: &str, clock: Clock, finish_by: Instant) -> Result<(), SenderError> {
         let id = EndpointId::parse(endpoint).ok_or(SenderError::Unreadable)?;
-        let stop_by = finish_by.checked_sub(RESERVE).unwrap_or(finish_by);
+        let time = finish_by.saturating_duration_since(Instant::now());
+        let stop_by = finish_by - RESERVE.min(time / 2);
         match self.webhooks.take(&id, clock.now(), clock.now().plus(LEASE)).await? {
             Taken::Yes(endpoint, lease) if endpoint.removed => {
                 if self.forget(&id, stop_by).await? {

@@ -1,0 +1,45 @@
+"""Two local stacks, a shop and a supplier, which settings alone connect: an order in the one becomes a command in the other, and
+what becomes of it there an event back.
+
+The variables WAYBILL_STACK and WAYBILL_NEIGHBOUR name the descriptions of the stacks.
+"""
+
+import os
+
+from installation import TENANT, Installation, until
+
+
+def main():
+    shop, supplier = (Installation(os.environ[name]) for name in ("WAYBILL_STACK", "WAYBILL_NEIGHBOUR"))
+    orders = tells(shop, supplier, "OrderSubmitted", as_partner="buyer")
+    shipments = tells(supplier, shop, "OrderShipped", as_partner="supplier")
+
+    order, operation = shop.submit_order()
+    shop.succeeded(operation)
+    until("the supplier has the order", lambda: status(supplier, order) == "submitted")
+    supplier.succeeded(supplier.send("ShipOrder", order, {"carrier": "DHL", "trackingNumber": "00340"}))
+    until("the shop's order is shipped", lambda: status(shop, order) == "shipped")
+
+    history = shop.ask("GET", f"/orders/{order}/history")[1]["items"]
+    assert [event["type"] for event in history] == ["OrderSubmitted", "OrderShipped"], history
+    for installation, endpoint in ((shop, orders), (supplier, shipments)):
+        assert installation.operate("GET", endpoint)["status"] == "on"
+        installation.operate("DELETE", endpoint)
+
+
+def tells(sender, receiver, kind, as_partner):
+    """The sender's orders tell the receiver of such events; gives the endpoint's path."""
+    source = f"{sender.url}/contexts/orders"
+    endpoint = sender.operate("POST", "/webhooks", {
+        "url": f"{receiver.url}/events/{TENANT}", "contexts": ["orders"], "types": [kind]})
+    partner = {"name": as_partner, "types": [kind], "sources": [source], "secrets": [endpoint["secret"]]}
+    receiver.register("partners", partners=[partner])
+    return f"/webhooks/{endpoint['id']}"
+
+
+def status(installation, order):
+    return installation.ask("GET", f"/orders/{order}", expected=(200, 404))[1].get("status")
+
+
+if __name__ == "__main__":
+    main()
