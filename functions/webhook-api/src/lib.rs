@@ -37,7 +37,7 @@ use lambda::trace;
 use lambda::web::destinations::Destinations;
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
-use messaging::webhooks::wake;
+use messaging::webhooks::{Look, wake};
 use messaging::{Queues, SqsClient};
 use store::webhooks::{EndpointId, Webhooks};
 use tracing::field::display;
@@ -158,7 +158,8 @@ impl Office {
 
     /// Has the sender look at the endpoint. If it is not told, its sweep comes by.
     async fn wake(&self, id: &EndpointId) {
-        if let Err(error) = wake(&self.sqs, &self.queues, [id.to_string()], Duration::ZERO).await {
+        let look = Look { endpoint: id.to_string(), to_be_sure: false };
+        if let Err(error) = wake(&self.sqs, &self.queues, [look], Duration::ZERO).await {
             tracing::warn!(endpoint = id.id, error = chain(&error), "the sender was not told, and looks at it later");
         }
     }

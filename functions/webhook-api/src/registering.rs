@@ -45,6 +45,9 @@ impl Office {
         let mut described: Described = object_beside(request, &[TENANT])?;
         let mut form = Form::default();
         let since = form.time("since", described.since.take());
+        if since.is_some_and(|since| since > now) {
+            form.complain("/since".to_owned(), "must not be in the future: switch the webhook off until then");
+        }
         let secret = form.secret("secret", described.secret.take());
         let wish = Wish::read(described, &mut form, &self.destinations);
         form.finish()?;

@@ -80,8 +80,7 @@ fn stream_of(id: &EndpointId, text: &str, form: &mut Form) -> Option<StreamId> {
 
 /// Whether there is an event that such a stream can have and that is sent.
 fn gets_any(settings: &EndpointSettings, stream: &StreamId) -> bool {
-    let has = |wanted: &[String], one: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == one);
     let aggregate_type = catalog::context(&stream.context).and_then(|context| context.aggregate_type(stream));
     let mut events = aggregate_type.into_iter().flat_map(|ty| ty.events);
-    has(&settings.contexts, &stream.context) && events.any(|event| has(&settings.types, event.name))
+    events.any(|event| settings.wants_type(&stream.context, event.name))
 }

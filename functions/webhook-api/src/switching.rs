@@ -11,7 +11,7 @@ use serde_json::Value;
 use store::webhooks::{Endpoint, EndpointId, Errand, Health, Off, What};
 
 use crate::form::Form;
-use crate::refusal::{not_done, nothing_here, resending_already};
+use crate::refusal::{changed_meanwhile, not_done, nothing_here, resending_already};
 use crate::webhook::{Webhook, resending};
 use crate::{Asked, Office, TENANT};
 
@@ -46,8 +46,10 @@ impl Office {
     pub(crate) async fn switch_on(&self, id: &EndpointId, request: &Request, now: Timestamp) -> Answer {
         let Nothing {} = object_beside(request, &[TENANT])?;
         let mut endpoint = self.find(id).await?;
-        let errand = endpoint.errand.take().filter(|errand| resending(Some(errand)).is_some()).unwrap_or(RETRY);
-        is_there(self.webhooks.switch_on(id, &errand, now).await.map_err(not_done)?)?;
+        let before = endpoint.errand.clone().filter(|errand| resending(Some(errand)).is_some());
+        let errand = before.unwrap_or(RETRY);
+        let done = self.webhooks.switch_on(&endpoint, &errand, now).await.map_err(not_done)?;
+        self.is_commissioned(id, done, &errand).await?;
         tracing::info!(endpoint = id.id, "switched on");
         self.wake(id).await;
         (endpoint.off, endpoint.not_before, endpoint.health) = (None, None, Health::default());
@@ -73,10 +75,20 @@ impl Office {
         if resending(endpoint.errand.as_ref()).is_some() {
             return Err(resending_already().into());
         }
-        is_there(self.webhooks.send_on_errand(&endpoint.id, &errand, now).await.map_err(not_done)?)?;
+        let done = self.webhooks.send_on_errand(&endpoint, &errand, now).await.map_err(not_done)?;
+        self.is_commissioned(&endpoint.id, done, &errand).await?;
         self.wake(&endpoint.id).await;
         endpoint.errand = Some(errand);
         Ok(endpoint)
+    }
+
+    /// Somebody may have removed the endpoint since it was read, or sent it on another errand; or this was done, and its answer
+    /// lost.
+    async fn is_commissioned(&self, id: &EndpointId, done: bool, errand: &Errand) -> Result<(), Refusal> {
+        if done || self.find(id).await?.errand.as_ref() == Some(errand) {
+            return Ok(());
+        }
+        Err(changed_meanwhile().into())
     }
 }
 

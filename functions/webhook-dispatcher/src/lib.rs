@@ -12,7 +12,7 @@ use kernel::domain_event::RecordedEvent;
 use kernel::ids::{StreamId, TenantId};
 use lambda::settings::{BadSetting, Environment};
 use lambda::telemetry::{chain, chain_in_full};
-use messaging::webhooks::wake;
+use messaging::webhooks::{Look, wake};
 use messaging::{Queues, SendError, SqsClient};
 use recovery::batch::OUT_OF_TIME;
 use store::StoreError;
@@ -66,7 +66,9 @@ impl WebhookDispatcher {
                 }
             }
         }
-        let to_wake: BTreeSet<String> = latest.keys().map(|(id, _)| id.to_string()).collect();
+        // Whoever switches one on, and whoever has it wait, sees to it that it is looked at.
+        let waits: BTreeSet<_> = endpoints.iter().filter(|endpoint| endpoint.off.is_some()).map(|it| &it.id).collect();
+        let to_wake: BTreeSet<_> = latest.keys().map(|(id, _)| *id).filter(|id| !waits.contains(id)).collect();
         let notes: Vec<_> = latest
             .into_iter()
             .map(|((id, stream), event)| {
@@ -75,10 +77,8 @@ impl WebhookDispatcher {
             .collect();
         let written: Vec<_> = iter(notes).buffer_unordered(SIDE_BY_SIDE).collect().await;
         written.into_iter().collect::<Result<(), _>>()?;
-        if !to_wake.is_empty() {
-            wake(&self.sqs, &self.queues, to_wake, Duration::ZERO).await?;
-        }
-        Ok(())
+        let looks = to_wake.into_iter().map(|id| Look { endpoint: id.to_string(), to_be_sure: false });
+        Ok(wake(&self.sqs, &self.queues, looks, Duration::ZERO).await?)
     }
 }
 

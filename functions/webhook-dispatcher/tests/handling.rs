@@ -6,6 +6,7 @@ use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use kernel::webhook_signature::WebhookSecret;
 use lambda::settings::Environment;
+use messaging::webhooks::Look;
 use serde_json::Value;
 use store::webhooks::{EndpointId, EndpointSettings, PayloadKind, Webhooks};
 use subscriber::Runner;
@@ -23,7 +24,8 @@ fn queue() -> String {
 }
 
 fn woken(aws: &Aws) -> Vec<String> {
-    aws.messages(&Aws::queue_url("webhooks")).into_iter().map(|message| message.body).collect()
+    let looks = aws.messages(&Aws::queue_url("webhooks")).into_iter();
+    looks.map(|look| serde_json::from_str::<Look>(&look.body).expect("a look").endpoint).collect()
 }
 
 /// Puts the recorded events into the queue, the later one first.

@@ -24,6 +24,8 @@ pub(crate) enum Why {
     Busy(Option<Timestamp>),
     /// Whatever else.
     Failed,
+    /// Nothing was sent, and that says nothing of the endpoint.
+    NotSent,
 }
 
 /// The longest that an endpoint may have us wait.

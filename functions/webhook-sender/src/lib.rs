@@ -22,17 +22,17 @@ use lambda::settings::{BadSetting, Environment, invalid};
 use lambda::web::destinations::Destinations;
 use lambda::web::{PUBLIC_PATIENCE, WebClient};
 use messaging::delayed::MAX_DELAY;
-use messaging::webhooks::wake;
+use messaging::webhooks::{Look, wake};
 use messaging::{Queues, SendError, SqsClient};
 use recovery::batch::{GivingBack, Received, attempt};
 use serde::Deserialize;
 use serde_json::Value;
 use store::StoreError;
 use store::event_store::Streams;
-use store::webhooks::{EndpointId, Lease, Left, PARTS, Taken, Webhooks};
+use store::webhooks::{EndpointId, Lease, PARTS, Taken, Webhooks};
 use tokio::time::Instant;
 
-use crate::run::{Next, Run};
+use crate::run::Run;
 
 /// Delivers to endpoints.
 pub struct WebhookSender {
@@ -59,7 +59,9 @@ pub enum Incoming {
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
     #[error("it names no endpoint")]
-    Unreadable,
+    Unreadable(#[source] serde_json::Error),
+    #[error("it names no endpoint")]
+    NoEndpoint,
     #[error("the webhooks' rows, or the events, were not read or written")]
     Store(#[from] StoreError),
     #[error("the endpoint is not looked at in time")]
@@ -83,9 +85,6 @@ const OVERDUE: Duration = Duration::from_mins(5);
 
 /// Endpoints that a sweep wakes at once.
 const PAGE: i32 = 100;
-
-/// How often an endpoint is looked at again for those who came meanwhile. Then they have to come again.
-const ROUNDS: u32 = 5;
 
 impl WebhookSender {
     /// With `WEBHOOKS_TABLE`, `EVENTS_TABLE`, the prefix of the queues, `PUBLIC_URL`, and what [`GivingBack`] needs. Requests
@@ -120,41 +119,40 @@ impl WebhookSender {
         self.giving_back.answer(failed, clock.now()).await
     }
 
-    async fn look_at(&self, endpoint: &str, clock: Clock, finish_by: Instant) -> Result<(), SenderError> {
-        let id = EndpointId::parse(endpoint).ok_or(SenderError::Unreadable)?;
+    async fn look_at(&self, message: &str, clock: Clock, finish_by: Instant) -> Result<(), SenderError> {
+        let Look { endpoint, to_be_sure } = serde_json::from_str(message).map_err(SenderError::Unreadable)?;
+        let id = EndpointId::parse(&endpoint).ok_or(SenderError::NoEndpoint)?;
         let time = finish_by.saturating_duration_since(Instant::now());
         let stop_by = finish_by - RESERVE.min(time / 2);
-        match self.webhooks.take(&id, clock.now(), clock.now().plus(LEASE)).await? {
-            Taken::Yes(endpoint, lease) if endpoint.removed => {
-                if self.forget(&id, stop_by).await? {
-                    return Ok(self.webhooks.delete(&id).await?);
-                }
-                let left = Left { health: endpoint.health, not_before: None, off: None, look_at: clock.now() };
-                self.webhooks.give_back(&id, lease, &left).await?;
-                Ok(self.wake(&id, Duration::ZERO).await?)
-            }
-            Taken::Yes(endpoint, lease) => self.deliver_to(Run::new(self, *endpoint, clock, stop_by), lease).await,
+        // No two take it to the same time.
+        let until = clock.now().plus(LEASE + Duration::from_millis(fastrand::u64(..1000)));
+        let (endpoint, lease) = match self.webhooks.take(&id, clock.now(), until).await? {
+            Taken::Yes(endpoint, lease) => (*endpoint, lease),
             // So that the sweep does not come each time.
             Taken::Waits(until) => {
                 let at = until.unwrap_or(clock.now().plus(IDLE));
-                Ok(self.webhooks.look_again(&id, clock.now(), at).await?)
+                return Ok(self.webhooks.put_off(&id, until, at).await?);
             }
-            Taken::Told | Taken::None => Ok(()),
+            Taken::Told | Taken::None => return Ok(()),
+        };
+        let done = if endpoint.removed {
+            self.delete(&id, lease, clock, stop_by).await
+        } else {
+            let run = Run::new(self, endpoint, clock, stop_by, to_be_sure);
+            self.deliver_to(run, lease).await
+        };
+        if done.is_err() {
+            // The message comes again, and should not find the lease taken. If this fails as well, the lease ends.
+            let _ = self.webhooks.let_go(&id, lease, clock.now().plus(SURE)).await;
         }
+        done
     }
 
     async fn deliver_to(&self, mut run: Run<'_>, lease: Lease) -> Result<(), SenderError> {
         let id = run.endpoint.id.clone();
-        for _ in 0..ROUNDS {
-            let (left, again_in) = match run.deliver().await {
-                Ok(next) => run.left(next),
-                Err(error) => {
-                    // The message comes again, and should not find the lease taken.
-                    let (left, _) = run.left(Next::Unknown);
-                    self.webhooks.give_back(&id, lease, &left).await?;
-                    return Err(error.into());
-                }
-            };
+        loop {
+            let next = run.deliver().await?;
+            let (left, again_in) = run.left(next);
             if self.webhooks.give_back(&id, lease, &left).await? {
                 return match again_in {
                     Some(delay) if delay <= MAX_DELAY => Ok(self.wake(&id, delay).await?),
@@ -163,19 +161,21 @@ impl WebhookSender {
             }
             // Somebody came meanwhile; and perhaps because the settings are other ones now.
             let Some(endpoint) = self.webhooks.endpoint(&id).await? else { return Ok(()) };
-            run.endpoint = endpoint;
+            if run.is_out_of_time() || endpoint.removed {
+                self.webhooks.let_go(&id, lease, run.now()).await?;
+                return Ok(self.wake(&id, Duration::ZERO).await?);
+            }
+            run.go_on_with(endpoint);
         }
-        Ok(())
     }
 
-    /// Deletes what an endpoint has got. Gives whether that is all.
-    async fn forget(&self, id: &EndpointId, stop_by: Instant) -> Result<bool, StoreError> {
-        while self.webhooks.forget_some(id).await? {
-            if Instant::now() >= stop_by {
-                return Ok(false);
-            }
+    /// Deletes an endpoint, when nothing is left of what it has got: the dispatcher may have noted something just now.
+    async fn delete(&self, id: &EndpointId, lease: Lease, clock: Clock, stop_by: Instant) -> Result<(), SenderError> {
+        if !self.webhooks.forget_some(id).await? {
+            return Ok(self.webhooks.delete(id).await?);
         }
-        Ok(true)
+        while self.webhooks.forget_some(id).await? && Instant::now() < stop_by {}
+        Ok(self.webhooks.let_go(id, lease, clock.now().plus(SURE)).await?)
     }
 
     /// Has all endpoints looked at that must be by now.
@@ -184,7 +184,8 @@ impl WebhookSender {
             let mut next = None;
             loop {
                 let (endpoints, rest) = self.webhooks.to_look_at(part, now, PAGE, next).await?;
-                wake(&self.sqs, &self.queues, endpoints.iter().map(ToString::to_string), Duration::ZERO).await?;
+                let looks = endpoints.iter().map(|id| Look { endpoint: id.to_string(), to_be_sure: true });
+                wake(&self.sqs, &self.queues, looks, Duration::ZERO).await?;
                 // After the messages: what is not sent is looked at again.
                 for id in &endpoints {
                     self.webhooks.look_again(id, now, now.plus(OVERDUE)).await?;
@@ -203,7 +204,7 @@ impl WebhookSender {
     }
 
     async fn wake(&self, id: &EndpointId, delay: Duration) -> Result<(), SendError> {
-        wake(&self.sqs, &self.queues, [id.to_string()], delay).await
+        wake(&self.sqs, &self.queues, [Look { endpoint: id.to_string(), to_be_sure: false }], delay).await
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) const FAILS: u32 = 3;
 /// An endpoint that has taken nothing for so long is switched off.
 pub(crate) const LOST: Duration = Duration::from_hours(5 * 24);
 
+/// And so many requests have come to nothing meanwhile: one after days of silence says little.
+pub(crate) const LOST_REQUESTS: u32 = 20;
+
 /// How long to wait after so many attempts at an event; `None`: there were enough. `share`, from 0 to 1, spreads those that
 /// failed together.
 pub(crate) fn before_next(attempts: u32, share: f64) -> Option<Duration> {

@@ -3,19 +3,34 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use serde::{Deserialize, Serialize};
 
 use crate::Queues;
 use crate::delayed::{Delayed, send_delayed};
 use crate::error::SendError;
 
-/// Has these endpoints looked at after a while, of at most [`MAX_DELAY`](crate::delayed::MAX_DELAY). Each is named by the text
-/// of its id, and is a group of its own: SQS keeps one that is slow from holding up the others.
+/// A message of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The endpoint: `TENANT/ID`.
+    pub endpoint: String,
+    /// Nothing has happened; somebody only makes sure.
+    #[serde(default)]
+    pub to_be_sure: bool,
+}
+
+/// Has these endpoints looked at after a while, of at most [`MAX_DELAY`](crate::delayed::MAX_DELAY). SQS keeps one tenant's
+/// endpoints from holding up the others'.
 pub async fn wake(
     client: &Client,
     queues: &Queues,
-    endpoints: impl IntoIterator<Item = String>,
+    looks: impl IntoIterator<Item = Look>,
     delay: Duration,
 ) -> Result<(), SendError> {
-    let message = |endpoint: String| Delayed { body: endpoint.clone(), fair_group: endpoint, delay };
-    send_delayed(client, &queues.webhooks(), endpoints.into_iter().map(message).collect()).await
+    let message = |look: Look| Delayed {
+        body: serde_json::to_string(&look).expect("texts are JSON"),
+        fair_group: look.endpoint.split('/').next().unwrap_or_default().to_owned(),
+        delay,
+    };
+    send_delayed(client, &queues.webhooks(), looks.into_iter().map(message).collect()).await
 }

@@ -3,7 +3,7 @@
 //! | `registry_key` | `entry` | holds |
 //! | --- | --- | --- |
 //! | `operator#<principal>` | `operator` | `tenant`: whose parked messages they act on; absent: every tenant's |
-//! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is |
+//! | `client#<client id>` | `tenant` | `tenant`: whose machine client it is. A partner's topic is one, with its ARN as id |
 //! | `tenant#<tenant>` | `settings` | `document`: [`TenantSettings`] as JSON |
 //! | `tenant#<tenant>` | `limits` | `document`: [`TenantLimits`] as JSON; absent: the installation's defaults |
 //! | `tenant#<tenant>` | `pipelines` | `document`: [`Pipelines`] as JSON; absent: nobody reports outcomes |
@@ -137,7 +137,7 @@ pub struct Partners {
 pub struct Partner {
     /// What contexts know it by.
     pub name: String,
-    /// Who may send its events with a token, as in a [`Grant`].
+    /// Who may send its events with a token, or as the partner's topic, as in a [`Grant`].
     #[serde(default)]
     pub principals: Vec<String>,
     /// Types of events; a trailing `*` stands for any rest.

@@ -98,8 +98,13 @@ pub struct EndpointSettings {
 impl EndpointSettings {
     /// Whether the event is one that is sent, whenever it happened.
     pub fn wants(&self, event: &RecordedEvent) -> bool {
+        self.wants_type(&event.stream.context, &event.event.ty)
+    }
+
+    /// Whether events of this context and type are sent.
+    pub fn wants_type(&self, context: &str, ty: &str) -> bool {
         let has = |wanted: &[String], one: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == one);
-        has(&self.contexts, &event.stream.context) && has(&self.types, &event.event.ty)
+        has(&self.contexts, context) && has(&self.types, ty)
     }
 }
 
@@ -120,6 +125,8 @@ pub enum PayloadKind {
 pub struct Health {
     /// Failures since the last success that say something of the endpoint, and not of one event.
     pub failures: u32,
+    /// Requests since the last success that came to nothing.
+    pub refused: u32,
     /// Since when nothing has succeeded; absent: the last delivery did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -140,7 +147,7 @@ pub struct Off {
     pub because: String,
 }
 
-/// Something to be done with all progress of an endpoint. One at a time: another one takes its place.
+/// Something to be done with all progress of an endpoint. One at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Errand {
@@ -184,6 +191,7 @@ pub struct Endpoint {
     pub errand: Option<Errand>,
     /// It is to be deleted, with its progress.
     pub removed: bool,
+    lease_until: Option<Timestamp>,
     /// Its settings as they are stored: changes are made on the condition that they still are.
     document: String,
 }
@@ -239,6 +247,8 @@ struct Row {
     errand: Option<String>,
     #[serde(default)]
     removed: bool,
+    #[serde(default)]
+    lease_until: Option<u64>,
 }
 
 const CORRUPT: &str = "webhook";
@@ -252,6 +262,18 @@ fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
 }
 
 impl Endpoint {
+    /// Whether nobody has changed its settings in between, nor how it does.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let of =
+            |endpoint: &Self| (endpoint.health.clone(), endpoint.not_before, endpoint.off.clone(), endpoint.removed);
+        self.has_settings_of(other) && of(self) == of(other)
+    }
+
+    /// Whether nobody has changed its settings in between.
+    pub fn has_settings_of(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+
     fn from_item(item: Item) -> Result<Self, StoreError> {
         let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt(CORRUPT))?;
         Ok(Self {
@@ -262,6 +284,7 @@ impl Endpoint {
             off: row.switched_off.as_deref().map(parsed).transpose()?,
             errand: row.errand.as_deref().map(parsed).transpose()?,
             removed: row.removed,
+            lease_until: row.lease_until.map(Timestamp::from_millis),
             document: row.document,
         })
     }
@@ -287,7 +310,9 @@ impl Webhooks {
             ("look_at".to_owned(), n(look_at.millis())),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
-        put.send().await.map_err(StoreError::unavailable("PutItem"))?;
+        let put = put.condition_expression("attribute_not_exists(webhook_key)");
+        // Ids are drawn: what is there already is this, and its answer was lost.
+        StoreError::unless_refused("PutItem", put.send().await)?;
         Endpoint::from_item(item)
     }
 
@@ -328,8 +353,9 @@ impl Webhooks {
     pub async fn change(&self, endpoint: &Endpoint, settings: &EndpointSettings) -> Result<bool, StoreError> {
         let updated = self
             .update(&endpoint.id)
-            .update_expression("SET document = :new")
+            .update_expression("SET document = :new, woken = :true REMOVE not_before")
             .condition_expression("document = :old AND attribute_not_exists(removed)")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":new", json(settings))
             .expression_attribute_values(":old", s(&endpoint.document))
             .send()
@@ -341,38 +367,46 @@ impl Webhooks {
     pub async fn switch_off(&self, id: &EndpointId, off: &Off) -> Result<bool, StoreError> {
         let updated = self
             .update(id)
-            .update_expression("SET switched_off = :off")
+            .update_expression("SET switched_off = :off, woken = :true")
             .condition_expression(IF_THERE)
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":off", json(off))
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", updated)
     }
 
-    /// Sends again, as to an endpoint that has not failed; whoever delivers next has the errand. Gives whether it is there.
-    pub async fn switch_on(&self, id: &EndpointId, errand: &Errand, now: Timestamp) -> Result<bool, StoreError> {
-        let updated = self
-            .update(id)
-            .update_expression("SET errand = :errand, look_at = :now REMOVE switched_off, health, not_before")
-            .condition_expression(IF_THERE)
-            .expression_attribute_values(":errand", json(errand))
-            .expression_attribute_values(":now", n(now.millis()))
-            .send()
-            .await;
-        StoreError::unless_refused("UpdateItem", updated)
+    /// Sends again, as to an endpoint that has not failed; whoever delivers next has the errand. Gives whether that was done:
+    /// not if the endpoint is gone, or has another errand than when it was read.
+    pub async fn switch_on(&self, read: &Endpoint, errand: &Errand, now: Timestamp) -> Result<bool, StoreError> {
+        self.commission(read, errand, now, "switched_off, health, not_before").await
     }
 
-    /// Has whoever delivers next do an errand first. Gives whether the endpoint is there.
-    pub async fn send_on_errand(&self, id: &EndpointId, errand: &Errand, now: Timestamp) -> Result<bool, StoreError> {
-        let updated = self
-            .update(id)
-            .update_expression("SET errand = :errand, look_at = :now")
-            .condition_expression(IF_THERE)
+    /// Has whoever delivers next do an errand first, at once. Gives the same.
+    pub async fn send_on_errand(&self, read: &Endpoint, errand: &Errand, now: Timestamp) -> Result<bool, StoreError> {
+        self.commission(read, errand, now, "not_before").await
+    }
+
+    async fn commission(
+        &self,
+        read: &Endpoint,
+        errand: &Errand,
+        now: Timestamp,
+        remove: &str,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update(&read.id)
+            .update_expression(format!("SET errand = :errand, look_at = :now, woken = :true REMOVE {remove}"))
             .expression_attribute_values(":errand", json(errand))
             .expression_attribute_values(":now", n(now.millis()))
-            .send()
-            .await;
-        StoreError::unless_refused("UpdateItem", updated)
+            .expression_attribute_values(":true", AttributeValue::Bool(true));
+        let update = match &read.errand {
+            None => update.condition_expression(format!("{IF_THERE} AND attribute_not_exists(errand)")),
+            Some(before) => update
+                .condition_expression(format!("{IF_THERE} AND errand = :before"))
+                .expression_attribute_values(":before", json(before)),
+        };
+        StoreError::unless_refused("UpdateItem", update.send().await)
     }
 
     /// Notes how far an errand is; `None`: it is done. Another one that has taken its place stays.
@@ -398,7 +432,7 @@ impl Webhooks {
     pub async fn remove(&self, id: &EndpointId, now: Timestamp) -> Result<bool, StoreError> {
         let updated = self
             .update(id)
-            .update_expression("SET removed = :true, look_at = :now REMOVE switched_off, not_before")
+            .update_expression("SET removed = :true, look_at = :now, woken = :true REMOVE switched_off, not_before")
             .condition_expression(IF_THERE)
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":now", n(now.millis()))
@@ -407,7 +441,8 @@ impl Webhooks {
         StoreError::unless_refused("UpdateItem", updated)
     }
 
-    /// Takes an endpoint's lease, to deliver to it, until then at most.
+    /// Takes an endpoint's lease, to deliver to it, until then at most: a time that nobody else takes it to. Also of one that is
+    /// removed, to delete it.
     pub async fn take(&self, id: &EndpointId, now: Timestamp, until: Timestamp) -> Result<Taken, StoreError> {
         // Between two of its steps somebody else may let go; who loses every time is not the only one who tries.
         for _ in 0..3 {
@@ -415,9 +450,9 @@ impl Webhooks {
                 .update(id)
                 .update_expression("SET lease_until = :until, look_at = :until REMOVE woken")
                 .condition_expression(
-                    "attribute_exists(document) AND attribute_not_exists(switched_off) \
-                     AND (attribute_not_exists(lease_until) OR lease_until <= :now) \
-                     AND (attribute_not_exists(not_before) OR not_before <= :now)",
+                    "attribute_exists(document) AND (attribute_not_exists(lease_until) OR lease_until <= :now) \
+                     AND (attribute_exists(removed) OR (attribute_not_exists(switched_off) \
+                     AND (attribute_not_exists(not_before) OR not_before <= :now)))",
                 )
                 .expression_attribute_values(":until", n(until.millis()))
                 .expression_attribute_values(":now", n(now.millis()))
@@ -432,10 +467,14 @@ impl Webhooks {
                 refused => StoreError::unless_refused("UpdateItem", refused)?,
             };
             let Some(endpoint) = self.endpoint(id).await? else { return Ok(Taken::None) };
-            if endpoint.off.is_some() {
+            // The call was repeated after a lost answer.
+            if endpoint.lease_until == Some(until) {
+                return Ok(Taken::Yes(endpoint.into(), Lease { until }));
+            }
+            if !endpoint.removed && endpoint.off.is_some() {
                 return Ok(Taken::Waits(None));
             }
-            if endpoint.not_before.is_some_and(|time| time > now) {
+            if !endpoint.removed && endpoint.not_before.is_some_and(|time| time > now) {
                 return Ok(Taken::Waits(endpoint.not_before));
             }
             let told = self
@@ -453,22 +492,12 @@ impl Webhooks {
         Err(StoreError::contended("UpdateItem"))
     }
 
-    /// Gives a lease back. Gives whether nothing is left to do: not if somebody came meanwhile and was told off; the lease stays
-    /// then. One that is over already is somebody else's, and so is what is left.
+    /// Gives a lease back. Gives whether that was done: not if somebody came meanwhile and was told off, or has changed
+    /// something; the lease stays then. One that is over already is somebody else's, and so is what is left.
     pub async fn give_back(&self, id: &EndpointId, lease: Lease, left: &Left) -> Result<bool, StoreError> {
-        let changes = Changes::of(self.update(id))
-            .set("health", Some(json(&left.health)))
-            .set("look_at", Some(n(left.look_at.millis())))
-            .set("not_before", left.not_before.map(|time| n(time.millis())))
-            .set("lease_until", None);
-        // Whoever has switched it off meanwhile has their say.
-        let changes = left.off.iter().fold(changes, |changes, off| changes.set("switched_off", Some(json(off))));
-        let given_back = changes
-            .update()
-            .condition_expression("lease_until = :mine AND attribute_not_exists(woken)")
-            .expression_attribute_values(":mine", n(lease.until.millis()))
-            .send()
-            .await;
+        let given_back =
+            self.giving_back(id, left).condition_expression("lease_until = :mine AND attribute_not_exists(woken)");
+        let given_back = given_back.expression_attribute_values(":mine", n(lease.until.millis())).send().await;
         if StoreError::unless_refused("UpdateItem", given_back)? {
             return Ok(true);
         }
@@ -480,6 +509,28 @@ impl Webhooks {
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", heard).map(|is_mine| !is_mine)
+    }
+
+    /// Gives a lease back, whoever came meanwhile: somebody looks at the endpoint again, soon.
+    pub async fn let_go(&self, id: &EndpointId, lease: Lease, look_at: Timestamp) -> Result<(), StoreError> {
+        let let_go = self
+            .update(id)
+            .update_expression("SET look_at = :look_at REMOVE lease_until, woken")
+            .condition_expression("lease_until = :mine")
+            .expression_attribute_values(":look_at", n(look_at.millis()))
+            .expression_attribute_values(":mine", n(lease.until.millis()))
+            .send()
+            .await;
+        StoreError::unless_refused("UpdateItem", let_go).map(drop)
+    }
+
+    fn giving_back(&self, id: &EndpointId, left: &Left) -> UpdateItemFluentBuilder {
+        let changes = Changes::of(self.update(id))
+            .set("health", Some(json(&left.health)))
+            .set("look_at", Some(n(left.look_at.millis())))
+            .set("not_before", left.not_before.map(|time| n(time.millis())))
+            .set("lease_until", None);
+        left.off.iter().fold(changes, |changes, off| changes.set("switched_off", Some(json(off)))).update()
     }
 
     /// Endpoints of a part that somebody must look at by now, at most `limit`; and where to go on, if there are more.
@@ -525,6 +576,19 @@ impl Webhooks {
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", updated).map(drop)
+    }
+
+    /// An endpoint that waits is looked at then, unless it waits no more.
+    pub async fn put_off(&self, id: &EndpointId, until: Option<Timestamp>, at: Timestamp) -> Result<(), StoreError> {
+        let update = self.update(id).update_expression("SET look_at = :at");
+        let update = update.expression_attribute_values(":at", n(at.millis()));
+        let update = match until {
+            None => update.condition_expression("attribute_exists(switched_off)"),
+            Some(until) => update
+                .condition_expression("not_before = :until")
+                .expression_attribute_values(":until", n(until.millis())),
+        };
+        StoreError::unless_refused("UpdateItem", update.send().await).map(drop)
     }
 
     /// Deletes an endpoint of which no progress is left.

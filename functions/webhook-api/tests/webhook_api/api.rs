@@ -6,6 +6,7 @@ use bench::platform::{environment, register_operator, webhooks};
 use bench::{Answer, Request};
 use kernel::ids::{StreamId, TenantId};
 use kernel::timestamp::Timestamp;
+use messaging::webhooks::Look;
 use serde_json::{Value, json};
 use store::webhooks::progress::{Failing, Position, Progress};
 use store::webhooks::{Endpoint, EndpointId, Health, Left, Off, Taken, Webhooks};
@@ -113,9 +114,10 @@ impl Api {
 
     /// Endpoints that the sender was told to look at since this was asked last.
     pub fn woken(&self) -> Vec<String> {
-        let bodies = self.aws.messages(&webhooks()).into_iter().map(|message| message.body).collect();
+        let looks = self.aws.messages(&webhooks()).into_iter().map(|message| serde_json::from_str(&message.body));
+        let endpoints = looks.map(|look: Result<Look, _>| look.expect("a look").endpoint).collect();
         self.aws.remove(&webhooks(), |_| true);
-        bodies
+        endpoints
     }
 
     /// All items of the webhooks' table, to tell whether something changed.

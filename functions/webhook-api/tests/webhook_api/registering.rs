@@ -191,6 +191,7 @@ async fn how_an_endpoint_does_is_shown() {
     let now = api.now();
     let later = now.plus(Duration::from_mins(5));
     let health = Health {
+        refused: 3,
         failures: 4,
         failing_since: Some(now),
         succeeded_at: Some(now),

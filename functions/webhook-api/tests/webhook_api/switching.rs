@@ -96,7 +96,8 @@ async fn what_is_being_sent_again_is_not_lost_to_a_retry_or_to_switching_on() {
     let api = Api::new();
     let id = api.endpoint().await;
     let errand = resend(&api);
-    api.webhooks.send_on_errand(&demo(&id), &errand, api.now()).await.expect("written");
+    let read = api.webhooks.endpoint(&demo(&id)).await.expect("read").expect("an endpoint");
+    api.webhooks.send_on_errand(&read, &errand, api.now()).await.expect("written");
     let problem = api.post(format!("/webhooks/{id}/retry"), json!({})).await.refused("conflict");
     assert!(problem.detail.contains("`resending`"), "{problem:#?}");
     assert!(api.woken().is_empty());

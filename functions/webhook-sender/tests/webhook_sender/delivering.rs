@@ -35,7 +35,7 @@ async fn a_repeat_has_the_id_and_a_new_signature() {
     it.happen("acme/orders/O-2", "OrderSubmitted");
     it.pass(MINUTE).await;
     let all = Errand { what: What::Resend(Span { from: it.now().minus(HOUR), to: it.now() }), behind: None };
-    assert!(it.webhooks.send_on_errand(&id, &all, it.now()).await.expect("sent"));
+    assert!(it.webhooks.send_on_errand(&it.endpoint(&id).await, &all, it.now()).await.expect("sent"));
     it.pass(2 * MINUTE).await;
     let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for got in it.got("shop.example") {

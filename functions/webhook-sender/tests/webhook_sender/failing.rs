@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use store::webhooks::{Errand, What};
 use testkit::Metrics;
 
-use crate::world::{HOUR, MINUTE, Reply, World};
+use crate::world::{HOUR, MINUTE, RETRY, Reply, World};
 
 const DAY: Duration = Duration::from_hours(24);
-const RETRY: Errand = Errand { what: What::Retry, behind: None };
 
 /// An endpoint that does not take events of this order, and answers so.
 fn refusing(it: &World, host: &str, order: &'static str, with: u16) {
@@ -48,7 +46,7 @@ async fn an_event_that_is_refused_holds_up_its_stream_alone_and_is_held_after_th
     it.pass(DAY).await;
     assert_eq!(it.taken("shop.example").len(), 100);
     it.answering("shop.example", |_, _| Reply::Status(200));
-    assert!(it.webhooks.send_on_errand(&id, &RETRY, it.now()).await.expect("sent"));
+    assert!(it.webhooks.send_on_errand(&it.endpoint(&id).await, &RETRY, it.now()).await.expect("sent"));
     it.pass(2 * MINUTE).await;
     assert_eq!(it.taken("shop.example")[100..], [1, 2, 3].map(|version| format!("acme/orders/O-1/{version}")));
 }
@@ -83,7 +81,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_told() {
 
     // What happened meanwhile is not lost.
     it.answering("shop.example", |_, _| Reply::Status(202));
-    assert!(it.webhooks.switch_on(&id, &RETRY, it.now()).await.expect("on"));
+    assert!(it.webhooks.switch_on(&it.endpoint(&id).await, &RETRY, it.now()).await.expect("on"));
     it.pass(2 * MINUTE).await;
     assert_eq!(it.taken("shop.example"), ["acme/orders/O-1/1", "acme/orders/O-1/2"]);
 }
@@ -112,7 +110,7 @@ async fn an_endpoint_that_fails_as_a_whole_is_asked_now_and_then_and_switched_of
     assert_eq!(it.got("shop.example").len(), asked);
 
     it.answering("shop.example", |_, _| Reply::Status(200));
-    assert!(it.webhooks.switch_on(&id, &RETRY, it.now()).await.expect("on"));
+    assert!(it.webhooks.switch_on(&it.endpoint(&id).await, &RETRY, it.now()).await.expect("on"));
     it.pass(2 * MINUTE).await;
     assert_eq!(it.taken("shop.example").len(), 50);
 }
@@ -175,7 +173,7 @@ async fn an_endpoint_switched_off_by_its_tenant_gets_nothing_until_it_is_on() {
     it.happen("acme/orders/O-1", "OrderSubmitted");
     it.pass(DAY).await;
     assert_eq!(it.got("shop.example").len(), 0);
-    assert!(it.webhooks.switch_on(&id, &RETRY, it.now()).await.expect("on"));
+    assert!(it.webhooks.switch_on(&it.endpoint(&id).await, &RETRY, it.now()).await.expect("on"));
     it.pass(2 * MINUTE).await;
     assert_eq!(it.taken("shop.example"), ["acme/orders/O-1/1"]);
 }
@@ -192,4 +190,59 @@ async fn one_event_that_fails_alone_recovers_within_half_an_hour() {
     down.store(false, Relaxed);
     it.pass(35 * MINUTE).await;
     assert_eq!(it.taken("shop.example"), ["acme/orders/O-1/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_events_that_are_refused_do_not_keep_the_others_from_being_tried() {
+    let it = World::new();
+    let id = it.register("acme", "shop.example").await;
+    it.answering("shop.example", |event, _| {
+        let is_poison = event["subject"].as_str().is_some_and(|subject| subject.starts_with("poison"));
+        Reply::Status(if is_poison { 422 } else { 204 })
+    });
+    for nth in 0..5 {
+        it.happen(&format!("acme/orders/poison-{nth}"), "OrderSubmitted");
+        it.pass(MINUTE).await;
+    }
+    for hour in 0..20 {
+        it.happen(&format!("acme/orders/O-{hour}"), "OrderSubmitted");
+        it.pass(HOUR).await;
+    }
+    assert_eq!(it.taken("shop.example").len(), 20);
+    assert!(it.endpoint(&id).await.off.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_after_days_of_silence_does_not_switch_off() {
+    let it = World::new();
+    let id = it.register("acme", "shop.example").await;
+    it.answering("shop.example", |_, _| Reply::Status(500));
+    it.happen("acme/orders/O-1", "OrderSubmitted");
+    it.settle().await;
+    // Nobody wants it any more, so that nothing is left to try.
+    let endpoint = it.endpoint(&id).await;
+    let settings =
+        store::webhooks::EndpointSettings { types: vec!["OrderShipped".to_owned()], ..endpoint.settings.clone() };
+    assert!(it.webhooks.change(&endpoint, &settings).await.expect("changed"));
+    it.pass(6 * DAY).await;
+    it.happen("acme/orders/O-2", "OrderShipped");
+    it.settle().await;
+    assert!(it.endpoint(&id).await.off.is_none(), "{:?}", it.endpoint(&id).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_stream_lets_others_have_their_turn() {
+    let it = World::new();
+    it.register("acme", "shop.example").await;
+    for event in it.commit("acme/orders/long", "OrderChanged", 300).into_iter().take(1) {
+        it.publish(&event);
+    }
+    for order in 0..20 {
+        it.happen(&format!("acme/orders/O-{order}"), "OrderSubmitted");
+    }
+    it.settle().await;
+    let taken = it.taken("shop.example");
+    let last_other = taken.iter().rposition(|id| !id.starts_with("acme/orders/long")).expect("others");
+    assert_eq!(taken.len(), 320);
+    assert!(last_other < 100, "the last of the others comes as number {last_other}");
 }

@@ -3,6 +3,7 @@
 mod chaos;
 mod delivering;
 mod failing;
+mod meanwhile;
 mod outage;
 mod settings;
 mod world;

@@ -13,7 +13,7 @@ use kernel::webhook_signature::{WebhookSecret, verify};
 use lambda::web::WebClient;
 use serde_json::{Value, json};
 use store::webhooks::progress::Progress;
-use store::webhooks::{Endpoint, EndpointId, EndpointSettings, PayloadKind, Webhooks};
+use store::webhooks::{Endpoint, EndpointId, EndpointSettings, Errand, PayloadKind, Webhooks, What};
 use subscriber::Runner;
 use testkit::{Aws, TABLES, Web};
 use tokio::time::{Instant, advance};
@@ -22,6 +22,9 @@ use webhook_sender::WebhookSender;
 
 pub const MINUTE: Duration = Duration::from_mins(1);
 pub const HOUR: Duration = Duration::from_hours(1);
+
+/// What is held or waits is due.
+pub const RETRY: Errand = Errand { what: What::Retry, behind: None };
 
 /// How long the sender's invocations may take: a minute, less the reserve.
 const TIMEOUT: Duration = Duration::from_secs(58);
@@ -84,7 +87,7 @@ pub struct World {
     receivers: Arc<Mutex<BTreeMap<String, Receiver>>>,
     /// By stream: commits and versions so far.
     streams: Mutex<BTreeMap<String, (u64, u64)>>,
-    next_sweep: Mutex<Instant>,
+    began: Instant,
 }
 
 pub fn tenant(name: &str) -> TenantId {
@@ -116,7 +119,7 @@ impl World {
             sender: sender.expect("settings"),
             receivers,
             streams: Mutex::default(),
-            next_sweep: Mutex::new(Instant::now() + MINUTE),
+            began: Instant::now(),
             aws,
         }
     }
@@ -231,23 +234,33 @@ impl World {
         let _ = self.sender.sweep(self.now(), Instant::now() + TIMEOUT).await;
     }
 
-    /// Time passes, with the sweep every minute.
+    /// Time passes, with the sweep every minute. Sweeps that would find nothing are passed over.
     pub async fn pass(&self, time: Duration) {
         let end = Instant::now() + time;
         self.settle().await;
         while Instant::now() < end {
-            let next_sweep = *self.next_sweep.lock().expect("no panic");
             let queues = [platform::dispatched(), platform::webhooks()];
-            let next = queues.iter().filter_map(|queue| self.aws.next_receive(queue)).min();
-            let until_next = next.map(|next| Timestamp::from(next).since(self.now()).max(Duration::from_millis(1)));
-            let step = next_sweep.saturating_duration_since(Instant::now());
-            advance(until_next.map_or(step, |next| step.min(next)).min(end - Instant::now())).await;
-            if Instant::now() >= next_sweep {
-                *self.next_sweep.lock().expect("no panic") = Instant::now() + MINUTE;
+            let received = queues.iter().filter_map(|queue| self.aws.next_receive(queue)).min().map(Timestamp::from);
+            let sweep = self.next_sweep(received.unwrap_or(self.now().plus(time)));
+            let until = received.map_or(sweep, |received| received.since(self.now()).min(sweep));
+            advance(until.max(Duration::from_millis(1)).min(end - Instant::now())).await;
+            if until == sweep {
                 self.sweep().await;
             }
             self.settle().await;
         }
+    }
+
+    /// In how long the next sweep is that finds something, or that comes after this time.
+    fn next_sweep(&self, at_the_latest: Timestamp) -> Duration {
+        let rows = self.aws.items(TABLES.webhooks);
+        let first = rows.iter().filter_map(|row| row["look_at"].as_u64()).min().map(Timestamp::from_millis);
+        let until = first.unwrap_or(at_the_latest).min(at_the_latest).since(self.now());
+        // Sweeps are at whole minutes since the beginning.
+        let minute = MINUTE.as_millis();
+        let passed = self.began.elapsed().as_millis();
+        let next = (passed + until.as_millis().max(1)).div_ceil(minute) * minute;
+        Duration::from_millis(u64::try_from(next - passed).expect("a short time"))
     }
 
     /// What the host got.

@@ -175,17 +175,17 @@ impl Webhooks {
         Ok(Due { now: now.into_iter().map(|key| key.place).collect(), next })
     }
 
-    /// Nothing is left to send up to where [`done`](Progress::done) is. Gives whether that is all: not if more was noted
-    /// meanwhile, which is due at once then, nor if somebody else has written since it was read.
-    pub async fn caught_up(&self, id: &EndpointId, progress: &Progress, now: Timestamp) -> Result<bool, StoreError> {
+    /// Nothing is left to send up to where [`done`](Progress::done) is. What was noted meanwhile is due at once; what somebody
+    /// else has written since it was read stays.
+    pub async fn caught_up(&self, id: &EndpointId, progress: &Progress, now: Timestamp) -> Result<(), StoreError> {
         let unchanged = progress.unchanged();
         let changes = |due| self.changes(id, progress).set("failing", None).set("again", None).set("due", due).update();
         let update = changes(None).condition_expression(format!("{unchanged} AND head <= :done"));
         if StoreError::unless_refused("UpdateItem", update.send().await)? {
-            return Ok(true);
+            return Ok(());
         }
         let update = changes(Some(n(now.millis()))).condition_expression(format!("{unchanged} AND head > :done"));
-        StoreError::unless_refused("UpdateItem", update.send().await).map(|_| false)
+        StoreError::unless_refused("UpdateItem", update.send().await).map(drop)
     }
 
     /// Notes how far it is: [`done`](Progress::done), [`again`](Progress::again), [`failing`](Progress::failing) and
