@@ -8,6 +8,9 @@ pub const CALL: Duration = Duration::from_millis(8);
 /// CPU of a whole core for each command, event or read. It is what one takes alone; in batches it is less.
 pub const CPU_EACH: Duration = Duration::from_micros(500);
 
+/// Events that the webhook dispatcher gets at once: it gathers them for two seconds, and there are ten a second.
+pub const GATHERED: usize = 20;
+
 /// The memory with which Lambda gives a function a whole core, in MB.
 pub const MEMORY_OF_A_CORE: f64 = 1769.0;
 

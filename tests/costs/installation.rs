@@ -9,8 +9,8 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bench::Request;
 use bench::http::client;
 use bench::platform::{
-    RECEIPT_KEY, commands, dead_retries, environment, own_queue, receipt_secret, register_client, register_tenant,
-    retries, topic, updates,
+    RECEIPT_KEY, commands, dead_retries, dispatched, environment, own_queue, receipt_secret, register_client,
+    register_tenant, retries, topic, updates,
 };
 use command_handler::{CommandHandler, Deciding};
 use ingest::Ingest;
@@ -26,8 +26,11 @@ use serde_json::{Value, json};
 use subscriber::Runner;
 use testkit::{Aws, Log, TABLES};
 use tokio::time::Instant;
+use webhook_dispatcher::WebhookDispatcher;
 
-use crate::assumptions::{ACCESS_LOG_BYTES, CALL, CPU_EACH, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE};
+use crate::assumptions::{
+    ACCESS_LOG_BYTES, CALL, CPU_EACH, GATHERED, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE,
+};
 use crate::metering::{Metering, chunks, requests_to};
 use crate::templates::{CONTEXTS, Templates};
 use crate::usage::{Meter, Usage, number};
@@ -37,7 +40,7 @@ const SOURCE: &str = "https://shop.example/checkout";
 /// The queues besides those of the contexts, however many others somebody adds.
 const OTHERS: [&str; 3] = ["publisher", "read_model_subscription", "read_model_updater"];
 const CLIENT: &str = "5h4k2j9s8d7f6g5h4j3k2l1m0n";
-/// What Lambda hands to a function at once, as in `template.yaml`.
+/// What Lambda hands to a function at once, as in `template.yaml`, and receives at once.
 const BATCH: usize = 10;
 /// What a function has, and how long a message stays hidden from others meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,6 +61,7 @@ struct Functions {
     handlers: BTreeMap<&'static str, CommandHandler>,
     publisher: Publisher,
     updater: Runner<Updater>,
+    dispatcher: Runner<WebhookDispatcher>,
     query: Query,
     redrive: Redrive,
 }
@@ -67,6 +71,7 @@ impl Installation {
     pub fn begin() -> Self {
         let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
         aws.subscribe(&topic(), &updates(), None);
+        aws.subscribe(&topic(), &dispatched(), None);
         aws.every_call_takes(CALL);
         register_client(&aws, CLIENT, "acme");
         let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }]);
@@ -142,7 +147,7 @@ impl Installation {
             let queue = commands(context);
             let name = format!("{context}CommandHandler");
             let handle = async |event, now, until| Box::pin(handler.handle(event, now, until)).await;
-            while self.poll(&queue, &name, handle).await {
+            while self.poll(&queue, &name, BATCH, handle).await {
                 self.publish().await;
                 self.update().await;
             }
@@ -151,7 +156,13 @@ impl Installation {
 
     async fn update(&self) {
         let handle = async |event, now, until| Box::pin(self.functions.updater.handle(event, now, until)).await;
-        while self.poll(&updates(), "ReadModelUpdater", handle).await {}
+        while self.poll(&updates(), "ReadModelUpdater", BATCH, handle).await {}
+    }
+
+    /// What the webhook dispatcher has gathered meanwhile. No tenant has an endpoint.
+    pub async fn dispatch(&self) {
+        let handle = async |event, now, until| Box::pin(self.functions.dispatcher.handle(event, now, until)).await;
+        while self.poll(&dispatched(), "ReadModelUpdater", GATHERED, handle).await {}
     }
 
     /// One run of redrive, which finds nothing.
@@ -167,12 +178,14 @@ impl Installation {
         &self,
         queue: &str,
         function: &str,
+        batch: usize,
         handle: impl AsyncFnOnce(SqsEvent, Timestamp, Instant) -> SqsBatchResponse,
     ) -> bool {
-        let handled = self.aws.poll(queue, BATCH, VISIBILITY, async |event: SqsEvent| {
+        let handled = self.aws.poll(queue, batch, VISIBILITY, async |event: SqsEvent| {
             let records = event.records.len();
             let bytes = event.records.iter().filter_map(|message| message.body.as_deref()).map(str::len).sum();
-            let (receives, deletes) = (chunks(bytes), 1);
+            let calls = records.div_ceil(BATCH);
+            let (receives, deletes) = (chunks(bytes).max(calls), calls);
             self.metering.add(requests_to(queue), number(receives + deletes));
             let work = handle(event, self.now(), Instant::now() + TIMEOUT);
             let response = self.invoke(function, records, work).await;
@@ -220,6 +233,8 @@ impl Functions {
             (context, CommandHandler { deciding: Deciding::Inline, ..handler })
         };
         let updater = Updater::from_environment(environment, aws.dynamodb()).expect("settings");
+        let of_webhooks = environment.with([("TABLE", TABLES.webhooks)]);
+        let dispatcher = WebhookDispatcher::from_environment(&of_webhooks, aws.dynamodb(), aws.sqs());
         let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
         let mut redrive = Redrive::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
         redrive.ways.retain(|route| CONTEXTS.contains(&route.name.as_str()) || OTHERS.contains(&route.name.as_str()));
@@ -229,6 +244,8 @@ impl Functions {
             handlers: CONTEXTS.map(handler).into(),
             publisher: Publisher::from_environment(environment, clients).expect("settings"),
             updater: Runner::from_environment(updater, environment, aws.sqs()).expect("settings"),
+            dispatcher: Runner::from_environment(dispatcher.expect("settings"), environment, aws.sqs())
+                .expect("settings"),
             query: Query::from_environment(environment, aws.dynamodb(), aws.secrets_manager()).expect("settings"),
             redrive,
         }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use kernel::operation::LONGEST_WAY;
 
 use crate::assumptions::{
-    ACCESS_LOG_BYTES, CALL, CPU_EACH, IDLE_POLLERS, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, LOG_COMPRESSION, LONG_POLL,
-    MEMORY_OF_A_CORE,
+    ACCESS_LOG_BYTES, CALL, CPU_EACH, GATHERED, IDLE_POLLERS, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, LOG_COMPRESSION,
+    LONG_POLL, MEMORY_OF_A_CORE,
 };
 use crate::idle::{self, Line};
 use crate::markdown::{Table, decimals, dollars, exact};
@@ -183,6 +183,11 @@ fn assumptions(measured: &Measured) -> String {
         "**Lambda's pollers** take one receive and one delete a batch. Their reads of the table's stream are free, as are \
          deliveries from SNS to SQS."
             .to_owned(),
+        format!(
+            "**Webhooks** cost this, although no tenant has any: their dispatcher gathers events for two seconds, \
+             {GATHERED} at ten a second, and looks whether somebody wants them. With endpoints come, for each event and \
+             endpoint, a write or two, a request to it, and a share of the sender's runs."
+        ),
         format!(
             "**An empty queue** has {IDLE_POLLERS} pollers, each of which asks again after {} seconds. That is Lambda's \
              documented minimum for a standard queue with a maximum concurrency; of a FIFO queue the same is assumed. \

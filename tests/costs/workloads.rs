@@ -85,6 +85,7 @@ impl Workload {
             }
             installation.settle().await;
         }
+        installation.dispatch().await;
         let usage = installation.take_usage().times(1.0 / number(COMMANDS));
         let mut calls = BTreeMap::new();
         for call in installation.aws.calls() {
@@ -107,6 +108,7 @@ pub async fn prepare(installation: &Installation) {
         installation.submit(&[command("BindPolicy", &format!("bind-{nth:04}"), &policy(nth), &data)]).await;
     }
     installation.settle().await;
+    installation.dispatch().await;
     installation.read("/policies/P-0000").await;
 }
 
