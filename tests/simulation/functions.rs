@@ -60,7 +60,9 @@ pub fn start(world: &Rc<World>) {
     tokio::task::spawn_local(retry_publishing(Rc::clone(world)));
     tokio::task::spawn_local(redrive(Rc::clone(world)));
     tokio::task::spawn_local(sweep(Rc::clone(world)));
-    tokio::task::spawn_local(sweep_webhooks(Rc::clone(world)));
+    if world.endpoints.are_there {
+        tokio::task::spawn_local(sweep_webhooks(Rc::clone(world)));
+    }
     if world.plan.ills {
         tokio::task::spawn_local(ills(Rc::clone(world)));
     }

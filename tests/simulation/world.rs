@@ -181,12 +181,12 @@ impl World {
         let secrets_manager = aws.secrets_manager();
         aws.patience(lambda::aws::IN_THE_BACKGROUND);
         let (back, ses) = ((aws.dynamodb(), aws.sqs()), aws.ses());
-        // Who chooses points asks for one life with few calls, and webhooks are no part of it.
-        let with_endpoints = points.is_empty();
+        // Who chooses points asks for one life with few calls, and who takes a guard off for what follows from that.
+        let with_endpoints = points.is_empty() && plan.without.is_none();
         let chaos = Chaos::begin(plan, &aws, points);
         let world = Self {
             plan,
-            endpoints: Endpoints::open(&chaos),
+            endpoints: Endpoints::open(&chaos, with_endpoints),
             chaos,
             aws,
             random: RefCell::new(Rng::with_seed(plan.seed ^ 0x3077_1d00)),
@@ -213,7 +213,7 @@ impl World {
             waits_for_timers: Cell::new(false),
         };
         world.register();
-        if with_endpoints {
+        if world.endpoints.are_there {
             webhooks::register(&world.aws);
         }
         let ahead = if plan.ills { MOST_SKEW } else { 0 };
