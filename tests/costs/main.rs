@@ -27,22 +27,23 @@ fn the_page_says_what_is_measured_now() {
 
 #[test]
 fn a_command_makes_exactly_so_many_calls() {
-    let one_at_a_time = [1.0, 1.0, 1.0, 1.0, 2.0];
+    // One query in twenty is the webhook dispatcher's, for all that it has gathered.
+    let one_at_a_time = [1.0, 1.0, 1.05, 1.0, 2.0];
     let expected = [
         ("singly", one_at_a_time),
-        ("bursts", [0.1, 0.1, 1.0, 1.0, 1.1]),
-        ("one stream", [0.1, 0.1, 0.1, 1.0, 0.2]),
-        ("HTTP batches", [0.1, 0.1, 1.0, 0.1, 1.1]),
+        ("bursts", [0.1, 0.1, 1.05, 1.0, 1.1]),
+        ("one stream", [0.1, 0.1, 0.15, 1.0, 0.2]),
+        ("HTTP batches", [0.1, 0.1, 1.05, 0.1, 1.1]),
         ("new orders", one_at_a_time),
     ];
-    for ((workload, taken), (name, [reads, publishes, loads, sends, writes])) in
+    for ((workload, taken), (name, [reads, publishes, queries, sends, writes])) in
         WORKLOADS.iter().zip(&MEASURED.workloads).zip(expected)
     {
         let send = if name == "HTTP batches" { "SendMessageBatch" } else { "SendMessage" };
         let calls = [
             ("BatchGetItem", reads),
             ("PublishBatch", publishes),
-            ("Query", loads),
+            ("Query", queries),
             (send, sends),
             ("TransactWriteItems", writes),
         ];

@@ -29,6 +29,7 @@ PRODUCTION = {
     "DomainName": "api.example.com",
     "CertificateArn": CERTIFICATE,
     "KmsKeyArn": KEY,
+    "PartnerTopic": "arn:aws:sns:us-east-1:222222222222:events",
 }
 
 # The documented maximum of each name: "CloudFormation, Quotas" and each service's API reference.

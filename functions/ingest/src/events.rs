@@ -1,8 +1,8 @@
-//! `POST /events`: domain events of other systems. A context says what it makes of a partner's events; its commands are made
+//! Domain events of other systems. A context says what it makes of a partner's events; its commands are made
 //! here and queued, so that the sender learns at once what cannot be read, and can follow what comes of it.
 //!
-//! With a token, as commands; or at `/events/{tenant}` with a signature of Standard Webhooks, by a secret that the tenant has
-//! registered for the partner.
+//! With a token to `POST /events`, as commands; or to `/events/{tenant}` with a signature of Standard Webhooks, by a secret that
+//! the tenant has registered for the partner; or by the partner's topic ([`partner_topic`](crate::partner_topic)).
 
 use kernel::cloud_event::{CloudEvent, Submission};
 use kernel::context::Context;
@@ -19,7 +19,8 @@ use kernel::schema_uri::SchemaUri;
 use kernel::system_command::{Occasion, SystemCommand};
 use kernel::timestamp::Timestamp;
 use kernel::webhook_signature::{BadSignature, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use lambda::refusal::Answer;
+use lambda::caller::Caller;
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::{Parameters, header};
 use lambda::telemetry::metric;
 use lambda::trace::{self, Trace};
@@ -50,10 +51,10 @@ struct Door<'a> {
 
 impl Ingest {
     /// With a token.
-    pub(crate) async fn hear(&self, request: &Request, now: Timestamp) -> Answer {
+    pub(crate) async fn hear_with_token(&self, request: &Request, now: Timestamp) -> Answer {
         let (caller, tenant) = self.caller(request).await?;
         tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
-        self.take_events(request, &caller.tenant, &tenant, Proof::Token(&caller.principal), now).await
+        self.take_events(request, &caller.tenant, &tenant, Proof::Principal(&caller.principal), now).await
     }
 
     /// With a signature. Whoever has no secret learns nothing of the tenant, not even whether there is one.
@@ -95,17 +96,49 @@ impl Ingest {
             }
             Submission::Batch(events) => crate::admit_all(&events, &mut admit)?,
         };
-        let (outgoing, operations): (Vec<_>, Vec<_>) = all.into_iter().flatten().unzip();
-        let groups = outgoing.iter().map(|command: &Outgoing| command.group.as_str());
-        self.take(tenant_id, tenant, groups, now)?;
-        metrics::counter!(metric::HEARD).increment(operations.len() as u64);
-        queued(self.queue.send_all(outgoing).await)?;
-        tracing::info!(commands = operations.len(), "heard");
+        let operations = self.queue_all(&door, all.into_iter().flatten()).await?;
         let minimal = prefers_minimal(request.headers());
         Ok(match &operations[..] {
             [only] => answer::accepted(only, &self.admission.public_url, minimal),
             all => answer::accepted_all(all, minimal),
         })
+    }
+
+    /// Without a request: one event, as JSON.
+    pub(crate) async fn take_event(
+        &self,
+        event: &str,
+        caller: &Caller,
+        tenant: &Tenant,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let trace = &Trace::begin();
+        tracing::Span::current().record("trace_id", trace::id(&trace.parent));
+        self.look(&caller.tenant, tenant, 1, now)?;
+        if event.len() > MAX_MESSAGE_BYTES {
+            return Err(too_large().into());
+        }
+        let keys = &self.receipts.keys().await?;
+        let proof = Proof::Principal(&caller.principal);
+        let door = Door { tenant_id: &caller.tenant, tenant, proof, trace, keys, now };
+        let event = CloudEvent::from_json(event.as_bytes()).map_err(Problem::from)?;
+        let followed = self.admission.hear(&event, &door, &mut Budget::for_request())?;
+        self.queue_all(&door, followed).await.map(drop)
+    }
+
+    /// Queues the commands, as far as the tenant's limits go, and gives their operations.
+    async fn queue_all(
+        &self,
+        door: &Door<'_>,
+        commands: impl IntoIterator<Item = Followed>,
+    ) -> Result<Vec<Operation>, Refusal> {
+        let (outgoing, operations): (Vec<_>, Vec<_>) = commands.into_iter().unzip();
+        let groups = outgoing.iter().map(|command: &Outgoing| command.group.as_str());
+        self.take(door.tenant_id, door.tenant, groups, door.now)?;
+        metrics::counter!(metric::HEARD).increment(operations.len() as u64);
+        queued(self.queue.send_all(outgoing).await)?;
+        tracing::info!(commands = operations.len(), "heard");
+        Ok(operations)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ingest: takes commands in by HTTP and queues them. One AWS call per command, and no state of its own but what
-//! [`limits`] counts in memory. Other systems' events come in as well ([`events`]), and what became of commands that other
-//! systems carry out ([`outcome`]).
+//! [`limits`] counts in memory. Other systems' events come in as well, by HTTP ([`events`]) and by a queue
+//! ([`partner_topic`]), and what became of commands that other systems carry out ([`outcome`]).
 //!
 //! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
 //! does the rest: reading the request, sending the messages, and the answer.
@@ -13,6 +13,7 @@ mod events;
 mod grants;
 pub mod limits;
 mod outcome;
+mod partner_topic;
 mod partners;
 mod preconditions;
 mod preferences;
@@ -49,6 +50,7 @@ use crate::admission::{Admission, Admitted, Sender};
 pub use crate::answer::describe;
 use crate::limits::{Limits, Throttled};
 use crate::outcome::Outcomes;
+use crate::partner_topic::PartnerTopic;
 use crate::preferences::prefers_minimal;
 use crate::tenants::{Tenant, Tenants};
 use crate::watch::Watch;
@@ -74,6 +76,8 @@ pub struct Ingest {
     pub webhooks: Webhooks,
     pub outcomes: Outcomes,
     pub watch: Watch,
+    /// `None`: no topic may send.
+    pub partner_topic: Option<PartnerTopic>,
 }
 
 /// How commands come in.
@@ -114,7 +118,7 @@ impl Ingest {
         match place.endpoint(request.method())? {
             Endpoint::Handshake => Ok(self.webhooks.answer(request, &place.allow())),
             Endpoint::Commands => self.accept(request, now).await,
-            Endpoint::Events => self.hear(request, now).await,
+            Endpoint::Events => self.hear_with_token(request, now).await,
             Endpoint::SignedEvents => self.hear_signed(request, place.value("tenant"), now).await,
             Endpoint::Outcome => self.report(request, place.value("id"), now).await,
         }
@@ -200,6 +204,10 @@ impl Ingest {
     async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Refusal> {
         let caller = self.callers.identify(request).await?;
         require(request, &[Scope::Submit])?;
+        self.with_tenant(caller).await
+    }
+
+    async fn with_tenant(&self, caller: Caller) -> Result<(Caller, Arc<Tenant>), Refusal> {
         tracing::Span::current().record("tenant", caller.tenant.as_str());
         let tenant = self.tenant(&caller.tenant).await?;
         let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;

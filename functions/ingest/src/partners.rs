@@ -28,8 +28,8 @@ pub(crate) struct Signed<'a> {
 /// What lets a sender of events in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Proof<'a> {
-    /// Whose token it is.
-    Token(&'a Principal),
+    /// Whose token it is, or the topic that has published.
+    Principal(&'a Principal),
     /// The places of the partners whose secrets have signed.
     Signature(&'a [usize]),
 }
@@ -61,7 +61,7 @@ impl Partners {
     pub(crate) fn names<'a>(&'a self, proof: Proof<'_>, ty: &str, source: &Source) -> Vec<&'a str> {
         let is_one = |(place, partner): &(usize, &Partner)| {
             let is_sender = match proof {
-                Proof::Token(principal) => partner.grant.is_for(principal),
+                Proof::Principal(principal) => partner.grant.is_for(principal),
                 Proof::Signature(places) => places.contains(place),
             };
             is_sender && partner.grant.covers(ty, source)

@@ -13,6 +13,7 @@ use crate::Ingest;
 use crate::admission::Admission;
 use crate::limits::{Limits, Rates};
 use crate::outcome::Outcomes;
+use crate::partner_topic::PartnerTopic;
 use crate::tenants::Tenants;
 use crate::watch::Watch;
 use crate::webhooks::Webhooks;
@@ -36,6 +37,7 @@ impl Ingest {
             tenants: Tenants::new(registry),
             limits: Limits::new(Rates::from_environment(environment)?),
             receipts,
+            partner_topic: PartnerTopic::from_environment(environment, sqs.clone())?,
             watch: Watch::new(sqs.clone(), queues.clone()),
             admission: Admission { bundled: Bundled::compile(&public_url), queues, public_url },
             queue: CommandQueue::new(sqs),

@@ -94,6 +94,15 @@ pub fn dead_webhooks() -> String {
     Aws::queue_url("webhooks-dead-letters")
 }
 
+/// The queue that a partner's topic is subscribed to.
+pub fn partner_events() -> String {
+    Aws::queue_url("partner-events")
+}
+
+pub fn dead_partner_events() -> String {
+    Aws::queue_url("partner-events-dead-letters")
+}
+
 /// The topic of domain events.
 pub fn topic() -> String {
     Aws::topic_arn("events")

@@ -71,13 +71,17 @@ impl Callers {
         let tenant = match (claim(claims, tenant_claim), principal.kind) {
             (Some(tenant), _) => TenantId::parse(tenant)
                 .map_err(|source| UnknownCaller::BadTenantClaim { claim: tenant_claim.clone(), source })?,
-            (None, PrincipalKind::ServiceAccount) => {
-                let registered = self.clients.get(&principal.id).await?;
-                registered.as_deref().cloned().ok_or(UnknownCaller::UnregisteredClient)?
-            }
+            (None, PrincipalKind::ServiceAccount) => return self.of_client(principal).await,
             // The client's tenant is not that of whoever signs in through it.
             (None, _) => return Err(UnknownCaller::NoTenantClaim { claim: tenant_claim.clone() }),
         };
+        Ok(Caller { tenant, principal })
+    }
+
+    /// A machine client, of the tenant that it is registered with.
+    pub async fn of_client(&self, principal: Principal) -> Result<Caller, UnknownCaller> {
+        let registered = self.clients.get(&principal.id).await?;
+        let tenant = registered.as_deref().cloned().ok_or(UnknownCaller::UnregisteredClient)?;
         Ok(Caller { tenant, principal })
     }
 }

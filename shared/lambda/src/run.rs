@@ -55,6 +55,35 @@ where
     lambda_runtime::run(service).await
 }
 
+/// Serves requests of the HTTP API, and handles the messages of a queue that feeds the function as well.
+pub async fn http_and_queue<E, R, F, A, H, B>(answer: F, handle: H) -> Result<(), Error>
+where
+    E: DeserializeOwned,
+    R: Serialize,
+    F: Fn(Request) -> A + Sync,
+    A: Future<Output = Response<Body>> + Send,
+    H: Fn(E, Instant) -> B + Sync,
+    B: Future<Output = R> + Send,
+{
+    let (answer, handle) = (&answer, &handle);
+    events(|payload: Box<RawValue>, finish_by| async move {
+        if is_of_a_queue(payload.get()) {
+            let handled = handle(serde_json::from_str(payload.get())?, finish_by);
+            Ok(serde_json::to_value(handled.await)?)
+        } else {
+            Ok(gateway::serve(payload.get(), answer).await)
+        }
+    })
+    .await
+}
+
+/// Whether an event is Lambda's own of a queue: an object whose first and only member is `Records`. A request, whose event
+/// may have megabytes, is told by its first bytes. The gateway's event has no such member, whatever its client sends.
+fn is_of_a_queue(event: &str) -> bool {
+    let members = event.trim_start().strip_prefix('{').unwrap_or_default();
+    members.trim_start().starts_with("\"Records\"")
+}
+
 /// The payload of a function that has both a trigger of its own and a route of the API. [`events`] handles it.
 #[derive(Debug)]
 pub enum Wake<E> {
@@ -123,6 +152,18 @@ mod tests {
         let incoming = serde_json::from_str::<Wake<Order>>(&request.to_string()).expect("a request");
         let Wake::Http(event) = incoming else { panic!("a request, not {incoming:?}") };
         assert_eq!(event.get(), request.to_string(), "as it came");
+    }
+
+    #[test]
+    fn a_queues_messages_are_told_by_how_their_event_begins() {
+        let recorded = include_str!("../../../events/aws/command-handler.json");
+        assert!([r#"{"Records":[]}"#, " {\n \"Records\": []}", recorded].into_iter().all(is_of_a_queue));
+        let request = include_str!("../../../events/aws/ingest.json");
+        let records =
+            json!({ "version": "2.0", "body": "{\"Records\":[]}", "headers": { "Records": "x" } }).to_string();
+        for other in [request, &records, "{}", "[\"Records\"]", "", "null", "\"Records\""] {
+            assert!(!is_of_a_queue(other), "{other}");
+        }
     }
 
     #[test]

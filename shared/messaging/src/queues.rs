@@ -38,6 +38,9 @@ pub const SUBSCRIBERS: &[Subscriber] = &[
     Subscriber { name: "webhook-dispatcher", function: "webhook-dispatcher" },
 ];
 
+/// What the queue of partners' events is known as. Who may see its messages is not for their senders to say.
+pub const PARTNERS: &str = "partners";
+
 /// Whether the queue of this name, URL or ARN is FIFO: SQS asks for exactly this ending.
 #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is no file")]
 pub fn is_fifo(queue: &str) -> bool {
@@ -68,8 +71,8 @@ impl Queues {
         self.url("webhooks")
     }
 
-    /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers, the webhooks and the
-    /// subscribers.
+    /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers, the webhooks, partners'
+    /// events and the subscribers.
     pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {
         let of_context =
             |context| self.pair(context, &format!("{context}-commands.fifo"), &format!("{context}-dead-letters.fifo"));
@@ -77,6 +80,7 @@ impl Queues {
         pairs.push(self.pair("publisher", "publisher-retries", "publisher-dead-letters"));
         pairs.push(self.pair("timers", "timers", "timers-dead-letters"));
         pairs.push(self.pair("webhooks", "webhooks", "webhooks-dead-letters"));
+        pairs.push(self.pair(PARTNERS, "partner-events", "partner-events-dead-letters"));
         pairs.extend(SUBSCRIBERS.iter().flat_map(|subscriber| self.of_subscriber(subscriber)));
         pairs.sort_by(|one, other| one.name.cmp(&other.name));
         pairs
@@ -112,8 +116,8 @@ mod tests {
         assert!(pairs.is_sorted_by(|one, other| one.name < other.name), "{pairs:?}");
         assert_eq!(
             pairs.len(),
-            4 + 2 * SUBSCRIBERS.len(),
-            "of the context, the publisher, the timers, the webhooks, and each subscriber"
+            5 + 2 * SUBSCRIBERS.len(),
+            "of the context, the publisher, the timers, the webhooks, partners' events, and each subscriber"
         );
         let of =
             |name: &str| pairs.iter().find(|pair| pair.name == name).unwrap_or_else(|| panic!("{name}: {pairs:?}"));

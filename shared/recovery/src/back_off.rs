@@ -86,8 +86,8 @@ mod tests {
     fn the_template_says_how_many_receives_there_are() {
         let queues = template_values("maxReceiveCount");
         let consumers = template_values("MAX_RECEIVES");
-        // Of commands, of subscribers, of what is to be published once more, and of timers.
-        assert_eq!(queues, vec![Value::from(MAX_RECEIVES); 4]);
-        assert_eq!(consumers, vec![Value::from(MAX_RECEIVES.to_string()); 4]);
+        // Of commands, of subscribers, of what is to be published once more, of timers, of webhooks, and of partners' events.
+        assert_eq!(queues, vec![Value::from(MAX_RECEIVES); 6]);
+        assert_eq!(consumers, vec![Value::from(MAX_RECEIVES.to_string()); 6]);
     }
 }

@@ -54,18 +54,33 @@ impl Received {
 /// The error of what was not finished when the invocation had to be.
 pub const OUT_OF_TIME: &str = "the function ran out of time";
 
+/// Why a message was not handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// For the log, which holds nothing of a payload.
+    pub logged: String,
+    /// For the person who repairs, and sees the payload anyhow.
+    pub in_full: String,
+}
+
+impl<E: Error + 'static> From<E> for Why {
+    fn from(error: E) -> Self {
+        Self { logged: chain(&error), in_full: chain_in_full(&error) }
+    }
+}
+
 /// Handles one message, while there is time. Why it failed is logged, and given back in full for who repairs it.
-pub async fn attempt<E: Error + 'static>(
+pub async fn attempt<E: Into<Why>>(
     message: &Received,
     finish_by: Instant,
     handling: impl Future<Output = Result<(), E>>,
 ) -> Result<(), String> {
-    let (error, in_full) = match timeout_at(finish_by, handling).await {
+    let Why { logged, in_full } = match timeout_at(finish_by, handling).await {
         Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => (chain(&error), chain_in_full(&error)),
-        Err(_) => (OUT_OF_TIME.to_owned(), OUT_OF_TIME.to_owned()),
+        Ok(Err(error)) => error.into(),
+        Err(_) => Why { logged: OUT_OF_TIME.to_owned(), in_full: OUT_OF_TIME.to_owned() },
     };
-    tracing::error!(message_id = message.message_id, error, "to be retried");
+    tracing::error!(message_id = message.message_id, error = logged, "to be retried");
     Err(in_full)
 }
 

@@ -3,9 +3,11 @@
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Header;
 use kernel::domain_event::RecordedEvent;
-use kernel::ids::StreamId;
+use kernel::ids::{AggregateId, StreamId};
 use kernel::parking::Reason;
 use kernel::timestamp::Timestamp;
+use messaging::Notification;
+use messaging::queues::PARTNERS;
 use serde::Deserialize;
 use store::parked::{ParkedMessage, Summary};
 
@@ -57,6 +59,9 @@ pub fn of_stranger(context: &str, arrived: (Timestamp, &str), cause: Cause) -> S
 
 /// What lies in another queue: a domain event, the place of a commit, or what cannot be read at all.
 pub fn of_message(queue: &str, arrived: (Timestamp, &str), body: &str, cause: Cause) -> Summary {
+    if queue == PARTNERS {
+        return of_partner(arrived, body, cause);
+    }
     let (stream, message_type) = about(body);
     Summary {
         parked_key: ParkedMessage::key(stream.as_ref().map(|stream| &stream.tenant), queue),
@@ -66,6 +71,21 @@ pub fn of_message(queue: &str, arrived: (Timestamp, &str), body: &str, cause: Ca
         message_type,
         subject: stream.map(|stream| stream.aggregate.to_string()),
         ..of_anything(queue, cause)
+    }
+}
+
+/// What a partner has sent. It is for platform operators: a tenant that it may name is of its sender's choosing.
+fn of_partner(arrived: (Timestamp, &str), body: &str, cause: Cause) -> Summary {
+    let event = match Notification::of(body) {
+        Notification::Message(event) => CloudEvent::from_json(event.as_bytes()).ok(),
+        Notification::Confirmation => None,
+    };
+    let subject = event.as_ref().and_then(|event| AggregateId::parse(event.subject()?).ok());
+    Summary {
+        id: ParkedMessage::id(arrived.0, arrived.1),
+        message_type: event.map(|event| event.ty().to_owned()),
+        subject: subject.map(|subject| subject.to_string()),
+        ..of_anything(PARTNERS, cause)
     }
 }
 

@@ -55,8 +55,8 @@ fn a_new_subscriber_is_files_and_an_entry_and_runs() {
     // One row in each template, and the word in the one list that SAM wants written out; and the name that code knows.
     let row = "    PriceList: { Name: price-list";
     let lists = (
-        "    - [Listener, NotificationSender, PaymentGateway, ReadModel]",
-        "    - [Listener, NotificationSender, PaymentGateway, PriceList, ReadModel]",
+        "    - [Listener, NotificationSender, PaymentGateway, ReadModel, WebhookDispatcher]",
+        "    - [Listener, NotificationSender, PaymentGateway, PriceList, ReadModel, WebhookDispatcher]",
     );
     let deployed = format!("{row}, Function: price-list, Table: EventsTable, Rights: [dynamodb:Query] }}");
     let watched =
@@ -100,7 +100,10 @@ fn a_taken_name_is_refused_and_nothing_is_written() {
     let template = read(&root.join("template.yaml")).expect("a template");
     write(
         &root.join("template.yaml"),
-        &template.replace("- [Listener, NotificationSender, PaymentGateway, ReadModel]", "- !Ref Subscribers"),
+        &template.replace(
+            "- [Listener, NotificationSender, PaymentGateway, ReadModel, WebhookDispatcher]",
+            "- !Ref Subscribers",
+        ),
     )
     .expect("written");
     assert!(refusal("order-mailer").contains("template.yaml is not as expected: enter order-mailer by hand"));

@@ -1,12 +1,16 @@
 //! The API under test: ingest, an AWS of its own, and tenants in its registry.
 
 pub use bench::platform::{PUBLIC_URL, commands as queue, receipt_secret};
-use bench::platform::{RECEIPT_KEY, environment, register_client, register_schema, register_tenant};
+use bench::platform::{
+    RECEIPT_KEY, dead_partner_events, environment, own_queue, partner_events, register_client, register_schema,
+    register_tenant,
+};
 use bench::{Answer, Request};
 use ingest::Ingest;
 use ingest::webhooks::Webhooks;
 use kernel::cloud_event::CloudEvent;
 use kernel::timestamp::Timestamp;
+use lambda::settings::Environment;
 use serde_json::{Value, json};
 use testkit::{Aws, Message};
 
@@ -38,6 +42,13 @@ impl Api {
         let mut api = Self::new();
         api.ingest.webhooks = Webhooks::new(origins, rate);
         api
+    }
+
+    /// Where this topic may send.
+    pub fn with_partner_topic(topic: &str) -> Self {
+        let api = Self::new();
+        let ingest = cold_from(&api.aws, &environment().with([("PARTNER_TOPIC", topic)]));
+        Self { ingest, ..api }
     }
 
     pub fn without_tenants() -> Self {
@@ -119,7 +130,11 @@ fn cold(aws: &Aws) -> Ingest {
 }
 
 fn cold_with(aws: &Aws, machine_tokens: &str) -> Ingest {
-    let environment = environment().with([("MACHINE_TOKENS", machine_tokens)]);
+    cold_from(aws, &environment().with([("MACHINE_TOKENS", machine_tokens)]))
+}
+
+fn cold_from(aws: &Aws, environment: &Environment) -> Ingest {
+    let environment = environment.with(own_queue(&partner_events(), &dead_partner_events()));
     let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager());
     ingest.expect("good settings")
 }

@@ -29,7 +29,7 @@ fn api() -> Api {
     api
 }
 
-fn shipped() -> Value {
+pub fn shipped() -> Value {
     json!({
         "specversion": "1.0", "id": "acme/orders/O-1/3", "source": SUPPLIER, "type": "OrderShipped", "subject": "O-1",
         "dataschema": "https://supplier.example/schemas/orders/OrderShipped/2", "sequence": "00000000000000000003",

@@ -15,6 +15,7 @@ mod outages;
 mod preconditions;
 mod privacy;
 mod providers;
+mod queue;
 mod requests;
 mod routes;
 mod samples;

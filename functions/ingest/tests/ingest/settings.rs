@@ -27,3 +27,16 @@ async fn a_setting_that_is_missing_or_wrong_is_named() {
         assert!(refusal.contains("TENANT_COMMANDS_PER_SECOND") && refusal.contains(why), "{refusal}");
     }
 }
+
+#[tokio::test]
+async fn a_topic_that_may_send_has_a_queue_and_an_arn_that_can_be_recorded() {
+    let aws = Aws::new();
+    let refusal = |environment: &Environment| {
+        let ingest = Ingest::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager());
+        ingest.err().map(|refusal| refusal.to_string()).unwrap_or_default()
+    };
+    let environment = bench::platform::environment().with([("PARTNER_TOPIC", "arn:aws:sns:eu-west-1:1:t")]);
+    assert!(refusal(&environment).contains("QUEUE is not set"));
+    let long = format!("arn:aws:sns:eu-west-1:1:{}", "t".repeat(256));
+    assert!(refusal(&environment.with([("PARTNER_TOPIC", &long)])).contains("PARTNER_TOPIC must have 1 to 255 bytes"));
+}

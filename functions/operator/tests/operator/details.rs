@@ -110,6 +110,24 @@ async fn what_is_nothing_of_ours_is_shown_as_it_is() {
     }
 }
 
+/// A partner may be an installation like this one, whose tenants are called as ours are.
+#[tokio::test]
+async fn a_partners_event_says_what_it_is_and_is_for_platform_operators_whatever_tenant_it_names() {
+    let api = Api::new();
+    let (_, raw) = api.parks_event("demo/orders/O-7").await;
+    for body in [raw.clone(), json!({ "Type": "Notification", "Message": raw }).to_string()] {
+        let id = api.parks_stranger("partners", &body).await;
+        api.get(format!("/parked/{id}")).await.refused("not-found");
+        let detail = api.send(get(format!("/parked/{id}")).by(client("root"))).await.ok().json();
+        assert_eq!((&detail["message"], &detail["repairable"]), (&json!(body), &json!(false)));
+        assert_eq!((&detail["type"], &detail["subject"]), (&json!("OrderCancelled"), &json!("O-7")));
+        assert_eq!((detail.get("tenant"), detail.get("context")), (None, None));
+        api.send(crate::api::post(format!("/parked/{id}/resubmit"), &json!({})).by(client("root"))).await.accepted();
+        let message = api.queued("partners").pop().expect("a message");
+        assert_eq!((message.body, message.group), (body, None), "as it came");
+    }
+}
+
 #[tokio::test]
 async fn what_reads_like_a_command_and_was_not_parked_as_one_is_none() {
     let api = Api::new();

@@ -174,6 +174,26 @@ async fn dead_letters_are_shown_with_their_error_and_when_they_are_due() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partners_event_is_shown_as_far_as_it_can_be_read_and_goes_back_as_it_came() {
+    let api = Api::new();
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "https://supplier.example/", "type": "OrderShipped",
+        "subject": "O-1", "tenantid": "acme", "data": {} })
+    .to_string();
+    api.bury("partners", &event, None, 0).await;
+    api.bury("partners", "no event", None, 0).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (_, told) = api.look("olga", "partners").await;
+    let letters = told["letters"].as_array().expect("letters");
+    let seen = |letter: &Value| ["type", "subject", "tenant"].map(|name| letter.get(name).cloned());
+    assert_eq!(seen(&letters[0]), [Some(json!("OrderShipped")), Some(json!("O-1")), None], "{told:#}");
+    assert_eq!(seen(&letters[1]), [None, None, None], "{told:#}");
+    let (_, report) = api.post("olga", r#"{"context":"partners"}"#).await;
+    assert_eq!(report["queues"][0]["redriven"], 2, "{report:#}");
+    let sent = api.aws.messages(&api.redrive.ways.iter().find(|way| way.name == "partners").expect("a way").queue_url);
+    assert!(sent.iter().any(|message| message.body == event), "{sent:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_at_the_dead_letters_takes_nothing_from_a_run() {
     let api = Api::new();
     for nth in 0..12 {
