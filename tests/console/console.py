@@ -16,7 +16,7 @@ import traceback
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from stack import PATIENCE, Stack, fresh
+from stack import PATIENCE, Stack, fresh, wait_for
 
 # Were it ever taken for markup, it would run, and be seen: the policy's violation is an error on the browser's console.
 MARKUP = '<img src="x" onerror="alert(1)">'
@@ -43,6 +43,7 @@ def main():
         a_group_is_resubmitted_and_counted_by_outcome,
         dead_letters_are_listed_and_redriven_by_hand,
         an_edit_outlives_the_sign_in,
+        a_failing_webhook_is_told_at_once_and_switched_off_and_on,
         a_phone_shows_everything_without_scrolling_sideways,
     ]
     failed = 0
@@ -356,6 +357,8 @@ def dead_letters_are_listed_and_redriven_by_hand(console):
     page, stack = console.page, console.stack
     order = fresh("O")
     operation = stack.bury(order, order_of(1))
+    # A platform operator has to name a tenant.
+    console.expected_failures = {400}
 
     console.sign_in("platform")
     expect(page.get_by_role("table", name="Depths of the dead-letter queues")).to_be_visible()
@@ -413,12 +416,68 @@ def an_edit_outlives_the_sign_in(console):
     stack.wait_for_operation(operation, "succeeded")
 
 
+def a_failing_webhook_is_told_at_once_and_switched_off_and_on(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {400, 403}
+    name, order = fresh("Ledger"), fresh("O")
+    settings = {"url": f"{stack.webhook_receiver}/ledger", "description": name, "contexts": ["orders"]}
+    endpoint = stack.operate("POST", "/webhooks", settings)
+    path = f"/webhooks/{endpoint['id']}"
+    try:
+        stack.queue(order, order_of(1))
+        wait_for("a failing webhook", lambda: stack.operate("GET", path), lambda shown: shown["status"] == "failing")
+
+        console.sign_in("demo")
+        expect(page.locator(".trouble")).to_contain_text("failing")
+        page.get_by_role("link", name="See which.").click()
+        row = page.get_by_role("row").filter(has_text=name)
+        expect(row).to_contain_text("Failing, began")
+        row.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        stream = page.get_by_role("row").filter(has_text=f"orders/{order}")
+        expect(stream.get_by_role("cell").nth(1)).to_have_text(re.compile("[1-9]"))
+        assert endpoint["secret"].removeprefix("whsec_") not in page.content()
+
+        page.get_by_role("button", name="Retry").click()
+        console.expect_status("What is held or waits is due now.")
+        page.get_by_role("button", name="Switch off…").click()
+        page.get_by_role("dialog").get_by_role("textbox").fill("the ledger\nmoves house")
+        page.get_by_role("button", name="Switch off", exact=True).click()
+        console.expect_status("Switched off.")
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        expect(page.locator("dl")).to_contain_text("the ledger moves house")
+        assert stack.operate("GET", path)["off"]["because"] == "the ledger moves house"
+        expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+
+        # A platform operator names the tenant.
+        tenants, platform = page, console.new_page()
+        platform.set_viewport_size({"width": 360, "height": 740})
+        console.sign_in("platform")
+        platform.get_by_label("Tenant").fill("demo")
+        platform.get_by_role("button", name="Show webhooks").click()
+        expect(platform.get_by_role("heading", level=1)).to_have_text("Webhooks of demo")
+        expect(platform.get_by_role("row").filter(has_text=name)).to_contain_text("the ledger moves house")
+        expect_no_sideways_scroll(platform, "the webhooks")
+        platform.get_by_role("link", name=name).click()
+        expect(platform.get_by_role("button", name="Switch on")).to_be_visible()
+        expect_no_sideways_scroll(platform, "a webhook")
+
+        console.page = tenants
+        tenants.get_by_role("button", name="Switch on").click()
+        console.expect_status("Switched on. What it has missed is sent now.")
+        expect(tenants.locator("dl")).not_to_contain_text("the ledger moves house")
+        assert stack.operate("GET", path)["status"] != "off"
+    finally:
+        stack.operate("DELETE", path)
+
+
 def a_phone_shows_everything_without_scrolling_sideways(console):
     page, stack = console.page, console.stack
     data = order_of(MARKUP)
     data["lines"][0]["sku"] = "a-very-long-word-" * 40
     order, _ = park(stack, data=data)
     page.set_viewport_size({"width": 360, "height": 740})
+    console.expected_failures = {400}
 
     console.sign_in("platform")
     expect(page.get_by_role("table", name="Depths of the dead-letter queues")).to_be_visible()

@@ -44,9 +44,13 @@ class Stack:
             aws_access_key_id=described["access_key_id"],
             aws_secret_access_key=described["secret_access_key"],
         )
+        # Where nothing listens.
+        self.webhook_receiver = described["webhook_receiver"]
         client = described["tenants"][TENANT]
         self._client_id = client["client_id"]
-        self._token = _token(described["token_url"], client)
+        self._token = _token(described["token_url"], client, "waybill/submit waybill/read")
+        operator = {name: self.operators[TENANT][name] for name in ("client_id", "client_secret")}
+        self._operator_token = _token(described["token_url"], operator, "waybill/operate")
 
     def queue(self, order, data, command="SubmitOrder"):
         """Puts a command into the queue, as a service would that leaves ingest out. Returns its operation."""
@@ -65,6 +69,14 @@ class Stack:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def operate(self, method, path, body=None):
+        """The body of an answer that the tenant's operator gets."""
+        headers = {"authorization": f"Bearer {self._operator_token}", "content-type": "application/json"}
+        data = body and json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.loads(answer.read() or "null")
 
     def wait_for_operation(self, operation, wanted, patience=PATIENCE):
         """Waits until the operation is as wanted."""
@@ -130,8 +142,7 @@ def wait_for(what, ask, is_wanted, patience=PATIENCE):
     return answer
 
 
-def _token(url, client):
-    scope = "waybill/submit waybill/read"
+def _token(url, client, scope):
     form = urllib.parse.urlencode({"grant_type": "client_credentials", **client, "scope": scope})
     with urllib.request.urlopen(url, form.encode(), timeout=PATIENCE) as answer:
         return json.load(answer)["access_token"]

@@ -1,16 +1,20 @@
-// The operator console: shows what is parked and what lies dead, and lets a person do something about it.
+// The operator console: shows what is parked, what lies dead and which webhooks fail, and lets a person do something
+// about it.
 //
 // This part knows which view a URL's fragment names. Each part knows only those to the right of it:
 //
 //   console   overview            dead-letters   parked   shell   page   session   json
-//             group     together
+//             group     together  webhooks
 //             message   repair
+//             webhook
 
 import { deadLettersView } from "./dead-letters.js";
 import { groupView } from "./group.js";
 import { messageView } from "./message.js";
 import { everything, overview } from "./overview.js";
 import { begin } from "./shell.js";
+import { webhookView } from "./webhook.js";
+import { webhooksView } from "./webhooks.js";
 
 /** The view that a fragment names; the overview, if it names none. */
 function viewOf(fragment) {
@@ -23,7 +27,10 @@ function viewOf(fragment) {
 }
 
 function named(path, query) {
-  if (path === "/group") return groupView(Object.fromEntries(new URLSearchParams(query)));
+  const parameters = Object.fromEntries(new URLSearchParams(query));
+  if (path === "/group") return groupView(parameters);
+  if (path === "/webhooks") return webhooksView(parameters);
+  if (path.startsWith("/webhooks/")) return webhookView(decodeURIComponent(path.slice("/webhooks/".length)), parameters);
   if (path === "/all") return everything;
   if (path.startsWith("/message/")) return messageView(decodeURIComponent(path.slice("/message/".length)));
   if (path.startsWith("/dead-letters/")) return deadLettersView(decodeURIComponent(path.slice("/dead-letters/".length)));

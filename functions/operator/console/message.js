@@ -13,7 +13,7 @@ export function messageView(id) {
     isPending: ({ outcome }) => outcome.status === "on-its-way",
     async load() {
       const { body, text } = await call("GET", `parked/${encodeURIComponent(id)}`);
-      if (followed && !this.isPending(body)) tell(OUTCOMES[body.outcome.status]);
+      if (followed && !this.isPending(body)) tell(outcomeInWords(body));
       followed = this.isPending(body);
       const place = find(read(text), "/data");
       // As it is written: through JSON.parse, long numbers would become others.
@@ -41,7 +41,7 @@ function messageParts(message) {
   ];
 }
 
-/** In plain words, what became of a message. */
+/** In plain words, what became of a message that was resubmitted, if anything was done with it. */
 const OUTCOMES = {
   waiting: "Waits for a person. Nothing happens to it until somebody acts.",
   "on-its-way": "Resubmitted: it is on its way again. This page follows it.",
@@ -52,10 +52,17 @@ const OUTCOMES = {
   unknown: "Resubmitted. Nothing tells what became of it: it is no command, or its operation is not on record any more.",
 };
 
-function stage({ outcome: { status, parked, error } }) {
+/** The same, also of one that nobody resubmitted: its pipeline has reported after all. */
+function outcomeInWords({ stage, outcome: { status } }) {
+  const words = OUTCOMES[status] ?? status;
+  return stage === "reported" ? words.replace(/^Resubmitted/, "Reported after all") : words;
+}
+
+function stage(message) {
+  const { status, parked, error } = message.outcome;
   const link = parked && [" ", h("a", { href: messageLink(parked), "data-key": "parked" }, "See where it waits now.")];
   const why = status === "rejected" && error && ` ${error.detail}`;
-  return h("p", { class: `stage ${status}` }, OUTCOMES[status] ?? status, why, link);
+  return h("p", { class: `stage ${status}` }, outcomeInWords(message), why, link);
 }
 
 function whatHappened({ title, obstacle }) {

@@ -1,9 +1,10 @@
-// What waits for a person, by groups; with the dead letters below.
+// What waits for a person, by groups; with the dead letters and the webhooks below.
 
 import { deadLetterQueues, deadLetters } from "./dead-letters.js";
 import { h, note, section, table, time } from "./page.js";
 import { HOME, groupLink } from "./parked.js";
 import { call } from "./session.js";
+import { webhookCounts, webhookSection, webhookTrouble } from "./webhooks.js";
 
 const COUNT_ALL = 50_000;
 
@@ -11,16 +12,17 @@ export const overview = {
   name: "Parked messages",
 
   async load() {
-    const [parked, queues] = await Promise.all([call("GET", "parked"), deadLetters()]);
-    return { ...parked.body, queues };
+    const [parked, queues, webhooks] = await Promise.all([call("GET", "parked"), deadLetters(), webhookCounts()]);
+    return { ...parked.body, queues, webhooks };
   },
 
-  draw({ groups, complete, queues }) {
+  draw({ groups, complete, queues, webhooks }) {
     const more = complete === false && note(
       "There are more messages than were counted. ",
       h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
     );
-    const content = [parkedGroups(groups), more, section("Dead letters", deadLetterQueues(queues))];
+    const dead = section("Dead letters", deadLetterQueues(queues));
+    const content = [webhookTrouble(webhooks), parkedGroups(groups), more, dead, webhookSection(webhooks)];
     return { title: this.name, content };
   },
 };

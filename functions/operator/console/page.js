@@ -200,9 +200,10 @@ export function closer(label = "Cancel") {
 }
 
 /** Asks for a reason in an open dialog. Resolves to it, or to null if the dialog is closed instead. */
-export function reasonIn({ body, buttons }, { label, reader = "for the history", optional, danger, suggested = "" }) {
+export function reasonIn({ body, buttons }, options) {
+  const { label, reader = "for the history", optional, danger, suggested = "", most = 1000 } = options;
   return new Promise((resolve) => {
-    const field = h("textarea", { id: "dialog-reason", rows: "3", maxlength: "1000", required: !optional });
+    const field = h("textarea", { id: "dialog-reason", rows: "3", maxlength: most, required: !optional });
     field.value = suggested;
     const submit = (event) => {
       event.preventDefault();

@@ -31,6 +31,8 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
         "session.js" => (JAVASCRIPT, include_str!("../console/session.js")),
         "shell.js" => (JAVASCRIPT, include_str!("../console/shell.js")),
         "together.js" => (JAVASCRIPT, include_str!("../console/together.js")),
+        "webhook.js" => (JAVASCRIPT, include_str!("../console/webhook.js")),
+        "webhooks.js" => (JAVASCRIPT, include_str!("../console/webhooks.js")),
         _ => return None,
     })
 }
