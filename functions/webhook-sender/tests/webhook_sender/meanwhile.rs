@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::webhooks::{Off, Taken};
+use store::webhooks::{Health, Off, Taken};
 use testkit::{Fault, TABLES};
 
 use crate::world::{HOUR, MINUTE, RETRY, Reply, World};
@@ -60,8 +60,17 @@ async fn an_endpoint_that_is_switched_on_while_it_fails_stays_on() {
     let id = it.register("acme", "shop.example").await;
     it.answering("shop.example", |_, _| Reply::Status(503));
     it.happen("acme/orders/O-1", "OrderSubmitted");
-    it.pass(Duration::from_hours(5 * 24 - 1)).await;
-    assert!(it.endpoint(&id).await.off.is_none());
+    it.settle().await;
+    // It has failed for five days less an hour.
+    let rows = it.aws.items(TABLES.webhooks);
+    let mut row = rows.into_iter().find(|row| row["place"] == id.id).expect("the endpoint");
+    let health = Health {
+        refused: 200,
+        failing_since: Some(it.now().minus(Duration::from_hours(5 * 24 - 1))),
+        ..it.endpoint(&id).await.health
+    };
+    row["health"] = serde_json::to_string(&health).expect("JSON").into();
+    it.aws.insert(TABLES.webhooks, &row);
     let (webhooks, now, endpoint) = (it.webhooks.clone(), it.now(), it.endpoint(&id).await);
     it.answering("shop.example", move |_, at| {
         let (webhooks, endpoint) = (webhooks.clone(), endpoint.clone());
