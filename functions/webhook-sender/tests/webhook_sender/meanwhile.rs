@@ -72,9 +72,10 @@ async fn an_endpoint_that_is_switched_on_while_it_fails_stays_on() {
     row["health"] = serde_json::to_string(&health).expect("JSON").into();
     it.aws.insert(TABLES.webhooks, &row);
     let (webhooks, now, endpoint) = (it.webhooks.clone(), it.now(), it.endpoint(&id).await);
+    let mut is_on = false;
     it.answering("shop.example", move |_, at| {
         let (webhooks, endpoint) = (webhooks.clone(), endpoint.clone());
-        if at.since(now) >= HOUR {
+        if at.since(now) >= HOUR && !std::mem::replace(&mut is_on, true) {
             tokio::spawn(async move { webhooks.switch_on(&endpoint, &RETRY, at).await.expect("asked") });
         }
         Reply::Status(503)
