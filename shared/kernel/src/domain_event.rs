@@ -73,6 +73,8 @@ const MAX_PUBLISHED_BYTES: usize = 254 * 1024;
 pub enum Unpublishable {
     #[error("it makes no valid CloudEvent")]
     Invalid(#[from] Invalid),
+    #[error("the address of its schema could not be read by subscribers")]
+    Schema,
     #[error("{bytes} bytes are more than the {MAX_PUBLISHED_BYTES} that can be published")]
     TooLarge { bytes: usize },
 }
@@ -137,18 +139,25 @@ impl RecordedEvent {
     /// Whether subscribers could ever get it. What cannot be published must not be committed: it would be tried again
     /// and again, and hold up what was committed behind it.
     pub fn check_publishable(&self) -> Result<(), Unpublishable> {
-        let bytes = self.build("https://api")?.to_json().len();
+        let event = self.build("https://api")?;
+        if event.dataschema().and_then(SchemaUri::read) != Some(self.schema()) {
+            return Err(Unpublishable::Schema);
+        }
+        let bytes = event.to_json().len();
         if bytes > MAX_PUBLISHED_BYTES { Err(Unpublishable::TooLarge { bytes }) } else { Ok(()) }
+    }
+
+    fn schema(&self) -> SchemaUri<'_> {
+        SchemaUri { context: &self.stream.context, name: &self.event.ty, version: self.event.schema }
     }
 
     fn build(&self, public_url: &str) -> Result<CloudEvent, Invalid> {
         let StreamId { tenant, context, aggregate, .. } = &self.stream;
-        let EventData { ty, schema, data, cause } = &self.event;
-        let schema = SchemaUri { context, name: ty, version: *schema };
+        let EventData { ty, data, cause, .. } = &self.event;
         let mut event = CloudEvent::builder(self.id(), source(public_url, context), ty)
             .subject(aggregate.as_str())
             .time(self.time.to_string())
-            .dataschema(schema.below(public_url))
+            .dataschema(self.schema().below(public_url))
             .datacontenttype("application/json")
             .extension(extension::TENANT, tenant.as_str())
             .extension(extension::CORRELATION, cause.correlation.as_str())
@@ -253,6 +262,16 @@ mod tests {
         assert_eq!(back.event.data.get(), recorded.event.data.get());
         assert_eq!((back.stream, back.version, back.time), (recorded.stream, recorded.version, recorded.time));
         assert_eq!(back.event.cause, recorded.event.cause);
+    }
+
+    #[test]
+    fn an_event_whose_type_breaks_its_schemas_address_cannot_be_published() {
+        assert!(recorded(cause()).check_publishable().is_ok());
+        for ty in ["Order/Cancelled", "/schemas/orders/OrderCancelled/1", "a/schemas/b"] {
+            let mut event = recorded(cause());
+            ty.clone_into(&mut event.event.ty);
+            assert!(matches!(event.check_publishable(), Err(Unpublishable::Schema)), "{ty}");
+        }
     }
 
     #[test]
