@@ -1,6 +1,5 @@
 //! Who delivers to an endpoint, and when somebody must look whether there is something to deliver.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
@@ -97,9 +96,20 @@ impl Webhooks {
     /// Gives a lease back. Gives whether that was done: not if somebody came meanwhile and was told off, or has changed
     /// something; the lease stays then. One that is over already is somebody else's, and so is what is left.
     pub async fn give_back(&self, id: &EndpointId, lease: Lease, left: &Left) -> Result<bool, StoreError> {
-        let given_back =
-            self.giving_back(id, left).condition_expression("lease_until = :mine AND attribute_not_exists(woken)");
-        let given_back = given_back.expression_attribute_values(":mine", n(lease.until.millis())).send().await;
+        let changes = Changes::of(self.update(id))
+            .set("health", Some(json(&left.health)))
+            .set("look_at", Some(n(left.look_at.millis())))
+            .set("not_before", left.not_before.map(|time| n(time.millis())))
+            .set("lease_until", None);
+        let given_back = left
+            .off
+            .iter()
+            .fold(changes, |changes, off| changes.set("switched_off", Some(json(off))))
+            .update()
+            .condition_expression("lease_until = :mine AND attribute_not_exists(woken)")
+            .expression_attribute_values(":mine", n(lease.until.millis()))
+            .send()
+            .await;
         if StoreError::unless_refused("UpdateItem", given_back)? {
             return Ok(true);
         }
@@ -124,15 +134,6 @@ impl Webhooks {
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", let_go).map(drop)
-    }
-
-    fn giving_back(&self, id: &EndpointId, left: &Left) -> UpdateItemFluentBuilder {
-        let changes = Changes::of(self.update(id))
-            .set("health", Some(json(&left.health)))
-            .set("look_at", Some(n(left.look_at.millis())))
-            .set("not_before", left.not_before.map(|time| n(time.millis())))
-            .set("lease_until", None);
-        left.off.iter().fold(changes, |changes, off| changes.set("switched_off", Some(json(off)))).update()
     }
 
     /// Endpoints of a part that somebody must look at by now, at most `limit`; and where to go on, if there are more.

@@ -106,9 +106,7 @@ impl Progress {
             edition: row.edition,
         })
     }
-}
 
-impl Progress {
     /// That nobody has written since it was read.
     fn unchanged(&self) -> &'static str {
         match self.edition {
