@@ -246,3 +246,23 @@ async fn a_long_stream_lets_others_have_their_turn() {
     assert_eq!(taken.len(), 320);
     assert!(last_other < 100, "the last of the others comes as number {last_other}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_cannot_be_read_does_not_make_what_was_before_wanted() {
+    let it = World::new();
+    it.commit("acme/orders/O-1", "OrderSubmitted", 1);
+    it.pass(MINUTE).await;
+    let mut commit = it.aws.items(testkit::TABLES.events).remove(0);
+    let time = std::mem::replace(&mut commit["committed_at"], "?".into());
+    it.aws.insert(testkit::TABLES.events, &commit);
+    let id = it.register("acme", "shop.example").await;
+    it.happen("acme/orders/O-1", "OrderShipped");
+    it.pass(MINUTE).await;
+    let progress = it.progress(&id, "acme/orders/O-1").await;
+    assert!(progress.failing.is_some_and(|failing| failing.answer == "the event cannot be read here"));
+    assert_eq!(progress.done, None, "nobody knows where it begins");
+    commit["committed_at"] = time;
+    it.aws.insert(testkit::TABLES.events, &commit);
+    it.pass(HOUR).await;
+    assert_eq!(it.taken("shop.example"), ["acme/orders/O-1/2"]);
+}

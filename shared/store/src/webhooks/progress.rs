@@ -200,13 +200,13 @@ impl Webhooks {
 
     fn changes(&self, id: &EndpointId, progress: &Progress) -> Changes {
         let Progress { stream, done, sent_at, edition, .. } = progress;
-        let done = done.unwrap_or_default();
         let mut update = self.progress(id, stream);
         if *edition > 0 {
             update = update.expression_attribute_values(":read", n(edition));
         }
         let changes = Changes::of(update).set("edition", Some(n(edition + 1)));
-        let changes = changes.set("done", Some(n(done.version))).set("done_commit", Some(n(done.commit)));
+        let changes =
+            changes.set("done", done.map(|done| n(done.version))).set("done_commit", done.map(|done| n(done.commit)));
         changes.set("sent_at", sent_at.map(|time| n(time.millis())))
     }
 
