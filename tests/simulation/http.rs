@@ -18,5 +18,5 @@ pub fn request(
 
 /// The version that an entity tag names.
 pub fn version(answer: &Answer) -> Option<u64> {
-    answer.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()
+    answer.headers.get("etag")?.to_str().ok()?.trim_matches('"').split('.').next()?.parse().ok()
 }

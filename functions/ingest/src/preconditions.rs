@@ -57,9 +57,14 @@ fn expected_by(headers: &HeaderMap) -> Result<Option<(&'static str, u64)>, Probl
     }
 }
 
-/// The version that an entity tag stands for. A weak one says too little: section 13.1.1 compares strongly.
+/// The version that an entity tag stands for, whatever the layout behind it. A weak one says too little: section 13.1.1
+/// compares strongly.
 fn version(tag: &str) -> Option<u64> {
-    parse(tag.strip_prefix('"')?.strip_suffix('"')?)
+    let tag = tag.strip_prefix('"')?.strip_suffix('"')?;
+    match tag.split_once('.') {
+        Some((version, layout)) => parse(layout).and(parse(version)),
+        None => parse(tag),
+    }
 }
 
 fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {

@@ -1,6 +1,5 @@
 //! Read models: one document, lists of them, and their totals.
 
-use catalog::Owned;
 use kernel::day::Day;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
@@ -55,6 +54,11 @@ pub(crate) struct DayReport {
     totals: Totals,
 }
 
+/// A document of a version is another one in another layout. The first layout's tag is the version alone.
+fn entity_tag(version: u64, layout: u32) -> String {
+    if layout == 1 { format!("\"{version}\"") } else { format!("\"{version}.{layout}\"") }
+}
+
 impl Query {
     /// `GET /{collection}/{id}`. `?version=n` asks for version n or newer.
     pub(crate) async fn document(
@@ -65,25 +69,29 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
+        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["version"])?;
         let wanted = parameters.number("version")?;
-        let row = self.read_models.get(&caller.tenant, collection, id).await?;
+        let shown = match self.read_models.get(&caller.tenant, collection, id).await? {
+            Some(row) => Some(self.shown(owned, &caller.tenant, row).await?),
+            None => None,
+        };
         // What is another owner's is as absent as what never was.
-        let row = row.filter(|row| sight.includes(row.owner()));
-        if wanted.is_some_and(|wanted| row.as_ref().is_none_or(|row| row.version < wanted)) {
+        let shown = shown.filter(|shown| sight.includes(&shown.owner));
+        if wanted.is_some_and(|wanted| shown.as_ref().is_none_or(|shown| shown.version < wanted)) {
             let mut answer = lambda::http::problem(&Problem::not_yet("the read model is not at this version yet"));
             set(&mut answer, RETRY_AFTER, "1");
             return Ok(answer);
         }
-        let row = row.ok_or_else(nothing_here)?;
-        let etag = format!("\"{}\"", row.version);
+        let shown = shown.ok_or_else(nothing_here)?;
+        let etag = entity_tag(shown.version, owned.read_model.layout());
         let mut answer = if has_already(request, &etag) {
             let mut unchanged = Response::new(Body::Empty);
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
             unchanged
         } else {
-            text(StatusCode::OK, "application/json", row.document)
+            text(StatusCode::OK, "application/json", shown.document)
         };
         set(&mut answer, ETAG, &etag);
         set(&mut answer, CACHE_CONTROL, REVALIDATE);
@@ -98,7 +106,8 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let Owned { read_model, .. } = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
+        let read_model = owned.read_model;
         let sight = self.sight(request, caller, collection).await?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
@@ -120,7 +129,8 @@ impl Query {
         }
         let (limit, before) = (parameters.limit()?, parameters::place(parameters)?);
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
-        let items: Result<Vec<_>, _> = page.rows.into_iter().map(|row| RawValue::from_string(row.document)).collect();
+        let shown = self.all_shown(owned, &caller.tenant, by, page.rows).await?;
+        let items: Result<Vec<_>, _> = shown.into_iter().map(|shown| RawValue::from_string(shown.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
         let next = page.next.as_deref().map(cursor::write);
         let mut answer = json(StatusCode::OK, &List { items, next: next.as_deref() });

@@ -37,14 +37,18 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let Owned { context, aggregate_type, read_model } = catalog::read_model(collection).ok_or_else(nothing_here)?;
+        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
+        let Owned { context, aggregate_type, read_model } = owned;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["asOf", "cursor"])?;
         let (as_of, from) = (as_of(parameters)?, parameters.number("cursor")?);
         if sight != Sight::All {
             // Whose it is, its document says.
             let row = self.read_models.get(&caller.tenant, collection, id).await?;
-            row.filter(|row| sight.includes(row.owner())).ok_or_else(nothing_here)?;
+            let shown = self.shown(owned, &caller.tenant, row.ok_or_else(nothing_here)?).await?;
+            if !sight.includes(&shown.owner) {
+                return Err(nothing_here().into());
+            }
         }
         let stream = context.stream(aggregate_type, caller.tenant.clone(), id.clone());
         match (as_of, from) {

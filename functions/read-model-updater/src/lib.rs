@@ -26,6 +26,8 @@ use crate::progress::Progress;
 pub struct Updater {
     pub streams: Streams,
     pub read_models: ReadModels,
+    /// The read models that a stream shows in, of this release: [`catalog::read_models_of`].
+    pub read_models_of: fn(&StreamId) -> Option<Vec<&'static dyn ReadModel>>,
 }
 
 /// What a batch brought for one document.
@@ -43,22 +45,18 @@ impl BatchSubscriber for Updater {
         let mut targets: BTreeMap<Key, Target> = BTreeMap::new();
         let mut failures = Failures::new();
         for (place, event) in events.iter().enumerate() {
-            let Some(context) = catalog::context(&event.stream.context) else {
-                event_span(event).in_scope(|| tracing::error!("an unknown context"));
-                failures.insert(place, format!("an unknown context: {}", event.stream.context));
+            let Some(read_models) = (self.read_models_of)(&event.stream) else {
+                event_span(event).in_scope(|| tracing::error!("an unknown context or type of aggregate"));
+                let StreamId { context, aggregate_type, .. } = &event.stream;
+                let aggregate_type = aggregate_type.as_deref().unwrap_or(context);
+                failures.insert(place, format!("an unknown type of aggregate: {aggregate_type} of {context}"));
                 continue;
             };
-            let Some(aggregate_type) = context.aggregate_type(&event.stream) else {
-                event_span(event).in_scope(|| tracing::error!("an unknown type of aggregate"));
-                let name = event.stream.aggregate_type.as_deref().unwrap_or_default();
-                failures.insert(place, format!("an unknown type of aggregate: {name}"));
-                continue;
-            };
-            for read_model in aggregate_type.read_models {
+            for read_model in read_models {
                 let (tenant, aggregate) = (event.stream.tenant.clone(), event.stream.aggregate.clone());
                 let key = Key { tenant, collection: read_model.collection(), id: aggregate };
                 let target = targets.entry(key).or_insert_with(|| Target {
-                    read_model: *read_model,
+                    read_model,
                     stream: event.stream.clone(),
                     events: BTreeMap::new(),
                     places: Vec::new(),

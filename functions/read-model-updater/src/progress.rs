@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kernel::back_off::BackOff;
-use kernel::context::{ProjectError, Projected, ReadModel};
+use kernel::context::ProjectError;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
-use kernel::projection::Tally;
 use lambda::telemetry::{chain, chain_in_full};
 use store::StoreError;
-use store::read_models::{Change, Key, ReadModels, Row, WriteError};
+use store::read_models::{Change, ChangeError, Key, ReadModels, Row, WriteError};
 
 use crate::{Target, Updater};
 
@@ -50,11 +48,9 @@ struct Step {
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]
-    Project(#[from] ProjectError),
-    #[error("the store does not have what comes after version {0}")]
-    Missing(u64),
-    #[error("a projection panicked")]
-    Panicked,
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
 }
 
 impl<'a> Progress<'a> {
@@ -87,31 +83,14 @@ impl<'a> Progress<'a> {
         let mut steps = Vec::new();
         let mut outage = None;
         for (key, row) in self.rows().await? {
-            let target = &self.targets[&key];
-            if row.as_ref().is_some_and(|row| target.newest() <= row.version) {
+            if row.as_ref().is_some_and(|row| self.targets[&key].newest() <= row.version) {
                 self.targets.remove(&key); // it is there already
                 continue;
             }
-            let reached = row.as_ref().map_or(0, |row| row.version);
-            let events = match target.after(reached) {
-                Some(events) => events,
-                None if outage.is_some() => continue, // others may go on without asking the store
-                None => match self.updater.streams.after(&target.stream, reached).await {
-                    Ok(events) => events,
-                    Err(error @ StoreError::Corrupt { .. }) => {
-                        self.retry_later(&key, &error);
-                        continue;
-                    }
-                    Err(error) => {
-                        outage = Some(error);
-                        continue;
-                    }
-                },
-            };
-            // A projection is the context's code: a panic of it is about this document, and holds up no other.
-            let step = catch_unwind(AssertUnwindSafe(|| step(&key, target, row.as_ref(), events)));
-            match step.unwrap_or(Err(StepError::Panicked)) {
-                Ok(step) => steps.push(step),
+            match self.step(&key, row.as_ref(), outage.is_none()).await {
+                Ok(Some(step)) => steps.push(step),
+                Ok(None) => {} // others may go on without asking the store
+                Err(StepError::Store(error @ StoreError::Unavailable { .. })) => outage = Some(error),
                 Err(error) => self.retry_later(&key, &error),
             }
         }
@@ -119,27 +98,43 @@ impl<'a> Progress<'a> {
         outage.map_or(Ok(()), Err)
     }
 
+    /// A document's next step: onto what is stored, or, if this build would have stored something of another layout or cannot
+    /// read it, anew. `None` if that takes events of the store, and it may not be asked.
+    async fn step(&self, key: &Key, row: Option<&Row>, may_ask: bool) -> Result<Option<Step>, StepError> {
+        let target = &self.targets[key];
+        let reached = row.map_or(0, |row| row.version);
+        let newer = || target.events.range(reached + 1..).map(|(_, event)| event.clone()).collect();
+        if row.is_none_or(|row| row.layout == target.read_model.layout()) {
+            let events = match target.after(reached) {
+                Some(events) => events,
+                None if !may_ask => return Ok(None),
+                None => self.updater.streams.after(&target.stream, reached).await?,
+            };
+            match Change::forward(key.clone(), target.read_model, row, &events) {
+                Ok(change) => return Ok(Some(Step { change, events })),
+                Err(ChangeError::Project(ProjectError::Document(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !may_ask {
+            return Ok(None);
+        }
+        let events = self.updater.streams.after(&target.stream, 0).await?;
+        let change = Change::anew(key.clone(), target.read_model, row, &events)?;
+        if change.to_version <= reached {
+            return Err(ChangeError::Missing(reached).into());
+        }
+        Ok(Some(Step { change, events: newer() }))
+    }
+
     /// The documents that are not stuck, as stored. One that cannot be read gets stuck and does not hide the others.
     async fn rows(&mut self) -> Result<Vec<(Key, Option<Row>)>, StoreError> {
         let keys: Vec<Key> = self.targets.keys().filter(|key| !self.stuck.contains_key(key)).cloned().collect();
-        let read_models = &self.updater.read_models;
-        match read_models.get_many(&keys).await {
-            Ok(mut found) => {
-                let with_row = |key: Key| {
-                    let row = found.remove(&key);
-                    (key, row)
-                };
-                return Ok(keys.into_iter().map(with_row).collect());
-            }
-            Err(StoreError::Corrupt { .. }) => {} // one of them; which, only single reads say
-            Err(error) => return Err(error),
-        }
         let mut rows = Vec::new();
-        for key in keys {
-            match read_models.get(&key.tenant, key.collection, &key.id).await {
+        for (key, row) in self.updater.read_models.get_each(keys).await? {
+            match row {
                 Ok(row) => rows.push((key, row)),
-                Err(error @ StoreError::Corrupt { .. }) => self.retry_later(&key, &error),
-                Err(error) => return Err(error),
+                Err(error) => self.retry_later(&key, &error),
             }
         }
         Ok(rows)
@@ -165,7 +160,7 @@ impl<'a> Progress<'a> {
                     }
                 }
                 Err(WriteError::Overtaken(_) | WriteError::Busy) => refused = false,
-                Err(WriteError::Store(error)) if steps.len() > 1 => {
+                Err(WriteError::Store(error) | WriteError::Refused(error)) if steps.len() > 1 => {
                     tracing::warn!(error = chain(&error), "writing one by one");
                     // Lest two that are refused keep the same others waiting at every delivery.
                     fastrand::shuffle(&mut steps);
@@ -174,6 +169,11 @@ impl<'a> Progress<'a> {
                     }
                 }
                 Err(WriteError::Store(error)) if refused => return Err(error),
+                Err(WriteError::Refused(error)) => {
+                    for change in &changes {
+                        self.retry_later(&change.key, &error);
+                    }
+                }
                 Err(WriteError::Store(error)) => {
                     refused = true;
                     for change in &changes {
@@ -212,36 +212,9 @@ impl Target {
     /// The events after `reached`, if the batch brought them without gaps.
     fn after(&self, reached: u64) -> Option<Vec<RecordedEvent>> {
         let newer: Vec<_> = self.events.range(reached + 1..).map(|(_, event)| event.clone()).collect();
-        follow(&newer, reached).then_some(newer)
+        let follow = newer.iter().zip(reached + 1..).all(|(event, version)| event.version == version);
+        (follow && !newer.is_empty()).then_some(newer)
     }
-}
-
-/// Whether these events are some, and the ones right after version `reached`.
-fn follow(events: &[RecordedEvent], reached: u64) -> bool {
-    !events.is_empty() && events.iter().zip(reached + 1..).all(|(event, version)| event.version == version)
-}
-
-fn step(key: &Key, target: &Target, row: Option<&Row>, events: Vec<RecordedEvent>) -> Result<Step, StepError> {
-    let from_version = row.map(|row| row.version);
-    let reached = from_version.unwrap_or(0);
-    let to_version = match events.last() {
-        Some(newest) if follow(&events, reached) => newest.version,
-        _ => return Err(StepError::Missing(reached)),
-    };
-    let taken_back = row.map(|row| counted(target.read_model, row)).transpose()?.unwrap_or_default();
-    let Projected { document, listing, tallies } =
-        target.read_model.project(row.map(|row| row.document.as_str()), &events)?;
-    let change = Change { key: key.clone(), from_version, to_version, document, listing, tallies, taken_back };
-    Ok(Step { change, events })
-}
-
-/// What a stored document has added to totals. Releases before stored no tallies with it, and knew no days.
-fn counted(read_model: &dyn ReadModel, row: &Row) -> Result<Vec<Tally>, ProjectError> {
-    if let Some(tallies) = &row.tallies {
-        return Ok(tallies.clone());
-    }
-    let tallies = read_model.project(Some(&row.document), &[])?.tallies;
-    Ok(tallies.into_iter().map(|tally| Tally { day: None, ..tally }).collect())
 }
 
 #[cfg(test)]

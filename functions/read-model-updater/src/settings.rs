@@ -11,6 +11,7 @@ impl Updater {
         Ok(Self {
             streams: Streams::new(dynamodb.clone(), &environment.text("EVENTS_TABLE")?),
             read_models: ReadModels::new(dynamodb, environment.text("TABLE")?),
+            read_models_of: catalog::read_models_of,
         })
     }
 }

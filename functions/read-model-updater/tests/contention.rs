@@ -103,6 +103,7 @@ fn run(updaters: usize, seconds: u64, one_shard: bool) -> Outcome {
             let updater = Updater {
                 streams: Streams::new(dynamodb.clone(), TABLES.events),
                 read_models: ReadModels::new(dynamodb, TABLES.read_models),
+                read_models_of: catalog::read_models_of,
             };
             sleep(Duration::from_millis(fastrand::u64(..20))).await;
             loop {

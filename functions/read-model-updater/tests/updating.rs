@@ -268,6 +268,87 @@ async fn what_a_build_that_counts_otherwise_has_counted_is_taken_back() {
     assert_eq!(totals_by_day(&aws).await["2026-01-31"], json!({ "placed": -1 }));
 }
 
+/// As a release before stored an order: in the first layout, which had no `pieces`, and with other totals.
+fn as_of_the_first_layout(aws: &Aws, order: &str) {
+    let mut item = aws.items("read-models").into_iter().find(|item| item["id"] == order).expect("the order");
+    let mut document: Value = serde_json::from_str(item["document"].as_str().expect("a document")).expect("JSON");
+    document.as_object_mut().expect("a document").remove("pieces").expect("what it must have");
+    item["document"] = json!(document.to_string());
+    item.as_object_mut().expect("an item").remove("layout").expect("a layout");
+    item["tallies"] = json!([{ "name": "placed", "amount": 1 }]);
+    aws.insert("read-models", &item);
+    for total in aws.items("read-models").iter().filter(|item| !item["sum:submitted"].is_null()) {
+        let mut total = total.clone();
+        total.as_object_mut().expect("an item").retain(|name, _| !name.starts_with("sum:"));
+        if total["collection_key"].as_str().is_some_and(|key| key.ends_with("#all")) {
+            total["sum:placed"] = json!(1);
+        }
+        aws.insert("read-models", &total);
+    }
+}
+
+/// A document that must have what the stored one has not is no reason to fail: it is made anew from its events.
+#[tokio::test(start_paused = true)]
+async fn a_document_of_another_layout_is_made_anew_when_its_next_event_comes() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[..1]).await.is_empty());
+    as_of_the_first_layout(&aws, "O-1");
+    assert_eq!(totals(&aws).await, json!({ "placed": 1 }));
+    assert!(deliver(&aws, &events[1..]).await.is_empty());
+    let (version, order) = document(&aws, "O-1").await.expect("the order");
+    assert_eq!((version, &order["status"], &order["pieces"]), (2, &json!("cancelled"), &json!(1)));
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }), "what it had added is taken back, whatever it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_does_not_fit_its_layout_is_made_anew_as_well() {
+    for bent in [json!({}), json!("not JSON at all")] {
+        let aws = Aws::new();
+        let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+        assert!(deliver(&aws, &events[..1]).await.is_empty());
+        let mut item = aws.items("read-models").into_iter().find(|item| item["id"] == "O-1").expect("the order");
+        item["document"] = json!(bent.as_str().map_or_else(|| bent.to_string(), str::to_owned));
+        aws.insert("read-models", &item);
+        assert!(deliver(&aws, &events[1..]).await.is_empty());
+        let (version, order) = document(&aws, "O-1").await.expect("the order");
+        assert_eq!((version, &order["status"], &order["pieces"]), (2, &json!("cancelled"), &json!(1)));
+        assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+    }
+}
+
+/// A release before stored no tallies, and its document cannot be read any more.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_wrote_down_is_taken_back_as_this_build_counts() {
+    let aws = Aws::new();
+    let events = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    assert!(deliver(&aws, &events[..1]).await.is_empty());
+    let mut item = aws.items("read-models").into_iter().find(|item| item["id"] == "O-1").expect("the order");
+    item.as_object_mut().expect("an item").retain(|name, _| name != "tallies" && name != "layout");
+    item["document"] = json!("{}");
+    aws.insert("read-models", &item);
+    assert!(deliver(&aws, &events[1..]).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_down_a_document_of_another_layout_waits_and_others_go_on() {
+    let aws = Aws::new();
+    let first = history(&aws, "O-1", vec![submit(100), cancel()]).await;
+    let second = history(&aws, "O-2", vec![submit(100)]).await;
+    assert!(deliver(&aws, &first[..1]).await.is_empty());
+    as_of_the_first_layout(&aws, "O-1");
+    aws.inject(|attempt| match attempt.operation {
+        "Query" => Fault::refuse(500, "InternalServerError"),
+        _ => Fault::None,
+    });
+    assert_eq!(deliver(&aws, &[&first[1..], &second[..]].concat()).await, ["m-0"]);
+    assert_eq!(document(&aws, "O-2").await.expect("the order").0, 1);
+    aws.heal();
+    assert!(deliver(&aws, &first[1..]).await.is_empty());
+    assert_eq!(totals(&aws).await, json!({ "cancelled": 1, "submitted": 1, "amount:EUR": 100 }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_updaters_at_the_same_order_both_finish_and_count_once() {
     let aws = Aws::new();
@@ -433,7 +514,7 @@ async fn what_cannot_be_read_is_dead_lettered_on_its_last_receive_with_the_reaso
     assert_eq!(deliver_raw(&aws, &messages).await, ["early"], "which comes again");
 
     assert_eq!(document(&aws, "O-1").await.expect("the order").0, 1);
-    let expected = [("{", "not a domain event"), (&*foreign, "an unknown context: nowhere")];
+    let expected = [("{", "not a domain event"), (&*foreign, "an unknown type of aggregate: nowhere of nowhere")];
     assert_eq!(buried(&aws), expected.map(|(body, error)| (body.to_owned(), error.to_owned())));
     let letter = &aws.messages(&dead_updates())[0];
     assert_eq!(letter.attribute("attempts"), Some("0"));

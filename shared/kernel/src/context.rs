@@ -264,6 +264,9 @@ pub trait ReadModel: Send + Sync {
 
     fn filters(&self) -> Filters;
 
+    /// See [`Projection::LAYOUT`].
+    fn layout(&self) -> u32;
+
     /// See [`Projection::STATES`].
     fn states(&self) -> &'static [&'static str] {
         &[]
@@ -301,6 +304,10 @@ impl<P: Projection> ReadModel for P {
 
     fn filters(&self) -> Filters {
         P::FILTERS
+    }
+
+    fn layout(&self) -> u32 {
+        P::LAYOUT
     }
 
     fn states(&self) -> &'static [&'static str] {

@@ -23,6 +23,11 @@ pub trait Projection: Send + Sync + 'static {
     /// The query parameters that lists are asked by. Both must be given a value by [`Projection::listing`].
     const FILTERS: Filters;
 
+    /// The number of what documents are made of and what they add to totals. It differs from the release before whenever
+    /// the same events make another document, listing or tallies. A stored document with another number is folded anew
+    /// from its events: when it is read, when its next event comes, and by a rebuild.
+    const LAYOUT: u32 = 1;
+
     /// The states that documents can be in, by their names in [`Listing::state`], if there are no others: lists are
     /// then asked by one of them. Empty: others can come.
     const STATES: &'static [&'static str] = &[];

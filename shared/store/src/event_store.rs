@@ -101,6 +101,9 @@ impl Commit {
 /// How many commits the second and later pages of a load ask for: a heavy state has a snapshot at least this often.
 const PAGE: i32 = 32;
 
+/// How many commits a page of a whole stream asks for. DynamoDB gives less if they are more than 1 MB.
+const FORWARD: i32 = 1000;
+
 impl EventStore {
     pub fn new(client: Client, tables: Tables) -> Self {
         Self { client, tables }
@@ -165,6 +168,14 @@ impl EventStore {
     }
 }
 
+/// Part of all commits.
+pub struct Scanned {
+    /// One that cannot be read does not hide the others.
+    pub commits: Vec<(CommitReference, Result<Commit, StoreError>)>,
+    /// Where the next part begins; `None` at the end.
+    pub next: Option<CommitReference>,
+}
+
 struct Page {
     items: Vec<Item>,
     next: Option<Item>,
@@ -209,8 +220,12 @@ impl Streams {
         answer.item.map(Commit::from_item).transpose()
     }
 
-    /// All events after `version`, in order. Reads from the newest back, so it costs what is missing.
+    /// All events after `version`, in order. Reads from the newest back, so it costs what is missing; all of a stream from
+    /// its beginning.
     pub async fn after(&self, stream: &StreamId, version: u64) -> Result<Vec<RecordedEvent>, StoreError> {
+        if version == 0 {
+            return self.all(stream).await;
+        }
         let mut commits = Vec::new();
         let mut start = None;
         loop {
@@ -228,6 +243,17 @@ impl Streams {
                 return in_order(&commits, version);
             }
         }
+    }
+
+    async fn all(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut events = Vec::new();
+        let mut reached = Some(0);
+        while let Some(commit) = reached {
+            let (page, next) = self.history(stream, commit, FORWARD).await?;
+            events.extend(page);
+            reached = next;
+        }
+        Ok(events)
     }
 
     /// A page of events in order, from the commit after `commit_number` on: at most `commits` commits.
@@ -272,6 +298,46 @@ impl Streams {
             _ => None,
         };
         Ok((commits, next))
+    }
+
+    /// The newest commits, the newest of them first; at most so many.
+    pub async fn newest(&self, stream: &StreamId, most: i32) -> Result<Vec<Commit>, StoreError> {
+        let page = self.page(stream, most, None).await?;
+        page.items.into_iter().map(Commit::from_item).collect()
+    }
+
+    /// A page of a segment of all streams, from after `after` on: at most so many commits, without snapshots and effects.
+    /// Those of a stream come together and in order, unless its items are spread over several of the table's partitions.
+    /// Strongly consistent.
+    pub async fn scan(
+        &self,
+        (segment, segments): (u32, u32),
+        after: Option<&CommitReference>,
+        most: i32,
+    ) -> Result<Scanned, StoreError> {
+        let key = |at: &CommitReference| {
+            Item::from([("stream_id".into(), s(&at.stream_id)), ("commit_number".into(), n(at.commit_number))])
+        };
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(segment.try_into().unwrap_or(i32::MAX))
+            .total_segments(segments.try_into().unwrap_or(i32::MAX))
+            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .consistent_read(true)
+            .limit(most)
+            .set_exclusive_start_key(after.map(key))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("Scan"))?;
+        let place = |item: &Item| CommitReference {
+            stream_id: item.get("stream_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default(),
+            commit_number: item.get("commit_number").and_then(|n| n.as_n().ok()?.parse().ok()).unwrap_or_default(),
+        };
+        let next = answer.last_evaluated_key.as_ref().map(place);
+        let commits = answer.items.unwrap_or_default().into_iter().map(|item| (place(&item), Commit::from_item(item)));
+        Ok(Scanned { commits: commits.collect(), next })
     }
 
     /// The last commit before this time. Reads from the newest back, so it costs what came since.

@@ -7,6 +7,7 @@
 //! | `tenant#collection#totals#days` | `day#shard` | the same, of what belongs to that day |
 //! | `tenant#collection#totals` | total's name | `amount`: what releases before added up; is read, and no longer written |
 
+mod change;
 mod lists;
 mod totals;
 
@@ -15,12 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
 use kernel::ids::{AggregateId, TenantId};
-use kernel::projection::{Listing, Tally};
+use kernel::projection::Tally;
 use serde::{Deserialize, Serialize};
 
+pub use self::change::{Change, ChangeError, Replaced};
 pub use self::lists::{By, ListPage, SHARDS};
 use self::lists::{owner_key, shard, state_key};
 pub use self::totals::Totals;
@@ -37,6 +40,9 @@ pub struct Row {
     pub document: String,
     /// Of the aggregate's stream.
     pub version: u64,
+    /// The number of its shape ([`Projection::LAYOUT`](kernel::projection::Projection::LAYOUT)); releases before had none.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub layout: u32,
     /// What it adds to totals; `None` if a release before wrote it. A build that counts otherwise takes this back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tallies: Option<Vec<Tally>>,
@@ -45,12 +51,42 @@ pub struct Row {
     list_sort: String,
 }
 
+pub(crate) fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_first(layout: &u32) -> bool {
+    *layout == first()
+}
+
 impl Row {
+    /// As the change writes it.
+    pub fn of(change: &Change) -> Self {
+        let Change { key, to_version, layout, document, listing, tallies, .. } = change;
+        let partition = key.partition();
+        Self {
+            owner_key: owner_key(&partition, &listing.owner),
+            state_key: state_key(&partition, &listing.state, shard(&key.id)),
+            list_sort: format!("{}#{}", listing.time, key.id),
+            collection_key: partition,
+            id: key.id.to_string(),
+            document: document.clone(),
+            version: *to_version,
+            layout: *layout,
+            tallies: Some(tallies.clone()),
+        }
+    }
+
     /// Whose document it is, by its listing.
     pub fn owner(&self) -> &str {
-        let owner = self.owner_key.strip_prefix(self.collection_key.as_str()).and_then(|rest| rest.strip_prefix('#'));
-        owner.unwrap_or_default()
+        owner(&self.collection_key, &self.owner_key)
     }
+}
+
+/// Whose document it is that has these keys.
+pub(crate) fn owner<'a>(collection_key: &str, owner_key: &'a str) -> &'a str {
+    owner_key.strip_prefix(collection_key).and_then(|rest| rest.strip_prefix('#')).unwrap_or_default()
 }
 
 /// Where a document is.
@@ -62,7 +98,7 @@ pub struct Key {
 }
 
 impl Key {
-    fn partition(&self) -> String {
+    pub(crate) fn partition(&self) -> String {
         partition(&self.tenant, self.collection)
     }
 }
@@ -71,28 +107,15 @@ fn partition(tenant: &TenantId, collection: &str) -> String {
     format!("{tenant}#{collection}")
 }
 
-/// A document to be written.
-#[derive(Debug, Clone)]
-pub struct Change {
-    pub key: Key,
-    /// The version it was made from, which must still be there; `None` for a new document.
-    pub from_version: Option<u64>,
-    pub to_version: u64,
-    /// JSON.
-    pub document: String,
-    pub listing: Listing,
-    /// What it adds to totals.
-    pub tallies: Vec<Tally>,
-    /// What the old document has added.
-    pub taken_back: Vec<Tally>,
-}
-
 /// Why changes were not written. Nothing of them was.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Others wrote some of the documents meanwhile: read again, and apply what is still missing.
     #[error("{} documents were written by others meanwhile", .0.len())]
     Overtaken(Vec<Key>),
+    /// The store takes no such document, as one that is too large. Trying again does not help.
+    #[error("the store refuses the document")]
+    Refused(#[source] StoreError),
     /// Another transaction is at the same items right now.
     #[error("another transaction was at the same items")]
     Busy,
@@ -111,8 +134,13 @@ pub struct ReadModels {
 /// What a row weighs besides its document, and the totals that it moves: keys, names, tallies and listing.
 const ROW_BYTES: usize = 2 * 1024;
 
+/// Keys that one `BatchGetItem` takes.
+const MOST_KEYS: usize = 100;
+
 /// A pause before reading what a batch left out.
 const READ_ON_AFTER: Duration = Duration::from_millis(50);
+
+const PLAIN: &str = "rows have string keys and plain values";
 
 impl ReadModels {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -171,6 +199,27 @@ impl ReadModels {
         Ok(found)
     }
 
+    /// The same for any number of documents, and each by itself: one that cannot be read does not hide the others.
+    pub async fn get_each(&self, keys: Vec<Key>) -> Result<Vec<(Key, Result<Option<Row>, StoreError>)>, StoreError> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for some in keys.chunks(MOST_KEYS) {
+            match self.get_many(some).await {
+                Ok(mut found) => rows.extend(some.iter().map(|key| (key.clone(), Ok(found.remove(key))))),
+                Err(StoreError::Corrupt { .. }) => {
+                    // One of them; which, only single reads say.
+                    for key in some {
+                        match self.get(&key.tenant, key.collection, &key.id).await {
+                            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                            row => rows.push((key.clone(), row)),
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
     /// How many of these changes, from the first, one transaction takes: at least one.
     pub fn fitting<'a>(changes: impl Iterator<Item = &'a Change>) -> usize {
         let (mut actions, mut bytes) = (0, 0);
@@ -191,8 +240,10 @@ impl ReadModels {
         debug_assert!(actions.len() <= MAX_TRANSACTION_ACTIONS, "{} actions", actions.len());
         let sent = self.client.transact_write_items().set_transact_items(Some(actions)).send().await;
         let Err(error) = sent else { return Ok(()) };
+        let refused = error.code() == Some("ValidationException");
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Err(StoreError::unavailable("TransactWriteItems")(error).into());
+            let error = StoreError::unavailable("TransactWriteItems")(error);
+            return Err(if refused { WriteError::Refused(error) } else { error.into() });
         };
         let reasons = cancelled.cancellation_reasons();
         let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
@@ -207,29 +258,25 @@ impl ReadModels {
         } else if has("TransactionConflict") {
             self.shard.move_on();
             Err(WriteError::Busy)
+        } else if has("ValidationError") {
+            Err(WriteError::Refused(StoreError::unavailable("TransactWriteItems")(error)))
         } else {
             Err(StoreError::unavailable("TransactWriteItems")(error).into())
         }
     }
 
     fn put(&self, change: &Change) -> TransactWriteItem {
-        let Change { key, listing, .. } = change;
-        let partition = key.partition();
-        let row = Row {
-            owner_key: owner_key(&partition, &listing.owner),
-            state_key: state_key(&partition, &listing.state, shard(&key.id)),
-            list_sort: format!("{}#{}", listing.time, key.id),
-            collection_key: partition,
-            id: key.id.to_string(),
-            document: change.document.clone(),
-            version: change.to_version,
-            tallies: Some(change.tallies.clone()),
-        };
-        let item: Item = serde_dynamo::to_item(row).expect("rows have string keys and plain values");
-        let mut put = Put::builder().table_name(&self.table).set_item(Some(item));
-        put = match change.from_version {
+        let row: Item = serde_dynamo::to_item(Row::of(change)).expect(PLAIN);
+        let put = Put::builder().table_name(&self.table).set_item(Some(row));
+        let put = match &change.from {
             None => put.condition_expression("attribute_not_exists(id)"),
-            Some(from) => put.condition_expression("version = :from").expression_attribute_values(":from", n(from)),
+            Some(Replaced { version, tallies: None, .. }) => put
+                .condition_expression("version = :version AND attribute_not_exists(tallies)")
+                .expression_attribute_values(":version", n(version)),
+            Some(Replaced { version, tallies: Some(tallies), .. }) => put
+                .condition_expression("version = :version AND tallies = :tallies")
+                .expression_attribute_values(":version", n(version))
+                .expression_attribute_values(":tallies", serde_dynamo::to_attribute_value(tallies).expect(PLAIN)),
         };
         TransactWriteItem::builder().put(put.build().expect("all that is required is there")).build()
     }

@@ -27,7 +27,8 @@ async fn a_version_is_expected_by_attribute_in_any_mode_or_by_header() {
     assert_eq!(expected(Request::binary(&numbered)).await, Some(7));
     assert_eq!(expected(Request::batch(std::slice::from_ref(&numbered))).await, Some(7));
     for request in [Request::structured(&plain), Request::binary(&plain), Request::structured(&numbered)] {
-        assert_eq!(expected(request.header("if-match", "\"7\"")).await, Some(7));
+        assert_eq!(expected(request.clone().header("if-match", "\"7\"")).await, Some(7));
+        assert_eq!(expected(request.header("if-match", "\"7.2\"")).await, Some(7), "of a document's second layout");
     }
     let large = cancel(&json!({ "expectedversion": "4294967296" }));
     assert_eq!(expected(Request::structured(&large)).await, Some(4_294_967_296));
@@ -72,6 +73,10 @@ async fn a_precondition_that_cannot_be_understood_is_refused_and_not_ignored() {
         "\"\"",
         "\"a\"",
         "\"07\"",
+        "\"7.\"",
+        "\".2\"",
+        "\"7.02\"",
+        "\"7.2.1\"",
         "\"-1\"",
         "W/\"7\"",
         "\"7\", \"8\"",

@@ -1,9 +1,10 @@
 //! What no context of the catalog does, and what only the log would tell.
 
 use kernel::RawValue;
+use kernel::context::{Projected, ReadModel};
 use kernel::domain_event::{Cause, EventData};
 use kernel::ids::StreamId;
-use kernel::projection::{Filters, Listing};
+use kernel::projection::{Filters, Listing, Tally};
 use kernel::timestamp::Timestamp;
 use lambda::settings::Environment;
 use testkit::{Aws, Fault};
@@ -20,6 +21,10 @@ impl ReadModel for Fragile {
 
     fn filters(&self) -> Filters {
         Filters { owner: "owner", state: "state" }
+    }
+
+    fn layout(&self) -> u32 {
+        1
     }
 
     fn project(&self, _: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {

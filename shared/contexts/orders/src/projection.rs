@@ -27,6 +27,8 @@ pub struct Document {
     pub status: Status,
     pub customer: AggregateId,
     pub lines: Vec<Line>,
+    /// How many pieces all lines have together.
+    pub pieces: u64,
     pub total: Money,
     pub placed_at: Timestamp,
     pub updated_at: Timestamp,
@@ -46,6 +48,8 @@ impl Projection for OrderView {
     type Document = Document;
 
     const COLLECTION: &'static str = "orders";
+    /// 2: with `pieces`.
+    const LAYOUT: u32 = 2;
     const FILTERS: Filters = Filters { owner: "customer", state: "status" };
     const STATES: &'static [&'static str] = &["submitted", "confirmed", "shipped", "cancelled"];
 
@@ -87,6 +91,7 @@ fn submitted(event: &OrderSubmitted, happening: &Happening) -> Document {
         status: Status::Submitted,
         customer: event.customer.clone(),
         lines: event.lines.clone(),
+        pieces: event.lines.iter().map(|line| u64::from(line.quantity.get())).sum(),
         total: event.total.clone(),
         placed_at: event.placed_at,
         updated_at: happening.time,

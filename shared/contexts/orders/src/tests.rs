@@ -239,6 +239,7 @@ mod reading {
                     { "sku": "TEA-100", "quantity": 2, "unitPrice": { "amount": 450, "currency": "EUR" } },
                     { "sku": "TEA-100", "quantity": 1, "unitPrice": { "amount": 1999, "currency": "EUR" } }
                 ],
+                "pieces": 3,
                 "total": { "amount": 2899, "currency": "EUR" },
                 "placedAt": "2026-01-01T00:00:00.000Z",
                 "updatedAt": "1970-01-01T00:00:02.000Z",

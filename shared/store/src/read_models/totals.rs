@@ -47,7 +47,7 @@ impl Shard {
 
 /// How many items of totals a change moves, at most.
 pub(super) fn most_items(change: &Change) -> usize {
-    let mut moved: Vec<Option<Day>> = change.tallies.iter().chain(&change.taken_back).map(|tally| tally.day).collect();
+    let mut moved: Vec<Option<Day>> = change.tallies.iter().chain(change.taken_back()).map(|tally| tally.day).collect();
     moved.push(None);
     moved.sort_unstable();
     moved.dedup();
@@ -60,7 +60,7 @@ impl ReadModels {
         let mut sums: BTreeMap<(String, Option<Day>), BTreeMap<&str, i64>> = BTreeMap::new();
         for change in changes {
             let added = change.tallies.iter().map(|tally| (tally, tally.amount));
-            let taken_back = change.taken_back.iter().map(|tally| (tally, -tally.amount));
+            let taken_back = change.taken_back().iter().map(|tally| (tally, -tally.amount));
             for (tally, amount) in added.chain(taken_back) {
                 for day in std::iter::once(None).chain(tally.day.map(Some)) {
                     let item = sums.entry((change.key.partition(), day)).or_default();

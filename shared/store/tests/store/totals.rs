@@ -9,7 +9,7 @@ use kernel::projection::{Listing, Tally};
 use kernel::timestamp::Timestamp;
 use serde_json::{Value, json};
 use store::StoreError;
-use store::read_models::{Change, Key, ReadModels, Totals, WriteError};
+use store::read_models::{Change, Key, ReadModels, Replaced, Totals, WriteError};
 use testkit::{Fault, TABLES};
 
 use crate::probe;
@@ -35,12 +35,12 @@ fn new(id: &str, tallies: impl Into<Vec<Tally>>) -> Change {
     let listing = Listing { owner: "C-7".to_owned(), state: "open".to_owned(), time: Timestamp::from_millis(1) };
     Change {
         key: Key { tenant: tenant("acme"), collection: "orders", id: aggregate_id(id) },
-        from_version: None,
+        from: None,
         to_version: 1,
+        layout: 1,
         document: "{}".to_owned(),
         listing,
         tallies: tallies.into(),
-        taken_back: Vec::new(),
     }
 }
 
@@ -86,7 +86,8 @@ async fn a_document_takes_back_what_the_one_before_added_also_on_another_day() {
     let first = new("O-1", [tally("open", 1, "2026-01-31"), Tally::of("ever", 1)]);
     write(&world, std::slice::from_ref(&first)).await;
     let closed = vec![tally("closed", 1, "2026-02-01"), Tally::of("ever", 1)];
-    let second = Change { from_version: Some(1), to_version: 2, tallies: closed, taken_back: first.tallies, ..first };
+    let from = Some(Replaced::with(1, first.tallies.clone()));
+    let second = Change { from, to_version: 2, tallies: closed, ..first };
     write(&world, &[second]).await;
     assert_eq!(report(&world).await, totals([("closed", 1), ("ever", 1)]));
     let days = by_day(&world, "2026-01-01"..="2026-12-31").await;
@@ -139,8 +140,11 @@ async fn what_a_release_before_added_up_goes_on_counting() {
         let total = json!({ "collection_key": "acme#orders#totals", "id": name, "amount": amount });
         world.aws.insert(TABLES.read_models, &total);
     }
+    let first = new("O-1", []);
+    write(&world, std::slice::from_ref(&first)).await;
     let taken_back = vec![Tally::of("closed", 1)];
-    write(&world, &[Change { taken_back, ..new("O-1", [tally("open", 1, "2026-01-31")]) }]).await;
+    let from = Some(Replaced { taken_back, ..Replaced::with(1, Vec::new()) });
+    write(&world, &[Change { from, to_version: 2, tallies: vec![tally("open", 1, "2026-01-31")], ..first }]).await;
     assert_eq!(report(&world).await, totals([("open", 5), ("amount:EUR", 900)]));
     assert_eq!(by_day(&world, "2026-01-31"..="2026-01-31").await.into_values().next(), Some(totals([("open", 1)])));
 }
@@ -215,17 +219,19 @@ async fn totals_are_exact_however_writers_interleave() {
     let step = async |read_models: &ReadModels, document: u64| {
         let id = format!("O-{document}");
         let Ok(row) = read_models.get(&tenant("acme"), "orders", &aggregate_id(&id)).await else { return false };
-        let from_version = row.as_ref().map(|row| row.version);
-        let to_version = from_version.unwrap_or(0) + 1;
+        let to_version = row.as_ref().map_or(0, |row| row.version) + 1;
         if to_version > VERSIONS {
             return true;
         }
         let by = i64::try_from(to_version).expect("a small number");
         let of_the_day = tally("sum", by, &format!("2026-01-{to_version:02}"));
-        let taken_back = row.and_then(|row| row.tallies).unwrap_or_default().into_iter().take(1).collect();
+        let from = row.map(|row| {
+            let taken_back = row.tallies.clone().unwrap_or_default().into_iter().take(1).collect();
+            Replaced { version: row.version, tallies: row.tallies, taken_back }
+        });
         let first = new(&id, [of_the_day, Tally::of(format!("of-{document}"), 1)]);
         // Whatever comes of it, the next step begins with what is there.
-        drop(read_models.write(&[Change { from_version, to_version, taken_back, ..first }]).await);
+        drop(read_models.write(&[Change { from, to_version, ..first }]).await);
         false
     };
     join_all((0..WRITERS).map(|_| async {
