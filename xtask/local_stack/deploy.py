@@ -36,6 +36,11 @@ def main():
         s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(given.functions / binary / "bootstrap"))
         return f"s3://{BUCKET}/{key}"
 
+    def uploaded_template(file):
+        body = json.dumps(loaded(given.template.with_name(file)))
+        s3.put_object(Bucket=BUCKET, Key=f"{file}.json", Body=body)
+        return f"{s3.meta.endpoint_url}/{BUCKET}/{file}.json"
+
     template = adapted(loaded(given.template))
     for binary, function in functions_of(template):
         if isinstance(binary, str):
@@ -43,6 +48,10 @@ def main():
     # Their functions are in one loop, which looks for the place of the code in this table.
     for row in template["Mappings"]["Subscribers"].values():
         row["Code"] = uploaded(row["Function"])
+    # Nested stacks that are left.
+    for node in nodes(template["Resources"]):
+        if node.get("Type") == "AWS::CloudFormation::Stack":
+            node["Properties"]["TemplateURL"] = uploaded_template(node["Properties"]["TemplateURL"])
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
 
     parameters = (parameter.split("=", 1) for parameter in given.parameters)

@@ -17,6 +17,9 @@ from adapted import BATCHES, MAILS
 # A log group's resource ends in a star, which stands for its streams.
 LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 
+# So do the objects of one folder of a bucket, whose names are given when they are written.
+OBJECTS = re.compile(r"^arn:aws:s3:::[^*/]+/[^*]+/\*$")
+
 # Rights that the local stack asks for and AWS does not have.
 ONLY_LOCAL = set(BATCHES.values())
 
@@ -46,8 +49,7 @@ def main():
 def policies(stack):
     cloudformation = boto3.client("cloudformation", endpoint_url=stack["endpoint"])
     iam = boto3.client("iam", endpoint_url=stack["endpoint"])
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack["stack_name"])
-    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+    for resource in resources(cloudformation, stack["stack_name"]):
         if resource["ResourceType"] != "AWS::IAM::Role":
             continue
         name, role = resource["LogicalResourceId"], resource["PhysicalResourceId"]
@@ -55,6 +57,15 @@ def policies(stack):
             yield name, policy, as_on_aws(iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
         for managed in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
             yield name, managed["PolicyName"], document_of(iam, managed["PolicyArn"])
+
+
+def resources(cloudformation, stack):
+    """Those of the stacks that are nested in it, too."""
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for resource in page["StackResourceSummaries"]:
+            yield resource
+            if resource["ResourceType"] == "AWS::CloudFormation::Stack":
+                yield from resources(cloudformation, resource["PhysicalResourceId"])
 
 
 def document_of(iam, arn):
@@ -87,7 +98,7 @@ def wildcards_of(document):
             if "*" in action:
                 yield f"the action {action} is a wildcard"
         for resource in listed(statement["Resource"]):
-            if "*" in resource and not LOG_STREAMS.match(resource):
+            if "*" in resource and not LOG_STREAMS.match(resource) and not OBJECTS.match(resource):
                 yield f"the resource {resource} is a wildcard"
 
 

@@ -30,6 +30,7 @@ PRODUCTION = {
     "CertificateArn": CERTIFICATE,
     "KmsKeyArn": KEY,
     "PartnerTopic": "arn:aws:sns:us-east-1:222222222222:events",
+    "EventExport": "true",
 }
 
 # The documented maximum of each name: "CloudFormation, Quotas" and each service's API reference.
@@ -46,6 +47,7 @@ NAMES = {
     "AWS::Cognito::UserPool": ("UserPoolName", 128),
     "AWS::Cognito::UserPoolDomain": ("Domain", 63),
     "AWS::IAM::Policy": ("PolicyName", 128),
+    "AWS::KinesisFirehose::DeliveryStream": ("DeliveryStreamName", 64),
 }
 
 # What docs/contexts.md tells with as many contexts as fit.
@@ -78,7 +80,7 @@ class Limits:
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--templates", required=True, type=pathlib.Path, help="folder of the two templates")
+    options.add_argument("--templates", required=True, type=pathlib.Path, help="folder of the templates")
     given = options.parse_args()
 
     limits = measured(given.templates, CONTEXTS)
@@ -103,14 +105,15 @@ def main():
 
 
 def measured(templates: pathlib.Path, contexts: int, subscribers: int = 0) -> Limits:
-    """Both templates with so many contexts, and so many subscribers more, as they are deployed in production."""
+    """All templates with so many contexts, and so many subscribers more, as they are deployed in production."""
     limits = Limits()
     with tempfile.TemporaryDirectory() as folder:
         template, observability = grown(templates, pathlib.Path(folder), contexts, subscribers)
         stack = Stack(*translated(template, "s" * STACK_LENGTH, **PRODUCTION))
-        given = stack.of_type("AWS::CloudFormation::Stack")["Observability"]["Parameters"]
         measure(limits, stack, "template.yaml")
-        measure(limits, Stack(*translated(observability, "nested", **given)), "observability.yaml")
+        nested = {"Observability": observability, "Export": templates / "export.yaml"}
+        for name, of in stack.of_type("AWS::CloudFormation::Stack").items():
+            measure(limits, Stack(*translated(nested[name], "nested", **of["Parameters"])), of["TemplateURL"])
     return limits
 
 

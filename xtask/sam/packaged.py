@@ -6,6 +6,8 @@ customer's key or an identity provider of one's own, what these promise holds fo
 import argparse
 import pathlib
 import sys
+import tempfile
+import urllib.parse
 
 import boto3
 
@@ -22,11 +24,23 @@ def main():
 
     checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users, not_by_password_alone)
     findings = [finding for check in checks for finding in check(stack)]
+    for export in exports(stack):
+        findings += [*not_repeatable(export), *not_exported_by_the_key(export)]
     for finding in findings:
         print(finding)
     functions = len(stack.of_type("AWS::Lambda::Function"))
     print(f"{' '.join(given.parameters)}: {functions} functions, {len(findings)} findings")
     sys.exit(bool(findings) or functions == 0)
+
+
+def exports(stack):
+    """The nested stack that exports events, if there is one, from where it was packaged to."""
+    if nested := stack.of_type("AWS::CloudFormation::Stack").get("Export"):
+        bucket, key = urllib.parse.urlsplit(nested["TemplateURL"]).path.lstrip("/").split("/", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "export.yaml"
+            boto3.client("s3").download_file(bucket, key, str(file))
+            yield Stack(*translated(file, "nested", **nested["Parameters"]))
 
 
 def not_in_s3(stack):
@@ -109,22 +123,37 @@ def not_by_the_key(stack):
     key = stack.values["KmsKeyArn"]
     if not key:
         return
-    encrypted = {
-        "AWS::DynamoDB::Table": lambda of: of["SSESpecification"].get("KMSMasterKeyId"),
-        "AWS::SQS::Queue": lambda of: of.get("KmsMasterKeyId"),
-        "AWS::Logs::LogGroup": lambda of: of.get("KmsKeyId"),
-        "AWS::SecretsManager::Secret": lambda of: of.get("KmsKeyId"),
-    }
-    for kind, key_of in encrypted.items():
-        for name, properties in stack.of_type(kind).items():
-            if key_of(properties) != key:
-                yield f"{name} is encrypted with {key_of(properties)}"
+    yield from encrypted_otherwise(stack, key)
     if stack.of_type("AWS::SNS::Topic")["EventTopic"]["KmsMasterKeyId"] != key:
         yield "the topic of domain events is not encrypted with the key"
     for role, properties in stack.of_type("AWS::IAM::Role").items():
         rights = stack.reference("KeyRights")
         if role != "CodeDeployServiceRole" and rights not in properties.get("ManagedPolicyArns", []):
             yield f"{role} may not use the key"
+
+
+def encrypted_otherwise(stack, key):
+    default = lambda bucket: bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
+    encrypted = {
+        "AWS::DynamoDB::Table": lambda of: of["SSESpecification"].get("KMSMasterKeyId"),
+        "AWS::SQS::Queue": lambda of: of.get("KmsMasterKeyId"),
+        "AWS::Logs::LogGroup": lambda of: of.get("KmsKeyId"),
+        "AWS::SecretsManager::Secret": lambda of: of.get("KmsKeyId"),
+        "AWS::S3::Bucket": lambda of: default(of).get("KMSMasterKeyID"),
+        "AWS::KinesisFirehose::DeliveryStream": lambda of: of["DeliveryStreamEncryptionConfigurationInput"].get("KeyARN"),
+    }
+    for kind, key_of in encrypted.items():
+        for name, properties in stack.of_type(kind).items():
+            if key_of(properties) != key:
+                yield f"{name} is encrypted with {key_of(properties)}"
+
+
+def not_exported_by_the_key(stack):
+    """What is exported is encrypted with it as well, and who writes to the bucket may use it."""
+    if key := stack.values["KmsKeyArn"]:
+        yield from encrypted_otherwise(stack, key)
+        if key not in {resource for name, of in allowed(stack) if name == "StreamRole" for resource in listed(of["Resource"])}:
+            yield "StreamRole may not use the key"
 
 
 def not_by_users(stack):

@@ -40,7 +40,7 @@ def translated(file: pathlib.Path, stack_name: str, **given) -> tuple[dict, dict
     values["AWS::StackName"] = stack_name
     values["AWS::StackId"] = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack_name}/{'0' * 36}"
     expanded = expand_language_extensions(template, parameter_values=values, enabled=True).expanded_template
-    if "AWS::Serverless-2016-10-31" in listed(expanded["Transform"]):
+    if "AWS::Serverless-2016-10-31" in listed(expanded.get("Transform", [])):
         expanded = Translator(None, Parser()).translate(expanded, parameter_values=values)
     return expanded, values
 
@@ -184,6 +184,11 @@ class Stack:
                 return alarm, arn("cloudwatch", f"alarm:{alarm}")
             case "AWS::IAM::Role":
                 return generated[:64], f"arn:aws:iam::{ACCOUNT}:role/{generated[:64]}"
+            case "AWS::S3::Bucket":
+                return generated.lower(), f"arn:aws:s3:::{generated.lower()}"
+            case "AWS::KinesisFirehose::DeliveryStream":
+                stream = self.resolve(properties["DeliveryStreamName"])
+                return stream, arn("firehose", f"deliverystream/{stream}")
             case "AWS::SecretsManager::Secret":
                 secret = arn("secretsmanager", f"secret:{generated}-AbCdEf")
                 return secret, secret

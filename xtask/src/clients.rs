@@ -1,7 +1,7 @@
 //! Clients of the API that the usual generators make of `openapi.yaml`, at work on a deployed local stack.
 //!
 //! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made. And a consumer of a
-//! tenant's own queue, which reports what became of commands; and receivers of webhooks.
+//! tenant's own queue, which reports what became of commands; receivers of webhooks; and a warehouse that reads what is exported.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -74,6 +74,16 @@ pub fn two_installations(workspace: &Workspace, stack: &LocalStack, functions: &
         eprintln!("\nThe other stack's last words:\n{}", neighbour.last_words());
     }
     told.map(drop)
+}
+
+/// The export of domain events, read with the views of `docs/warehouse.md`.
+pub fn warehouse(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let tools = step("install a reader of what is exported", || Environment::of(workspace, "warehouse"))?;
+    let mut program = tools.command("python");
+    // What knows the API is with the webhooks.
+    in_local_aws(&mut program).env("PYTHONPATH", workspace.root.join("tests/webhooks"));
+    program.arg(workspace.root.join("tests/warehouse/export.py")).env(description, &stack.description);
+    step("events are exported, and the views find what is wrong", || processes::keep(&mut program)).map(drop)
 }
 
 fn webhooks(workspace: &Workspace, script: &str) -> Result<Command> {

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
 use crate::new_subscriber::{Names, entries};
-use crate::sam::{TEMPLATES, deployed};
+use crate::sam::{EXPORT, TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::{DENY, Environment, NodePackages, from_cargo};
 use crate::workspace::Workspace;
@@ -58,7 +58,8 @@ fn openapi(workspace: &Workspace) -> Result<String> {
 
 fn cloudformation(workspace: &Workspace) -> Result<String> {
     let tools = Environment::of(workspace, "lint")?;
-    let templates = TEMPLATES.into_iter().chain(["docs/subscription.yaml"]).map(|file| workspace.root.join(file));
+    let templates =
+        TEMPLATES.into_iter().chain([EXPORT, "docs/subscription.yaml"]).map(|file| workspace.root.join(file));
     processes::collect(tools.command("cfn-lint").args(templates))
 }
 

@@ -17,8 +17,10 @@ use crate::steps::step;
 use crate::tools::Environment;
 use crate::workspace::Workspace;
 
-/// What is deployed: the template, and the one nested in it.
+/// Templates with loops: what is deployed, and the alarms, which are nested in it.
 pub const TEMPLATES: [&str; 2] = ["template.yaml", "observability.yaml"];
+/// Nested as well, without loops.
+pub const EXPORT: &str = "export.yaml";
 
 /// What SAM calls for each function. It puts a script where cargo-lambda would build the program: the script starts the
 /// program that is built already. SAM packs all functions for each deployment, which takes a second for each program.
@@ -104,7 +106,7 @@ impl Project {
             fs::write(&file, STAND_IN)?;
             fs::set_permissions(file, fs::Permissions::from_mode(0o755))?;
         }
-        for file in TEMPLATES.into_iter().chain(["samconfig.toml"]) {
+        for file in TEMPLATES.into_iter().chain([EXPORT, "samconfig.toml"]) {
             fs::copy(workspace.root.join(file), folder.join(file)).with_context(|| file.to_owned())?;
         }
         // SAM looks for it beside a function's code.
@@ -160,6 +162,7 @@ impl Project {
             &[production, staged],
             &[production, "Rollout=Emergency"],
             &[production, staged, key, "DomainName=api.example.com", certificate],
+            &[production, staged, key, "EventExport=true"],
             &[production, staged, provider[0], provider[1]],
             &[production, staged, provider[0], provider[1], secret, key],
             &["Stage=test", "CheckMinutes=0"],

@@ -108,6 +108,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const PIPELINE: &str = "a pipeline in Python";
     const ANALYTICS: &str = "webhooks to analytics";
     const TWO: &str = "two installations";
+    const WAREHOUSE: &str = "export to a data warehouse";
     const CONSOLE: &str = "operator console in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
@@ -118,9 +119,10 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
         Ok(folder)
     });
     let Some(functions) = built else {
-        for check in
-            [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, CONSOLE, HAPPY_PATH, RESTORE]
-        {
+        for check in [
+            RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE, HAPPY_PATH,
+            RESTORE,
+        ] {
             checks.skip(check, "there are no functions");
         }
         return;
@@ -138,7 +140,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE] {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -157,6 +159,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(TWO, || {
         with_last_words(&stack, clients::two_installations(workspace, &stack, &functions, STACK_VARIABLE))
     });
+    checks.check(WAREHOUSE, || with_last_words(&stack, clients::warehouse(workspace, &stack, STACK_VARIABLE)));
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
 }
 

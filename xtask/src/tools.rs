@@ -70,7 +70,7 @@ impl NodePackages {
 /// Installs what the checks run, one after the other: for a thread beside the compiler, as it is mostly waiting. Whatever fails
 /// here is told by the check that needs it, which tries again.
 pub fn install_ahead(workspace: &Workspace) {
-    for name in ["local-stack", "lint", "sam", "browser", "python-client"] {
+    for name in ["local-stack", "lint", "sam", "browser", "python-client", "warehouse"] {
         let _ = Environment::of(workspace, name);
     }
     let _ = NodePackages::of(workspace);

@@ -30,6 +30,7 @@ pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
         "rustfmt.toml",
         "template.yaml",
         "observability.yaml",
+        "export.yaml",
         "openapi.yaml",
         "functions",
         "fuzz",
