@@ -23,7 +23,14 @@ fn generated() -> BTreeMap<String, Value> {
     let settings = settings.with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     generator.subschema_for::<Problem>();
-    for describe in [ingest::describe, query::describe, operator::describe, redrive::describe, webhook_api::describe] {
+    for describe in [
+        ingest::describe,
+        query::describe,
+        operator::describe,
+        redrive::describe,
+        webhook_api::describe,
+        rebuild::describe,
+    ] {
         describe(&mut generator);
     }
     let mut schemas = generator.take_definitions(true);

@@ -25,6 +25,7 @@ enum Room {
     Recovery,
     Subscriber,
     Timers,
+    Trace,
     Function,
     Testkit,
     Bench,
@@ -46,6 +47,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "recovery", ..] => Room::Recovery,
         ["shared", "subscriber", ..] => Room::Subscriber,
         ["shared", "timers", ..] => Room::Timers,
+        ["shared", "trace", ..] => Room::Trace,
         ["shared", "testkit", ..] => Room::Testkit,
         ["shared", "bench", ..] => Room::Bench,
         ["functions", ..] => Room::Function,
@@ -59,6 +61,7 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Kernel | Room::Testkit => &[],
         Room::Context | Room::Store | Room::Messaging | Room::Spec => &[Room::Kernel],
         Room::Catalog => &[Room::Kernel, Room::Context],
+        Room::Trace => &[Room::Kernel, Room::Store],
         // The store, for tenants register schemas of their own.
         Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
         // The store, for callers' tenants are looked up in the registry.
@@ -75,6 +78,7 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Recovery,
             Room::Subscriber,
             Room::Timers,
+            Room::Trace,
         ],
         // For tests: no room above may know it.
         Room::Bench => &[

@@ -17,13 +17,14 @@ fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
 }
 
 /// All that is served, by the function that serves it, as `template.yaml` calls it.
-fn served() -> [(&'static str, BTreeSet<Request>); 5] {
+fn served() -> [(&'static str, BTreeSet<Request>); 6] {
     [
         ("Ingest", requests(ingest::ROUTES)),
         ("Query", requests(query::ROUTES)),
         ("Operator", requests(operator::ROUTES)),
         ("Redrive", requests(redrive::ROUTES)),
         ("WebhookApi", requests(webhook_api::ROUTES)),
+        ("Rebuild", requests(rebuild::ROUTES)),
     ]
 }
 

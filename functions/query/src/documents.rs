@@ -19,7 +19,7 @@ use crate::grants::Sight;
 use crate::{Query, cursor, nothing_here, parameters};
 
 /// A client may keep a document, and must ask whether it still holds.
-const REVALIDATE: &str = "private, no-cache";
+pub(crate) const REVALIDATE: &str = "private, no-cache";
 
 /// Part of a list.
 #[derive(Serialize, JsonSchema)]
@@ -154,6 +154,8 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
+        // An overview has no totals.
+        (self.read_model)(collection).ok_or_else(nothing_here)?;
         if self.sight(request, caller, collection).await? != Sight::All {
             return Err(Problem::not_permitted("totals are of all owners, and you may read your own documents").into());
         }

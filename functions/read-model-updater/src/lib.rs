@@ -36,7 +36,9 @@ pub(crate) struct Target {
     pub stream: StreamId,
     /// By version; gaps are filled from the store.
     pub events: BTreeMap<u64, RecordedEvent>,
-    /// Their places in the batch.
+    /// The version it is to reach: of the newest event that changes it.
+    pub newest: u64,
+    /// The places in the batch of those that change it.
     pub places: Vec<usize>,
 }
 
@@ -59,12 +61,17 @@ impl BatchSubscriber for Updater {
                     read_model,
                     stream: event.stream.clone(),
                     events: BTreeMap::new(),
+                    newest: 0,
                     places: Vec::new(),
                 });
                 target.events.insert(event.version, event.clone());
-                target.places.push(place);
+                if read_model.hears(&event.event.ty) {
+                    target.newest = target.newest.max(event.version);
+                    target.places.push(place);
+                }
             }
         }
+        targets.retain(|_, target| !target.places.is_empty());
         let mut progress = Progress::new(self, targets);
         let error = match timeout_at(finish_by, progress.run()).await {
             Ok(Ok(())) => String::new(), // each that is left has an error of its own

@@ -83,7 +83,7 @@ impl<'a> Progress<'a> {
         let mut steps = Vec::new();
         let mut outage = None;
         for (key, row) in self.rows().await? {
-            if row.as_ref().is_some_and(|row| self.targets[&key].newest() <= row.version) {
+            if row.as_ref().is_some_and(|row| self.targets[&key].newest <= row.version) {
                 self.targets.remove(&key); // it is there already
                 continue;
             }
@@ -170,6 +170,7 @@ impl<'a> Progress<'a> {
                 }
                 Err(WriteError::Store(error)) if refused => return Err(error),
                 Err(WriteError::Refused(error)) => {
+                    refused = false; // it is about this document
                     for change in &changes {
                         self.retry_later(&change.key, &error);
                     }
@@ -187,7 +188,7 @@ impl<'a> Progress<'a> {
 
     fn written(&mut self, change: &Change, events: Vec<RecordedEvent>) {
         self.applied.extend(events);
-        if self.targets.get(&change.key).is_some_and(|target| target.newest() <= change.to_version) {
+        if self.targets.get(&change.key).is_some_and(|target| target.newest <= change.to_version) {
             self.targets.remove(&change.key);
         }
     }
@@ -204,11 +205,6 @@ impl<'a> Progress<'a> {
 }
 
 impl Target {
-    /// The version its document is to reach.
-    fn newest(&self) -> u64 {
-        self.events.last_key_value().map_or(0, |(version, _)| *version)
-    }
-
     /// The events after `reached`, if the batch brought them without gaps.
     fn after(&self, reached: u64) -> Option<Vec<RecordedEvent>> {
         let newer: Vec<_> = self.events.range(reached + 1..).map(|(_, event)| event.clone()).collect();

@@ -128,6 +128,7 @@ pub fn environment() -> Environment {
         ("TIMERS_TABLE", TABLES.timers),
         ("REGISTRY_TABLE", TABLES.registry),
         ("WEBHOOKS_TABLE", TABLES.webhooks),
+        ("JOBS_TABLE", TABLES.jobs),
         (Queues::VARIABLE, &Aws::queue_url("")),
         ("EVENT_TOPIC", &topic()),
         ("RECEIPT_KEY_SECRET", &receipt_secret()),

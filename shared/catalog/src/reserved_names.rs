@@ -11,9 +11,12 @@ pub const PATHS: &[&str] = &[
     "openapi.yaml",
     "operations",
     "parked",
+    "rebuild",
+    "rebuilds",
     "redrive",
     "reports",
     "schemas",
+    "traces",
     "webhooks",
 ];
 

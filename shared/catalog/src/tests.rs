@@ -72,8 +72,7 @@ fn no_context_can_stand_for_tenants_own_queues() {
 
 #[test]
 fn collections_are_distinct_path_segments_that_the_api_does_not_use_itself() {
-    let collections = CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection);
-    let collections = distinct(collections).expect("collections are distinct");
+    let collections = distinct(collections()).expect("collections are distinct");
     for name in collections {
         assert!(!reserved_names::PATHS.contains(&name), "the API has a path {name} of its own");
         assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name} is not in kebab case");

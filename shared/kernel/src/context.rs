@@ -267,6 +267,11 @@ pub trait ReadModel: Send + Sync {
     /// See [`Projection::LAYOUT`].
     fn layout(&self) -> u32;
 
+    /// Whether events of this type change documents; see [`Projection::PARTIAL`].
+    fn hears(&self, _event: &str) -> bool {
+        true
+    }
+
     /// See [`Projection::STATES`].
     fn states(&self) -> &'static [&'static str] {
         &[]
@@ -310,6 +315,10 @@ impl<P: Projection> ReadModel for P {
         P::LAYOUT
     }
 
+    fn hears(&self, event: &str) -> bool {
+        !P::PARTIAL || P::Event::TYPES.iter().any(|known| known.name == event)
+    }
+
     fn states(&self) -> &'static [&'static str] {
         P::STATES
     }
@@ -317,7 +326,7 @@ impl<P: Projection> ReadModel for P {
     fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {
         let mut document: Option<P::Document> =
             document.map(serde_json::from_str).transpose().map_err(ProjectError::Document)?;
-        for recorded in events {
+        for recorded in events.iter().filter(|recorded| self.hears(&recorded.event.ty)) {
             let event = recorded.event.decode()?;
             document = P::project(document, &event, &recorded.happening());
         }

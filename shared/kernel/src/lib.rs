@@ -18,6 +18,7 @@ pub mod ids;
 pub mod message;
 pub mod money;
 pub mod operation;
+pub mod overview;
 pub mod parking;
 pub mod peers;
 pub mod principal;

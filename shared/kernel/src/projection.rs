@@ -28,6 +28,10 @@ pub trait Projection: Send + Sync + 'static {
     /// from its events: when it is read, when its next event comes, and by a rebuild.
     const LAYOUT: u32 = 1;
 
+    /// Whether it is made of some types of events alone, those that [`Projection::Event`] declares, and others change
+    /// nothing: as of a context that it does not belong to. Otherwise a type that is not declared is an error.
+    const PARTIAL: bool = false;
+
     /// The states that documents can be in, by their names in [`Listing::state`], if there are no others: lists are
     /// then asked by one of them. Empty: others can come.
     const STATES: &'static [&'static str] = &[];
@@ -94,6 +98,7 @@ pub struct Filters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     pub owner: String,
+    /// Empty: no list by state has it.
     pub state: String,
     /// Lists show the newest first.
     pub time: Timestamp,

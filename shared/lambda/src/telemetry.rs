@@ -53,6 +53,10 @@ pub mod metric {
     /// Domain events stored.
     pub const COMMITTED: &str = "Committed";
     pub const PUBLISHED: &str = "Published";
+    /// Documents that a rebuild has made anew.
+    pub const REBUILT: &str = "Rebuilt";
+    /// Documents and streams that a rebuild could make nothing of.
+    pub const NOT_REBUILT: &str = "NotRebuilt";
     /// Commands that commits have sent to other contexts.
     pub const SENT: &str = "Sent";
     pub const TIMERS_SET: &str = "TimersSet";
@@ -169,6 +173,7 @@ pub const OURS: &[&str] = &[
     "publisher",
     "query",
     "read_model_updater",
+    "rebuild",
     "recovery",
     "redrive",
     "schemas",

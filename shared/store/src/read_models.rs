@@ -47,6 +47,8 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tallies: Option<Vec<Tally>>,
     owner_key: String,
+    /// Empty, and not stored, if no list by state has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     state_key: String,
     list_sort: String,
 }
@@ -67,7 +69,10 @@ impl Row {
         let partition = key.partition();
         Self {
             owner_key: owner_key(&partition, &listing.owner),
-            state_key: state_key(&partition, &listing.state, shard(&key.id)),
+            state_key: match listing.state.as_str() {
+                "" => String::new(),
+                state => state_key(&partition, state, shard(&key.id)),
+            },
             list_sort: format!("{}#{}", listing.time, key.id),
             collection_key: partition,
             id: key.id.to_string(),

@@ -23,6 +23,7 @@ pub struct Tables {
     pub guards: &'static str,
     pub timers: &'static str,
     pub webhooks: &'static str,
+    pub jobs: &'static str,
 }
 
 /// The names of the tables that every [`Aws`](crate::Aws) has.
@@ -35,6 +36,7 @@ pub const TABLES: Tables = Tables {
     guards: "guards",
     timers: "timers",
     webhooks: "webhooks",
+    jobs: "jobs",
 };
 
 /// A database with the project's tables.

@@ -42,7 +42,7 @@ fn target((place, order): (usize, &str)) -> (Key, Target) {
     let event = EventData { ty: "Happened".into(), schema: 1, data, cause };
     let event = RecordedEvent { stream: stream.clone(), version: 1, time: Timestamp::from_millis(0), event };
     let (events, places) = (BTreeMap::from([(1, event)]), vec![place]);
-    (Key { tenant, collection: "fragile", id }, Target { read_model: &Fragile, stream, events, places })
+    (Key { tenant, collection: "fragile", id }, Target { read_model: &Fragile, stream, events, newest: 1, places })
 }
 
 /// Brings these orders forward; gives those that were applied, and those that were given back with their errors.

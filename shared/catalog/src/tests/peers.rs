@@ -3,7 +3,7 @@
 use kernel::message::MessageType;
 use serde_json::Value;
 
-use crate::{CONTEXTS, context};
+use crate::{CONTEXTS, OVERVIEWS, context};
 
 fn document(schema: &str) -> Value {
     serde_json::from_str(schema).expect("a schema is JSON")
@@ -31,6 +31,28 @@ fn what_a_context_hears_it_reads_in_every_version_that_is_published() {
                     let ours = event.versions.iter().find(|ours| ours.number == version.number);
                     let ours = ours.unwrap_or_else(|| {
                         panic!("{} does not read {} {}", listening.name, event.name, version.number)
+                    });
+                    assert_eq!(document(ours.schema), document(version.schema), "{} {}", event.name, version.number);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_overview_is_made_of_it_reads_in_every_version_that_is_published() {
+    for overview in OVERVIEWS {
+        for source in overview.sources {
+            let named = source.contribution.collection().strip_prefix(overview.collection);
+            assert!(named.is_some_and(|name| name.starts_with('/')), "{}", source.contribution.collection());
+            let of_it = crate::contribution(source).unwrap_or_else(|| panic!("there is no {}", source.context));
+            for event in source.events {
+                assert!(source.contribution.hears(event.name));
+                let of_other = published(of_it.aggregate_type.events.iter(), event.name);
+                for version in of_other.versions {
+                    let ours = event.versions.iter().find(|ours| ours.number == version.number);
+                    let ours = ours.unwrap_or_else(|| {
+                        panic!("{} does not read {} {}", overview.collection, event.name, version.number)
                     });
                     assert_eq!(document(ours.schema), document(version.schema), "{} {}", event.name, version.number);
                 }

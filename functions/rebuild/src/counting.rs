@@ -1,0 +1,31 @@
+//! What a segment counts.
+
+use store::jobs::{Failure, Segment};
+
+/// Of a segment's failures, so many are told one by one.
+const MOST_FAILURES: usize = 5;
+
+/// The counting of a segment.
+pub(crate) trait Counting {
+    fn add(&mut self, name: &str, amount: u64);
+    fn count(&self, name: &str) -> u64;
+    /// One more that could not be done.
+    fn failed(&mut self, what: &str, error: &str);
+}
+
+impl Counting for Segment {
+    fn add(&mut self, name: &str, amount: u64) {
+        *self.counts.entry(name.to_owned()).or_default() += amount;
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or_default()
+    }
+
+    fn failed(&mut self, what: &str, error: &str) {
+        self.add("failed", 1);
+        if self.failures.len() < MOST_FAILURES {
+            self.failures.push(Failure { what: what.to_owned(), error: error.to_owned() });
+        }
+    }
+}

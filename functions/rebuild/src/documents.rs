@@ -1,0 +1,162 @@
+//! Documents made anew where they are not what their events make of them.
+
+use std::sync::Arc;
+
+use futures_util::stream::{StreamExt as _, iter};
+use kernel::back_off::BackOff;
+use kernel::context::ReadModel;
+use kernel::domain_event::RecordedEvent;
+use kernel::ids::StreamId;
+use lambda::telemetry::{chain, chain_in_full};
+use store::StoreError;
+use store::jobs::Segment;
+use store::read_models::{Change, Key, ReadModels, Row, WriteError};
+
+use crate::Rebuild;
+use crate::counting::Counting as _;
+
+/// How often others may be faster at a document before it counts as failed.
+const MOST_ROUNDS: u32 = 12;
+
+/// How long a document is left to others.
+const BACK_OFF: BackOff = BackOff::of_millis(10, 1_000);
+
+/// Documents that are made anew by themselves at the same time.
+const AT_A_TIME: usize = 10;
+
+/// A document that may have to be made anew.
+pub(crate) struct Document {
+    pub key: Key,
+    pub read_model: &'static dyn ReadModel,
+    pub stream: StreamId,
+    /// Those that are known, from the first one on; `None`: the store is to be asked.
+    pub events: Option<Arc<[RecordedEvent]>>,
+}
+
+/// What became of a document.
+enum Made {
+    /// It was so already.
+    Right,
+    Written,
+    Failed(String),
+}
+
+impl Rebuild {
+    /// Makes these documents anew, and counts what was done.
+    pub(crate) async fn renew(
+        &self,
+        documents: Vec<Document>,
+        dry_run: bool,
+        segment: &mut Segment,
+    ) -> Result<(), StoreError> {
+        // What the page does not decide is looked at by itself.
+        let (mut changes, mut alone): (Vec<(Document, Change)>, Vec<Document>) = (Vec::new(), Vec::new());
+        let keys = documents.iter().filter(|document| document.events.is_some()).map(|document| document.key.clone());
+        let mut rows = self.read_models.get_each(keys.collect()).await?.into_iter();
+        for document in documents {
+            let Some(events) = document.events.clone() else {
+                alone.push(document);
+                continue;
+            };
+            let row = rows.next().and_then(|(_, row)| row.ok());
+            match row.map(|row| difference(&document, row.as_ref(), &events)) {
+                Some(Ok(None)) => segment.add("right", 1),
+                // What is further than the page was written since, from what was there before.
+                Some(Ok(Some(change))) if !change.goes_back() => changes.push((document, change)),
+                Some(Ok(Some(_)) | Err(_)) | None => alone.push(document),
+            }
+        }
+        if dry_run {
+            segment.add("written", changes.len() as u64);
+        } else {
+            alone.extend(self.write(changes, segment).await?);
+        }
+        let mut made = iter(alone)
+            .map(|document| async move {
+                let made = self.renew_alone(&document, dry_run).await;
+                (document, made)
+            })
+            .buffer_unordered(AT_A_TIME);
+        while let Some((document, made)) = made.next().await {
+            match made? {
+                Made::Right => segment.add("right", 1),
+                Made::Written => segment.add("written", 1),
+                Made::Failed(error) => {
+                    let StreamId { tenant, context, .. } = &document.stream;
+                    let stream = document.stream.pseudonym();
+                    tracing::error!(%tenant, context, stream, error, "cannot be made anew");
+                    segment.failed(&format!("{}/{}", document.key.collection, document.stream), &error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes as many at a time as a transaction takes. Gives those that are to be looked at by themselves.
+    async fn write(
+        &self,
+        mut changes: Vec<(Document, Change)>,
+        segment: &mut Segment,
+    ) -> Result<Vec<Document>, StoreError> {
+        let mut alone = Vec::new();
+        while !changes.is_empty() {
+            let rest = changes.split_off(ReadModels::fitting(changes.iter().map(|(_, change)| change)));
+            let (documents, some): (Vec<_>, Vec<_>) = std::mem::replace(&mut changes, rest).into_iter().unzip();
+            match self.read_models.write(&some).await {
+                Ok(()) => segment.add("written", some.len() as u64),
+                Err(WriteError::Overtaken(_) | WriteError::Busy | WriteError::Refused(_)) => alone.extend(documents),
+                Err(WriteError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(alone)
+    }
+
+    /// Reads the document and then its events, so that no event is missing that the document has.
+    async fn renew_alone(&self, document: &Document, dry_run: bool) -> Result<Made, StoreError> {
+        let Document { key, stream, .. } = document;
+        for round in 0..MOST_ROUNDS {
+            let read = async {
+                let row = self.read_models.get(&key.tenant, key.collection, &key.id).await?;
+                Ok((row, self.streams.after(stream, 0).await?))
+            };
+            let (row, events) = match read.await {
+                Ok(read) => read,
+                Err(error @ StoreError::Corrupt { .. }) => return Ok(Made::Failed(chain_in_full(&error))),
+                Err(error) => return Err(error),
+            };
+            let change = match difference(document, row.as_ref(), &events) {
+                Ok(None) => return Ok(Made::Right),
+                Ok(Some(change)) => change,
+                Err(error) => return Ok(Made::Failed(chain_in_full(&error))),
+            };
+            if dry_run {
+                return Ok(Made::Written);
+            }
+            match self.read_models.write(std::slice::from_ref(&change)).await {
+                Ok(()) => return Ok(Made::Written),
+                Err(WriteError::Overtaken(_) | WriteError::Busy) => {}
+                Err(WriteError::Refused(error)) => return Ok(Made::Failed(chain_in_full(&error))),
+                Err(WriteError::Store(error)) => {
+                    tracing::warn!(error = chain(&error), "not written");
+                    return Err(error);
+                }
+            }
+            tokio::time::sleep(BACK_OFF.full_jitter(round, fastrand::f64())).await;
+        }
+        Ok(Made::Failed("others kept writing it".to_owned()))
+    }
+}
+
+/// What is to be written so that the document is what the events make of it; `None`: it is.
+fn difference(
+    document: &Document,
+    row: Option<&Row>,
+    events: &[RecordedEvent],
+) -> Result<Option<Change>, store::read_models::ChangeError> {
+    let is_concerned = |event: &RecordedEvent| document.read_model.hears(&event.event.ty);
+    if row.is_none() && !events.iter().any(is_concerned) {
+        return Ok(None);
+    }
+    let change = Change::anew(document.key.clone(), document.read_model, row, events)?;
+    Ok((row != Some(&Row::of(&change))).then_some(change))
+}

@@ -1,0 +1,29 @@
+//! Wiring of [`rebuild`]: settings, clients, and the loop. A schedule has it work; the API asks for rebuilds.
+
+use std::time::SystemTime;
+
+use lambda::aws::{Aws, IN_THE_BACKGROUND};
+use lambda::run::{self, Wake};
+use lambda::settings::Environment;
+use lambda::{gateway, telemetry};
+use rebuild::Rebuild;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment)?;
+    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let rebuild = &Rebuild::from_environment(&environment, aws.dynamodb())?;
+    run::events(|wake: Wake<Value>, finish_by| async move {
+        let now = SystemTime::now().into();
+        Ok(match wake {
+            Wake::Event(_) => {
+                rebuild.work(now, finish_by).await?;
+                Value::Null
+            }
+            Wake::Http(event) => gateway::serve(event.get(), |request| rebuild.handle(request, now)).await,
+        })
+    })
+    .await
+}

@@ -1,0 +1,109 @@
+//! `POST /rebuild` and `/rebuilds`, for platform operators.
+
+use bench::http::{self, Answer};
+use lambda::run::Wake;
+use serde_json::{Value, json};
+use testkit::Fault;
+
+use crate::world::{World, before};
+
+async fn asked(world: &World, method: &'static str, target: &str, body: &str) -> Answer {
+    by(world, "olga", "waybill/operate", method, target, body).await
+}
+
+/// As the function's own event, to the answer that the gateway gets, which `openapi.yaml` describes.
+async fn by(world: &World, principal: &str, scope: &str, method: &'static str, target: &str, body: &str) -> Answer {
+    let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
+    let request = http::Request::get(target).method(method).by(claims).media_type("application/json").body(body);
+    let Wake::<Value>::Http(event) = serde_json::from_value(request.event()).expect("a request") else {
+        panic!("it is a request of the API");
+    };
+    let handle = |request| world.rebuild.handle(request, world.aws.now().into());
+    let path = target.split('?').next().unwrap_or_default();
+    Answer::served(event.get(), handle).await.hold(method, path)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_is_asked_for_followed_and_listed() {
+    let world = World::new();
+    world.orders(6).await;
+    world.project(&world.updater(before), 0..6).await;
+    let answer = asked(&world, "POST", "/rebuild", r#"{"collection":"orders","segments":2,"pace":1000}"#).await;
+    assert_eq!(answer.status, 202, "{answer:#?}");
+    let rebuild = answer.json();
+    assert_eq!((&rebuild["state"], &rebuild["requestedBy"]), (&json!("waiting"), &json!("user:olga")));
+    assert_eq!((&rebuild["collection"], &rebuild["dryRun"]), (&json!("orders"), &json!(false)));
+    let location = answer.header("location");
+    assert!(location.starts_with(&format!("{}/rebuilds/", world.rebuild.public_url)), "{location}");
+    let path = location.strip_prefix(&world.rebuild.public_url).expect("a path").to_owned();
+    assert_eq!(asked(&world, "GET", &path, "").await.json()["state"], "waiting");
+    world.work().await;
+    let rebuild = asked(&world, "GET", &path, "").await.json();
+    assert_eq!(rebuild["state"], "finished", "{rebuild:#}");
+    let progress = &rebuild["progress"];
+    assert_eq!(
+        progress,
+        &json!({ "segments": 2, "segmentsDone": 2, "streams": 6, "events": 8, "right": 0, "written": 6, "failed": 0,
+            "failures": [] })
+    );
+    world.hold().await;
+    let ended = asked(&world, "POST", &format!("{path}/cancel"), "").await.json();
+    assert_eq!((&ended["state"], &ended["cancelledBy"]), (&json!("finished"), &Value::Null), "too late");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let second = asked(&world, "POST", "/rebuild", "").await.json();
+    let path = format!("/rebuilds/{}/cancel", second["id"].as_str().expect("an id"));
+    let cancelled = asked(&world, "POST", &path, "{}").await.json();
+    assert_eq!((&cancelled["state"], &cancelled["cancelledBy"]), (&json!("cancelled"), &json!("user:olga")));
+    let list = asked(&world, "GET", "/rebuilds", "").await.json();
+    let states: Vec<&Value> = list["items"].as_array().expect("items").iter().map(|item| &item["state"]).collect();
+    assert_eq!(states, ["cancelled", "finished"], "the newest first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_makes_no_sense_is_refused() {
+    let world = World::new();
+    for (body, about) in [
+        (r#"{"collection":"parcels"}"#, "orders"),
+        (r#"{"pace":0}"#, "pace"),
+        (r#"{"pace":-1}"#, "integer"),
+        (r#"{"segments":0}"#, "segments"),
+        (r#"{"segments":65}"#, "segments"),
+        (r#"{"tenant":"no tenant"}"#, "tenant"),
+        (r#"{"collections":["orders"]}"#, "collections"),
+        ("[]", "object"),
+    ] {
+        let problem = asked(&world, "POST", "/rebuild", body).await.refused("bad-request");
+        assert!(problem.detail.contains(about), "{body}: {}", problem.detail);
+    }
+    asked(&world, "GET", "/rebuilds?state=waiting", "").await.refused("bad-request");
+    asked(&world, "GET", "/rebuilds/none", "").await.refused("not-found");
+    asked(&world, "POST", "/rebuilds/none/cancel", "").await.refused("not-found");
+    asked(&world, "POST", "/rebuilds/none/begin", "").await.refused("not-found");
+    asked(&world, "DELETE", "/rebuild", "").await.refused("method-not-allowed");
+    assert!(world.aws.items(testkit::TABLES.jobs).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_platform_operators_may() {
+    let world = World::new();
+    for (method, target) in
+        [("POST", "/rebuild"), ("GET", "/rebuilds"), ("GET", "/rebuilds/x"), ("POST", "/rebuilds/x/cancel")]
+    {
+        by(&world, "tina", "waybill/operate", method, target, "").await.refused("not-permitted");
+        by(&world, "nobody", "waybill/operate", method, target, "").await.refused("not-permitted");
+        by(&world, "olga", "waybill/read", method, target, "").await.refused("not-permitted");
+    }
+    assert!(world.aws.items(testkit::TABLES.jobs).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_down_it_says_so() {
+    let world = World::new();
+    world.aws.inject(|attempt| match attempt.body.contains("\"jobs\"") {
+        true => Fault::refuse(500, "InternalServerError"),
+        false => Fault::None,
+    });
+    for (method, target) in [("POST", "/rebuild"), ("GET", "/rebuilds"), ("GET", "/rebuilds/x")] {
+        asked(&world, method, target, "").await.refused("unavailable");
+    }
+}

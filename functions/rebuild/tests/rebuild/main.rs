@@ -1,0 +1,8 @@
+//! The rebuild in process: the real function on an AWS in memory, whose streams and documents the handler and the updater of
+//! this build, or of the release before it, have written.
+
+mod chaos;
+mod http;
+mod repairing;
+mod walking;
+mod world;

@@ -1,0 +1,130 @@
+//! What a rebuild writes: documents that are not what their events make of them, and nothing else.
+
+use bench::platform::topic;
+use kernel::ids::TenantId;
+use serde_json::json;
+use store::jobs::Task;
+use testkit::TABLES;
+
+use crate::world::{World, all, before, cancel};
+
+#[tokio::test(start_paused = true)]
+async fn documents_of_the_release_before_get_this_builds_layout_and_totals() {
+    let world = World::new();
+    world.orders(40).await;
+    world.project(&world.updater(before), 0..40).await;
+    assert_eq!(world.totals().await, [("seen".to_owned(), 40), ("seen-by-day".to_owned(), 40)].into());
+    let commands = world.aws.items(TABLES.operations);
+    let counts = world.rebuilt().await;
+    assert_eq!((counts["streams"], counts["events"], counts["written"]), (40, 54, 40), "{counts:?}");
+    assert!(!counts.contains_key("failed"), "{counts:?}");
+    world.hold().await;
+    assert!(world.aws.published(&topic()).is_empty(), "nothing is published");
+    assert_eq!(world.aws.items(TABLES.operations), commands, "and nobody is told");
+    let counts = world.rebuilt().await;
+    assert_eq!((counts["right"], counts.get("written")), (40, None), "a second one finds nothing: {counts:?}");
+}
+
+/// A collection that is new to a build has no documents yet.
+#[tokio::test(start_paused = true)]
+async fn documents_that_are_missing_are_filled_from_history() {
+    let world = World::new();
+    world.orders(30).await;
+    world.project(&world.updater(catalog::read_models_of), [3, 4]).await;
+    let counts = world.rebuilt().await;
+    assert_eq!((counts["written"], counts["right"]), (28, 2), "{counts:?}");
+    world.hold().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_bent_behind_or_ahead_is_set_right() {
+    let world = World::new();
+    world.orders(9).await;
+    world.project(&world.updater(catalog::read_models_of), 0..9).await;
+    world
+        .bend("O-1", |row| row["document"] = json!(row["document"].as_str().unwrap_or_default().replace("300", "301")));
+    world.bend("O-2", |row| row["owner_key"] = json!("acme#orders#nobody"));
+    world.bend("O-4", |row| row["version"] = json!(7));
+    world.bend("O-5", |row| row["document"] = json!("no JSON"));
+    world.bend("O-7", |row| row["list_sort"] = json!("~"));
+    let events = world.bench.recorded("O-8");
+    world.bench.send("O-8", "later", cancel()).await;
+    world.deliver().await;
+    assert_eq!((events.len(), world.row("O-8").expect("a document")["version"].as_u64()), (1, Some(1)), "it is behind");
+    let counts = world.rebuilt().await;
+    assert_eq!((counts["written"], counts["right"]), (6, 3), "{counts:?}");
+    world.hold().await;
+    assert_eq!(world.row("O-4").expect("a document")["version"], 1, "it cannot be further than its stream");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_is_rebuilt_and_nothing_else() {
+    let world = World::new();
+    world.orders(4).await;
+    for (collection, tenant) in [(Some("payments"), None), (None, Some("globex"))] {
+        let tenant = tenant.map(|tenant| TenantId::parse(tenant).expect("a tenant"));
+        let task = Task::Rebuild { collection: collection.map(str::to_owned), tenant, dry_run: false };
+        let job = world.ask(task, 2, None).await;
+        world.work().await;
+        assert_eq!(world.counts(&job).await.get("written"), None);
+        assert!(world.aws.items(TABLES.read_models).is_empty());
+    }
+    let tenant = Some(TenantId::parse("acme").expect("a tenant"));
+    world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant, dry_run: false }, 2, None).await;
+    world.work().await;
+    world.hold().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
+    let world = World::new();
+    world.orders(12).await;
+    world.project(&world.updater(before), 0..12).await;
+    world.bend("O-3", |row| row["version"] = json!(9));
+    let stored = world.aws.items(TABLES.read_models);
+    let job = world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, dry_run: true }, 2, None).await;
+    world.work().await;
+    assert_eq!(world.counts(&job).await["written"], 12);
+    assert_eq!(world.aws.items(TABLES.read_models), stored);
+}
+
+/// Of what cannot be read, the rest hears nothing.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_read_is_named_and_holds_up_nobody() {
+    let world = World::new();
+    world.orders(10).await;
+    for (order, attribute, value) in [("O-1", "events", json!("[")), ("O-2", "first_version", json!(3))] {
+        let mut commits = world.aws.items(TABLES.events).into_iter();
+        let mut commit =
+            commits.find(|commit| commit["stream_id"] == format!("acme/orders/{order}")).expect("a commit");
+        commit[attribute] = value;
+        world.aws.insert(TABLES.events, &commit);
+    }
+    let mut foreign = world.aws.items(TABLES.events).pop().expect("a commit");
+    foreign["stream_id"] = json!("acme/nowhere/X-1");
+    world.aws.insert(TABLES.events, &foreign);
+    let job = world.ask(all(), 2, None).await;
+    world.work().await;
+    let counts = world.counts(&job).await;
+    assert_eq!((counts["written"], counts["failed"]), (8, 3), "{counts:?}");
+    let segments = world.rebuild.jobs.segments(&job).await.expect("segments");
+    let mut failures: Vec<_> = segments.values().flat_map(|segment| &segment.failures).collect();
+    failures.sort_by(|a, b| a.what.cmp(&b.what));
+    let named: Vec<_> = failures.iter().map(|failure| failure.what.as_str()).collect();
+    assert_eq!(named, ["acme/nowhere/X-1", "orders/acme/orders/O-1", "orders/acme/orders/O-2"]);
+    assert!(failures.iter().all(|failure| !failure.error.is_empty()), "{failures:?}");
+    assert!(!world.job(&job).await.is_open(), "it has ended all the same");
+}
+
+/// One that is too large for the store is refused with its whole transaction.
+#[tokio::test(start_paused = true)]
+async fn a_document_that_the_store_refuses_is_named_and_holds_up_nobody() {
+    let world = World::new();
+    world.orders(10).await;
+    world.aws.inject(|attempt| {
+        let refused = attempt.operation == "TransactWriteItems" && attempt.body.contains("\"O-5\"");
+        if refused { testkit::Fault::refuse(400, "ValidationException") } else { testkit::Fault::None }
+    });
+    let counts = world.rebuilt().await;
+    assert_eq!((counts["written"], counts["failed"]), (9, 1), "{counts:?}");
+}

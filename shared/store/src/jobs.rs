@@ -1,0 +1,279 @@
+//! Jobs: work on all that is stored, which takes longer than one invocation. It is done in segments side by side, and goes on
+//! where it was.
+//!
+//! | `job_key` | `place` | is |
+//! | --- | --- | --- |
+//! | `jobs` | the job's id | a [`Job`] |
+//! | the job's id | a segment's number | a [`Segment`] |
+//!
+//! One invocation at a time works on a job, who has its lease. Two would do no harm: whatever a job writes is conditional on
+//! what it has read, and so is a segment's progress.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use kernel::ids::TenantId;
+use kernel::timestamp::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::item::{Item, n, s};
+use crate::stream_positions::CommitReference;
+
+/// The partition of all jobs.
+const ALL: &str = "jobs";
+
+/// How long a job is remembered.
+const REMEMBERED: Duration = Duration::from_hours(90 * 24);
+
+/// Whether a job is to be done: `waiting` or at work, `cancelled`, or `finished`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub job_key: String,
+    /// Its id: the time it was asked for, and what makes it unique.
+    pub place: String,
+    pub task: Task,
+    /// Items a second at most, of all segments together; `None`: as many as it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<u32>,
+    #[serde(rename = "segment_count")]
+    pub segments: u32,
+    pub requested_by: String,
+    pub requested_at: Timestamp,
+    /// Somebody works on it, until then at most: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<String>,
+    /// When it was cancelled or finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    pub expires_at: u64,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Task {
+    /// Read models are made anew from their events.
+    Rebuild {
+        /// Of this collection alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        collection: Option<String>,
+        /// Of this tenant alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<TenantId>,
+        /// Only say what would be written.
+        #[serde(default)]
+        dry_run: bool,
+    },
+}
+
+/// A part of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where it goes on: after this commit; `None`: at its beginning.
+    #[serde(default, rename = "reached", skip_serializing_if = "Option::is_none")]
+    pub after: Option<CommitReference>,
+    #[serde(default)]
+    pub done: bool,
+    /// How many times its progress was noted.
+    #[serde(default)]
+    pub step: u64,
+    /// What was done, by name.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// The first of what could not be done.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+}
+
+/// What could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JobFailure")]
+pub struct Failure {
+    /// What it is about: a document or a stream.
+    pub what: String,
+    pub error: String,
+}
+
+/// The right to work on a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    until: u64,
+}
+
+/// Reads and writes jobs.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    client: Client,
+    table: String,
+}
+
+impl Job {
+    /// A job that nobody has begun.
+    pub fn new(task: Task, segments: u32, pace: Option<u32>, requested_by: &str, now: Timestamp) -> Self {
+        let unique: String = std::iter::repeat_with(fastrand::alphanumeric).take(6).collect();
+        // Without colons, which a path would have to encode.
+        let time = now.to_string().replace([':', '.'], "-");
+        Self {
+            job_key: ALL.to_owned(),
+            place: format!("{time}-{unique}"),
+            task,
+            pace,
+            segments,
+            requested_by: requested_by.to_owned(),
+            requested_at: now,
+            lease_until: None,
+            cancelled_by: None,
+            ended_at: None,
+            expires_at: now.plus(REMEMBERED).seconds(),
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether there is something to do.
+    pub fn is_open(&self) -> bool {
+        self.ended_at.is_none()
+    }
+}
+
+impl Jobs {
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    pub async fn add(&self, job: &Job) -> Result<(), StoreError> {
+        let item: Item = serde_dynamo::to_item(job).map_err(StoreError::corrupt("job"))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(StoreError::unavailable("PutItem"))
+    }
+
+    pub async fn find(&self, id: &str) -> Result<Option<Job>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("job_key", s(ALL))
+            .key("place", s(id))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("GetItem"))?;
+        answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("job"))
+    }
+
+    /// The newest jobs, newest first.
+    pub async fn newest(&self, most: i32) -> Result<Vec<Job>, StoreError> {
+        let query = self.of(ALL).scan_index_forward(false).limit(most);
+        let answer = query.send().await.map_err(StoreError::unavailable("Query"))?;
+        serde_dynamo::from_items(answer.items.unwrap_or_default()).map_err(StoreError::corrupt("job"))
+    }
+
+    /// A job's segments that were begun, by their numbers.
+    pub async fn segments(&self, id: &str) -> Result<BTreeMap<u32, Segment>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            place: String,
+            #[serde(flatten)]
+            segment: Segment,
+        }
+        let items = self.of(id).into_paginator().items().send();
+        let items: Vec<Item> = items.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
+        let rows: Vec<Row> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("segment"))?;
+        let numbered = |row: Row| Ok((row.place.parse().map_err(StoreError::corrupt("segment"))?, row.segment));
+        rows.into_iter().map(numbered).collect()
+    }
+
+    fn of(&self, key: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("job_key = :key")
+            .expression_attribute_values(":key", s(key))
+            .consistent_read(true)
+    }
+
+    /// Takes a job's lease until then at most. `None`: somebody else has it, or there is nothing to do.
+    pub async fn take(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let taken = self
+            .update(id)
+            .update_expression("SET lease_until = :until")
+            .condition_expression(
+                "attribute_exists(task) AND attribute_not_exists(ended_at) \
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+            )
+            .expression_attribute_values(":until", n(until.millis()))
+            .expression_attribute_values(":now", n(now.millis()))
+            .send()
+            .await;
+        Ok(StoreError::unless_refused("UpdateItem", taken)?.then_some(Lease { until: until.millis() }))
+    }
+
+    /// Keeps a lease for longer. `None`: it was lost, or the job is cancelled.
+    pub async fn keep(&self, id: &str, lease: Lease, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let kept = self
+            .update(id)
+            .update_expression("SET lease_until = :until")
+            .condition_expression("attribute_not_exists(ended_at) AND lease_until = :mine")
+            .expression_attribute_values(":until", n(until.millis()))
+            .expression_attribute_values(":mine", n(lease.until))
+            .send()
+            .await;
+        Ok(StoreError::unless_refused("UpdateItem", kept)?.then_some(Lease { until: until.millis() }))
+    }
+
+    /// Gives a lease back; with `ended_at`, the job is finished.
+    pub async fn give_back(&self, id: &str, lease: Lease, ended_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let update = self
+            .update(id)
+            .condition_expression("attribute_not_exists(ended_at) AND lease_until = :mine")
+            .expression_attribute_values(":mine", n(lease.until));
+        let update = match ended_at {
+            None => update.update_expression("REMOVE lease_until"),
+            Some(time) => update
+                .update_expression("SET ended_at = :time REMOVE lease_until")
+                .expression_attribute_values(":time", s(time)),
+        };
+        // Otherwise it is somebody else's, or cancelled.
+        StoreError::unless_refused("UpdateItem", update.send().await).map(drop)
+    }
+
+    /// Gives whether the job was cancelled: not if it has ended.
+    pub async fn cancel(&self, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let cancelled = self
+            .update(id)
+            .update_expression("SET ended_at = :now, cancelled_by = :by REMOVE lease_until")
+            .condition_expression("attribute_exists(task) AND attribute_not_exists(ended_at)")
+            .expression_attribute_values(":now", s(now))
+            .expression_attribute_values(":by", s(by))
+            .send()
+            .await;
+        StoreError::unless_refused("UpdateItem", cancelled)
+    }
+
+    fn update(&self, id: &str) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("job_key", s(ALL)).key("place", s(id))
+    }
+
+    /// Notes how far a segment is. Gives whether that was done: not if somebody else has noted something since it was read.
+    pub async fn note(&self, job: &Job, number: u32, segment: &Segment) -> Result<bool, StoreError> {
+        let next = Segment { step: segment.step + 1, ..segment.clone() };
+        let mut item: Item = serde_dynamo::to_item(next).map_err(StoreError::corrupt("segment"))?;
+        item.insert("job_key".to_owned(), s(job.id()));
+        item.insert("place".to_owned(), s(format!("{number:03}")));
+        item.insert("expires_at".to_owned(), n(job.expires_at));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = match segment.step {
+            0 => put.condition_expression("attribute_not_exists(place)"),
+            step => put.condition_expression("step = :step").expression_attribute_values(":step", n(step)),
+        };
+        StoreError::unless_refused("PutItem", put.send().await)
+    }
+}
