@@ -9,7 +9,6 @@ use kernel::domain_event::{EventData, RecordedEvent};
 use kernel::effect::{Effect, Recorded};
 use kernel::ids::StreamId;
 use kernel::operation::Status;
-use kernel::projection::Listing;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use serde_json::Value;
@@ -21,7 +20,7 @@ use crate::clients::{digest, is_hidden, operation, read_own, status};
 use crate::journal::{Journal, Known};
 use crate::rules::{Kind, Stage, decide, guards};
 use crate::world::{CONTEXTS, TENANTS, World, queues};
-use crate::{processes, reports, webhooks};
+use crate::{processes, read_models, reports, webhooks};
 
 /// Whether nothing happens before a timer is due, if one is set.
 pub fn is_quiet(world: &World) -> bool {
@@ -29,6 +28,7 @@ pub fn is_quiet(world: &World) -> bool {
         && world.committed.ahead() + world.ended.ahead() == 0
         && !world.has_parked()
         && webhooks::have_all(&world.aws)
+        && !world.has_jobs()
 }
 
 /// What is still there, if it does not come to rest.
@@ -69,7 +69,7 @@ pub async fn all(world: &World) {
     numbers(world);
     queueing(world);
     order(world, &commands);
-    documents(world, &events);
+    read_models::are_the_fold(world, &events).await;
     reports::are_the_fold(world, &events).await;
     processes::have_ended(world, &events, &commits, &operations);
     isolation(world);
@@ -450,61 +450,6 @@ fn order(world: &World, commands: &Commands) {
                 _ => {}
             }
         }
-    }
-}
-
-/// A document, and where lists find it.
-#[derive(Debug, PartialEq)]
-struct Document {
-    version: u64,
-    owner: String,
-    state: String,
-    place: String,
-    text: String,
-}
-
-/// Every document is what the events make of it.
-fn documents(world: &World, events: &Streams) {
-    let mut documents: BTreeMap<(String, String), Document> = BTreeMap::new();
-    for events in events.values() {
-        let stream = &events[0].stream;
-        let context = catalog::context(&stream.context).expect("a context");
-        for read_model in context.aggregate_type(stream).expect("a type of aggregate").read_models {
-            let projected = read_model.project(None, events).expect("a document");
-            let partition = format!("{}#{}", stream.tenant, read_model.collection());
-            let Listing { owner, state, time } = projected.listing;
-            let document = Document {
-                version: events.len() as u64,
-                owner: format!("{partition}#{owner}"),
-                state: format!("{partition}#{state}#"),
-                place: format!("{time}#{}", stream.aggregate),
-                text: projected.document,
-            };
-            documents.insert((partition, stream.aggregate.to_string()), document);
-        }
-    }
-    let mut journal = world.chaos.journal();
-    for row in world.aws.items(TABLES.read_models) {
-        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-        let key = (text("collection_key"), text("id"));
-        if !key.0.contains("#totals#") {
-            let state = text("state_key");
-            let actual = Document {
-                version: row["version"].as_u64().expect("a version"),
-                owner: text("owner_key"),
-                // Up to its shard.
-                state: state[..=state.rfind('#').unwrap_or_default()].to_owned(),
-                place: text("list_sort"),
-                text: text("document"),
-            };
-            let expected = documents.remove(&key);
-            if expected.as_ref() != Some(&actual) {
-                journal.violation(None, format!("the document {key:?} is {actual:?} and should be {expected:?}"));
-            }
-        }
-    }
-    for missing in documents.keys() {
-        journal.violation(None, format!("the document {missing:?} is missing"));
     }
 }
 

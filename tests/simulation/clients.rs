@@ -206,7 +206,8 @@ pub async fn operation(world: &World, tenant: &str, command: u32, receipt: &str)
 /// read yet.
 pub async fn read_own(world: &World, tenant: &str, command: u32, operation: &Value) -> Option<u64> {
     let (href, made) = (operation["resource"]["href"].as_str()?, operation["resource"]["version"].as_u64()?);
-    let document = get(world, tenant, href.strip_prefix(PUBLIC_URL).unwrap_or(href)).await?;
+    let path = href.strip_prefix(PUBLIC_URL).unwrap_or(href);
+    let document = read(world, tenant, path).await?;
     let read = version(&document);
     let wrong = match document.status.as_u16() {
         200 => read.is_none_or(|read| read < made),
@@ -220,19 +221,38 @@ pub async fn read_own(world: &World, tenant: &str, command: u32, operation: &Val
     read.filter(|_| document.status == 200)
 }
 
-/// Lists, reports and histories: whatever they hold, it is the tenant's own.
+/// A document, which is never older than one that was read before.
+async fn read(world: &World, tenant: &str, path: &str) -> Option<Answer> {
+    let newest = world.chaos.journal().reads.newest(tenant, path);
+    let document = get(world, tenant, path).await?;
+    let read = version(&document);
+    if document.status == 200 {
+        world.chaos.journal().reads.add(tenant, path, &document);
+    }
+    if document.status == 404 && newest > 0 || read.is_some_and(|read| read < newest) {
+        let what = format!("{path} was read at version {newest}, and then {} and {read:?}", document.status);
+        world.chaos.journal().violation(None, what);
+    }
+    Some(document)
+}
+
+/// Documents, lists, reports and histories: whatever they hold, it is the tenant's own.
 async fn browse(world: &World, tenant: &str, subject: &str) {
     let customer = format!("{tenant}-{}", world.below(50));
-    let target = match world.below(7) {
+    let target = match world.below(10) {
         0 => format!("/orders?customer={customer}"),
         1 => format!("/policies?holder={customer}"),
         2 => format!("/payments?customer={customer}"),
         3 => format!("/accounts?holder={customer}"),
         4 => "/reports/orders".to_owned(),
         5 => format!("/payments/{subject}/history"),
+        6 => format!("/customers/{customer}"),
+        7 | 8 => format!("/orders/{subject}"),
         _ => format!("/orders/{subject}/history"),
     };
-    if let Some(answer) = get(world, tenant, &target).await
+    let is_order = target.starts_with("/orders/") && !target.ends_with("/history");
+    let answer = if is_order { read(world, tenant, &target).await } else { get(world, tenant, &target).await };
+    if let Some(answer) = answer
         && !matches!(answer.status.as_u16(), 200 | 404 | 503)
     {
         let what = format!("{target} is answered with {}: {}", answer.status, answer.text);

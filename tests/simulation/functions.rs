@@ -11,6 +11,7 @@ use notifier::Notifier;
 use publisher::Publisher;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use store::jobs::{Job, Task};
 use subscriber::{BatchSubscriber, Runner};
 use testkit::{Aws, Message, TABLES};
 use tokio::time::{Instant, sleep};
@@ -19,7 +20,7 @@ use crate::ills::{POISON, ills};
 use crate::invocation::{Invocation, Role};
 use crate::lanes::{self, Consumer, Record, consume};
 use crate::plan::{MOST_NOTIFICATION_AGE, MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
-use crate::releases::Deployed;
+use crate::releases::{Deployed, Rollout};
 use crate::world::{CONTEXTS, World, queues_of};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,8 +36,8 @@ pub fn start(world: &Rc<World>) {
             tokio::task::spawn_local(handle_commands(Rc::clone(world), context, nth));
         }
     }
-    for _ in 0..3 {
-        tokio::task::spawn_local(update(Rc::clone(world)));
+    for nth in 0..3 {
+        tokio::task::spawn_local(update(Rc::clone(world), nth));
     }
     for _ in 0..2 {
         tokio::task::spawn_local(listen(Rc::clone(world)));
@@ -68,17 +69,50 @@ pub fn start(world: &Rc<World>) {
     }
     if world.plan.rollout.is_some() {
         tokio::task::spawn_local(roll_out(Rc::clone(world)));
+        tokio::task::spawn_local(rebuild(Rc::clone(world)));
     }
 }
 
-/// Deploys the new release beside the one before, then alone, and goes back the same way, as commands are sent.
+/// Deploys the new release beside the one before, then alone, and perhaps goes back the same way, as commands are sent.
 async fn roll_out(world: Rc<World>) {
-    let stages = Deployed::STAGES;
+    let Some(rollout) = world.plan.rollout else { return };
+    let stages = rollout.stages();
     for (nth, stage) in stages.into_iter().enumerate() {
         while world.chaos.journal().of_clients() < world.plan.commands * nth / stages.len() {
             sleep(Duration::from_secs(1)).await;
         }
-        world.deployed.set(stage);
+        if world.deployed.replace(stage) == stage {
+            continue;
+        }
+        world.queries.forget();
+        if rollout == Rollout::Layout && stage == Deployed::New {
+            ask_for_rebuild(&world).await;
+        }
+    }
+}
+
+async fn ask_for_rebuild(world: &World) {
+    let task = Task::Rebuild { collection: None, tenant: None, dry_run: false };
+    let job = Job::new(task, 3, None, "client:platform", world.now(0));
+    while world.rebuild().jobs.add(&job).await.is_err() {
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// On schedule, while there is something to do.
+async fn rebuild(world: Rc<World>) {
+    const TIMEOUT: Duration = Duration::from_mins(15);
+    let mut rebuild = world.rebuild();
+    loop {
+        sleep(world.pause(Duration::from_mins(1))).await;
+        if !world.has_jobs() {
+            continue;
+        }
+        let it = world.chaos.invocation(Role::Rebuild);
+        let work = rebuild.work(world.now(0), Instant::now() + TIMEOUT - RESERVE);
+        if world.chaos.invoke(it, TIMEOUT, work).await.is_err() {
+            rebuild = world.rebuild();
+        }
     }
 }
 
@@ -118,8 +152,8 @@ async fn handle_commands(world: Rc<World>, context: &'static str, nth: usize) {
         .await;
 }
 
-async fn update(world: Rc<World>) {
-    subscribe(&world, "read-model", Role::Updater, || world.updater()).await;
+async fn update(world: Rc<World>, nth: usize) {
+    subscribe(&world, "read-model", Role::Updater, || world.updater(nth)).await;
 }
 
 async fn listen(world: Rc<World>) {

@@ -39,13 +39,14 @@ pub enum Role {
     /// The sender of webhooks on its schedule.
     WebhookSweep,
     Redrive,
+    Rebuild,
     Operator,
 }
 
 impl Role {
     /// About how many calls an invocation makes at most.
     pub fn calls(self) -> u32 {
-        if matches!(self, Self::Redrive | Self::Operator | Self::Webhooks) { 40 } else { 5 }
+        if matches!(self, Self::Redrive | Self::Rebuild | Self::Operator | Self::Webhooks) { 40 } else { 5 }
     }
 }
 

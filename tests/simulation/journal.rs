@@ -13,6 +13,7 @@ use serde_json::Value;
 use testkit::{Effect, TABLES};
 
 use crate::chaos::DAMAGED;
+use crate::read_models::Reads;
 use crate::rules::Kind;
 
 /// What was sent under an id: once, or more than once with different content.
@@ -137,6 +138,8 @@ pub struct Journal {
     pub conflicts: usize,
     /// What nobody can read and nobody has got yet.
     pub poison: HashSet<String>,
+    /// Documents that clients have read.
+    pub reads: Reads,
     /// How many events are stored, by type and version.
     pub versions: BTreeMap<(String, u32), usize>,
     /// How many commands expected a version that was there, and one that was not.

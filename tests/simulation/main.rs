@@ -16,6 +16,7 @@ mod plan;
 mod points;
 mod processes;
 mod provider;
+mod read_models;
 mod releases;
 mod reports;
 mod rules;
@@ -119,4 +120,20 @@ fn a_release_that_writes_what_the_one_before_cannot_read_leaves_streams_that_sta
     // Nothing else goes wrong in this run.
     let parked = report.counted("parked");
     assert!(parked > 0, "no handler of the release before met what the new one wrote");
+}
+
+/// Another layout of orders in the middle of a run, with a rebuild behind it.
+#[test]
+fn a_release_with_another_layout_reads_right_all_the_time_and_is_rebuilt() {
+    for plan in [Plan::clean(6, 400), Plan::new(6, 600), Plan::new(7, 400)] {
+        let report = simulate(Plan { rollout: Some(Rollout::Layout), ..plan });
+        println!("{report}");
+        report.assert_all_holds();
+        let [before, after] = [1, 2].map(|layout| report.layouts.get(&layout).copied().unwrap_or_default());
+        assert!(
+            before >= 3 && after >= 10,
+            "orders were read {before} times in the first layout, {after} in the second"
+        );
+        assert!(report.rebuilt >= 10, "{} documents were rebuilt", report.rebuilt);
+    }
 }

@@ -1,5 +1,5 @@
-//! Two releases of the context `orders` side by side, across a version of an event. The new one is the catalog's; the one
-//! before it delegates to the same rules and stores them in other words.
+//! Two releases of the context `orders` side by side: across a version of an event, or across a layout of its documents. The
+//! new one is the catalog's; the one before it delegates to the same rules and stores them in other words.
 
 use std::marker::PhantomData;
 
@@ -13,13 +13,15 @@ use orders::projection::OrderView;
 use orders::state::State;
 use serde::{Deserialize, Serialize};
 
-/// A deployment of the new release for half of the run, and back.
+/// A deployment of the new release: for half of the run and back, or for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollout {
     /// The release before reads what the new one writes.
     ReadersFirst,
     /// It does not.
     WritersFirst,
+    /// For good; it shows orders in another layout, and a rebuild follows.
+    Layout,
 }
 
 /// What handles commands.
@@ -32,22 +34,32 @@ pub enum Deployed {
 }
 
 impl Deployed {
-    /// In this order, each for as many commands.
-    pub const STAGES: [Self; 5] = [Self::Before, Self::Both, Self::New, Self::Both, Self::Before];
+    /// Whether the `nth` of a function's environments is of the new release.
+    pub fn is_new(self, nth: usize) -> bool {
+        match self {
+            Self::Before => false,
+            Self::Both => nth.is_multiple_of(2),
+            Self::New => true,
+        }
+    }
 }
 
 impl Rollout {
+    /// What is deployed, each for as many commands.
+    pub fn stages(self) -> [Deployed; 5] {
+        use Deployed::{Before, Both, New};
+        match self {
+            Self::ReadersFirst | Self::WritersFirst => [Before, Both, New, Both, Before],
+            Self::Layout => [Before, Before, Both, New, New],
+        }
+    }
+
     /// The release of the context that a handler runs, the `nth` of its function's.
     pub fn release(self, context: &'static str, deployed: Deployed, nth: usize) -> &'static Context {
-        let new = match deployed {
-            Deployed::Before => false,
-            Deployed::Both => nth.is_multiple_of(2),
-            Deployed::New => true,
-        };
         match self {
-            _ if new || context != READER.name => catalog::context(context).expect("a context of the catalog"),
-            Self::ReadersFirst => &READER,
-            Self::WritersFirst => &BLIND,
+            Self::ReadersFirst if context == READER.name && !deployed.is_new(nth) => &READER,
+            Self::WritersFirst if context == BLIND.name && !deployed.is_new(nth) => &BLIND,
+            _ => catalog::context(context).expect("a context of the catalog"),
         }
     }
 }

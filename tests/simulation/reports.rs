@@ -49,6 +49,7 @@ pub async fn are_the_fold(world: &World, events: &Streams) {
     for events in events.values() {
         let stream = &events[0].stream;
         let context = catalog::context(&stream.context).expect("a context");
+        // What is contributed to overviews counts for nothing.
         for read_model in context.aggregate_type(stream).expect("a type of aggregate").read_models {
             let report = expected.entry((stream.tenant.to_string(), read_model.collection())).or_default();
             for tally in read_model.project(None, events).expect("a document").tallies {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant as Wall};
 
+use testkit::TABLES;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
@@ -34,6 +35,10 @@ pub struct Report {
     pub sent: BTreeMap<String, usize>,
     /// How many events are stored, by type and version.
     pub versions: BTreeMap<(String, u32), usize>,
+    /// How many orders were read in which layout, each version once.
+    pub layouts: BTreeMap<u32, usize>,
+    /// How many documents a rebuild has written.
+    pub rebuilt: u64,
     /// The calls, if points were chosen.
     pub names: Vec<String>,
 }
@@ -150,6 +155,8 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         outcomes,
         sent,
         versions: journal.versions.clone(),
+        layouts: journal.reads.layouts("/orders/"),
+        rebuilt: world.aws.items(TABLES.jobs).iter().filter_map(|part| part["counts"]["written"].as_u64()).sum(),
         names: world.chaos.calls(),
     }
 }

@@ -10,7 +10,7 @@ use bench::platform::{
     RECEIPT_KEY, commands, dead_commands, dead_retries, dead_timers, dead_webhooks, environment, own_queue,
     receipt_secret, register_client, register_operator, register_tenant, retries, timers, topic, webhooks as wakes,
 };
-use bench::text;
+use bench::{layouts, text};
 use command_handler::{CommandHandler, Deciding};
 use fastrand::Rng;
 use ingest::Ingest;
@@ -30,6 +30,7 @@ use payment_provider::Provider;
 use publisher::{Clients, Publisher};
 use query::Query;
 use read_model_updater::Updater;
+use rebuild::Rebuild;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use subscriber::{BatchSubscriber, Runner};
@@ -42,7 +43,7 @@ use crate::chaos::{Chaos, Point};
 use crate::lanes::Lanes;
 use crate::plan::{LEAST_LATENCY, MOST_LATENCY, Plan};
 use crate::provider;
-use crate::releases::Deployed;
+use crate::releases::{Deployed, Rollout};
 use crate::webhooks::{self, Endpoints};
 
 /// No name is part of another, or of anything else that is stored.
@@ -100,6 +101,10 @@ impl<T> Clone for Warm<T> {
 pub struct Environments<T>(RefCell<Vec<Warm<T>>>);
 
 impl<T> Environments<T> {
+    pub fn forget(&self) {
+        self.0.take();
+    }
+
     /// One in which an invocation died is not used again.
     pub fn drop(&self, it: &Warm<T>) {
         self.0.borrow_mut().retain(|other| !Rc::ptr_eq(&other.function, &it.function));
@@ -324,13 +329,21 @@ impl World {
     pub fn query(&self) -> Warm<Query> {
         self.warm(&self.queries, || {
             let (dynamodb, _) = self.front.clone();
-            Query::from_environment(&self.environment, dynamodb, self.secrets_manager.clone()).expect("settings")
+            let query = Query::from_environment(&self.environment, dynamodb, self.secrets_manager.clone());
+            let query = query.expect("settings");
+            if self.shows_before(self.below(2)) { Query { read_model: layouts::read_model, ..query } } else { query }
         })
     }
 
     pub fn desk(&self) -> Warm<Desk> {
         self.warm(&self.desks, || {
-            Desk::from_environment(&self.environment, self.front.0.clone(), self.front.1.clone()).expect("settings")
+            Desk::from_environment(
+                &self.environment,
+                self.front.0.clone(),
+                self.front.1.clone(),
+                self.secrets_manager.clone(),
+            )
+            .expect("settings")
         })
     }
 
@@ -356,10 +369,30 @@ impl World {
         CommandHandler { context, deciding: Deciding::Inline, ..handler.expect("settings") }
     }
 
-    pub fn updater(&self) -> Runner<Updater> {
+    /// The `nth` of the updaters.
+    pub fn updater(&self, nth: usize) -> Runner<Updater> {
         self.subscriber("read-model", |environment| {
-            Updater::from_environment(environment, self.back.0.clone()).expect("settings")
+            let updater = Updater::from_environment(environment, self.back.0.clone()).expect("settings");
+            if self.shows_before(nth) {
+                Updater { read_models_of: layouts::read_models_of, ..updater }
+            } else {
+                updater
+            }
         })
+    }
+
+    /// Whether the `nth` of a function's environments shows documents as the release before.
+    fn shows_before(&self, nth: usize) -> bool {
+        self.plan.rollout == Some(Rollout::Layout) && !self.deployed.get().is_new(nth)
+    }
+
+    pub fn rebuild(&self) -> Rebuild {
+        Rebuild::from_environment(&self.environment, self.back.0.clone()).expect("settings")
+    }
+
+    /// Whether a rebuild is to be done.
+    pub fn has_jobs(&self) -> bool {
+        self.aws.items(TABLES.jobs).iter().any(|job| job["job_key"] == "jobs" && job["ended_at"].is_null())
     }
 
     pub fn listener(&self) -> Runner<Listener> {

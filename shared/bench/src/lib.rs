@@ -5,6 +5,7 @@
 //! - [`http`]: requests as the HTTP API hands them to a function, and answers.
 //! - [`Bench`]: the command handler of a context at its queue. Whoever needs a history sends commands through it.
 //! - [`Installation`]: several contexts, and the functions that carry what follows from one to the other.
+//! - [`layouts`]: a release before, which showed orders in another layout.
 //! - [`Books`]: whether the money adds up.
 //!
 //! A function's own tests may use this crate although it knows that function: cargo allows a circle of dev-dependencies.
@@ -13,6 +14,7 @@ mod books;
 mod handling;
 pub mod http;
 mod installation;
+pub mod layouts;
 pub mod platform;
 pub mod sealing;
 

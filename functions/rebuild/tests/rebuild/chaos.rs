@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use bench::layouts;
 use fastrand::Rng;
 use testkit::Fault;
 use tokio::time::{Instant, sleep};
 
-use crate::world::{World, all, before, cancel};
+use crate::world::{World, all, cancel};
 
 async fn of_the_release_before(orders: usize) -> World {
     let world = World::new();
     world.orders(orders).await;
-    world.project(&world.updater(before), 0..orders).await;
+    world.project(&world.updater(layouts::read_models_of), 0..orders).await;
     world
 }
 
@@ -67,7 +68,7 @@ async fn beside_updaters_of_both_releases_no_read_is_older_and_totals_are_exact(
         }
         world.deliver().await;
         world.ask(all(), 4, None).await;
-        let (old, new) = (world.updater(before), world.updater(catalog::read_models_of));
+        let (old, new) = (world.updater(layouts::read_models_of), world.updater(catalog::read_models_of));
         let (some, rest) = others.split_at(others.len() / 2);
         let updating = async {
             tokio::join!(world.project(&old, some.iter().copied()), world.project(&new, rest.iter().copied()));

@@ -1,11 +1,12 @@
 //! `POST /rebuild` and `/rebuilds`, for platform operators.
 
 use bench::http::{self, Answer};
+use bench::layouts;
 use lambda::run::Wake;
 use serde_json::{Value, json};
 use testkit::Fault;
 
-use crate::world::{World, before};
+use crate::world::World;
 
 async fn asked(world: &World, method: &'static str, target: &str, body: &str) -> Answer {
     by(world, "olga", "waybill/operate", method, target, body).await
@@ -27,7 +28,7 @@ async fn by(world: &World, principal: &str, scope: &str, method: &'static str, t
 async fn a_rebuild_is_asked_for_followed_and_listed() {
     let world = World::new();
     world.orders(6).await;
-    world.project(&world.updater(before), 0..6).await;
+    world.project(&world.updater(layouts::read_models_of), 0..6).await;
     let answer = asked(&world, "POST", "/rebuild", r#"{"collection":"orders","segments":2,"pace":1000}"#).await;
     assert_eq!(answer.status, 202, "{answer:#?}");
     let rebuild = answer.json();

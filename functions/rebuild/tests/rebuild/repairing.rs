@@ -1,19 +1,20 @@
 //! What a rebuild writes: documents that are not what their events make of them, and nothing else.
 
+use bench::layouts;
 use bench::platform::topic;
 use kernel::ids::TenantId;
 use serde_json::json;
 use store::jobs::Task;
 use testkit::TABLES;
 
-use crate::world::{World, all, before, cancel};
+use crate::world::{World, all, cancel};
 
 #[tokio::test(start_paused = true)]
 async fn documents_of_the_release_before_get_this_builds_layout_and_totals() {
     let world = World::new();
     world.orders(40).await;
-    world.project(&world.updater(before), 0..40).await;
-    assert_eq!(world.totals().await, [("seen".to_owned(), 40), ("seen-by-day".to_owned(), 40)].into());
+    world.project(&world.updater(layouts::read_models_of), 0..40).await;
+    assert_eq!(world.totals().await, [("seen".to_owned(), 40), ("ever".to_owned(), 40)].into());
     let commands = world.aws.items(TABLES.operations);
     let counts = world.rebuilt().await;
     assert_eq!((counts["streams"], counts["events"], counts["written"]), (40, 54, 40), "{counts:?}");
@@ -79,10 +80,11 @@ async fn what_is_asked_for_is_rebuilt_and_nothing_else() {
 async fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
     let world = World::new();
     world.orders(12).await;
-    world.project(&world.updater(before), 0..12).await;
+    world.project(&world.updater(layouts::read_models_of), 0..12).await;
     world.bend("O-3", |row| row["version"] = json!(9));
     let stored = world.aws.items(TABLES.read_models);
-    let job = world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, dry_run: true }, 2, None).await;
+    let job =
+        world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, dry_run: true }, 2, None).await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 12);
     assert_eq!(world.aws.items(TABLES.read_models), stored);

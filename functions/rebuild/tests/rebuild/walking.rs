@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use bench::layouts;
 use serde_json::{Value, json};
 use testkit::TABLES;
 use tokio::time::Instant;
 
-use crate::world::{World, all, before};
+use crate::world::{World, all};
 
 /// As many more streams as that, each like the order `O-1`.
 fn copies(world: &World, count: usize) {
@@ -114,7 +115,7 @@ async fn a_cancelled_rebuild_stops_and_keeps_what_it_has_done() {
 async fn one_invocation_at_a_time_works_on_a_rebuild_and_one_that_died_is_replaced() {
     let world = World::new();
     world.orders(8).await;
-    world.project(&world.updater(before), 0..8).await;
+    world.project(&world.updater(layouts::read_models_of), 0..8).await;
     let job = world.ask(all(), 2, None).await;
     let until = world.aws.now() + Duration::from_mins(2);
     let taken = world.rebuild.jobs.take(&job, world.aws.now().into(), until.into()).await.expect("an answer");

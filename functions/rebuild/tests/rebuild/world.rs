@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use bench::Bench;
 use bench::platform::{environment, register_operator};
-use kernel::context::{ProjectError, Projected, ReadModel};
+use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::{AggregateId, StreamId};
 use kernel::money::Money;
-use kernel::projection::{Filters, Tally};
 use orders::commands::{CancelOrder, Command, Line, SubmitOrder};
 use orders::projection::OrderView;
 use read_model_updater::Updater;
@@ -26,42 +25,6 @@ pub struct World {
     pub aws: Aws,
     pub bench: Bench,
     pub rebuild: Rebuild,
-}
-
-/// Orders as a release before showed them: without `pieces`, and with other totals.
-pub struct Before;
-
-impl ReadModel for Before {
-    fn collection(&self) -> &'static str {
-        "orders"
-    }
-
-    fn filters(&self) -> Filters {
-        OrderView.filters()
-    }
-
-    fn layout(&self) -> u32 {
-        1
-    }
-
-    /// As if it had no memory but its document.
-    fn project(&self, document: Option<&str>, events: &[RecordedEvent]) -> Result<Projected, ProjectError> {
-        let with_pieces = |document: &str| {
-            let mut document: Value = serde_json::from_str(document).expect("JSON");
-            document["pieces"] = json!(0);
-            document.to_string()
-        };
-        let projected = OrderView.project(document.map(with_pieces).as_deref(), events)?;
-        let mut document: Value = serde_json::from_str(&projected.document).expect("JSON");
-        document.as_object_mut().expect("a document").remove("pieces");
-        let tallies = vec![Tally::of("seen", 1), Tally::of("seen-by-day", 1).on(projected.listing.time)];
-        Ok(Projected { document: document.to_string(), tallies, ..projected })
-    }
-}
-
-/// What the release before has.
-pub fn before(_: &StreamId) -> Option<Vec<&'static dyn ReadModel>> {
-    Some(vec![&Before])
 }
 
 pub fn submit(amount: i64) -> Command {
