@@ -44,6 +44,9 @@ def main():
         dead_letters_are_listed_and_redriven_by_hand,
         an_edit_outlives_the_sign_in,
         a_failing_webhook_is_told_at_once_and_switched_off_and_on,
+        what_became_of_a_command_is_found_by_its_order_and_by_its_receipt,
+        a_dry_run_of_a_rebuild_is_begun_by_keyboard_and_followed_to_its_end,
+        a_rebuild_is_cancelled,
         a_phone_shows_everything_without_scrolling_sideways,
     ]
     failed = 0
@@ -471,11 +474,114 @@ def a_failing_webhook_is_told_at_once_and_switched_off_and_on(console):
         stack.operate("DELETE", path)
 
 
+def what_became_of_a_command_is_found_by_its_order_and_by_its_receipt(console):
+    page, stack = console.page, console.stack
+    # Dead letters are for platform operators.
+    console.expected_failures = {403}
+    order = fresh("O")
+    operation = stack.queue(order, order_of(1))
+    stack.wait_for_operation(operation, "succeeded")
+    stack.wait_for_order(order)
+
+    console.sign_in("demo")
+    search = page.get_by_label("Operation, or the id of what it changed")
+    search.fill(f" {order} ")
+    press(page, "Enter", search)
+    # Its only command is shown at once.
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"SubmitOrder for {order}")
+    assert page.url.endswith(f"#/traces/{operation}"), page.url
+    trace = page.get_by_role("list", name="What became of it, and what followed")
+    expect(trace).to_contain_text("Succeeded")
+    expect(trace).to_contain_text("1 OrderSubmitted")
+    expect(trace).to_contain_text("orders: at version 1")
+    page.get_by_text("A query for the logs").click()
+    expect(page.get_by_role("group", name="A query for the logs")).to_contain_text(operation)
+
+    parked = park(stack)
+    page.goto(f"{console.url}#/")
+    search.fill(parked[1])
+    page.get_by_role("button", name="Find").click()
+    expect(trace).to_contain_text("Waits for a person")
+    page.get_by_role("link", name="Repair, resubmit or discard it").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(parked[0])
+    page.get_by_role("link", name=parked[1]).click()
+    expect(trace).to_contain_text("Waits for a person")
+
+    page.goto(f"{console.url}#/traces?search={fresh('O')}")
+    expect(page.get_by_text("Nothing was found.")).to_be_visible()
+
+
+def a_dry_run_of_a_rebuild_is_begun_by_keyboard_and_followed_to_its_end(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {400, 403}
+    order = fresh("O")
+    stack.queue(order, order_of(1))
+    stack.wait_for_order(order)
+
+    console.sign_in("platform")
+    press(page, "Enter", page.get_by_role("link", name="See the rebuilds, or begin one"))
+    heading, stage = page.get_by_role("heading", level=1), page.locator(".stage")
+    expect(heading).to_have_text("Rebuilds")
+    page.get_by_label("Collection").select_option("orders")
+    expect(page.get_by_label("Dry run")).to_be_checked()
+    press(page, "Enter", page.get_by_role("button", name="Begin the dry run"))
+    expect(heading).to_have_text("Dry run of orders")
+    expect(heading).to_be_focused()
+    expect(page.get_by_role("progressbar", name="Segments done")).to_be_visible()
+    # It begins within a minute, or when whoever was killed at work has lost its lease.
+    expect(stage).to_contain_text("Finished. It was a dry run: nothing was written.", timeout=2 * PATIENCE * 1000)
+    expect(page.locator("#status")).to_contain_text("Finished.")
+    expect(page.locator("dl").first).to_contain_text("8 of 8 done")
+    documents = page.get_by_text("Documents that are right", exact=True).locator("xpath=following-sibling::dd")
+    expect(documents).to_have_text(re.compile("[1-9]"))
+
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect_no_sideways_scroll(page, "a rebuild")
+    page.get_by_role("link", name="Rebuilds").click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Dry run of orders", exact=True)).first
+    expect(row).to_contain_text("Finished")
+    expect_no_sideways_scroll(page, "the rebuilds")
+
+    page = console.new_page()
+    console.sign_in("demo")
+    expect(page.get_by_text("Only platform operators see the dead letters.")).to_be_visible()
+    expect(page.get_by_role("link", name="See the rebuilds, or begin one")).to_have_count(0)
+    page.goto(f"{console.url}#/rebuilds")
+    expect(page.get_by_text("Only platform operators rebuild read models.")).to_be_visible()
+
+
+def a_rebuild_is_cancelled(console):
+    page = console.page
+    console.expected_failures = {400}
+    console.sign_in("platform", "#/rebuilds")
+    heading, tenant = page.get_by_role("heading", level=1), fresh("T")
+    page.get_by_label("Tenant").fill(tenant)
+    page.get_by_label("Events a second, at most").fill("1000")
+    page.get_by_label("Dry run").uncheck()
+    page.get_by_role("button", name="Begin the rebuild").click()
+    expect(heading).to_have_text(f"Rebuild of all collections for {tenant}")
+
+    cancel = page.get_by_role("button", name="Cancel the rebuild…")
+    press(page, "Enter", cancel)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(cancel).to_be_focused()
+    page.keyboard.press("Enter")
+    press(page, "Enter", page.get_by_role("button", name="Cancel the rebuild", exact=True))
+    console.expect_status("Cancelled. What it had written stays.")
+    expect(heading).to_be_focused()
+    expect(cancel).to_have_count(0)
+    page.get_by_role("link", name="Rebuilds").click()
+    row = page.get_by_role("row").filter(has_text=tenant)
+    expect(row).to_contain_text("Cancelled")
+
+
 def a_phone_shows_everything_without_scrolling_sideways(console):
     page, stack = console.page, console.stack
     data = order_of(MARKUP)
     data["lines"][0]["sku"] = "a-very-long-word-" * 40
-    order, _ = park(stack, data=data)
+    order, operation = park(stack, data=data)
     page.set_viewport_size({"width": 360, "height": 740})
     console.expected_failures = {400}
 
@@ -494,6 +600,10 @@ def a_phone_shows_everything_without_scrolling_sideways(console):
     page.get_by_role("button", name="Discard…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     expect_no_sideways_scroll(page, "a dialog")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name=operation).click()
+    expect(page.get_by_role("list", name="What became of it, and what followed")).to_contain_text("Waits for a person")
+    expect_no_sideways_scroll(page, "a trace")
 
 
 def expect_no_sideways_scroll(page, what):

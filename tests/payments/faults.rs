@@ -35,7 +35,7 @@ impl Course {
         match self {
             Self::Paid | Self::CancelledLater => {}
             Self::Declined => world.provider.set_mode(None, Mode::Declined),
-            Self::Cancelled => world.cancel().await,
+            Self::Cancelled => drop(world.cancel().await),
             Self::TooLate => world.provider.set_mode(None, Mode::Silent),
         }
         world.fail(failing);

@@ -3,4 +3,5 @@
 
 mod faults;
 mod interleavings;
+mod traces;
 mod world;

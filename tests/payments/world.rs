@@ -10,6 +10,7 @@ use http::{Response, StatusCode};
 use kernel::context::Context;
 use kernel::ids::AggregateId;
 use kernel::money::Money;
+use kernel::receipt::Receipt;
 use lambda::web::WebClient;
 use orders::commands::{CancelOrder, Command, Line, SubmitOrder};
 use payment_gateway::PaymentGateway;
@@ -114,19 +115,20 @@ impl World {
         *self.calls.lock().expect("not poisoned") = Calls { failing: failing.to_vec(), ..Calls::default() };
     }
 
-    pub async fn submit(&self, pay_within_seconds: u32) {
+    pub async fn submit(&self, pay_within_seconds: u32) -> Receipt {
         let unit_price = Money { amount: PRICE, currency: "EUR".to_owned() };
         let line = Line { sku: "TEA".to_owned(), quantity: 1.try_into().expect("not zero"), unit_price };
         let customer = AggregateId::parse("C-7").expect("an id");
         let pay_within_seconds = pay_within_seconds.try_into().ok();
         let submit = SubmitOrder { customer, lines: vec![line], on_account: false, pay_within_seconds };
-        self.it.send("orders", ORDER, "submit", Command::from(submit)).await;
+        self.it.send("orders", ORDER, "submit", Command::from(submit)).await
     }
 
-    pub async fn cancel(&self) {
+    pub async fn cancel(&self) -> Receipt {
         self.calls.lock().expect("not poisoned").of_client = true;
-        self.it.send("orders", ORDER, "cancel", Command::from(CancelOrder { reason: None })).await;
+        let receipt = self.it.send("orders", ORDER, "cancel", Command::from(CancelOrder { reason: None })).await;
         self.calls.lock().expect("not poisoned").of_client = false;
+        receipt
     }
 
     /// Goes on until nothing is on its way any more.

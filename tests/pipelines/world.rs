@@ -66,7 +66,7 @@ impl World {
             ingest: Ingest::from_environment(&environment, dynamodb.clone(), aws.sqs(), secrets.clone())
                 .expect("settings"),
             query: Query::from_environment(&environment, dynamodb.clone(), secrets).expect("settings"),
-            desk: Desk::from_environment(&environment, dynamodb, aws.sqs()).expect("settings"),
+            desk: Desk::from_environment(&environment, dynamodb, aws.sqs(), aws.secrets_manager()).expect("settings"),
             installation: Installation::on(aws.clone(), &[]),
             aws,
         }

@@ -9,6 +9,7 @@ mod patients;
 mod probe;
 mod steps;
 mod timers;
+mod traces;
 
 use bench::Installation;
 

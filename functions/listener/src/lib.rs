@@ -3,11 +3,9 @@
 //!
 //! A command that is made twice of one event has one key, and is carried out once.
 
-use kernel::cloud_event::Invalid;
 use kernel::context::Context;
 use kernel::domain_event::RecordedEvent;
-use kernel::message::DecodeError;
-use kernel::system_command::{Occasion, SystemCommand};
+use kernel::system_command::{SystemCommand, Unheard};
 use lambda::settings::{BadSetting, Environment};
 use lambda::telemetry::metric;
 use messaging::{Queues, SendError, SqsClient, SystemCommands};
@@ -22,10 +20,8 @@ pub struct Listener {
 /// Why an event comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("a context that hears it cannot read it")]
-    Unreadable(#[from] DecodeError),
-    #[error("what follows from it is no valid command")]
-    Command(#[from] Invalid),
+    #[error(transparent)]
+    Unheard(#[from] Unheard),
     #[error("the commands were not queued")]
     Queue(#[from] SendError),
 }
@@ -37,25 +33,6 @@ impl Listener {
         let commands = SystemCommands::new(sqs, queues, environment.public_url()?);
         Ok(Self { contexts: catalog::CONTEXTS, commands })
     }
-
-    /// The command of this context that follows from the event, if one does.
-    fn follows(&self, context: &Context, event: &RecordedEvent) -> Result<Option<SystemCommand>, ListenError> {
-        for heard in context.hears {
-            let Some((aggregate, command)) = heard.hear(event)? else { continue };
-            let occasion = Occasion {
-                by: context.name,
-                source: &event.stream.context,
-                id: event.id(),
-                at: event.time,
-                cause: &event.event.cause,
-                causation: event.id(),
-                reply_to: None,
-            };
-            let stream = context.stream_of_command(&command.ty, event.stream.tenant.clone(), aggregate);
-            return Ok(Some(SystemCommand::new(stream, &command, occasion, &self.commands.public_url)?));
-        }
-        Ok(None)
-    }
 }
 
 impl Subscriber for Listener {
@@ -65,9 +42,9 @@ impl Subscriber for Listener {
     async fn handle(&self, event: &RecordedEvent) -> Result<(), ListenError> {
         let (mut commands, mut all) = (Vec::new(), Ok(()));
         for context in self.contexts {
-            match self.follows(context, event) {
+            match SystemCommand::of_heard(context, event, &self.commands.public_url) {
                 Ok(command) => commands.extend(command),
-                Err(error) => all = Err(error),
+                Err(error) => all = Err(error.into()),
             }
         }
         self.commands.send_all(&commands).await?;

@@ -4,19 +4,12 @@
 //! What it tells is a command of the sending context. Told twice, it is one command.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
-use kernel::cloud_event::Invalid;
-use kernel::command::ReplyTo;
 use kernel::context::Context;
-use kernel::domain_event::Cause;
-use kernel::ids::{AggregateId, InvalidId};
-use kernel::operation::Status;
-use kernel::peers::{DISCARDED, Refusal};
-use kernel::system_command::{Occasion, SystemCommand};
 use lambda::settings::{BadSetting, Environment};
 use lambda::telemetry::metric;
 use messaging::{Queues, SendError, SqsClient, SystemCommands};
 use store::StoreError;
-use store::operations::OperationRecord;
+use store::operations::{OperationRecord, Untold};
 
 /// Tells contexts the end of what they have sent.
 pub struct Notifier {
@@ -29,10 +22,8 @@ pub struct Notifier {
 pub enum NotifyError {
     #[error("a record cannot be read")]
     Record(#[from] StoreError),
-    #[error("a record names no aggregate")]
-    Aggregate(#[from] InvalidId),
-    #[error("what is to be told is no valid command")]
-    Command(#[from] Invalid),
+    #[error(transparent)]
+    Told(#[from] Untold),
     #[error("the commands were not queued")]
     Queue(#[from] SendError),
 }
@@ -50,40 +41,11 @@ impl Notifier {
         let mut told = Vec::new();
         for record in batch.records {
             let Some(operation) = ended(record)? else { continue };
-            told.extend(self.told(&operation)?);
+            told.extend(operation.told(self.contexts, &self.commands.public_url)?);
         }
         self.commands.send_all(&told).await?;
         metrics::counter!(metric::REFUSALS_TOLD).increment(told.len() as u64);
         Ok(())
-    }
-
-    /// The command that tells the sender, if there is one who wants to know.
-    fn told(&self, operation: &OperationRecord) -> Result<Option<SystemCommand>, NotifyError> {
-        let Some(ReplyTo { stream, correlation, traceparent }) = operation.reply_to.clone() else { return Ok(None) };
-        let reason = match operation.outcome {
-            Status::Rejected => operation.reason(),
-            Status::Discarded => DISCARDED.to_owned(),
-            _ => return Ok(None),
-        };
-        let Some(sender) = self.contexts.iter().find(|context| context.name == stream.context) else {
-            return Ok(None);
-        };
-        let aggregate = AggregateId::parse(&operation.subject)?;
-        let refusal = Refusal { command: &operation.command_type, aggregate: &aggregate, reason: &reason };
-        let Some(command) = sender.recipient(&operation.command_type).and_then(|to| (to.refused)(refusal)) else {
-            return Ok(None);
-        };
-        let cause = Cause { correlation, traceparent, ..Cause::default() };
-        let occasion = Occasion {
-            by: sender.name,
-            source: &operation.context,
-            id: format!("{}.{}", operation.operation_key, operation.revision),
-            at: operation.recorded_at,
-            cause: &cause,
-            causation: operation.operation_key.clone(),
-            reply_to: None,
-        };
-        Ok(Some(SystemCommand::new(stream, &command, occasion, &self.commands.public_url)?))
     }
 }
 

@@ -1,18 +1,24 @@
-// The operator console: shows what is parked, what lies dead and which webhooks fail, and lets a person do something
-// about it.
+// The operator console: shows what is parked, what lies dead and which webhooks fail, and what became of a command, and
+// lets a person do something about it. Platform operators rebuild read models here.
 //
 // This part knows which view a URL's fragment names. Each part knows only those to the right of it:
 //
 //   console   overview            dead-letters   parked   shell   page   session   json
 //             group     together  webhooks
-//             message   repair
-//             webhook
+//             message   repair    traces
+//             webhook             rebuilds
+//             trace
+//             rebuild
 
 import { deadLettersView } from "./dead-letters.js";
 import { groupView } from "./group.js";
 import { messageView } from "./message.js";
 import { everything, overview } from "./overview.js";
+import { rebuildView } from "./rebuild.js";
+import { rebuildsView } from "./rebuilds.js";
 import { begin } from "./shell.js";
+import { traceView } from "./trace.js";
+import { tracesView } from "./traces.js";
 import { webhookView } from "./webhook.js";
 import { webhooksView } from "./webhooks.js";
 
@@ -31,6 +37,10 @@ function named(path, query) {
   if (path === "/group") return groupView(parameters);
   if (path === "/webhooks") return webhooksView(parameters);
   if (path.startsWith("/webhooks/")) return webhookView(decodeURIComponent(path.slice("/webhooks/".length)), parameters);
+  if (path === "/traces") return tracesView(parameters);
+  if (path.startsWith("/traces/")) return traceView(decodeURIComponent(path.slice("/traces/".length)), parameters);
+  if (path === "/rebuilds") return rebuildsView;
+  if (path.startsWith("/rebuilds/")) return rebuildView(decodeURIComponent(path.slice("/rebuilds/".length)));
   if (path === "/all") return everything;
   if (path.startsWith("/message/")) return messageView(decodeURIComponent(path.slice("/message/".length)));
   if (path.startsWith("/dead-letters/")) return deadLettersView(decodeURIComponent(path.slice("/dead-letters/".length)));

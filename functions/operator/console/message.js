@@ -5,6 +5,7 @@ import { button, code, facts, h, section, tell, time, times, unfold, unfoldLater
 import { HOME, groupLink, groupName, messageLink, parkedBefore } from "./parked.js";
 import { repair, unsent } from "./repair.js";
 import { call } from "./session.js";
+import { traceLink } from "./traces.js";
 
 export function messageView(id) {
   let followed = false;
@@ -89,7 +90,7 @@ function messageFacts(message) {
     ["Queue", message.queue],
     ["Context", message.context],
     ["Tenant", message.tenant],
-    ["Operation", message.operation && h("code", {}, message.operation)],
+    ["Operation", message.operation && h("a", { href: traceLink(message.operation, message.tenant), "data-key": "trace" }, h("code", {}, message.operation))],
     ["Schema", message.dataschema && h("code", {}, message.dataschema)],
   ]);
 }

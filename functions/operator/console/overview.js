@@ -4,6 +4,8 @@ import { deadLetterQueues, deadLetters } from "./dead-letters.js";
 import { h, note, section, table, time } from "./page.js";
 import { HOME, groupLink } from "./parked.js";
 import { call } from "./session.js";
+import { rebuildSection } from "./rebuilds.js";
+import { searchSection } from "./traces.js";
 import { webhookCounts, webhookSection, webhookTrouble } from "./webhooks.js";
 
 const COUNT_ALL = 50_000;
@@ -22,7 +24,9 @@ export const overview = {
       h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
     );
     const dead = section("Dead letters", deadLetterQueues(queues));
-    const content = [webhookTrouble(webhooks), parkedGroups(groups), more, dead, webhookSection(webhooks)];
+    const content = [webhookTrouble(webhooks), parkedGroups(groups), more, searchSection(), dead, webhookSection(webhooks)];
+    // Who sees no dead letters is no platform operator.
+    if (queues !== null) content.push(rebuildSection());
     return { title: this.name, content };
   },
 };

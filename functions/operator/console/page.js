@@ -221,6 +221,19 @@ export function reasonIn({ body, buttons }, options) {
   });
 }
 
+/** Asks for a yes in the dialog. Resolves to whether it was given. */
+export function confirmed({ title, text, label, otherwise, danger }) {
+  const { buttons } = openDialog(title, text);
+  return new Promise((resolve) => {
+    const agree = () => {
+      resolve(true);
+      dialog.close();
+    };
+    buttons.replaceChildren(button(label, agree, { class: danger ? "danger" : "primary" }), closer(otherwise));
+    dialog.addEventListener("close", () => resolve(false), { once: true });
+  });
+}
+
 export async function askForReason({ title, text, ...options }) {
   const told = await reasonIn(openDialog(title, text), options);
   dialog.close();

@@ -43,6 +43,9 @@ export async function start() {
 /** This page's name at the identity provider; empty if it has none, undefined before the start. */
 export const clientId = () => config && (config.clientId ?? "");
 
+/** The names of all collections of read models. */
+export const collections = () => config.collections ?? [];
+
 export const isSignedIn = () => load(TOKENS) !== null;
 
 /** The name of who is signed in, as far as the identity provider told. */

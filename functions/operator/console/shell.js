@@ -1,7 +1,7 @@
 // The frame around all views: signing in, drawing a view, and refreshing it. Knows no view.
 //
-// A view has a `name`, a `load`, and a `draw` of what was loaded. One that `isPending` is asked for again soon. One that is
-// `byHandOnly` is not asked for again by itself.
+// A view has a `name`, a `load`, and a `draw` of what was loaded. One that `isPending` is asked for again soon, and
+// later on `every` so many milliseconds. One that is `byHandOnly` is not asked for again by itself.
 
 import { button, complain, guarded, h, hush, note, tell, updateTimes } from "./page.js";
 import { clientId, isSignedIn, operator, signIn, signOut, start } from "./session.js";
@@ -82,8 +82,8 @@ export async function refresh() {
     const itself = view.byHandOnly ? "" : " Refreshes itself while nothing is being edited.";
     byId("refreshed").textContent = `As of ${now}.${itself}`;
     if (view.isPending?.(loaded)) {
-      again = setTimeout(refresh, soon);
-      soon = Math.min(soon * 2, REFRESH_EVERY);
+      again = setTimeout(follow, soon);
+      soon = Math.min(soon * 2, view.every ?? REFRESH_EVERY);
     }
     return true;
   } catch (error) {
@@ -97,6 +97,12 @@ export async function refresh() {
   }
 }
 
+/** Not behind an open dialog: once it closes, the button that opened it gets the focus back, if it is still there. */
+function follow() {
+  if (dialog.open) again = setTimeout(follow, SOON);
+  else refresh();
+}
+
 /** The same, and again soon, as long as the view is pending. */
 export function refreshSoon() {
   soon = SOON;
@@ -104,7 +110,7 @@ export function refreshSoon() {
 }
 
 function refreshGently() {
-  const editing = main.querySelector("[data-edited]") || document.activeElement.matches("textarea, input");
+  const editing = main.querySelector("[data-edited]") || document.activeElement.matches("textarea, input, select");
   const due = Date.now() - lastRefresh >= REFRESH_EVERY;
   if (due && isSignedIn() && drawn && !view.byHandOnly && !document.hidden && !dialog.open && !editing) refresh();
 }

@@ -8,6 +8,7 @@ use crate::done::{Done, GroupDone};
 use crate::history::{History, Revision};
 use crate::list::{Groups, Item, List};
 use crate::outcome::Outcomes;
+use crate::traces::{Search, Trace};
 
 /// Describes all answers but problems.
 pub fn describe(generator: &mut SchemaGenerator) {
@@ -21,4 +22,6 @@ pub fn describe(generator: &mut SchemaGenerator) {
     generator.subschema_for::<Done>();
     generator.subschema_for::<GroupDone>();
     generator.subschema_for::<AllQueues>();
+    generator.subschema_for::<Trace>();
+    generator.subschema_for::<Search>();
 }

@@ -27,10 +27,14 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
         "overview.js" => (JAVASCRIPT, include_str!("../console/overview.js")),
         "page.js" => (JAVASCRIPT, include_str!("../console/page.js")),
         "parked.js" => (JAVASCRIPT, include_str!("../console/parked.js")),
+        "rebuild.js" => (JAVASCRIPT, include_str!("../console/rebuild.js")),
+        "rebuilds.js" => (JAVASCRIPT, include_str!("../console/rebuilds.js")),
         "repair.js" => (JAVASCRIPT, include_str!("../console/repair.js")),
         "session.js" => (JAVASCRIPT, include_str!("../console/session.js")),
         "shell.js" => (JAVASCRIPT, include_str!("../console/shell.js")),
         "together.js" => (JAVASCRIPT, include_str!("../console/together.js")),
+        "trace.js" => (JAVASCRIPT, include_str!("../console/trace.js")),
+        "traces.js" => (JAVASCRIPT, include_str!("../console/traces.js")),
         "webhook.js" => (JAVASCRIPT, include_str!("../console/webhook.js")),
         "webhooks.js" => (JAVASCRIPT, include_str!("../console/webhooks.js")),
         _ => return None,
@@ -76,6 +80,7 @@ impl Desk {
             "revokeUrl": format!("{url}/oauth2/revoke"),
             "clientId": client_id,
             "scope": "openid waybill/operate",
+            "collections": catalog::collections().collect::<Vec<_>>(),
         });
         let mut answer = json(StatusCode::OK, &config);
         self.protect(&mut answer);

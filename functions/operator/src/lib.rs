@@ -23,6 +23,7 @@ mod prospect;
 mod refusal;
 mod resubmit;
 mod settings;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use futures_util::stream::{StreamExt as _, iter};
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Operator, Operators};
+use lambda::receipt_keys::ReceiptSecret;
 use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
 use lambda::routes::{Place, Route};
@@ -40,10 +42,13 @@ use lambda_http::{Body, Request, Response};
 use messaging::SqsClient;
 use recovery::DeadLetters;
 use schemas::Bundled;
+use store::event_store::Streams;
 use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
 use tracing::field::display;
+
+use ::trace::Tracer;
 
 pub use crate::answers::describe;
 pub use crate::console::SignIn;
@@ -57,6 +62,10 @@ pub struct Desk {
     pub registry: Registry,
     pub parked: Parked,
     pub operations: Operations,
+    pub streams: Streams,
+    pub tracer: Tracer,
+    /// A receipt can only be told from a forged one by its keys.
+    pub receipts: ReceiptSecret,
     pub sqs: SqsClient,
     /// By a queue's name, its URL: where a message goes that is resubmitted. `None`: tenants' own queues, which are not ours.
     pub queues: BTreeMap<String, Option<String>>,
@@ -84,6 +93,8 @@ pub enum Endpoint {
     Discard,
     DiscardAll,
     DeadLetters,
+    Search,
+    Trace,
     Console,
 }
 
@@ -99,6 +110,8 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     Route::post("/parked/{id}/discard", Endpoint::Discard),
     Route::post("/parked/discard", Endpoint::DiscardAll),
     Route::get("/dead-letters", Endpoint::DeadLetters),
+    Route::get("/traces", Endpoint::Search),
+    Route::get("/traces/{id}", Endpoint::Trace),
     Route::get("/console", Endpoint::Console),
     Route::get("/console/{file}", Endpoint::Console),
 ];
@@ -127,6 +140,8 @@ impl Desk {
             Endpoint::Discard => self.discard(&operator().await?, id, request, now).await,
             Endpoint::DiscardAll => self.discard_all(&operator().await?, request, now).await,
             Endpoint::DeadLetters => self.dead_letters(&operator().await?, parameters).await,
+            Endpoint::Search => self.search(&operator().await?, parameters).await,
+            Endpoint::Trace => self.trace(&operator().await?, id, parameters, now).await,
         }
     }
 

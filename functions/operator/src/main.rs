@@ -12,6 +12,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
-    let desk = &Desk::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
+    let desk = &Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())?;
     run::http(|request| async move { desk.handle(request, SystemTime::now().into()).await }).await
 }

@@ -1,15 +1,20 @@
 //! The operator function's settings, from environment variables.
 
 use kernel::ids::OWN;
+use lambda::SecretsManagerClient;
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
+use lambda::receipt_keys::ReceiptSecret;
 use lambda::settings::{BadSetting, Environment, invalid};
 use messaging::{Queues, SqsClient};
 use recovery::DeadLetters;
 use schemas::Bundled;
+use store::event_store::Streams;
 use store::operations::Operations;
 use store::parked::Parked;
 use store::registry::Registry;
+use store::traces::{OperatorTables, TraceTables, Traces};
+use trace::Tracer;
 
 use crate::{Desk, SignIn};
 
@@ -24,6 +29,7 @@ impl Desk {
         environment: &Environment,
         dynamodb: store::Client,
         sqs: SqsClient,
+        secrets_manager: SecretsManagerClient,
     ) -> Result<Self, BadSetting> {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let pairs = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name));
@@ -33,7 +39,23 @@ impl Desk {
         Ok(Self {
             operators: Operators::new(registry.clone(), ClaimRules::from_environment(environment)?),
             registry,
-            parked: Parked::new(dynamodb.clone(), parked, &operations),
+            parked: Parked::new(dynamodb.clone(), &parked, &operations),
+            streams: Streams::new(dynamodb.clone(), &environment.text("EVENTS_TABLE")?),
+            tracer: Tracer {
+                traces: Traces::new(
+                    dynamodb.clone(),
+                    TraceTables {
+                        operations: operations.clone(),
+                        events: environment.text("EVENTS_TABLE")?,
+                        read_models: environment.text("READ_MODELS_TABLE")?,
+                        timers: environment.text("TIMERS_TABLE")?,
+                        of_operators: Some(OperatorTables { parked, webhooks: environment.text("WEBHOOKS_TABLE")? }),
+                    },
+                ),
+                contexts: catalog::CONTEXTS,
+                public_url: public_url.clone(),
+            },
+            receipts: ReceiptSecret::from_environment(environment, secrets_manager)?,
             operations: Operations::new(dynamodb, operations),
             dead_letters: pairs
                 .iter()

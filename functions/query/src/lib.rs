@@ -17,10 +17,14 @@ mod grants;
 mod history;
 mod open;
 mod operations;
+mod overviews;
 mod parameters;
 mod schemas;
 mod settings;
+mod shown;
+mod traces;
 
+use catalog::Owned;
 use kernel::ids::AggregateId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -39,6 +43,8 @@ use store::operations::Operations;
 use store::read_models::ReadModels;
 use store::registry::TenantSettings;
 
+use ::trace::Tracer;
+
 pub use crate::answers::describe;
 
 /// Answers reads.
@@ -49,8 +55,11 @@ pub struct Query {
     pub settings: Cache<TenantSettings, StoreError>,
     pub receipts: ReceiptSecret,
     pub operations: Operations,
+    pub tracer: Tracer,
     pub read_models: ReadModels,
     pub streams: Streams,
+    /// The read model of a collection, of this release: [`catalog::read_model`].
+    pub read_model: fn(&str) -> Option<Owned>,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
 }
@@ -59,6 +68,7 @@ pub struct Query {
 #[derive(Debug, Clone, Copy)]
 pub enum Endpoint {
     Operation,
+    Trace,
     List,
     Document,
     History,
@@ -72,6 +82,7 @@ pub enum Endpoint {
 /// All that is read. The description and the health need no token.
 pub const ROUTES: &[Route<Endpoint>] = &[
     Route::get("/operations/{id}", Endpoint::Operation),
+    Route::get("/operations/{id}/trace", Endpoint::Trace),
     Route::get("/{collection}", Endpoint::List),
     Route::get("/{collection}/{id}", Endpoint::Document),
     Route::get("/{collection}/{id}/history", Endpoint::History),
@@ -92,16 +103,21 @@ impl Query {
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
         let place = Place::find(ROUTES, request, &self.public_url).ok_or_else(nothing_here)?;
         let (collection, id) = (place.value("collection"), place.value("id"));
+        let overview = catalog::overview(collection);
         // A path that begins with no known collection is unknown, whatever its method.
-        if !collection.is_empty() && catalog::read_model(collection).is_none() {
+        if !collection.is_empty() && overview.is_none() && (self.read_model)(collection).is_none() {
             return Err(nothing_here().into());
         }
         let parameters = Parameters::of(request);
         let caller = || self.caller(request);
         match place.endpoint(request.method())? {
+            Endpoint::Document if let Some(overview) = overview => {
+                self.overview(&caller().await?, overview, &aggregate(id)?, &parameters, request).await
+            }
             Endpoint::Description => self.description(&parameters, request),
             Endpoint::Health => open::health(&parameters),
             Endpoint::Operation => self.operation(request, id, &parameters, now).await,
+            Endpoint::Trace => self.trace(request, id, &parameters, now).await,
             Endpoint::Schemas => {
                 self.reader_of_schemas(request).await?;
                 self.schemas(&parameters)

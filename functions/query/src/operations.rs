@@ -5,6 +5,7 @@ use kernel::operation::{LONGEST_WAY, Operation, Status};
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
+use lambda::caller::Caller;
 use lambda::http::{json, set};
 use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
@@ -25,15 +26,8 @@ impl Query {
         parameters: &Parameters,
         now: Timestamp,
     ) -> Answer {
-        let tenant = self.tenant_of_operation(request, parameters).await?;
-        // What the installation handed in itself has no key. Whoever makes such an id up reads what they may read anyway.
-        let of_system = Receipt::read(id).filter(Receipt::is_of_system);
-        let receipt = match of_system {
-            Some(receipt) => receipt,
-            // Without keys a genuine id looks like a forged one.
-            None => self.receipts.open(&tenant, id).await?.ok_or_else(nothing_here)?,
-        };
-        tracing::Span::current().record("operation", id);
+        let Follower { tenant, .. } = self.follower(request, parameters).await?;
+        let receipt = self.receipt(&tenant, id).await?;
         let record = self.operations.find(&tenant, receipt.command_key).await?;
         let operation = match record.filter(|record| record.tells_of(&receipt)) {
             Some(record) => record.seen_by(&receipt, &self.public_url),
@@ -50,18 +44,39 @@ impl Query {
     }
 }
 
+/// Who follows an operation.
+pub(crate) struct Follower {
+    /// Whose operation it is.
+    pub tenant: TenantId,
+    /// `None`: an operator, whose token says nothing of reading.
+    pub caller: Option<Caller>,
+}
+
 impl Query {
+    /// The receipt, if it is genuine and this tenant's.
+    pub(crate) async fn receipt(&self, tenant: &TenantId, id: &str) -> Result<Receipt, Refusal> {
+        // What the installation handed in itself has no key. Whoever makes such an id up reads what they may read anyway.
+        let of_system = Receipt::read(id).filter(Receipt::is_of_system);
+        let receipt = match of_system {
+            Some(receipt) => receipt,
+            // Without keys a genuine id looks like a forged one.
+            None => self.receipts.open(tenant, id).await?.ok_or_else(nothing_here)?,
+        };
+        tracing::Span::current().record("operation", id);
+        Ok(receipt)
+    }
+
     /// Whose operation is asked for: the caller's own tenant's. An operator's token says nothing of reading, and lets them
     /// follow what they are responsible for: of the tenant that they are registered with, or of any that a platform operator
     /// names, for a receipt can only be told from a forged one by its tenant.
-    async fn tenant_of_operation(&self, request: &Request, parameters: &Parameters) -> Result<TenantId, Refusal> {
+    pub(crate) async fn follower(&self, request: &Request, parameters: &Parameters) -> Result<Follower, Refusal> {
         let named = parameters.text("tenant");
         let may_read = Scope::Read.is_in(request) || Scope::Submit.is_in(request);
         if !Scope::Operate.is_in(request) || (may_read && named.is_none()) {
             let caller = self.caller(request).await?;
             require(request, &[Scope::Submit, Scope::Read])?;
             parameters.expect_only(&[])?;
-            return Ok(caller.tenant);
+            return Ok(Follower { tenant: caller.tenant.clone(), caller: Some(caller) });
         }
         parameters.expect_only(&["tenant"])?;
         let operator = self.operators.identify(request).await?;
@@ -74,12 +89,12 @@ impl Query {
             })?,
         };
         tracing::Span::current().record("tenant", tenant.as_str());
-        Ok(tenant)
+        Ok(Follower { tenant, caller: None })
     }
 }
 
 /// Seconds until something may have changed.
-fn ask_again(status: Status) -> Option<&'static str> {
+pub(crate) fn ask_again(status: Status) -> Option<&'static str> {
     match status {
         Status::Succeeded | Status::Rejected | Status::Discarded => None,
         Status::Accepted => Some("1"),

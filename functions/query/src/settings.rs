@@ -11,6 +11,8 @@ use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::ReadModels;
 use store::registry::Registry;
+use store::traces::{TraceTables, Traces};
+use trace::Tracer;
 
 use crate::Query;
 
@@ -35,9 +37,24 @@ impl Query {
                 }
             }),
             receipts: ReceiptSecret::from_environment(environment, secrets_manager)?,
+            tracer: Tracer {
+                traces: Traces::new(
+                    dynamodb.clone(),
+                    TraceTables {
+                        operations: environment.text("OPERATIONS_TABLE")?,
+                        events: environment.text("EVENTS_TABLE")?,
+                        read_models: environment.text("READ_MODELS_TABLE")?,
+                        timers: environment.text("TIMERS_TABLE")?,
+                        of_operators: None,
+                    },
+                ),
+                contexts: catalog::CONTEXTS,
+                public_url: environment.public_url()?,
+            },
             operations: Operations::new(dynamodb.clone(), environment.text("OPERATIONS_TABLE")?),
             read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),
             streams: Streams::new(dynamodb, &environment.text("EVENTS_TABLE")?),
+            read_model: catalog::read_model,
             public_url: environment.public_url()?,
         })
     }

@@ -8,7 +8,7 @@
 mod progress;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
@@ -84,8 +84,12 @@ impl BatchSubscriber for Updater {
                 OUT_OF_TIME.to_owned()
             }
         };
+        // Once, however many documents it is in.
+        let mut told = HashSet::new();
         for event in &progress.applied {
-            event_span(event).in_scope(|| tracing::info!("projected"));
+            if told.insert((event.stream.to_string(), event.version)) {
+                event_span(event).in_scope(|| tracing::info!("projected"));
+            }
         }
         failures.extend(progress.unfinished(&error));
         failures

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 
+use futures_util::future::join_all;
 use kernel::back_off::BackOff;
 use kernel::context::ProjectError;
 use kernel::domain_event::RecordedEvent;
@@ -140,10 +141,12 @@ impl<'a> Progress<'a> {
         Ok(rows)
     }
 
-    /// Writes as many documents at a time as a transaction takes. Those that others overtook are left to the next
-    /// round. Those of a transaction that the store refuses are written alone, for it may be about one of them only;
-    /// two refusals in a row are about the store.
-    async fn write(&mut self, mut steps: Vec<Step>) -> Result<(), StoreError> {
+    /// Writes documents by themselves that move no totals, and of the others as many at a time as a transaction takes. Those
+    /// that others overtook are left to the next round. Those of a transaction that the store refuses are written alone, for
+    /// it may be about one of them only; two refusals in a row are about the store.
+    async fn write(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
+        let (mut steps, alone): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.change.moves_totals());
+        let outage = self.write_alone(alone).await.err();
         let mut transactions = VecDeque::new();
         while !steps.is_empty() {
             let rest = steps.split_off(ReadModels::fitting(steps.iter().map(|step| &step.change)));
@@ -183,7 +186,26 @@ impl<'a> Progress<'a> {
                 }
             }
         }
-        Ok(())
+        outage.map_or(Ok(()), Err)
+    }
+
+    /// Writes documents that move no totals, side by side.
+    async fn write_alone(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
+        let read_models = &self.updater.read_models;
+        let writes = steps.into_iter().map(|step| async move {
+            let written = read_models.write(std::slice::from_ref(&step.change)).await;
+            (step, written)
+        });
+        let mut outage = None;
+        for (Step { change, events }, written) in join_all(writes).await {
+            match written {
+                Ok(()) => self.written(&change, events),
+                Err(WriteError::Overtaken(_) | WriteError::Busy) => {}
+                Err(WriteError::Refused(error)) => self.retry_later(&change.key, &error),
+                Err(WriteError::Store(error)) => outage = Some(error),
+            }
+        }
+        outage.map_or(Ok(()), Err)
     }
 
     fn written(&mut self, change: &Change, events: Vec<RecordedEvent>) {

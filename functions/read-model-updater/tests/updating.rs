@@ -171,14 +171,14 @@ async fn an_event_shows_in_the_read_models_of_its_aggregates_type_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_of_new_orders_takes_one_read_and_one_write() {
+async fn a_batch_of_new_orders_takes_one_read_one_transaction_and_a_put_for_each_contribution() {
     let aws = Aws::new();
     let events = orders(&aws, 10).await;
     aws.forget_calls();
     assert!(deliver(&aws, &events).await.is_empty());
     assert_eq!(
-        (aws.count("BatchGetItem"), aws.count("TransactWriteItems"), aws.calls().len()),
-        (1, 1, 2),
+        (aws.count("BatchGetItem"), aws.count("TransactWriteItems"), aws.count("PutItem"), aws.calls().len()),
+        (1, 1, 10, 12),
         "{}",
         aws.calls()
     );

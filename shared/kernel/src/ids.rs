@@ -210,6 +210,11 @@ impl CommandKey {
     pub fn of_system(tenant: &TenantId, source: &str, id: &str, context: &str) -> Self {
         Self(hash(&[tenant.as_str(), source, id, context].map(str::as_bytes)))
     }
+
+    /// Reads its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex::decode(text).map(Self)
+    }
 }
 
 impl fmt::Display for CommandKey {

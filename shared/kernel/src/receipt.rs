@@ -34,6 +34,11 @@ impl Digest {
         Self::with_schema(event, event.dataschema(), data)
     }
 
+    /// Reads its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex::decode(text).map(Self)
+    }
+
     /// Whether it is that of an event as it was sealed: that names a schema, whether or not its sender did.
     pub fn is_of_sealed(self, event: &CloudEvent, data: &serde_json::Value) -> bool {
         [event.dataschema(), None].into_iter().any(|schema| Self::with_schema(event, schema, data) == self)

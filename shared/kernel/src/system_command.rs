@@ -6,10 +6,11 @@
 
 use crate::cloud_event::{CloudEvent, Invalid};
 use crate::command::{Command, Principal, PrincipalKind};
-use crate::domain_event::{Cause, extension};
+use crate::context::Context;
+use crate::domain_event::{Cause, RecordedEvent, extension};
 use crate::effect::{Recorded, RecordedEffect};
 use crate::ids::{CommandKey, StreamId};
-use crate::message::Encoded;
+use crate::message::{DecodeError, Encoded};
 use crate::receipt::{Digest, Receipt};
 use crate::schema_uri::SchemaUri;
 use crate::timestamp::Timestamp;
@@ -52,7 +53,55 @@ pub struct EffectPlace<'a> {
     pub place: usize,
 }
 
+/// Why a context that hears an event makes no command of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Unheard {
+    #[error("a context that hears it cannot read it")]
+    Unreadable(#[from] DecodeError),
+    #[error("what follows from it is no valid command")]
+    Command(#[from] Invalid),
+}
+
 impl SystemCommand {
+    /// The command of this context that follows from an event of another, if one does.
+    pub fn of_heard(context: &Context, event: &RecordedEvent, public_url: &str) -> Result<Option<Self>, Unheard> {
+        for heard in context.hears {
+            let Some((aggregate, command)) = heard.hear(event)? else { continue };
+            let occasion = Occasion {
+                by: context.name,
+                source: &event.stream.context,
+                id: event.id(),
+                at: event.time,
+                cause: &event.event.cause,
+                causation: event.id(),
+                reply_to: None,
+            };
+            let stream = context.stream_of_command(&command.ty, event.stream.tenant.clone(), aggregate);
+            return Ok(Some(Self::new(stream, &command, occasion, public_url)?));
+        }
+        Ok(None)
+    }
+
+    /// The command by which the function `by` tells what came out of an event in the outside world.
+    pub fn of_outcome(event: &RecordedEvent, by: &str, outcome: &Encoded, public_url: &str) -> Result<Self, Invalid> {
+        let occasion = Occasion {
+            by,
+            source: &event.stream.context,
+            id: outcome_id(event, &outcome.ty),
+            at: event.time,
+            cause: &event.event.cause,
+            causation: event.id(),
+            reply_to: None,
+        };
+        Self::new(event.stream.clone(), outcome, occasion, public_url)
+    }
+
+    /// The key that such a command has, if it is of this type.
+    pub fn key_of_outcome(event: &RecordedEvent, ty: &str) -> CommandKey {
+        let StreamId { tenant, context, .. } = &event.stream;
+        CommandKey::of_system(tenant, context, &outcome_id(event, ty), context)
+    }
+
     /// The command that a commit sends, or that its timer hands in. `None`: this effect cancels a timer.
     pub fn of_effect(
         recorded: &RecordedEffect,
@@ -117,4 +166,9 @@ impl SystemCommand {
         }
         Ok(Self { event, stream, key })
     }
+}
+
+/// The same outcome of the same event is one command, however often it is handed in.
+fn outcome_id(event: &RecordedEvent, ty: &str) -> String {
+    format!("{}.{ty}", event.id())
 }

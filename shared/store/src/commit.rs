@@ -13,6 +13,7 @@ use kernel::decider::{Guard, Rejection};
 use kernel::domain_event::EventData;
 use kernel::effect::RecordedEffect;
 use kernel::ids::StreamId;
+use kernel::operation::Status;
 use kernel::timestamp::Timestamp;
 
 use crate::error::StoreError;
@@ -145,10 +146,11 @@ impl CommitBuilder {
     /// Adds an entry, or leaves everything as it was.
     pub fn add(&mut self, entry: &Entry) -> Result<(), TooLarge> {
         let index = self.entries;
-        let item = to_item(&entry.operation);
+        let operation = self.with_commit_number(entry);
+        let item = to_item(&operation);
         let mut bytes = checked_weight(&item)?;
         let slot = Slot::Operation(index, entry.operation.digest.clone());
-        let put = operations::put_if_open(&self.tables.operations, &entry.operation);
+        let put = operations::put_if_open(&self.tables.operations, &operation);
         let mut actions = vec![(slot, TransactWriteItem::builder().put(put).build())];
         if let Some(parked) = &entry.parked {
             if parked.weight() > MAX_ITEM_BYTES {
@@ -191,6 +193,13 @@ impl CommitBuilder {
             self.newest = Some(Arc::clone(next));
         }
         Ok(())
+    }
+
+    /// The entry's record, which leads from a command to its events.
+    fn with_commit_number(&self, entry: &Entry) -> OperationRecord {
+        let number = if entry.events.is_empty() { 0 } else { self.base.commit_number + 1 };
+        let has_succeeded = entry.operation.outcome == Status::Succeeded;
+        OperationRecord { commit_number: has_succeeded.then_some(number), ..entry.operation.clone() }
     }
 
     /// The stream after it; without events as it was.

@@ -70,6 +70,33 @@ pub enum Task {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Events are sent again to one subscriber.
+    Replay {
+        subscriber: String,
+        context: String,
+        /// Of this tenant alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<TenantId>,
+        /// Of these types; none: of all.
+        #[serde(default)]
+        types: Vec<String>,
+        /// Committed then or later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Committed before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Timestamp>,
+        /// Only say what would be sent.
+        #[serde(default)]
+        dry_run: bool,
+    },
+}
+
+impl Task {
+    pub fn dry_run(&self) -> bool {
+        let (Self::Rebuild { dry_run, .. } | Self::Replay { dry_run, .. }) = self;
+        *dry_run
+    }
 }
 
 /// A part of a job.

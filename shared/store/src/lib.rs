@@ -1,12 +1,14 @@
 //! Everything that Waybill keeps in DynamoDB, over the SDK's own client.
 //!
 //! - [`event_store`]: streams of commits, and the one transaction that makes a command's effect exactly-once
+//! - [`jobs`]: work on all that is stored
 //! - [`operations`]: what became of a command
 //! - [`read_models`]: documents, lists and totals
 //! - [`registry`]: tenants, their grants, routes and schemas
 //! - [`parked`]: messages set aside for a person
 //! - [`stream_positions`]: commits by their place in the stream of the events table
 //! - [`timers`]: which command is due when
+//! - [`traces`]: all that tells what became of a command, by keys
 //! - [`webhooks`]: endpoints that get domain events, and how far each has got
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
@@ -17,6 +19,7 @@ pub mod event_store;
 mod guards;
 mod head;
 mod item;
+pub mod jobs;
 pub mod operations;
 pub mod parked;
 pub mod read_models;
@@ -24,6 +27,7 @@ pub mod registry;
 pub mod stream_positions;
 mod tables;
 pub mod timers;
+pub mod traces;
 pub mod webhooks;
 
 pub use aws_sdk_dynamodb::Client;

@@ -9,12 +9,17 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use kernel::back_off::BackOff;
+use kernel::cloud_event::Invalid;
 use kernel::command::{Command, Header, ReplyTo};
-use kernel::ids::{CommandKey, TenantId};
+use kernel::context::Context;
+use kernel::domain_event::Cause;
+use kernel::ids::{AggregateId, CommandKey, InvalidId, StreamId, TenantId};
 use kernel::operation::{LONGEST_WAY, Operation, Resource, Status};
+use kernel::peers::{DISCARDED, Refusal};
 use kernel::principal::Principal;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
+use kernel::system_command::{Occasion, SystemCommand};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +48,10 @@ pub struct OperationRecord {
     pub resource: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a command that has succeeded: the number of the commit with its events, 0 if it made none. Records of releases
+    /// before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_number: Option<u64>,
     /// A [`Problem`] as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -97,6 +106,7 @@ impl OperationRecord {
             principal,
             resource: None,
             version: None,
+            commit_number: None,
             problem: None,
             revision,
             repaired_by,
@@ -109,6 +119,17 @@ impl OperationRecord {
         }
     }
 
+    /// The stream of the aggregate that the command is for; `None` if its subject names none.
+    pub fn stream(&self) -> Option<StreamId> {
+        let (tenant, _) = self.operation_key.split_once('#')?;
+        Some(StreamId {
+            tenant: TenantId::parse(tenant).ok()?,
+            context: self.context.clone(),
+            aggregate_type: self.aggregate_type.clone(),
+            aggregate: AggregateId::parse(&self.subject).ok()?,
+        })
+    }
+
     /// Reads the image that a stream of the operations table carries.
     pub fn from_stream_image(image: serde_dynamo::Item) -> Result<Self, StoreError> {
         serde_dynamo::from_item(image).map_err(StoreError::corrupt("operation"))
@@ -118,6 +139,33 @@ impl OperationRecord {
     pub fn reason(&self) -> String {
         let problem = self.problem.as_deref().and_then(|problem| serde_json::from_str::<Problem>(problem).ok());
         problem.and_then(|problem| Some(problem.ty.rsplit(':').next()?.to_owned())).unwrap_or_default()
+    }
+
+    /// The command that tells its sender that this one will not be carried out; `None` if there is nobody who wants to know.
+    pub fn told(&self, contexts: &[Context], public_url: &str) -> Result<Option<SystemCommand>, Untold> {
+        let Some(ReplyTo { stream, correlation, traceparent }) = self.reply_to.clone() else { return Ok(None) };
+        let reason = match self.outcome {
+            Status::Rejected => self.reason(),
+            Status::Discarded => DISCARDED.to_owned(),
+            _ => return Ok(None),
+        };
+        let Some(sender) = contexts.iter().find(|context| context.name == stream.context) else { return Ok(None) };
+        let aggregate = AggregateId::parse(&self.subject)?;
+        let refusal = Refusal { command: &self.command_type, aggregate: &aggregate, reason: &reason };
+        let Some(command) = sender.recipient(&self.command_type).and_then(|to| (to.refused)(refusal)) else {
+            return Ok(None);
+        };
+        let cause = Cause { correlation, traceparent, ..Cause::default() };
+        let occasion = Occasion {
+            by: sender.name,
+            source: &self.context,
+            id: format!("{}.{}", self.operation_key, self.revision),
+            at: self.recorded_at,
+            cause: &cause,
+            causation: self.operation_key.clone(),
+            reply_to: None,
+        };
+        Ok(Some(SystemCommand::new(stream, &command, occasion, public_url)?))
     }
 
     /// Whether the command may still be carried out: what [`put_if_open`] asks of DynamoDB, of a record that was read.
@@ -175,6 +223,15 @@ impl OperationRecord {
         }
         operation
     }
+}
+
+/// Why nobody can be told of a command that was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Untold {
+    #[error("a record names no aggregate")]
+    Aggregate(#[from] InvalidId),
+    #[error("what is to be told is no valid command")]
+    Command(#[from] Invalid),
 }
 
 /// Operation records, beside what [`EventStore::commit`](crate::EventStore::commit) writes of them.

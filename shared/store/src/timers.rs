@@ -24,7 +24,7 @@ use crate::item::{Item, n, s, spread};
 pub const PARTS: u32 = 4;
 
 /// A timer, as one effect of one commit has set it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimerId {
     pub timer_key: String,
     pub commit_number: u64,

@@ -3,7 +3,7 @@
 use kernel::cloud_event::Invalid;
 use kernel::domain_event::RecordedEvent;
 use kernel::message::{Encoded, Message};
-use kernel::system_command::{Occasion, SystemCommand};
+use kernel::system_command::SystemCommand;
 use lambda::settings::{BadSetting, Environment};
 use messaging::{Queues, SendError, SqsClient, SystemCommands};
 
@@ -32,16 +32,7 @@ impl Outcomes {
     /// it is handed in.
     pub async fn hand_in(&self, event: &RecordedEvent, by: &str, outcome: impl Message) -> Result<(), HandInError> {
         let outcome = Encoded::of(outcome);
-        let occasion = Occasion {
-            by,
-            source: &event.stream.context,
-            id: format!("{}.{}", event.id(), outcome.ty),
-            at: event.time,
-            cause: &event.event.cause,
-            causation: event.id(),
-            reply_to: None,
-        };
-        let command = SystemCommand::new(event.stream.clone(), &outcome, occasion, &self.commands.public_url)?;
+        let command = SystemCommand::of_outcome(event, by, &outcome, &self.commands.public_url)?;
         Ok(self.commands.send(&command).await?)
     }
 }

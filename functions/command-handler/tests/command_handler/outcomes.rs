@@ -58,6 +58,7 @@ async fn a_command_succeeds_with_two_calls() {
             "principal": { "id": "shop", "type": "service_account" },
             "resource": "/orders/O-1",
             "version": 1,
+            "commit_number": 1,
             "revision": 0,
             "accepted_at": receipt.accepted_at,
             "recorded_at": finished.to_string(),

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+pub use bench::Answer;
+use bench::Request;
 pub use bench::platform::{PUBLIC_URL, RETENTION};
-use bench::platform::{environment, register_operator, register_schema};
+use bench::platform::{RECEIPT_KEY, environment, receipt_secret, register_operator, register_schema};
 use bench::sealing::seal;
-use bench::{Answer, Request};
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::domain_event::{Cause, EventData, RecordedEvent};
@@ -103,6 +104,7 @@ impl Api {
     /// With the operators `desk` (of the tenant `demo`), `neighbour` (of `other`) and `root` (the platform's).
     pub fn new() -> Self {
         let aws = Aws::new();
+        aws.put_secret(&receipt_secret(), RECEIPT_KEY);
         let desk = Self::cold(&aws);
         let parked = Parked::new(aws.dynamodb(), TABLES.parked, TABLES.operations);
         let operations = Operations::new(aws.dynamodb(), TABLES.operations);
@@ -117,7 +119,7 @@ impl Api {
     fn cold(aws: &Aws) -> Desk {
         let console = [("CONSOLE_CLIENT_ID", "the-console"), ("CONSOLE_SIGN_IN_URL", "https://auth.example/")];
         let environment = environment().with(console);
-        Desk::from_environment(&environment, aws.dynamodb(), aws.sqs()).expect("good settings")
+        Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager()).expect("good settings")
     }
 
     pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {

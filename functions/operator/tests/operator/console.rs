@@ -94,7 +94,7 @@ async fn what_the_browser_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_page_is_told_where_to_sign_in() {
+async fn the_page_is_told_where_to_sign_in_and_what_can_be_rebuilt() {
     let api = Api::new();
     let answer = part(&api, "/console/config.json").await;
     assert_eq!(answer.header("content-type"), "application/json");
@@ -105,6 +105,7 @@ async fn the_page_is_told_where_to_sign_in() {
         "revokeUrl": "https://auth.example/oauth2/revoke",
         "clientId": "the-console",
         "scope": "openid waybill/operate",
+        "collections": catalog::collections().collect::<Vec<_>>(),
     });
     assert_eq!(config, expected);
 }

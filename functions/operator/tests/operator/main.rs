@@ -21,6 +21,7 @@ mod requests;
 mod resubmitting;
 mod samples;
 mod settings;
+mod traces;
 mod worst;
 
 #[global_allocator]

@@ -4,10 +4,15 @@ use lambda::settings::Environment;
 use operator::Desk;
 use testkit::Aws;
 
-const GOOD: [(&str, &str); 6] = [
+const GOOD: [(&str, &str); 11] = [
     ("REGISTRY_TABLE", "registry"),
     ("PARKED_TABLE", "parked"),
     ("OPERATIONS_TABLE", "operations"),
+    ("EVENTS_TABLE", "events"),
+    ("READ_MODELS_TABLE", "read-models"),
+    ("TIMERS_TABLE", "timers"),
+    ("WEBHOOKS_TABLE", "webhooks"),
+    ("RECEIPT_KEY_SECRET", "arn:aws:secretsmanager:eu-central-1:1:secret:receipt-key"),
     ("PUBLIC_URL", "https://api.example"),
     ("OPERATION_RETENTION_DAYS", "90"),
     ("QUEUES", "https://sqs.example/1/waybill-"),
@@ -15,7 +20,8 @@ const GOOD: [(&str, &str); 6] = [
 
 fn start(environment: &Environment) -> Result<Desk, String> {
     let aws = Aws::new();
-    Desk::from_environment(environment, aws.dynamodb(), aws.sqs()).map_err(|error| error.to_string())
+    Desk::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
+        .map_err(|error| error.to_string())
 }
 
 #[tokio::test]

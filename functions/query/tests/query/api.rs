@@ -10,11 +10,11 @@ use bench::{Answer, Bench, Request};
 use kernel::RawValue;
 use kernel::cloud_event::CloudEvent;
 use kernel::domain_event::{Cause, EventData};
-use kernel::ids::{StreamId, TenantId};
+use kernel::ids::{CommandKey, StreamId, TenantId};
 use kernel::operation::Status;
 use kernel::principal::Principal;
 use kernel::problem::Problem;
-use kernel::receipt::Receipt;
+use kernel::receipt::{Digest, Receipt};
 use kernel::timestamp::Timestamp;
 use query::Query;
 use read_model_updater::Updater;
@@ -61,6 +61,7 @@ impl Api {
         let updater = Updater {
             streams: Streams::new(aws.dynamodb(), TABLES.events),
             read_models: ReadModels::new(aws.dynamodb(), TABLES.read_models),
+            read_models_of: catalog::read_models_of,
         };
         let api = Self { aws, query, events, updater };
         api.register("shop-client", "demo");
@@ -194,7 +195,7 @@ impl Api {
         let stream = StreamId::parse(stream).expect("a stream");
         let loaded = self.events.load(aggregate_type(&stream), &stream).await.expect("a stream");
         let cause = Cause {
-            operation: self.accepts("demo", "cause", &Value::Null, at).receipt.to_string(),
+            operation: operation_of(&operation).unwrap_or_else(|| "unknown".to_owned()),
             correlation: "cart-7".to_owned(),
             traceparent: Some(TRACEPARENT.to_owned()),
             tracestate: None,
@@ -267,6 +268,7 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         principal: None,
         resource: None,
         version: None,
+        commit_number: None,
         problem: None,
         revision: 0,
         repaired_by: None,
@@ -277,6 +279,13 @@ fn record(Accepted { tenant, receipt }: &Accepted, outcome: Status, at: Timestam
         recorded_at: at,
         expires_at: outcome.is_final().then(|| at.plus(RETENTION).seconds()),
     }
+}
+
+/// The id of the operation that this is the record of, as an event names it.
+fn operation_of(record: &OperationRecord) -> Option<String> {
+    let (_, key) = record.operation_key.split_once('#')?;
+    let (key, digest) = (CommandKey::parse(key)?, Digest::parse(&record.digest)?);
+    Some(Receipt::of_system(record.accepted_at?, key, digest).to_string())
 }
 
 /// The data of `OrderSubmitted`.

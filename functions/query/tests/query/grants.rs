@@ -11,7 +11,7 @@ fn scoped(scope: &str) -> Value {
 }
 
 /// A customer who signed in.
-fn customer(id: &str) -> Value {
+pub fn customer(id: &str) -> Value {
     json!({ "client_id": "web", "sub": format!("user-{id}"), "scope": "waybill/read", "custom:tenant": "demo", "customer": id })
 }
 

@@ -20,7 +20,8 @@ fn of_the_first_layout(api: &Api, order: &str) {
 
 fn row(api: &Api, order: &str) -> Value {
     let mut rows = api.aws.items(TABLES.read_models).into_iter();
-    rows.find(|row| row["id"] == order && row["collection_key"] == "demo#orders").unwrap_or_else(|| panic!("{order} is not there"))
+    rows.find(|row| row["id"] == order && row["collection_key"] == "demo#orders")
+        .unwrap_or_else(|| panic!("{order} is not there"))
 }
 
 #[tokio::test]

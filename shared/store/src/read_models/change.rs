@@ -86,6 +86,11 @@ impl Change {
         Self { key, from, to_version, layout: read_model.layout(), document, listing, tallies }
     }
 
+    /// Whether it adds to totals otherwise than what it replaces.
+    pub fn moves_totals(&self) -> bool {
+        self.tallies != self.taken_back()
+    }
+
     /// Whether what it replaces is further.
     pub fn goes_back(&self) -> bool {
         self.from.as_ref().is_some_and(|from| from.version > self.to_version)

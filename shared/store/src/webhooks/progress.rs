@@ -92,7 +92,7 @@ struct Row {
 }
 
 impl Progress {
-    fn from_item(item: Item) -> Result<Self, StoreError> {
+    pub(crate) fn from_item(item: Item) -> Result<Self, StoreError> {
         let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt(CORRUPT))?;
         let done = row.done.zip(row.done_commit).map(|(version, commit)| Position { version, commit });
         Ok(Self {

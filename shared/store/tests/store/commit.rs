@@ -230,3 +230,20 @@ async fn time_does_not_run_backwards_in_a_stream() {
     let times: Vec<_> = world.streams.after(&stream, 0).await.expect("events").iter().map(|event| event.time).collect();
     assert!(times.is_sorted(), "{times:?}");
 }
+
+#[tokio::test]
+async fn a_record_names_the_commit_that_has_its_events() {
+    let world = World::of(probe::context::<1>());
+    let stream = stream("S-1");
+    for (id, lines, commit) in [("a", 2, Some(1)), ("b", 1, Some(2)), ("c", 0, Some(0))] {
+        let base = world.load(&stream).await;
+        let write = command(&stream, id, &Command::from(Write { lines, letters: 1 }));
+        let entry = if lines == 0 { entry(id) } else { decided(&base.aggregate, &write) };
+        let mut builder = world.events.begin(&stream, &base);
+        builder.add(&entry).expect("it fits");
+        world.events.commit(builder, world.now).await.expect("committed");
+        let records = world.operations.find_all([entry.operation.operation_key.clone()]).await.expect("found");
+        let record = records.values().next().expect("a record");
+        assert_eq!(record.commit_number, commit, "{id}");
+    }
+}
