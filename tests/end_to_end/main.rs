@@ -11,6 +11,7 @@ mod harm;
 mod patients;
 mod payments;
 mod reads;
+mod rebuilds;
 mod recorded_events;
 mod recovery;
 mod stories;

@@ -76,3 +76,20 @@ fn reports_are_the_sum_over_all_orders() {
     assert_eq!(by_day["days"][0]["day"], json!(days[0]), "{by_day:#}");
     assert!(by_day["totals"]["submitted"].as_i64() >= Some(3), "{by_day:#}");
 }
+
+#[test]
+fn a_customers_order_shows_in_the_overview_of_the_customer() {
+    let (client, order, customer) = (Client::of("demo"), fresh("O"), fresh("C"));
+    client.read(&client.succeeded(&client.submit(&submit_order(&order, &customer))));
+    let overview = wait_for("the customer's order", || {
+        let answer = client.get(&format!("/customers/{customer}"));
+        if answer.status != 200 {
+            return Err(format!("{answer:?}"));
+        }
+        let overview = answer.json();
+        if overview["orders"]["count"] == 1 { Ok(overview) } else { Err(overview.to_string()) }
+    });
+    assert_eq!(overview["orders"]["latest"][0]["id"], json!(order), "{overview:#}");
+    assert_eq!(overview["orders"]["sums"], json!([{ "amount": 1250, "currency": "EUR" }]), "{overview:#}");
+    assert_eq!(overview["complete"], true, "{overview:#}");
+}

@@ -37,7 +37,7 @@ fn room(package: &Package, root: &str) -> Room {
     let folder = package.manifest_path.as_str().trim_start_matches(root).trim_start_matches('/');
     match folder.split('/').collect::<Vec<_>>()[..] {
         ["shared", "kernel", ..] => Room::Kernel,
-        ["shared", "contexts", ..] => Room::Context,
+        ["shared", "contexts" | "overviews", ..] => Room::Context,
         ["shared", "catalog", ..] => Room::Catalog,
         ["shared", "store", ..] => Room::Store,
         ["shared", "messaging", ..] => Room::Messaging,
@@ -61,11 +61,10 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Kernel | Room::Testkit => &[],
         Room::Context | Room::Store | Room::Messaging | Room::Spec => &[Room::Kernel],
         Room::Catalog => &[Room::Kernel, Room::Context],
-        Room::Trace => &[Room::Kernel, Room::Store],
         // The store, for tenants register schemas of their own.
         Room::Schemas => &[Room::Kernel, Room::Catalog, Room::Store],
-        // The store, for callers' tenants are looked up in the registry.
-        Room::Lambda => &[Room::Kernel, Room::Store],
+        // Lambda knows the store, for callers' tenants are looked up in the registry.
+        Room::Trace | Room::Lambda => &[Room::Kernel, Room::Store],
         Room::Recovery | Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
         Room::Function => &[

@@ -387,7 +387,7 @@ impl World {
     }
 
     pub fn rebuild(&self) -> Rebuild {
-        Rebuild::from_environment(&self.environment, self.back.0.clone()).expect("settings")
+        Rebuild::from_environment(&self.environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
     }
 
     /// Whether a rebuild is to be done.

@@ -6,14 +6,15 @@ use futures_util::stream::{StreamExt as _, iter};
 use kernel::back_off::BackOff;
 use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
-use kernel::ids::StreamId;
-use lambda::telemetry::{chain, chain_in_full};
+use kernel::ids::{StreamId, TenantId};
+use lambda::telemetry::{chain, chain_in_full, metric};
 use store::StoreError;
 use store::jobs::Segment;
 use store::read_models::{Change, Key, ReadModels, Row, WriteError};
 
 use crate::Rebuild;
 use crate::counting::Counting as _;
+use crate::page::Part;
 
 /// How often others may be faster at a document before it counts as failed.
 const MOST_ROUNDS: u32 = 12;
@@ -25,12 +26,12 @@ const BACK_OFF: BackOff = BackOff::of_millis(10, 1_000);
 const AT_A_TIME: usize = 10;
 
 /// A document that may have to be made anew.
-pub(crate) struct Document {
-    pub key: Key,
-    pub read_model: &'static dyn ReadModel,
-    pub stream: StreamId,
+struct Document {
+    key: Key,
+    read_model: &'static dyn ReadModel,
+    stream: StreamId,
     /// Those that are known, from the first one on; `None`: the store is to be asked.
-    pub events: Option<Arc<[RecordedEvent]>>,
+    events: Option<Arc<[RecordedEvent]>>,
 }
 
 /// What became of a document.
@@ -41,14 +42,57 @@ enum Made {
     Failed(String),
 }
 
+/// What a rebuild is to make anew; what is `None` is all.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub collection: Option<&'a str>,
+    pub tenant: Option<&'a TenantId>,
+}
+
 impl Rebuild {
-    /// Makes these documents anew, and counts what was done.
-    pub(crate) async fn renew(
+    /// Makes the documents of a page's streams anew. Gives how many events were on the page.
+    pub(crate) async fn rebuild(
         &self,
-        documents: Vec<Document>,
+        parts: Vec<Part>,
+        wanted: Wanted<'_>,
         dry_run: bool,
         segment: &mut Segment,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
+        let (mut documents, mut count) = (Vec::new(), 0);
+        for Part { stream_id, events } in parts {
+            let Ok(stream) = StreamId::parse(&stream_id) else {
+                segment.failed(&stream_id, "its name is no stream's");
+                continue;
+            };
+            if wanted.tenant.is_some_and(|tenant| *tenant != stream.tenant) {
+                continue;
+            }
+            segment.add("streams", 1);
+            count += events.as_ref().map_or(0, |events| events.len());
+            let Some(read_models) = (self.read_models_of)(&stream) else {
+                segment.failed(&stream_id, "this release does not know its type of aggregate");
+                continue;
+            };
+            // An overview's are called after it.
+            let is_wanted = |name: &str| wanted.collection.is_none_or(|wanted| name.split('/').next() == Some(wanted));
+            for read_model in read_models.into_iter().filter(|model| is_wanted(model.collection())) {
+                let (tenant, id) = (stream.tenant.clone(), stream.aggregate.clone());
+                let key = Key { tenant, collection: read_model.collection(), id };
+                documents.push(Document { key, read_model, stream: stream.clone(), events: events.clone() });
+            }
+        }
+        let before = segment.clone();
+        self.renew(documents, dry_run, segment).await?;
+        let since = |name: &str| segment.count(name) - before.count(name);
+        if !dry_run {
+            metrics::counter!(metric::REBUILT).increment(since("written"));
+            metrics::counter!(metric::NOT_REBUILT).increment(since("failed"));
+        }
+        Ok(count)
+    }
+
+    /// Makes these documents anew, and counts what was done.
+    async fn renew(&self, documents: Vec<Document>, dry_run: bool, segment: &mut Segment) -> Result<(), StoreError> {
         // What the page does not decide is looked at by itself.
         let (mut changes, mut alone): (Vec<(Document, Change)>, Vec<Document>) = (Vec::new(), Vec::new());
         let keys = documents.iter().filter(|document| document.events.is_some()).map(|document| document.key.clone());

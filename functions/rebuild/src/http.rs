@@ -1,4 +1,4 @@
-//! `POST /rebuild`: a platform operator asks for one. `/rebuilds` shows what became of them.
+//! `POST /rebuild` and `POST /replay`: a platform operator asks for one. `/rebuilds` and `/replays` show what became of them.
 
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
@@ -13,134 +13,100 @@ use lambda::trace;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
 use lambda_http::{Body, Request, Response};
-use schemars::{JsonSchema, SchemaGenerator};
+use messaging::queues::SUBSCRIBERS;
+use schemars::SchemaGenerator;
 use serde::{Deserialize, Serialize};
-use store::jobs::{Failure, Job, Segment, Task};
+use store::jobs::{Job, Segment, Task};
 use tracing::Span;
 use tracing::field::display;
 
 use crate::Rebuild;
-use crate::counting::Counting as _;
+use crate::shown::{self, RebuildList, ReplayList, ShownRebuild, ShownReplay};
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Rebuild,
+    Replay,
+}
 
 /// What operators ask for.
 #[derive(Debug, Clone, Copy)]
 pub enum Endpoint {
-    Begin,
-    List,
-    Show,
-    Cancel,
+    Begin(Kind),
+    List(Kind),
+    Show(Kind),
+    Cancel(Kind),
 }
 
 /// All that operators ask for.
 pub const ROUTES: &[Route<Endpoint>] = &[
-    Route::post("/rebuild", Endpoint::Begin),
-    Route::get("/rebuilds", Endpoint::List),
-    Route::get("/rebuilds/{id}", Endpoint::Show),
-    Route::post("/rebuilds/{id}/cancel", Endpoint::Cancel),
+    Route::post("/rebuild", Endpoint::Begin(Kind::Rebuild)),
+    Route::get("/rebuilds", Endpoint::List(Kind::Rebuild)),
+    Route::get("/rebuilds/{id}", Endpoint::Show(Kind::Rebuild)),
+    Route::post("/rebuilds/{id}/cancel", Endpoint::Cancel(Kind::Rebuild)),
+    Route::post("/replay", Endpoint::Begin(Kind::Replay)),
+    Route::get("/replays", Endpoint::List(Kind::Replay)),
+    Route::get("/replays/{id}", Endpoint::Show(Kind::Replay)),
+    Route::post("/replays/{id}/cancel", Endpoint::Cancel(Kind::Replay)),
 ];
 
-/// Segments of a rebuild that does not say how many.
+/// Segments of a job that does not say how many.
 const SEGMENTS: u32 = 8;
 
 /// More would not be quicker: they are walked by one function.
 const MOST_SEGMENTS: u32 = 64;
 
-/// Rebuilds that are listed.
+/// Events a second of a replay that does not say how many: beside what happens meanwhile, most subscribers carry this.
+const REPLAY_PACE: u32 = 100;
+
+/// Jobs that are looked at for a list.
 const LISTED: i32 = 50;
 
-/// What is to be rebuilt.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What is to be rebuilt; what is absent is all.
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
-    /// This collection alone.
+struct Rebuilding {
     #[serde(default)]
     collection: Option<String>,
-    /// This tenant alone. All streams are read for it, too.
     #[serde(default)]
     tenant: Option<TenantId>,
-    /// Only say what would be written.
     #[serde(default)]
     dry_run: bool,
-    /// Events a second at most.
     #[serde(default)]
     pace: Option<u32>,
-    /// In so many segments side by side.
     #[serde(default)]
     segments: Option<u32>,
 }
 
-/// How far a rebuild is.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Rebuild", deny_unknown_fields)]
-struct Shown {
-    id: String,
-    state: State,
-    /// This collection alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    collection: Option<String>,
-    /// This tenant alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+/// What is to be sent again, and to whom.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Replaying {
+    subscriber: String,
+    context: String,
+    #[serde(default)]
     tenant: Option<TenantId>,
+    #[serde(default)]
+    types: Vec<String>,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    #[serde(default)]
+    to: Option<Timestamp>,
+    #[serde(default)]
     dry_run: bool,
-    /// Events a second, at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pace: Option<u32>,
-    requested_by: String,
-    requested_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cancelled_by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Timestamp>,
-    /// Absent in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
-}
-
-/// Whether a rebuild is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "RebuildState")]
-enum State {
-    /// it begins within a minute
-    Waiting,
-    /// it has begun
-    Running,
-    /// somebody has ended it
-    Cancelled,
-    /// all is seen to
-    Finished,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "RebuildProgress", deny_unknown_fields)]
-struct Progress {
-    segments: u32,
-    segments_done: u32,
-    streams: u64,
-    events: u64,
-    /// Documents that were what their events make of them.
-    right: u64,
-    /// Documents that were not, and are now; in a dry run, would be.
-    written: u64,
-    /// Documents, and streams, that this release cannot make anything of.
-    failed: u64,
-    /// Some of them.
-    failures: Vec<Failure>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "RebuildList", deny_unknown_fields)]
-struct List {
-    /// The newest first.
-    items: Vec<Shown>,
+    #[serde(default)]
+    segments: Option<u32>,
 }
 
 /// Describes all answers but problems, for `openapi.yaml`.
 pub fn describe(generator: &mut SchemaGenerator) {
-    generator.subschema_for::<Shown>();
-    generator.subschema_for::<List>();
+    generator.subschema_for::<ShownRebuild>();
+    generator.subschema_for::<RebuildList>();
+    generator.subschema_for::<ShownReplay>();
+    generator.subschema_for::<ReplayList>();
 }
 
 impl Rebuild {
@@ -156,68 +122,144 @@ impl Rebuild {
         let endpoint = place.endpoint(request.method())?;
         let operator = self.operator(request).await?;
         match endpoint {
-            Endpoint::Begin => self.begin(&operator, request, now).await,
-            Endpoint::List => {
+            Endpoint::Begin(kind) => self.begin(kind, &operator, request, now).await,
+            Endpoint::List(kind) => {
                 Parameters::of(request).expect_only(&[])?;
-                let items = self.jobs.newest(LISTED).await?.into_iter().map(|job| shown(job, now, None)).collect();
-                Ok(json(StatusCode::OK, &List { items }))
+                self.list(kind, now).await
             }
-            Endpoint::Show => {
+            Endpoint::Show(kind) => {
                 Parameters::of(request).expect_only(&[])?;
-                self.show(id, now).await
+                self.show(kind, id, now).await
             }
-            Endpoint::Cancel => {
+            Endpoint::Cancel(kind) => {
                 let Nothing {} = object(request)?;
+                self.find(kind, id).await?;
                 if self.jobs.cancel(id, &operator.principal.to_string(), now).await? {
                     tracing::info!(job = id, "cancelled");
                 }
                 // Cancelled twice is cancelled; what has ended shows that it has.
-                self.show(id, now).await
+                self.show(kind, id, now).await
             }
         }
     }
 
-    /// A platform operator: a rebuild reads what belongs to all tenants.
+    /// A platform operator: what is walked belongs to all tenants.
     async fn operator(&self, request: &Request) -> Result<Operator, Refusal> {
         let operator = self.operators.identify(request).await?;
         require(request, &[Scope::Operate])?;
         Span::current().record("operator", display(&operator.principal));
         if operator.tenant.is_some() {
-            let detail = "a rebuild reads what belongs to all tenants: this is for platform operators";
+            let detail = "this reads what belongs to all tenants: it is for platform operators";
             return Err(Problem::not_permitted(detail).into());
         }
         Ok(operator)
     }
 
-    async fn begin(&self, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
-        let Asked { collection, tenant, dry_run, pace, segments } = object(request)?;
-        if let Some(name) = collection.as_ref().filter(|name| catalog::collections().all(|known| known != **name)) {
-            let shown: String = name.chars().take(40).collect();
-            let known = catalog::collections().collect::<Vec<_>>().join(", ");
-            return Err(Problem::bad_request(format!("no collection is called {shown}; known: {known}")).into());
-        }
+    async fn begin(&self, kind: Kind, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
+        let (task, pace, segments) = match kind {
+            Kind::Rebuild => rebuilding(object(request)?)?,
+            Kind::Replay => replaying(object(request)?)?,
+        };
         if pace == Some(0) {
-            return Err(Problem::bad_request("pace is at least 1 event a second; leave it out for no limit").into());
+            return Err(Problem::bad_request("pace is at least 1 event a second").into());
         }
         let segments = segments.unwrap_or(SEGMENTS);
         if !(1..=MOST_SEGMENTS).contains(&segments) {
             return Err(Problem::bad_request(format!("segments is from 1 to {MOST_SEGMENTS}")).into());
         }
-        let task = Task::Rebuild { collection, tenant, dry_run };
         let job = Job::new(task, segments, pace, &operator.principal.to_string(), now);
         self.jobs.add(&job).await?;
-        tracing::info!(job = job.id(), dry_run, segments, "asked for");
-        let location = format!("{}/rebuilds/{}", self.public_url, job.id());
-        let mut answer = json(StatusCode::ACCEPTED, &shown(job, now, Some(Vec::new())));
+        tracing::info!(job = job.id(), dry_run = job.task.dry_run(), segments, "asked for");
+        let location = format!("{}/{}/{}", self.public_url, kind.path(), job.id());
+        let mut answer = answer(StatusCode::ACCEPTED, kind, job, &[], now)?;
         set(&mut answer, LOCATION, &location);
         Ok(answer)
     }
 
-    async fn show(&self, id: &str, now: Timestamp) -> Answer {
-        let job = self.jobs.find(id).await?.ok_or_else(nothing_here)?;
-        let segments = self.jobs.segments(id).await?.into_values().collect();
-        Ok(json(StatusCode::OK, &shown(job, now, Some(segments))))
+    async fn list(&self, kind: Kind, now: Timestamp) -> Answer {
+        let jobs = self.jobs.newest(LISTED).await?.into_iter();
+        Ok(match kind {
+            Kind::Rebuild => {
+                let items = jobs.filter_map(|job| shown::rebuild(job, None, now)).collect();
+                json(StatusCode::OK, &RebuildList { items })
+            }
+            Kind::Replay => {
+                let items = jobs.filter_map(|job| shown::replay(job, None, now)).collect();
+                json(StatusCode::OK, &ReplayList { items })
+            }
+        })
     }
+
+    async fn show(&self, kind: Kind, id: &str, now: Timestamp) -> Answer {
+        let job = self.find(kind, id).await?;
+        let segments: Vec<Segment> = self.jobs.segments(id).await?.into_values().collect();
+        answer(StatusCode::OK, kind, job, &segments, now)
+    }
+
+    async fn find(&self, kind: Kind, id: &str) -> Result<Job, Refusal> {
+        let job = self.jobs.find(id).await?.filter(|job| kind == Kind::of(&job.task));
+        Ok(job.ok_or_else(nothing_here)?)
+    }
+}
+
+impl Kind {
+    fn of(task: &Task) -> Self {
+        match task {
+            Task::Rebuild { .. } => Self::Rebuild,
+            Task::Replay { .. } => Self::Replay,
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Rebuild => "rebuilds",
+            Self::Replay => "replays",
+        }
+    }
+}
+
+fn answer(status: StatusCode, kind: Kind, job: Job, segments: &[Segment], now: Timestamp) -> Answer {
+    fn of<T: Serialize>(status: StatusCode, shown: Option<T>) -> Answer {
+        Ok(json(status, &shown.ok_or_else(nothing_here)?))
+    }
+    match kind {
+        Kind::Rebuild => of(status, shown::rebuild(job, Some(segments), now)),
+        Kind::Replay => of(status, shown::replay(job, Some(segments), now)),
+    }
+}
+
+/// A task, its pace, and in how many segments it is done.
+type Wish = (Task, Option<u32>, Option<u32>);
+
+fn rebuilding(Rebuilding { collection, tenant, dry_run, pace, segments }: Rebuilding) -> Result<Wish, Problem> {
+    if let Some(name) = &collection {
+        known("collection", name, catalog::collections())?;
+    }
+    Ok((Task::Rebuild { collection, tenant, dry_run }, pace, segments))
+}
+
+fn replaying(asked: Replaying) -> Result<Wish, Problem> {
+    let Replaying { subscriber, context, tenant, types, from, to, dry_run, pace, segments } = asked;
+    known("subscriber", &subscriber, SUBSCRIBERS.iter().map(|subscriber| subscriber.name))?;
+    known("context", &context, catalog::CONTEXTS.iter().map(|context| context.name))?;
+    for ty in &types {
+        let of_context = catalog::context(&context).into_iter().flat_map(|context| context.events());
+        known("event of this context", ty, of_context.map(|event| event.name))?;
+    }
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(Problem::bad_request("from is before to"));
+    }
+    let task = Task::Replay { subscriber, context, tenant, types, from, to, dry_run };
+    Ok((task, Some(pace.unwrap_or(REPLAY_PACE)), segments))
+}
+
+fn known<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Result<(), Problem> {
+    let all: Vec<_> = all.collect();
+    if all.contains(&name) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(40).collect();
+    Err(Problem::bad_request(format!("no {what} is called {shown}; known: {}", all.join(", "))))
 }
 
 /// A body without members.
@@ -227,43 +269,4 @@ struct Nothing {}
 
 fn nothing_here() -> Problem {
     Problem::not_found("nothing is here for this operator")
-}
-
-fn shown(job: Job, now: Timestamp, segments: Option<Vec<Segment>>) -> Shown {
-    let begun = job.lease_until.is_some_and(|until| until > now.millis())
-        || segments.as_ref().is_some_and(|segments| !segments.is_empty());
-    let state = match (&job.cancelled_by, job.ended_at) {
-        (Some(_), _) => State::Cancelled,
-        (None, Some(_)) => State::Finished,
-        (None, None) if begun => State::Running,
-        (None, None) => State::Waiting,
-    };
-    let progress = segments.map(|segments| {
-        let sum = |name: &str| segments.iter().map(|segment| segment.count(name)).sum();
-        Progress {
-            segments: job.segments,
-            segments_done: segments.iter().map(|segment| u32::from(segment.done)).sum(),
-            streams: sum("streams"),
-            events: sum("events"),
-            right: sum("right"),
-            written: sum("written"),
-            failed: sum("failed"),
-            failures: segments.iter().flat_map(|segment| segment.failures.clone()).collect(),
-        }
-    });
-    let id = job.id().to_owned();
-    let Task::Rebuild { collection, tenant, dry_run } = job.task;
-    Shown {
-        id,
-        state,
-        collection,
-        tenant,
-        dry_run,
-        pace: job.pace,
-        requested_by: job.requested_by,
-        requested_at: job.requested_at,
-        cancelled_by: job.cancelled_by,
-        ended_at: job.ended_at,
-        progress,
-    }
 }

@@ -19,7 +19,10 @@ pub static CONTEXTS: &[Context] = &[
 ];
 
 /// The read models over several streams, in the order of their names.
-pub static OVERVIEWS: &[OverviewType] = &[customers::OVERVIEW];
+#[rustfmt::skip] // one line each
+pub static OVERVIEWS: &[OverviewType] = &[
+    customers::OVERVIEW,
+];
 
 /// The context of that name.
 pub fn context(name: &str) -> Option<&'static Context> {

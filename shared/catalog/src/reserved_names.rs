@@ -1,5 +1,5 @@
-//! Names that are taken: the one list, for the catalog's tests and for `cargo xtask new-context`, which includes this
-//! file so that it needs no context to compile.
+//! Names that are taken: the one list, for the catalog's tests and for `cargo xtask new-context` and `new-overview`, which
+//! include this file so that they need no context to compile.
 
 /// The first segments of the API's own paths. Query answers `/{collection}`, so no collection may be called so.
 pub const PATHS: &[&str] = &[
@@ -14,17 +14,19 @@ pub const PATHS: &[&str] = &[
     "rebuild",
     "rebuilds",
     "redrive",
+    "replay",
+    "replays",
     "reports",
     "schemas",
     "traces",
     "webhooks",
 ];
 
-/// A reason, and the names that a bounded context must not have because of it.
+/// A reason, and the names that a bounded context or an overview must not have because of it.
 pub type Reserved = (&'static str, &'static [&'static str]);
 
-/// What no bounded context may be called. Packages, collections and messages that exist already are not repeated here:
-/// `cargo xtask new-context` looks for them.
+/// What no bounded context may be called, beside [`CRATES`]. Packages, collections and messages that exist already are not
+/// repeated here: `cargo xtask new-context` looks for them.
 #[rustfmt::skip] // a line for each kind
 pub const CONTEXTS: &[Reserved] = &[
     ("the API has a path of that name, which would hide the context's collection", PATHS),
@@ -36,6 +38,16 @@ pub const CONTEXTS: &[Reserved] = &[
     ("events/ has a folder of that name, for other things than a context's samples", &[
         "aws", "internal", "recorded", "registry",
     ]),
+    ("a type of that name is in use in every context; take the plural, or another name", &[
+        "clone", "command", "context", "copy", "debug", "decider", "decision", "default", "err", "event", "from",
+        "happening", "into", "iterator", "just", "metadata", "none", "ok", "option", "projection", "rejection", "result",
+        "schema", "some", "state", "strategy", "string", "timestamp", "value", "vec",
+    ]),
+];
+
+/// What neither a bounded context nor an overview may be called: each is a folder and a crate.
+#[rustfmt::skip] // a line for each kind
+pub const CRATES: &[Reserved] = &[
     ("Windows has a device of that name, and could not check the folder out", &["aux", "con", "nul", "prn"]),
     ("it is a word of Rust's", &[
         "abstract", "as", "async", "auto", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
@@ -47,10 +59,5 @@ pub const CONTEXTS: &[Reserved] = &[
     ("Rust has a crate, a tool or a type of that name", &[
         "alloc", "bool", "char", "clippy", "core", "diagnostic", "isize", "miri", "rustc", "rustdoc", "rustfmt", "std",
         "str", "test", "usize",
-    ]),
-    ("a type of that name is in use in every context; take the plural, or another name", &[
-        "clone", "command", "context", "copy", "debug", "decider", "decision", "default", "err", "event", "from",
-        "happening", "into", "iterator", "just", "metadata", "none", "ok", "option", "projection", "rejection", "result",
-        "schema", "some", "state", "strategy", "string", "timestamp", "value", "vec",
     ]),
 ];

@@ -25,14 +25,15 @@ pub struct EventTopic {
     arn: String,
 }
 
-struct Prepared {
-    body: String,
-    tenant: Option<String>,
-    attributes: [(&'static str, String); 3],
+/// An event as a message.
+pub(crate) struct Prepared {
+    pub body: String,
+    pub tenant: Option<String>,
+    pub attributes: [(&'static str, String); 3],
 }
 
 impl Prepared {
-    fn of(event: &CloudEvent) -> Self {
+    pub fn of(event: &CloudEvent) -> Self {
         let tenant = event.extension(extension::TENANT).map(ToString::to_string);
         let context =
             event.dataschema().and_then(SchemaUri::read).map_or_else(String::new, |schema| schema.context.to_owned());

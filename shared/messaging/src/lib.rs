@@ -8,6 +8,7 @@ pub mod mail;
 pub mod notification;
 pub mod pack;
 pub mod queues;
+pub mod replay;
 pub mod system_commands;
 pub mod visibility;
 pub mod webhooks;

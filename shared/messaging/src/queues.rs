@@ -71,6 +71,11 @@ impl Queues {
         self.url("webhooks")
     }
 
+    /// The queue that a subscriber takes events from.
+    pub fn updates(&self, subscriber: &str) -> String {
+        self.url(&format!("{subscriber}-updates"))
+    }
+
     /// Every queue that has dead letters, by name: those of the contexts, the publisher, the timers, the webhooks, partners'
     /// events and the subscribers.
     pub fn pairs<'a>(&self, contexts: impl IntoIterator<Item = &'a str>) -> Vec<QueuePair> {

@@ -85,11 +85,54 @@ async fn what_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replay_is_asked_for_followed_and_listed() {
+    let world = World::new();
+    world.orders(4).await;
+    let body =
+        r#"{"subscriber":"listener","context":"orders","types":["OrderSubmitted"],"from":"2020-01-01T00:00:00Z"}"#;
+    let answer = asked(&world, "POST", "/replay", body).await;
+    assert_eq!(answer.status, 202, "{answer:#?}");
+    let replay = answer.json();
+    assert_eq!(
+        (&replay["state"], &replay["pace"], &replay["context"]),
+        (&json!("waiting"), &json!(100), &json!("orders"))
+    );
+    let path = answer.header("location").strip_prefix(&world.rebuild.public_url).expect("a path").to_owned();
+    world.work().await;
+    let replay = asked(&world, "GET", &path, "").await.json();
+    assert_eq!((&replay["state"], &replay["progress"]["sent"]), (&json!("finished"), &json!(4)), "{replay:#}");
+    assert_eq!(asked(&world, "GET", "/replays", "").await.json()["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(asked(&world, "GET", "/rebuilds", "").await.json()["items"], json!([]));
+    asked(&world, "GET", &path.replace("replays", "rebuilds"), "").await.refused("not-found");
+    asked(&world, "POST", &format!("{}/cancel", path.replace("replays", "rebuilds")), "").await.refused("not-found");
+    asked(&world, "POST", &format!("{path}/cancel"), "").await.ok();
+    for (body, about) in [
+        ("{}", "subscriber"),
+        (r#"{"subscriber":"listener"}"#, "context"),
+        (r#"{"subscriber":"nobody","context":"orders"}"#, "listener"),
+        (r#"{"subscriber":"listener","context":"parcels"}"#, "orders"),
+        (r#"{"subscriber":"listener","context":"orders","types":["ChargeRequested"]}"#, "OrderSubmitted"),
+        (r#"{"subscriber":"listener","context":"orders","from":"yesterday"}"#, "cannot be read"),
+        (
+            r#"{"subscriber":"listener","context":"orders","from":"2026-01-02T00:00:00Z","to":"2026-01-01T00:00:00Z"}"#,
+            "before",
+        ),
+    ] {
+        let problem = asked(&world, "POST", "/replay", body).await.refused("bad-request");
+        assert!(problem.detail.contains(about), "{body}: {}", problem.detail);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_platform_operators_may() {
     let world = World::new();
-    for (method, target) in
-        [("POST", "/rebuild"), ("GET", "/rebuilds"), ("GET", "/rebuilds/x"), ("POST", "/rebuilds/x/cancel")]
-    {
+    for (method, target) in [
+        ("POST", "/rebuild"),
+        ("GET", "/rebuilds"),
+        ("GET", "/rebuilds/x"),
+        ("POST", "/rebuilds/x/cancel"),
+        ("POST", "/replay"),
+    ] {
         by(&world, "tina", "waybill/operate", method, target, "").await.refused("not-permitted");
         by(&world, "nobody", "waybill/operate", method, target, "").await.refused("not-permitted");
         by(&world, "olga", "waybill/read", method, target, "").await.refused("not-permitted");

@@ -4,5 +4,6 @@
 mod chaos;
 mod http;
 mod repairing;
+mod replaying;
 mod walking;
 mod world;

@@ -43,7 +43,7 @@ impl World {
         let aws = Aws::new();
         register_operator(&aws, "user:olga", None);
         register_operator(&aws, "user:tina", Some("acme"));
-        let rebuild = Rebuild::from_environment(&environment(), aws.dynamodb()).expect("settings");
+        let rebuild = Rebuild::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
         Self { bench: Bench::on(aws.clone(), &orders::CONTEXT), rebuild, aws }
     }
 

@@ -1,0 +1,200 @@
+//! Jobs as operators see them.
+
+use kernel::ids::TenantId;
+use kernel::timestamp::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::jobs::{Failure, Job, Segment, Task};
+
+use crate::counting::Counting as _;
+
+/// A rebuild, and how far it is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Rebuild")]
+pub(crate) struct ShownRebuild {
+    #[serde(flatten)]
+    job: ShownJob,
+    /// This collection alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collection: Option<String>,
+    /// Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<RebuildProgress>,
+}
+
+/// A replay, and how far it is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Replay")]
+pub(crate) struct ShownReplay {
+    #[serde(flatten)]
+    job: ShownJob,
+    /// Who gets the events.
+    subscriber: String,
+    /// Whose events they are.
+    context: String,
+    /// Events of these types; none: of all.
+    types: Vec<String>,
+    /// Events that were committed then or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Timestamp>,
+    /// Events that were committed before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Timestamp>,
+    /// Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<ReplayProgress>,
+}
+
+/// What rebuilds and replays have alike.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShownJob {
+    id: String,
+    state: State,
+    /// This tenant alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<TenantId>,
+    dry_run: bool,
+    /// Events a second, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pace: Option<u32>,
+    requested_by: String,
+    requested_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+}
+
+/// Whether a job is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "JobState")]
+enum State {
+    /// it begins within a minute
+    Waiting,
+    /// it has begun
+    Running,
+    /// somebody has ended it
+    Cancelled,
+    /// all is seen to
+    Finished,
+}
+
+/// How far a rebuild is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+struct RebuildProgress {
+    segments: u32,
+    segments_done: u32,
+    streams: u64,
+    events: u64,
+    /// Documents that were what their events make of them.
+    right: u64,
+    /// Documents that were not, and are now; in a dry run, would be.
+    written: u64,
+    /// Documents, and streams, that this release cannot make anything of.
+    failed: u64,
+    /// Some of them.
+    failures: Vec<Failure>,
+}
+
+/// How far a replay is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+struct ReplayProgress {
+    segments: u32,
+    segments_done: u32,
+    /// Streams of the context.
+    streams: u64,
+    /// Events that were sent; in a dry run, would be.
+    sent: u64,
+    /// Streams that cannot be read.
+    failed: u64,
+    /// Some of them.
+    failures: Vec<Failure>,
+}
+
+/// Part of a list of rebuilds.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RebuildList {
+    /// The newest first.
+    pub items: Vec<ShownRebuild>,
+}
+
+/// Part of a list of replays.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ReplayList {
+    /// The newest first.
+    pub items: Vec<ShownReplay>,
+}
+
+/// Of a rebuild; `None`: it is something else.
+pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>, now: Timestamp) -> Option<ShownRebuild> {
+    let Task::Rebuild { collection, tenant, .. } = job.task.clone() else { return None };
+    let progress = segments.map(|segments| RebuildProgress {
+        segments: job.segments,
+        segments_done: done(segments),
+        streams: sum(segments, "streams"),
+        events: sum(segments, "events"),
+        right: sum(segments, "right"),
+        written: sum(segments, "written"),
+        failed: sum(segments, "failed"),
+        failures: failures(segments),
+    });
+    Some(ShownRebuild { job: shown(job, tenant, segments, now), collection, progress })
+}
+
+/// Of a replay; `None`: it is something else.
+pub(crate) fn replay(job: Job, segments: Option<&[Segment]>, now: Timestamp) -> Option<ShownReplay> {
+    let Task::Replay { subscriber, context, tenant, types, from, to, .. } = job.task.clone() else { return None };
+    let progress = segments.map(|segments| ReplayProgress {
+        segments: job.segments,
+        segments_done: done(segments),
+        streams: sum(segments, "streams"),
+        sent: sum(segments, "sent"),
+        failed: sum(segments, "failed"),
+        failures: failures(segments),
+    });
+    Some(ShownReplay { job: shown(job, tenant, segments, now), subscriber, context, types, from, to, progress })
+}
+
+fn shown(job: Job, tenant: Option<TenantId>, segments: Option<&[Segment]>, now: Timestamp) -> ShownJob {
+    let begun = job.lease_until.is_some_and(|until| until > now.millis())
+        || segments.is_some_and(|segments| !segments.is_empty());
+    let state = match (&job.cancelled_by, job.ended_at) {
+        (Some(_), _) => State::Cancelled,
+        (None, Some(_)) => State::Finished,
+        (None, None) if begun => State::Running,
+        (None, None) => State::Waiting,
+    };
+    ShownJob {
+        id: job.id().to_owned(),
+        state,
+        tenant,
+        dry_run: job.task.dry_run(),
+        pace: job.pace,
+        requested_by: job.requested_by,
+        requested_at: job.requested_at,
+        cancelled_by: job.cancelled_by,
+        ended_at: job.ended_at,
+    }
+}
+
+fn sum(segments: &[Segment], name: &str) -> u64 {
+    segments.iter().map(|segment| segment.count(name)).sum()
+}
+
+fn done(segments: &[Segment]) -> u32 {
+    segments.iter().map(|segment| u32::from(segment.done)).sum()
+}
+
+fn failures(segments: &[Segment]) -> Vec<Failure> {
+    segments.iter().flat_map(|segment| segment.failures.clone()).collect()
+}
