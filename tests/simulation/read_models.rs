@@ -160,10 +160,13 @@ fn reads(world: &World, events: &Streams) {
     }
 }
 
+/// Its place in lists, its collection and its text.
+type Contribution = (String, &'static str, String);
+
+/// By tenant and owner, what all streams contribute.
 async fn overviews(world: &World, events: &Streams) {
     for overview in catalog::OVERVIEWS {
-        // By tenant and owner: when each contribution is of, its collection and its text.
-        let mut owners: BTreeMap<(String, String), Vec<(String, &'static str, String)>> = BTreeMap::new();
+        let mut owners: BTreeMap<(String, String), Vec<Contribution>> = BTreeMap::new();
         for events in events.values() {
             let stream = &events[0].stream;
             let read_models = catalog::read_models_of(stream).expect("a type of aggregate");

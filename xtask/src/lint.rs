@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
-use crate::new_subscriber::{Names, entries};
+use crate::new_subscriber::{entries, parse};
 use crate::sam::{EXPORT, TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::{DENY, Environment, NodePackages, from_cargo};
@@ -87,7 +87,7 @@ fn limits(workspace: &Workspace) -> Result<String> {
 fn subscriber(workspace: &Workspace) -> Result<String> {
     let folder = workspace.local_stack().join("subscriber");
     fs::create_dir_all(&folder)?;
-    let names = Names::parse("another-one")?;
+    let names = parse("another-one")?;
     for (path, text) in entries(&workspace.root, &names)? {
         fs::write(folder.join(path.file_name().unwrap_or_default()), text)?;
     }

@@ -14,6 +14,7 @@ mod lint;
 mod local_stack;
 mod mutants;
 mod new_context;
+mod new_overview;
 mod new_subscriber;
 mod processes;
 mod record;
@@ -91,6 +92,17 @@ enum Task {
         #[arg(long, value_name = "CONTEXT")]
         listens: Option<String>,
     },
+    /// Make a read model over several contexts that works, to be filled with your own
+    NewOverview {
+        /// What it is called, and the path that clients read it under: lower-case words with hyphens, best a plural
+        name: String,
+        /// The contexts whose events it is made of; `CONTEXT/TYPE` for a type of aggregate that is not the context's first
+        #[arg(long, value_name = "CONTEXT", value_delimiter = ',', required = true)]
+        of: Vec<String>,
+        /// The member of events that says whose an aggregate is, as in `customer`; of several, each context has one
+        #[arg(long, value_name = "MEMBER", value_delimiter = ',', required = true)]
+        owner: Vec<String>,
+    },
     /// Make a subscriber of the domain events that works, to be filled with your own
     NewSubscriber {
         /// What it is called: lower-case words with hyphens, as in `price-list`
@@ -131,6 +143,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Lint => lint::lint(&workspace),
         Task::RecordRelease => record::record_release(&workspace),
         Task::NewContext { name, listens } => new_context::new_context(&workspace.root, name, listens.as_deref()),
+        Task::NewOverview { name, of, owner } => new_overview::new_overview(&workspace.root, name, of, owner),
         Task::NewSubscriber { name } => new_subscriber::new_subscriber(&workspace.root, name),
     }
 }

@@ -3,8 +3,6 @@
 
 mod heard;
 mod names;
-#[path = "../../shared/catalog/src/reserved_names.rs"]
-mod reserved_names;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +13,7 @@ use anyhow::{Result, bail};
 use self::heard::Other;
 use self::names::Names;
 use crate::processes;
-use crate::scaffold::{edit, edited, file_name, folders, is_package, make, read};
+use crate::scaffold::{context_of_collection, edit, edited, file_name, folders, is_package, make};
 use crate::workspace::cargo;
 
 /// What a context consists of: where it goes and its text, both with [`Names`] to be filled in.
@@ -68,8 +66,7 @@ pub fn new_context(root: &Path, name: &str, listens: Option<&str>) -> Result<()>
 /// No package, context, collection or command is called so yet.
 fn check_free(root: &Path, names: &Names) -> Result<()> {
     let name = &names.names;
-    let contexts = root.join("shared/contexts");
-    if contexts.join(name).exists() {
+    if root.join("shared/contexts").join(name).exists() {
         bail!("there is a context {name} already");
     }
     if is_package(root, name)? {
@@ -78,12 +75,8 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
     if root.join("functions").join(name).exists() {
         bail!("{name} is a function, whose alarms are called so; the context needs another name");
     }
-    let collection = format!("COLLECTION: &'static str = {name:?}");
-    for context in folders(&contexts)? {
-        let projections = context.join("src/projection.rs");
-        if projections.exists() && read(&projections)?.contains(&collection) {
-            bail!("{} has a collection {name} already; the context needs another name", file_name(&context));
-        }
+    if let Some(context) = context_of_collection(root, name)? {
+        bail!("{context} has a collection {name} already; the context needs another name");
     }
     for context in folders(&root.join("events/schemas"))? {
         if let Some(command) = names.commands().iter().find(|it| context.join(format!("{it}.1.json")).exists()) {

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-pub use self::names::Names;
+pub use self::names::parse;
 use crate::processes;
 use crate::sam::TEMPLATES;
-use crate::scaffold::{edit, edited, file_name, folders, is_package, make, read};
+use crate::scaffold::{Words, edit, edited, file_name, folders, is_package, make, read};
 use crate::workspace::cargo;
 
-/// What a subscriber consists of: where it goes and its text, both with [`Names`] to be filled in.
+/// What a subscriber consists of: where it goes and its text, both with its [`Words`] to be filled in.
 const FILES: &[(&str, &str)] = &[
     ("functions/__name__/Cargo.toml", include_str!("../templates/subscriber/package.toml")),
     ("functions/__name__/src/lib.rs", include_str!("../templates/subscriber/src/lib.rs")),
@@ -33,7 +33,7 @@ const ROWS: [&str; 2] = [
 ];
 
 pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
-    let names = Names::parse(name)?;
+    let names = parse(name)?;
     check_free(root, &names)?;
     // Whatever can fail for its content comes before the first write.
     let edits = entries(root, &names)?;
@@ -50,7 +50,7 @@ pub fn new_subscriber(root: &Path, name: &str) -> Result<()> {
 }
 
 /// No package, context, resource or alarm is called so yet.
-fn check_free(root: &Path, names: &Names) -> Result<()> {
+fn check_free(root: &Path, names: &Words) -> Result<()> {
     let name = &names.name;
     let [template, observability] = TEMPLATES.map(|file| read(&root.join(file)));
     let observability = observability?;
@@ -93,7 +93,7 @@ fn check_free(root: &Path, names: &Names) -> Result<()> {
 }
 
 /// The files that know of every subscriber, with this one entered.
-pub fn entries(root: &Path, names: &Names) -> Result<Vec<(PathBuf, String)>> {
+pub fn entries(root: &Path, names: &Words) -> Result<Vec<(PathBuf, String)>> {
     let (name, [template, observability]) = (&names.name, TEMPLATES);
     let [row, watched] = ROWS.map(|row| names.fill_in(row));
     Ok(vec![
@@ -107,6 +107,6 @@ pub fn entries(root: &Path, names: &Names) -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// A template with a row for the subscriber, and its word in the loops.
-fn entered(text: &str, names: &Names, row: &str) -> Option<String> {
+fn entered(text: &str, names: &Words, row: &str) -> Option<String> {
     edit::insert_word(&edit::insert(text, "  Subscribers:", "", row)?, "Subscriber", &names.id)
 }

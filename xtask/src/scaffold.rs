@@ -4,11 +4,17 @@
 #[cfg(test)]
 pub mod copies;
 pub mod edit;
+pub mod events;
+#[path = "../../shared/catalog/src/reserved_names.rs"]
+pub mod reserved_names;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+pub use self::words::{Words, capitalised};
 
 /// The file, with something entered. `what` is named where the file is not as expected.
 pub fn edited(
@@ -42,9 +48,29 @@ pub fn make(
     Ok(())
 }
 
-/// Whether the workspace has a package of this name, or uses one.
+/// Whether the workspace has a package of this name, or uses one, or one whose crate is called so. One that was just made is
+/// not locked yet.
 pub fn is_package(root: &Path, name: &str) -> Result<bool> {
-    Ok(read(&root.join("Cargo.lock"))?.lines().any(|line| line == format!("name = {name:?}")))
+    let (locked, ours) = (read(&root.join("Cargo.lock"))?, read(&root.join("Cargo.toml"))?);
+    let is_it = |other: &str| other.replace('-', "_") == name.replace('-', "_");
+    let locked = locked.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let ours = ours.lines().filter_map(|line| Some(line.split_once(" = { path")?.0));
+    Ok(locked.chain(ours).any(is_it))
+}
+
+/// The context that has a collection of this name.
+pub fn context_of_collection(root: &Path, name: &str) -> Result<Option<String>> {
+    let collection = format!("COLLECTION: &'static str = {name:?}");
+    for context in folders(&root.join("shared/contexts"))? {
+        let source = context.join("src");
+        let types = folders(&source)?;
+        for projection in [source].iter().chain(&types).map(|folder| folder.join("projection.rs")) {
+            if projection.exists() && read(&projection)?.contains(&collection) {
+                return Ok(Some(file_name(&context)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The folders in `folder`, by name.

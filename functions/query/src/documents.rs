@@ -69,12 +69,12 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
+        let of = (self.read_model)(collection).ok_or_else(nothing_here)?;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["version"])?;
         let wanted = parameters.number("version")?;
         let shown = match self.read_models.get(&caller.tenant, collection, id).await? {
-            Some(row) => Some(self.shown(owned, &caller.tenant, row).await?),
+            Some(row) => Some(self.shown(of, &caller.tenant, row).await?),
             None => None,
         };
         // What is another owner's is as absent as what never was.
@@ -85,7 +85,7 @@ impl Query {
             return Ok(answer);
         }
         let shown = shown.ok_or_else(nothing_here)?;
-        let etag = entity_tag(shown.version, owned.read_model.layout());
+        let etag = entity_tag(shown.version, of.read_model.layout());
         let mut answer = if has_already(request, &etag) {
             let mut unchanged = Response::new(Body::Empty);
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
@@ -106,8 +106,8 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
-        let read_model = owned.read_model;
+        let of = (self.read_model)(collection).ok_or_else(nothing_here)?;
+        let read_model = of.read_model;
         let sight = self.sight(request, caller, collection).await?;
         let filters = read_model.filters();
         parameters.expect_only(&[filters.owner, filters.state, "cursor", "limit"])?;
@@ -129,7 +129,7 @@ impl Query {
         }
         let (limit, before) = (parameters.limit()?, parameters::place(parameters)?);
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
-        let shown = self.all_shown(owned, &caller.tenant, by, page.rows).await?;
+        let shown = self.all_shown(of, &caller.tenant, by, page.rows).await?;
         let items: Result<Vec<_>, _> = shown.into_iter().map(|shown| RawValue::from_string(shown.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
         let next = page.next.as_deref().map(cursor::write);

@@ -37,15 +37,15 @@ impl Query {
         parameters: &Parameters,
         request: &Request,
     ) -> Answer {
-        let owned = (self.read_model)(collection).ok_or_else(nothing_here)?;
-        let Owned { context, aggregate_type, read_model } = owned;
+        let of = (self.read_model)(collection).ok_or_else(nothing_here)?;
+        let Owned { context, aggregate_type, read_model } = of;
         let sight = self.sight(request, caller, collection).await?;
         parameters.expect_only(&["asOf", "cursor"])?;
         let (as_of, from) = (as_of(parameters)?, parameters.number("cursor")?);
         if sight != Sight::All {
             // Whose it is, its document says.
             let row = self.read_models.get(&caller.tenant, collection, id).await?;
-            let shown = self.shown(owned, &caller.tenant, row.ok_or_else(nothing_here)?).await?;
+            let shown = self.shown(of, &caller.tenant, row.ok_or_else(nothing_here)?).await?;
             if !sight.includes(&shown.owner) {
                 return Err(nothing_here().into());
             }

@@ -33,11 +33,11 @@ impl Query {
         if !sight.includes(owner.as_str()) {
             return Err(nothing_here().into());
         }
-        let kinds = overview.sources.iter().filter_map(catalog::contribution).map(|owned| async move {
+        let kinds = overview.sources.iter().filter_map(catalog::contribution).map(|of| async move {
             let by = By::Owner { owner: owner.as_str(), state: None };
-            let collection = owned.read_model.collection();
+            let collection = of.read_model.collection();
             let page = self.read_models.list(&caller.tenant, collection, by, None, MOST).await?;
-            let shown = self.all_shown(owned, &caller.tenant, by, page.rows).await?;
+            let shown = self.all_shown(of, &caller.tenant, by, page.rows).await?;
             let documents = shown.into_iter().map(|shown| (collection, shown.document));
             Ok::<_, StoreError>((documents.collect::<Vec<_>>(), page.next.is_none()))
         });

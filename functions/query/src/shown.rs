@@ -23,8 +23,8 @@ pub(crate) struct Shown {
 }
 
 impl Query {
-    pub(crate) async fn shown(&self, owned: Owned, tenant: &TenantId, row: Row) -> Result<Shown, StoreError> {
-        let Owned { context, aggregate_type, read_model } = owned;
+    pub(crate) async fn shown(&self, of: Owned, tenant: &TenantId, row: Row) -> Result<Shown, StoreError> {
+        let Owned { context, aggregate_type, read_model } = of;
         if row.layout == read_model.layout() {
             let owner = row.owner().to_owned();
             return Ok(Shown { version: row.version, document: row.document, owner, state: None });
@@ -46,12 +46,12 @@ impl Query {
     /// The documents of a part of a list, without those that this build would list elsewhere.
     pub(crate) async fn all_shown(
         &self,
-        owned: Owned,
+        of: Owned,
         tenant: &TenantId,
         by: By<'_>,
         rows: Vec<Row>,
     ) -> Result<Vec<Shown>, StoreError> {
-        let shown = stream::iter(rows).map(|row| self.shown(owned, tenant, row)).buffered(AT_A_TIME);
+        let shown = stream::iter(rows).map(|row| self.shown(of, tenant, row)).buffered(AT_A_TIME);
         shown.try_filter(|shown| std::future::ready(shown.belongs(by))).try_collect().await
     }
 }

@@ -64,11 +64,11 @@ impl Rebuild {
                 segment.failed(&stream_id, "its name is no stream's");
                 continue;
             };
+            count += events.as_ref().map_or(0, |events| events.len());
             if wanted.tenant.is_some_and(|tenant| *tenant != stream.tenant) {
                 continue;
             }
             segment.add("streams", 1);
-            count += events.as_ref().map_or(0, |events| events.len());
             let Some(read_models) = (self.read_models_of)(&stream) else {
                 segment.failed(&stream_id, "this release does not know its type of aggregate");
                 continue;

@@ -1,5 +1,6 @@
 //! `POST /rebuild` and `POST /replay`: a platform operator asks for one. `/rebuilds` and `/replays` show what became of them.
 
+use kernel::context::Context;
 use kernel::ids::TenantId;
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
@@ -243,7 +244,7 @@ fn replaying(asked: Replaying) -> Result<Wish, Problem> {
     known("subscriber", &subscriber, SUBSCRIBERS.iter().map(|subscriber| subscriber.name))?;
     known("context", &context, catalog::CONTEXTS.iter().map(|context| context.name))?;
     for ty in &types {
-        let of_context = catalog::context(&context).into_iter().flat_map(|context| context.events());
+        let of_context = catalog::context(&context).into_iter().flat_map(Context::events);
         known("event of this context", ty, of_context.map(|event| event.name))?;
     }
     if from.zip(to).is_some_and(|(from, to)| from >= to) {

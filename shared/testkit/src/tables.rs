@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_templates_tables() {
-        let Tables { events, operations, read_models, registry, parked, guards, timers, webhooks } = TABLES;
-        let mut named = [events, operations, read_models, registry, parked, guards, timers, webhooks];
+        let Tables { events, operations, read_models, registry, parked, guards, timers, webhooks, jobs } = TABLES;
+        let mut named = [events, operations, read_models, registry, parked, guards, timers, webhooks, jobs];
         let mut declared: Vec<_> = TEMPLATE.iter().map(|table| table.name.as_str()).collect();
 
         named.sort_unstable();

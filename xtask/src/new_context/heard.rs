@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::names::{Names, capitalised};
-use crate::scaffold::{read, write};
+use super::names::Names;
+use crate::scaffold::{capitalised, events, read, write};
 
 /// What says how events become commands.
 pub const FILE: (&str, &str) =
@@ -16,18 +16,20 @@ pub struct Other {
     name: String,
     pub event: String,
     /// The only version that the event has: whoever listens reads all of them.
-    version: String,
+    version: u32,
 }
 
 impl Other {
     pub fn find(root: &Path, name: &str) -> Result<Self> {
-        let events = root.join(format!("shared/contexts/{name}/src/events.rs"));
-        if !events.exists() {
+        let file = root.join(format!("shared/contexts/{name}/src/events.rs"));
+        if !file.exists() {
             bail!("there is no context {name} to listen to");
         }
-        let text = read(&events)?;
-        let declared = text.lines().skip_while(|line| !line.contains("enum Event in")).skip(1);
-        let found = declared.take_while(|line| line.trim() != "}").find_map(only_version);
+        let declared = events::declared(&read(&file)?).unwrap_or_default().into_iter();
+        let found = declared.filter(|event| !event.unwritten).find_map(|event| match event.versions[..] {
+            [version] => Some((event.name, version)),
+            _ => None,
+        });
         let (event, version) = found.with_context(|| format!("{name} has no event of one version to begin with"))?;
         Ok(Self { name: name.to_owned(), event, version })
     }
@@ -37,7 +39,7 @@ impl Other {
         text.replace("__others__", &self.name)
             .replace("__Others__", &capitalised(&self.name))
             .replace("__Event__", &self.event)
-            .replace("__version__", &self.version)
+            .replace("__version__", &self.version.to_string())
     }
 
     /// Has the new context, which is written already, say that it listens.
@@ -52,25 +54,5 @@ impl Other {
                 &self.fill_in("View])\n    .hearing(&[Heard::of::<From__Others__>(\"__others__\")]);\n"),
             );
         write(&file, &text)
-    }
-}
-
-/// Name and version of an event that has had one version only.
-fn only_version(line: &str) -> Option<(String, String)> {
-    let (declared, version) = line.trim().trim_end_matches(',').split_once(" = ")?;
-    let (name, _) = declared.split_once('(')?;
-    version.bytes().all(|b| b.is_ascii_digit()).then(|| (name.to_owned(), version.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_to_begin_with_has_had_one_version() {
-        let one = Some(("OrderSubmitted".to_owned(), "1".to_owned()));
-        assert_eq!(only_version("        OrderSubmitted(OrderSubmitted) = 1,"), one);
-        assert_eq!(only_version("        OrderShipped(OrderShipped) = 2 <- 1: OrderShippedV1,"), None);
-        assert_eq!(only_version("        OrderMoved(OrderMoved) = 1 unwritten,"), None);
     }
 }

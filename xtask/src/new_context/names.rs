@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use super::reserved_names::CONTEXTS as RESERVED;
+use crate::scaffold::capitalised;
+use crate::scaffold::reserved_names::{CONTEXTS, CRATES};
 
 /// As the kernel's limit: the name becomes part of queue names and of `CloudFormation`'s ids.
 const MAX: usize = 30;
@@ -19,7 +20,7 @@ impl Names {
         if !(1..=MAX).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_lowercase()) {
             bail!("a context's name is 1 to {MAX} lower-case letters, as in `claims`: not {name:?}");
         }
-        if let Some((reason, _)) = RESERVED.iter().find(|(_, names)| names.contains(&name)) {
+        if let Some((reason, _)) = CONTEXTS.iter().chain(CRATES).find(|(_, names)| names.contains(&name)) {
             bail!("a context cannot be called {name}: {reason}");
         }
         Ok(Self { names: name.to_owned() })
@@ -55,10 +56,6 @@ fn singular(plural: &str) -> String {
         Some(stem) if !irregular && !stem.is_empty() => stem.to_owned(),
         _ => plural.to_owned(),
     }
-}
-
-pub(super) fn capitalised(word: &str) -> String {
-    word[..1].to_ascii_uppercase() + &word[1..]
 }
 
 #[cfg(test)]
@@ -103,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_reserved_name_is_refused_with_its_reason() {
-        for (reason, names) in RESERVED {
+        for (reason, names) in CONTEXTS.iter().chain(CRATES) {
             for name in *names {
                 let refusal = Names::parse(name).expect_err(name).to_string();
                 // Some paths are no name of a context in any case: `dead-letters`.

@@ -4,10 +4,11 @@ use std::fs;
 
 use super::*;
 use crate::scaffold::copies::{copy, run};
-use crate::scaffold::write;
+use crate::scaffold::{read, write};
 
 /// What a context is built from.
-const NEEDED: &[&str] = &["events", "shared/kernel", "shared/spec", "shared/contexts", "shared/catalog"];
+const NEEDED: &[&str] =
+    &["events", "shared/kernel", "shared/spec", "shared/contexts", "shared/overviews", "shared/catalog"];
 
 /// The contexts that there are, in the order in which loops list them.
 fn contexts(root: &Path) -> Vec<String> {
@@ -24,7 +25,7 @@ fn a_new_context_passes_its_tests_and_those_of_the_catalog() {
         run(&root, &["fmt", "--check", "--package", package]);
     }
     // The catalog's tests send every context's sample commands through it, as a command handler would.
-    let others = ["kernel", "spec"].into_iter().chain(before.iter().map(String::as_str));
+    let others = ["kernel", "spec", "customers"].into_iter().chain(before.iter().map(String::as_str));
     let all_but: Vec<&str> = others.flat_map(|other| ["--exclude", other]).collect();
     run(&root, &[&["test", "--offline", "--quiet", "--lib", "--workspace"], all_but.as_slice()].concat());
 

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::scaffold::Words;
+
 /// A function's name has 64 characters, and the installation's name is in it: docs/contexts.md.
 const MAX: usize = 25;
 
@@ -30,39 +32,16 @@ const RESERVED: &[&str] = &[
     "vec",
 ];
 
-/// A subscriber's name in the forms that its files need.
-#[derive(Debug)]
-pub struct Names {
-    /// As given: `price-list`.
-    pub name: String,
-    /// Of its type, and of its resources: `PriceList`.
-    pub id: String,
-}
-
-impl Names {
-    pub fn parse(name: &str) -> Result<Self> {
-        let is_word = |word: &str| {
-            word.starts_with(|first: char| first.is_ascii_lowercase())
-                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        };
-        if name.len() > MAX || !name.split('-').all(is_word) {
-            bail!(
-                "a subscriber's name is words of lower-case letters, {MAX} characters at most, as in `price-list`: not {name:?}"
-            );
-        }
-        if RESERVED.contains(&name) {
-            bail!("a subscriber cannot be called {name}: a type of that name is in use in every subscriber");
-        }
-        let id = name.split('-').map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect();
-        Ok(Self { name: name.to_owned(), id })
+pub fn parse(name: &str) -> Result<Words> {
+    let Some(words) = Words::parse(name).filter(|_| name.len() <= MAX) else {
+        bail!(
+            "a subscriber's name is words of lower-case letters, {MAX} characters at most, as in `price-list`: not {name:?}"
+        );
+    };
+    if RESERVED.contains(&name) {
+        bail!("a subscriber cannot be called {name}: a type of that name is in use in every subscriber");
     }
-
-    /// Puts the name into `text` for `__name__`, `__Name__` and `__crate__`.
-    pub fn fill_in(&self, text: &str) -> String {
-        text.replace("__crate__", &self.name.replace('-', "_"))
-            .replace("__name__", &self.name)
-            .replace("__Name__", &self.id)
-    }
+    Ok(words)
 }
 
 #[cfg(test)]
@@ -72,7 +51,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in() {
-        let names = Names::parse("price-list").expect("a name");
+        let names = parse("price-list").expect("a name");
         assert_eq!(names.fill_in("__name__ __Name__ __crate__"), "price-list PriceList price_list");
     }
 
@@ -81,11 +60,11 @@ mod tests {
         for name in
             ["", "-", "Prices", "price_list", "price--list", "price-", "2nd", "price-2", "../x", "ä", &"x".repeat(26)]
         {
-            let refusal = Names::parse(name).expect_err(name).to_string();
+            let refusal = parse(name).expect_err(name).to_string();
             assert!(refusal.contains("words of lower-case letters, 25 characters at most"), "{name}: {refusal}");
         }
         for name in ["x", "webhooks", "price-list2", &"x".repeat(25)] {
-            assert!(Names::parse(name).is_ok(), "{name}");
+            assert!(parse(name).is_ok(), "{name}");
         }
     }
 
@@ -104,7 +83,7 @@ mod tests {
                 name += if c.is_ascii_uppercase() && !name.is_empty() { "-" } else { "" };
                 name.push(c.to_ascii_lowercase());
             }
-            assert!(Names::parse(&name).is_err(), "{name} is missing in RESERVED");
+            assert!(parse(&name).is_err(), "{name} is missing in RESERVED");
         }
     }
 }

@@ -143,9 +143,9 @@ async fn only_platform_operators_may() {
 #[tokio::test(start_paused = true)]
 async fn while_the_store_is_down_it_says_so() {
     let world = World::new();
-    world.aws.inject(|attempt| match attempt.body.contains("\"jobs\"") {
-        true => Fault::refuse(500, "InternalServerError"),
-        false => Fault::None,
+    world.aws.inject(|attempt| {
+        let is_down = attempt.body.contains("\"jobs\"");
+        if is_down { Fault::refuse(500, "InternalServerError") } else { Fault::None }
     });
     for (method, target) in [("POST", "/rebuild"), ("GET", "/rebuilds"), ("GET", "/rebuilds/x")] {
         asked(&world, method, target, "").await.refused("unavailable");

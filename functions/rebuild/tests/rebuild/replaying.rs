@@ -124,7 +124,7 @@ async fn a_replay_keeps_its_pace_and_goes_on_where_it_was() {
         nth += u32::from(attempt.operation == "SendMessageBatch");
         if nth == 120 { Fault::Hang } else { Fault::None }
     });
-    let _ = world.rebuild.work(world.aws.now().into(), Instant::now() + Duration::from_secs(60)).await;
+    let _ = world.rebuild.work(world.aws.now().into(), Instant::now() + Duration::from_mins(1)).await;
     world.aws.heal();
     for _ in 0..3 {
         sleep(Duration::from_mins(3)).await;

@@ -21,11 +21,7 @@ use crate::policy::{FromPolicies, Policy};
 /// The overview `customers`.
 pub const OVERVIEW: OverviewType = OverviewType::of::<Customers>(
     "customers",
-    &[
-        Source::of("orders", &FromOrders),
-        Source::of("payments", &FromPayments),
-        Source::of("policies", &FromPolicies),
-    ],
+    &[Source::of("orders", &FromOrders), Source::of("payments", &FromPayments), Source::of("policies", &FromPolicies)],
 );
 
 /// Of each kind, so many are shown one by one.

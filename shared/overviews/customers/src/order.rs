@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::{Counted, named};
 
 kernel::messages! {
-    #[expect(clippy::enum_variant_names, reason = "these are the context's own names")]
     pub enum Event in "orders" {
         OrderSubmitted(OrderSubmitted) = 1,
         OrderCancelled(OrderCancelled) = 1,

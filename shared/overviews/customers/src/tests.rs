@@ -42,7 +42,8 @@ fn bound() -> (&'static str, u32, Value) {
 
 #[test]
 fn a_customer_is_what_all_streams_contribute() {
-    let charge = json!({ "customer": "C-7", "amount": { "amount": 100, "currency": "EUR" }, "due": "2026-01-16T09:30:00Z" });
+    let charge =
+        json!({ "customer": "C-7", "amount": { "amount": 100, "currency": "EUR" }, "due": "2026-01-16T09:30:00Z" });
     let documents = vec![
         contribution(&FromOrders, "acme/orders/O-3", &[submitted(5)]),
         contribution(&FromOrders, "acme/orders/O-2", &[submitted(7), ("OrderCancelled", 1, json!({}))]),
@@ -58,16 +59,13 @@ fn a_customer_is_what_all_streams_contribute() {
                 ("RefundRequested", 1, json!({})),
             ],
         ),
-        contribution(
-            &FromPolicies,
-            "acme/policies/P-1",
-            &[bound(), ("PremiumAdjusted", 1, json!({ "premium": 950 }))],
-        ),
+        contribution(&FromPolicies, "acme/policies/P-1", &[bound(), ("PremiumAdjusted", 1, json!({ "premium": 950 }))]),
         contribution(&FromPolicies, "acme/policies/P-0", &[bound(), ("PolicyCancelled", 1, json!({}))]),
     ];
     let contributions = Contributions::of_documents(documents, true);
     let customer = AggregateId::parse("C-7").expect("an id");
-    let merged: Value = serde_json::from_str(&OVERVIEW.merge(&customer, &contributions).expect("merged")).expect("JSON");
+    let merged: Value =
+        serde_json::from_str(&OVERVIEW.merge(&customer, &contributions).expect("merged")).expect("JSON");
     let section = |name: &str| (merged[name]["byStatus"].clone(), merged[name]["sums"].clone());
     let sum = |amount: i64, currency: &str| json!([{ "amount": amount, "currency": currency }]);
     assert_eq!(merged["id"], "C-7");
