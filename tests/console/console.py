@@ -479,7 +479,8 @@ def what_became_of_a_command_is_found_by_its_order_and_by_its_receipt(console):
     # Dead letters are for platform operators.
     console.expected_failures = {403}
     order = fresh("O")
-    operation = stack.queue(order, order_of(1))
+    # On account, so that no payment follows.
+    operation = stack.queue(order, {**order_of(1), "onAccount": True})
     stack.wait_for_operation(operation, "succeeded")
     stack.wait_for_order(order)
 

@@ -126,11 +126,11 @@ impl Rebuild {
             Endpoint::Begin(kind) => self.begin(kind, &operator, request, now).await,
             Endpoint::List(kind) => {
                 Parameters::of(request).expect_only(&[])?;
-                self.list(kind, now).await
+                self.list(kind).await
             }
             Endpoint::Show(kind) => {
                 Parameters::of(request).expect_only(&[])?;
-                self.show(kind, id, now).await
+                self.show(kind, id).await
             }
             Endpoint::Cancel(kind) => {
                 let Nothing {} = object(request)?;
@@ -139,7 +139,7 @@ impl Rebuild {
                     tracing::info!(job = id, "cancelled");
                 }
                 // Cancelled twice is cancelled; what has ended shows that it has.
-                self.show(kind, id, now).await
+                self.show(kind, id).await
             }
         }
     }
@@ -172,29 +172,29 @@ impl Rebuild {
         self.jobs.add(&job).await?;
         tracing::info!(job = job.id(), dry_run = job.task.dry_run(), segments, "asked for");
         let location = format!("{}/{}/{}", self.public_url, kind.path(), job.id());
-        let mut answer = answer(StatusCode::ACCEPTED, kind, job, &[], now)?;
+        let mut answer = answer(StatusCode::ACCEPTED, kind, job, &[])?;
         set(&mut answer, LOCATION, &location);
         Ok(answer)
     }
 
-    async fn list(&self, kind: Kind, now: Timestamp) -> Answer {
+    async fn list(&self, kind: Kind) -> Answer {
         let jobs = self.jobs.newest(LISTED).await?.into_iter();
         Ok(match kind {
             Kind::Rebuild => {
-                let items = jobs.filter_map(|job| shown::rebuild(job, None, now)).collect();
+                let items = jobs.filter_map(|job| shown::rebuild(job, None)).collect();
                 json(StatusCode::OK, &RebuildList { items })
             }
             Kind::Replay => {
-                let items = jobs.filter_map(|job| shown::replay(job, None, now)).collect();
+                let items = jobs.filter_map(|job| shown::replay(job, None)).collect();
                 json(StatusCode::OK, &ReplayList { items })
             }
         })
     }
 
-    async fn show(&self, kind: Kind, id: &str, now: Timestamp) -> Answer {
+    async fn show(&self, kind: Kind, id: &str) -> Answer {
         let job = self.find(kind, id).await?;
         let segments: Vec<Segment> = self.jobs.segments(id).await?.into_values().collect();
-        answer(StatusCode::OK, kind, job, &segments, now)
+        answer(StatusCode::OK, kind, job, &segments)
     }
 
     async fn find(&self, kind: Kind, id: &str) -> Result<Job, Refusal> {
@@ -219,13 +219,13 @@ impl Kind {
     }
 }
 
-fn answer(status: StatusCode, kind: Kind, job: Job, segments: &[Segment], now: Timestamp) -> Answer {
+fn answer(status: StatusCode, kind: Kind, job: Job, segments: &[Segment]) -> Answer {
     fn of<T: Serialize>(status: StatusCode, shown: Option<T>) -> Answer {
         Ok(json(status, &shown.ok_or_else(nothing_here)?))
     }
     match kind {
-        Kind::Rebuild => of(status, shown::rebuild(job, Some(segments), now)),
-        Kind::Replay => of(status, shown::replay(job, Some(segments), now)),
+        Kind::Rebuild => of(status, shown::rebuild(job, Some(segments))),
+        Kind::Replay => of(status, shown::replay(job, Some(segments))),
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) struct ReplayList {
 }
 
 /// Of a rebuild; `None`: it is something else.
-pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>, now: Timestamp) -> Option<ShownRebuild> {
+pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>) -> Option<ShownRebuild> {
     let Task::Rebuild { collection, tenant, .. } = job.task.clone() else { return None };
     let progress = segments.map(|segments| RebuildProgress {
         segments: job.segments,
@@ -148,11 +148,11 @@ pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>, now: Timestamp) ->
         failed: sum(segments, "failed"),
         failures: failures(segments),
     });
-    Some(ShownRebuild { job: shown(job, tenant, segments, now), collection, progress })
+    Some(ShownRebuild { job: shown(job, tenant), collection, progress })
 }
 
 /// Of a replay; `None`: it is something else.
-pub(crate) fn replay(job: Job, segments: Option<&[Segment]>, now: Timestamp) -> Option<ShownReplay> {
+pub(crate) fn replay(job: Job, segments: Option<&[Segment]>) -> Option<ShownReplay> {
     let Task::Replay { subscriber, context, tenant, types, from, to, .. } = job.task.clone() else { return None };
     let progress = segments.map(|segments| ReplayProgress {
         segments: job.segments,
@@ -162,16 +162,14 @@ pub(crate) fn replay(job: Job, segments: Option<&[Segment]>, now: Timestamp) -> 
         failed: sum(segments, "failed"),
         failures: failures(segments),
     });
-    Some(ShownReplay { job: shown(job, tenant, segments, now), subscriber, context, types, from, to, progress })
+    Some(ShownReplay { job: shown(job, tenant), subscriber, context, types, from, to, progress })
 }
 
-fn shown(job: Job, tenant: Option<TenantId>, segments: Option<&[Segment]>, now: Timestamp) -> ShownJob {
-    let begun = job.lease_until.is_some_and(|until| until > now.millis())
-        || segments.is_some_and(|segments| !segments.is_empty());
+fn shown(job: Job, tenant: Option<TenantId>) -> ShownJob {
     let state = match (&job.cancelled_by, job.ended_at) {
         (Some(_), _) => State::Cancelled,
         (None, Some(_)) => State::Finished,
-        (None, None) if begun => State::Running,
+        (None, None) if job.begun => State::Running,
         (None, None) => State::Waiting,
     };
     ShownJob {

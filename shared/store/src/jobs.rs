@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
@@ -29,7 +31,7 @@ const ALL: &str = "jobs";
 /// How long a job is remembered.
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
-/// Whether a job is to be done: `waiting` or at work, `cancelled`, or `finished`.
+/// A job, and whether it is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     pub job_key: String,
@@ -46,6 +48,9 @@ pub struct Job {
     /// Somebody works on it, until then at most: milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<u64>,
+    /// Somebody has worked on it.
+    #[serde(default)]
+    pub begun: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_by: Option<String>,
     /// When it was cancelled or finished.
@@ -155,6 +160,7 @@ impl Job {
             requested_by: requested_by.to_owned(),
             requested_at: now,
             lease_until: None,
+            begun: false,
             cancelled_by: None,
             ended_at: None,
             expires_at: now.plus(REMEMBERED).seconds(),
@@ -218,7 +224,7 @@ impl Jobs {
         rows.into_iter().map(numbered).collect()
     }
 
-    fn of(&self, key: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+    fn of(&self, key: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -231,7 +237,8 @@ impl Jobs {
     pub async fn take(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
         let taken = self
             .update(id)
-            .update_expression("SET lease_until = :until")
+            .update_expression("SET lease_until = :until, begun = :true")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .condition_expression(
                 "attribute_exists(task) AND attribute_not_exists(ended_at) \
                  AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
