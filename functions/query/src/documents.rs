@@ -129,7 +129,7 @@ impl Query {
         }
         let (limit, before) = (parameters.limit()?, parameters::place(parameters)?);
         let page = self.read_models.list(&caller.tenant, collection, by, before.as_deref(), limit).await?;
-        let shown = self.all_shown(of, &caller.tenant, by, page.rows).await?;
+        let (shown, _) = self.all_shown(of, &caller.tenant, by, page.rows).await?;
         let items: Result<Vec<_>, _> = shown.into_iter().map(|shown| RawValue::from_string(shown.document)).collect();
         let items = items.map_err(|source| store::StoreError::Corrupt { what: "read model", source: source.into() })?;
         let next = page.next.as_deref().map(cursor::write);

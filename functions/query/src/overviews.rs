@@ -37,9 +37,9 @@ impl Query {
             let by = By::Owner { owner: owner.as_str(), state: None };
             let collection = of.read_model.collection();
             let page = self.read_models.list(&caller.tenant, collection, by, None, MOST).await?;
-            let shown = self.all_shown(of, &caller.tenant, by, page.rows).await?;
+            let (shown, complete) = self.all_shown(of, &caller.tenant, by, page.rows).await?;
             let documents = shown.into_iter().map(|shown| (collection, shown.document));
-            Ok::<_, StoreError>((documents.collect::<Vec<_>>(), page.next.is_none()))
+            Ok::<_, StoreError>((documents.collect::<Vec<_>>(), complete && page.next.is_none()))
         });
         let kinds = try_join_all(kinds).await?;
         let complete = kinds.iter().all(|(_, complete)| *complete);

@@ -2,8 +2,9 @@
 //! waits for a rebuild.
 
 use catalog::Owned;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use kernel::ids::{AggregateId, TenantId};
+use lambda::telemetry::chain;
 use store::StoreError;
 use store::read_models::{By, Change, ChangeError, Key, Row};
 
@@ -11,6 +12,9 @@ use crate::Query;
 
 /// How many documents of a list are folded at the same time.
 const AT_A_TIME: usize = 10;
+
+/// How many documents are folded for one answer: more than a list has.
+const MOST_FOLDED: usize = 200;
 
 /// A document, and where it is found.
 pub(crate) struct Shown {
@@ -43,16 +47,35 @@ impl Query {
         Ok(Shown { version: anew.to_version, document: anew.document, owner, state })
     }
 
-    /// The documents of a part of a list, without those that this build would list elsewhere.
+    /// The documents of a part of a list, without those that this build would list elsewhere; and whether these are all. What
+    /// cannot be made anew does not hide the others, nor what there would be too much of to make anew for one answer.
     pub(crate) async fn all_shown(
         &self,
         of: Owned,
         tenant: &TenantId,
         by: By<'_>,
-        rows: Vec<Row>,
-    ) -> Result<Vec<Shown>, StoreError> {
-        let shown = stream::iter(rows).map(|row| self.shown(of, tenant, row)).buffered(AT_A_TIME);
-        shown.try_filter(|shown| std::future::ready(shown.belongs(by))).try_collect().await
+        mut rows: Vec<Row>,
+    ) -> Result<(Vec<Shown>, bool), StoreError> {
+        let (mut to_fold, all) = (0, rows.len());
+        rows.retain(|row| {
+            to_fold += usize::from(row.layout != of.read_model.layout());
+            row.layout == of.read_model.layout() || to_fold <= MOST_FOLDED
+        });
+        let mut complete = rows.len() == all;
+        let mut shown = Vec::new();
+        let mut each = stream::iter(rows).map(|row| self.shown(of, tenant, row)).buffered(AT_A_TIME);
+        while let Some(one) = each.next().await {
+            match one {
+                Ok(one) if one.belongs(by) => shown.push(one),
+                Ok(_) => {}
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(collection = of.read_model.collection(), error = chain(&error), "left out");
+                    complete = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((shown, complete))
     }
 }
 

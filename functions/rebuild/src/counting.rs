@@ -2,6 +2,9 @@
 
 use store::jobs::{Failure, Segment};
 
+/// Bytes of an error that are told: a segment is an item, which has 400 KB.
+const LONGEST_ERROR: usize = 500;
+
 /// Of a segment's failures, so many are told one by one.
 const MOST_FAILURES: usize = 5;
 
@@ -25,7 +28,8 @@ impl Counting for Segment {
     fn failed(&mut self, what: &str, error: &str) {
         self.add("failed", 1);
         if self.failures.len() < MOST_FAILURES {
-            self.failures.push(Failure { what: what.to_owned(), error: error.to_owned() });
+            let error = error[..error.floor_char_boundary(LONGEST_ERROR)].to_owned();
+            self.failures.push(Failure { what: what.to_owned(), error });
         }
     }
 }

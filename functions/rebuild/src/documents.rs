@@ -7,10 +7,10 @@ use kernel::back_off::BackOff;
 use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::{StreamId, TenantId};
-use lambda::telemetry::{chain, chain_in_full, metric};
+use lambda::telemetry::{chain, metric};
 use store::StoreError;
 use store::jobs::Segment;
-use store::read_models::{Change, Key, ReadModels, Row, WriteError};
+use store::read_models::{Change, ChangeError, Key, ReadModels, Row, WriteError};
 
 use crate::Rebuild;
 use crate::counting::Counting as _;
@@ -57,6 +57,7 @@ impl Rebuild {
         wanted: Wanted<'_>,
         dry_run: bool,
         segment: &mut Segment,
+        read_models: &ReadModels,
     ) -> Result<usize, StoreError> {
         let (mut documents, mut count) = (Vec::new(), 0);
         for Part { stream_id, events } in parts {
@@ -69,20 +70,20 @@ impl Rebuild {
                 continue;
             }
             segment.add("streams", 1);
-            let Some(read_models) = (self.read_models_of)(&stream) else {
+            let Some(of_stream) = (self.read_models_of)(&stream) else {
                 segment.failed(&stream_id, "this release does not know its type of aggregate");
                 continue;
             };
             // An overview's are called after it.
             let is_wanted = |name: &str| wanted.collection.is_none_or(|wanted| name.split('/').next() == Some(wanted));
-            for read_model in read_models.into_iter().filter(|model| is_wanted(model.collection())) {
+            for read_model in of_stream.into_iter().filter(|model| is_wanted(model.collection())) {
                 let (tenant, id) = (stream.tenant.clone(), stream.aggregate.clone());
                 let key = Key { tenant, collection: read_model.collection(), id };
                 documents.push(Document { key, read_model, stream: stream.clone(), events: events.clone() });
             }
         }
         let before = segment.clone();
-        self.renew(documents, dry_run, segment).await?;
+        self.renew(documents, dry_run, segment, read_models).await?;
         let since = |name: &str| segment.count(name) - before.count(name);
         if !dry_run {
             metrics::counter!(metric::REBUILT).increment(since("written"));
@@ -92,11 +93,17 @@ impl Rebuild {
     }
 
     /// Makes these documents anew, and counts what was done.
-    async fn renew(&self, documents: Vec<Document>, dry_run: bool, segment: &mut Segment) -> Result<(), StoreError> {
+    async fn renew(
+        &self,
+        documents: Vec<Document>,
+        dry_run: bool,
+        segment: &mut Segment,
+        read_models: &ReadModels,
+    ) -> Result<(), StoreError> {
         // What the page does not decide is looked at by itself.
         let (mut changes, mut alone): (Vec<(Document, Change)>, Vec<Document>) = (Vec::new(), Vec::new());
         let keys = documents.iter().filter(|document| document.events.is_some()).map(|document| document.key.clone());
-        let mut rows = self.read_models.get_each(keys.collect()).await?.into_iter();
+        let mut rows = read_models.get_each(keys.collect()).await?.into_iter();
         for document in documents {
             let Some(events) = document.events.clone() else {
                 alone.push(document);
@@ -113,11 +120,11 @@ impl Rebuild {
         if dry_run {
             segment.add("written", changes.len() as u64);
         } else {
-            alone.extend(self.write(changes, segment).await?);
+            alone.extend(write(read_models, changes, segment).await?);
         }
         let mut made = iter(alone)
             .map(|document| async move {
-                let made = self.renew_alone(&document, dry_run).await;
+                let made = self.renew_alone(&document, dry_run, &read_models.beside()).await;
                 (document, made)
             })
             .buffer_unordered(AT_A_TIME);
@@ -136,50 +143,36 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Writes as many at a time as a transaction takes. Gives those that are to be looked at by themselves.
-    async fn write(
-        &self,
-        mut changes: Vec<(Document, Change)>,
-        segment: &mut Segment,
-    ) -> Result<Vec<Document>, StoreError> {
-        let mut alone = Vec::new();
-        while !changes.is_empty() {
-            let rest = changes.split_off(ReadModels::fitting(changes.iter().map(|(_, change)| change)));
-            let (documents, some): (Vec<_>, Vec<_>) = std::mem::replace(&mut changes, rest).into_iter().unzip();
-            match self.read_models.write(&some).await {
-                Ok(()) => segment.add("written", some.len() as u64),
-                Err(WriteError::Overtaken(_) | WriteError::Busy | WriteError::Refused(_)) => alone.extend(documents),
-                Err(WriteError::Store(error)) => return Err(error),
-            }
-        }
-        Ok(alone)
-    }
-
     /// Reads the document and then its events, so that no event is missing that the document has.
-    async fn renew_alone(&self, document: &Document, dry_run: bool) -> Result<Made, StoreError> {
+    async fn renew_alone(
+        &self,
+        document: &Document,
+        dry_run: bool,
+        read_models: &ReadModels,
+    ) -> Result<Made, StoreError> {
         let Document { key, stream, .. } = document;
         for round in 0..MOST_ROUNDS {
             let read = async {
-                let row = self.read_models.get(&key.tenant, key.collection, &key.id).await?;
+                let row = read_models.get(&key.tenant, key.collection, &key.id).await?;
                 Ok((row, self.streams.after(stream, 0).await?))
             };
             let (row, events) = match read.await {
                 Ok(read) => read,
-                Err(error @ StoreError::Corrupt { .. }) => return Ok(Made::Failed(chain_in_full(&error))),
+                Err(error @ StoreError::Corrupt { .. }) => return Ok(Made::Failed(chain(&error))),
                 Err(error) => return Err(error),
             };
             let change = match difference(document, row.as_ref(), &events) {
                 Ok(None) => return Ok(Made::Right),
                 Ok(Some(change)) => change,
-                Err(error) => return Ok(Made::Failed(chain_in_full(&error))),
+                Err(error) => return Ok(Made::Failed(chain(&error))),
             };
             if dry_run {
                 return Ok(Made::Written);
             }
-            match self.read_models.write(std::slice::from_ref(&change)).await {
+            match read_models.write(std::slice::from_ref(&change)).await {
                 Ok(()) => return Ok(Made::Written),
                 Err(WriteError::Overtaken(_) | WriteError::Busy) => {}
-                Err(WriteError::Refused(error)) => return Ok(Made::Failed(chain_in_full(&error))),
+                Err(WriteError::Refused(error)) => return Ok(Made::Failed(chain(&error))),
                 Err(WriteError::Store(error)) => {
                     tracing::warn!(error = chain(&error), "not written");
                     return Err(error);
@@ -191,16 +184,49 @@ impl Rebuild {
     }
 }
 
-/// What is to be written so that the document is what the events make of it; `None`: it is.
-fn difference(
-    document: &Document,
-    row: Option<&Row>,
-    events: &[RecordedEvent],
-) -> Result<Option<Change>, store::read_models::ChangeError> {
-    let is_concerned = |event: &RecordedEvent| document.read_model.hears(&event.event.ty);
-    if row.is_none() && !events.iter().any(is_concerned) {
-        return Ok(None);
+/// Writes as many at a time as a transaction takes. Gives those that are to be looked at by themselves.
+async fn write(
+    read_models: &ReadModels,
+    mut changes: Vec<(Document, Change)>,
+    segment: &mut Segment,
+) -> Result<Vec<Document>, StoreError> {
+    let mut alone = Vec::new();
+    while !changes.is_empty() {
+        let rest = changes.split_off(ReadModels::fitting(changes.iter().map(|(_, change)| change)));
+        let (documents, some): (Vec<_>, Vec<_>) = std::mem::replace(&mut changes, rest).into_iter().unzip();
+        let mut round = 0;
+        let written = loop {
+            match read_models.write(&some).await {
+                // At the totals, mostly: the next try is at other ones.
+                Err(WriteError::Busy) if round < MOST_ROUNDS => {
+                    tokio::time::sleep(BACK_OFF.full_jitter(round, fastrand::f64())).await;
+                    round += 1;
+                }
+                written => break written,
+            }
+        };
+        match written {
+            Ok(()) => segment.add("written", some.len() as u64),
+            Err(WriteError::Overtaken(_) | WriteError::Busy | WriteError::Refused(_)) => alone.extend(documents),
+            Err(WriteError::Store(error)) => return Err(error),
+        }
     }
-    let change = Change::anew(document.key.clone(), document.read_model, row, events)?;
-    Ok((row != Some(&Row::of(&change))).then_some(change))
+    Ok(alone)
+}
+
+/// What is to be written so that the document is what the events make of it; `None`: it is.
+fn difference(document: &Document, row: Option<&Row>, events: &[RecordedEvent]) -> Result<Option<Change>, ChangeError> {
+    let newest_heard = events.iter().rfind(|event| document.read_model.hears(&event.event.ty));
+    let (None, None) = (row, newest_heard) else {
+        let change = Change::anew(document.key.clone(), document.read_model, row, events)?;
+        let is_so = row.is_some_and(|row| {
+            // A document may be behind by events that it does not hear.
+            let reached = newest_heard.map_or(0, |event| event.version);
+            let version =
+                if (reached..change.to_version).contains(&row.version) { row.version } else { change.to_version };
+            row.is_as(&change, version)
+        });
+        return Ok((!is_so).then_some(change));
+    };
+    Ok(None)
 }

@@ -61,8 +61,8 @@ const MOST_SEGMENTS: u32 = 64;
 /// Events a second of a replay that does not say how many: beside what happens meanwhile, most subscribers carry this.
 const REPLAY_PACE: u32 = 100;
 
-/// Jobs that are looked at for a list.
-const LISTED: i32 = 50;
+/// Jobs that are listed.
+const LISTED: usize = 50;
 
 /// What is to be rebuilt; what is absent is all.
 #[derive(Debug, Default, Deserialize)]
@@ -178,7 +178,7 @@ impl Rebuild {
     }
 
     async fn list(&self, kind: Kind) -> Answer {
-        let jobs = self.jobs.newest(LISTED).await?.into_iter();
+        let jobs = self.jobs.newest(kind.name(), LISTED).await?.into_iter();
         Ok(match kind {
             Kind::Rebuild => {
                 let items = jobs.filter_map(|job| shown::rebuild(job, None)).collect();
@@ -208,6 +208,14 @@ impl Kind {
         match task {
             Task::Rebuild { .. } => Self::Rebuild,
             Task::Replay { .. } => Self::Replay,
+        }
+    }
+
+    /// As its task is called in the store.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rebuild => "rebuild",
+            Self::Replay => "replay",
         }
     }
 

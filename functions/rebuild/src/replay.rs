@@ -3,7 +3,7 @@
 use kernel::cloud_event::CloudEvent;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
-use lambda::telemetry::chain_in_full;
+use lambda::telemetry::chain;
 use messaging::replay::send_again;
 use store::StoreError;
 use store::jobs::{Job, Segment, Task};
@@ -38,7 +38,7 @@ impl Rebuild {
                 None => match self.streams.after(&stream, 0).await {
                     Ok(all) => all.into(),
                     Err(error @ StoreError::Corrupt { .. }) => {
-                        segment.failed(&stream_id, &chain_in_full(&error));
+                        segment.failed(&stream_id, &chain(&error));
                         continue;
                     }
                     Err(error) => return Err(error.into()),

@@ -9,9 +9,6 @@ use crate::gate::Gate;
 use crate::page::parts;
 use crate::work::WorkError;
 
-/// Commits of a page. DynamoDB gives less if they are more than 1 MB.
-const PAGE: i32 = 500;
-
 impl Rebuild {
     /// Walks a segment as far as it may, and gives how far that was.
     pub(crate) async fn walk(
@@ -21,14 +18,15 @@ impl Rebuild {
         mut segment: Segment,
         gate: &Gate,
     ) -> Result<Segment, WorkError> {
+        let read_models = self.read_models.beside();
         while !segment.done && gate.pass().await {
-            let scanned = self.streams.scan((number, job.segments), segment.after.as_ref(), PAGE).await?;
+            let scanned = self.streams.scan((number, job.segments), segment.after.as_ref(), gate.page()).await?;
             let next = scanned.next.clone();
             let parts = parts(scanned, segment.after.as_ref());
             let events = match &job.task {
                 Task::Rebuild { collection, tenant, dry_run } => {
                     let wanted = Wanted { collection: collection.as_deref(), tenant: tenant.as_ref() };
-                    self.rebuild(parts, wanted, *dry_run, &mut segment).await?
+                    self.rebuild(parts, wanted, *dry_run, &mut segment, &read_models).await?
                 }
                 Task::Replay { .. } => self.replay(job, parts, &mut segment).await?,
             };

@@ -24,25 +24,22 @@ pub enum WorkError {
     Queue(#[from] SendError),
 }
 
-/// How many jobs back it looks for open ones.
-const MOST_JOBS: i32 = 50;
-
 impl Rebuild {
-    /// Works on open jobs, the oldest first, that nobody else works on.
+    /// Works on open jobs, the oldest first, one after the other: while somebody else works on one, nothing is begun. One that
+    /// fails does not hold up the next.
     pub async fn work(&self, now: Timestamp, finish_by: Instant) -> Result<(), WorkError> {
         let clock = Clock::start(now);
-        let mut jobs = self.jobs.newest(MOST_JOBS).await?;
-        jobs.retain(Job::is_open);
-        while let Some(job) = jobs.pop() {
-            // No two take it to the same time.
-            let until = clock.now().plus(LEASE + Duration::from_millis(fastrand::u64(..1000)));
-            let Some(lease) = self.jobs.take(job.id(), clock.now(), until).await? else { continue };
-            self.work_on(&job, lease, clock, finish_by).await?;
+        let mut failed = Ok(());
+        for job in self.jobs.open().await? {
             if Instant::now() >= finish_by {
                 break;
             }
+            // No two take it to the same time.
+            let until = clock.now().plus(LEASE + Duration::from_millis(fastrand::u64(..1000)));
+            let Some(lease) = self.jobs.take(job.id(), clock.now(), until).await? else { break };
+            failed = failed.and(self.work_on(&job, lease, clock, finish_by).await);
         }
-        Ok(())
+        failed
     }
 
     async fn work_on(&self, job: &Job, lease: Lease, clock: Clock, finish_by: Instant) -> Result<(), WorkError> {

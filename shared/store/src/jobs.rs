@@ -6,8 +6,8 @@
 //! | `jobs` | the job's id | a [`Job`] |
 //! | the job's id | a segment's number | a [`Segment`] |
 //!
-//! One invocation at a time works on a job, who has its lease. Two would do no harm: whatever a job writes is conditional on
-//! what it has read, and so is a segment's progress.
+//! One invocation at a time works on a job, who has its lease. Two would do no harm: a rebuild writes on the condition of what it
+//! has read, a replay may send twice anyhow, and a segment's progress is noted by one of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -202,11 +202,27 @@ impl Jobs {
         answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("job"))
     }
 
-    /// The newest jobs, newest first.
-    pub async fn newest(&self, most: i32) -> Result<Vec<Job>, StoreError> {
-        let query = self.of(ALL).scan_index_forward(false).limit(most);
-        let answer = query.send().await.map_err(StoreError::unavailable("Query"))?;
-        serde_dynamo::from_items(answer.items.unwrap_or_default()).map_err(StoreError::corrupt("job"))
+    /// The jobs that have not ended, oldest first, without those that this release cannot read.
+    pub async fn open(&self) -> Result<Vec<Job>, StoreError> {
+        let query = self.of(ALL).filter_expression("attribute_not_exists(ended_at)");
+        let items = query.into_paginator().items().send();
+        let items: Vec<Item> = items.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
+        Ok(readable(items).collect())
+    }
+
+    /// The newest jobs of a kind, as its task is called, newest first.
+    pub async fn newest(&self, kind: &str, most: usize) -> Result<Vec<Job>, StoreError> {
+        let query = self.of(ALL).scan_index_forward(false).filter_expression("task.kind = :kind");
+        let mut pages = query.expression_attribute_values(":kind", s(kind)).into_paginator().send();
+        let mut newest = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(StoreError::unavailable("Query"))?;
+            newest.extend(readable(page.items.unwrap_or_default()).take(most - newest.len()));
+            if newest.len() == most {
+                break;
+            }
+        }
+        Ok(newest)
     }
 
     /// A job's segments that were begun, by their numbers.
@@ -247,7 +263,14 @@ impl Jobs {
             .expression_attribute_values(":now", n(now.millis()))
             .send()
             .await;
-        Ok(StoreError::unless_refused("UpdateItem", taken)?.then_some(Lease { until: until.millis() }))
+        self.unless_mine(id, StoreError::unless_refused("UpdateItem", taken)?, until).await
+    }
+
+    /// The lease, if it was taken. A call that was repeated after a lost answer is refused, and was made.
+    async fn unless_mine(&self, id: &str, taken: bool, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let until = until.millis();
+        let is_mine = taken || self.find(id).await?.is_some_and(|job| job.is_open() && job.lease_until == Some(until));
+        Ok(is_mine.then_some(Lease { until }))
     }
 
     /// Keeps a lease for longer. `None`: it was lost, or the job is cancelled.
@@ -260,7 +283,7 @@ impl Jobs {
             .expression_attribute_values(":mine", n(lease.until))
             .send()
             .await;
-        Ok(StoreError::unless_refused("UpdateItem", kept)?.then_some(Lease { until: until.millis() }))
+        self.unless_mine(id, StoreError::unless_refused("UpdateItem", kept)?, until).await
     }
 
     /// Gives a lease back; with `ended_at`, the job is finished.
@@ -308,6 +331,15 @@ impl Jobs {
             0 => put.condition_expression("attribute_not_exists(place)"),
             step => put.condition_expression("step = :step").expression_attribute_values(":step", n(step)),
         };
-        StoreError::unless_refused("PutItem", put.send().await)
+        if StoreError::unless_refused("PutItem", put.send().await)? {
+            return Ok(true);
+        }
+        // A call that was repeated after a lost answer is refused, and was made.
+        let stored = self.segments(job.id()).await?.remove(&number);
+        Ok(stored.is_some_and(|stored| stored == Segment { step: segment.step + 1, ..segment.clone() }))
     }
+}
+
+fn readable(items: Vec<Item>) -> impl Iterator<Item = Job> {
+    items.into_iter().filter_map(|item| serde_dynamo::from_item(item).ok())
 }

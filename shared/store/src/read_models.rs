@@ -40,6 +40,9 @@ pub struct Row {
     pub document: String,
     /// Of the aggregate's stream.
     pub version: u64,
+    /// How often it was made anew at this version; a release before knows nothing of it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub revision: u32,
     /// The number of its shape ([`Projection::LAYOUT`](kernel::projection::Projection::LAYOUT)); releases before had none.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub layout: u32,
@@ -62,12 +65,19 @@ fn is_first(layout: &u32) -> bool {
     *layout == first()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
+fn is_none(revision: &u32) -> bool {
+    *revision == 0
+}
+
 impl Row {
     /// As the change writes it.
     pub fn of(change: &Change) -> Self {
-        let Change { key, to_version, layout, document, listing, tallies, .. } = change;
+        let Change { key, from, to_version, layout, document, listing, tallies } = change;
         let partition = key.partition();
+        let again = from.as_ref().filter(|from| from.version >= *to_version);
         Self {
+            revision: again.map_or(0, |from| from.revision.saturating_add(1)),
             owner_key: owner_key(&partition, &listing.owner),
             state_key: match listing.state.as_str() {
                 "" => String::new(),
@@ -81,6 +91,11 @@ impl Row {
             layout: *layout,
             tallies: Some(tallies.clone()),
         }
+    }
+
+    /// Whether it is what the change would write, at this version.
+    pub fn is_as(&self, change: &Change, version: u64) -> bool {
+        *self == Self { version, revision: self.revision, ..Self::of(change) }
     }
 
     /// Whose document it is, by its listing.
@@ -150,6 +165,12 @@ const PLAIN: &str = "rows have string keys and plain values";
 impl ReadModels {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into(), shard: Arc::new(Shard::any()) }
+    }
+
+    /// The same for whoever writes beside this one: its transactions do not meet the other's at the totals.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { shard: Arc::new(Shard::any()), ..self.clone() }
     }
 
     pub async fn get(&self, tenant: &TenantId, collection: &str, id: &AggregateId) -> Result<Option<Row>, StoreError> {
@@ -300,13 +321,13 @@ impl ReadModels {
         let put = Put::builder().table_name(&self.table).set_item(Some(row));
         let put = match &change.from {
             None => put.condition_expression("attribute_not_exists(id)"),
-            Some(Replaced { version, tallies: None, .. }) => put
-                .condition_expression("version = :version AND attribute_not_exists(tallies)")
+            Some(Replaced { version, revision: 0, .. }) => put
+                .condition_expression("version = :version AND attribute_not_exists(revision)")
                 .expression_attribute_values(":version", n(version)),
-            Some(Replaced { version, tallies: Some(tallies), .. }) => put
-                .condition_expression("version = :version AND tallies = :tallies")
+            Some(Replaced { version, revision, .. }) => put
+                .condition_expression("version = :version AND revision = :revision")
                 .expression_attribute_values(":version", n(version))
-                .expression_attribute_values(":tallies", serde_dynamo::to_attribute_value(tallies).expect(PLAIN)),
+                .expression_attribute_values(":revision", n(revision)),
         };
         put.build().expect("all that is required is there")
     }

@@ -67,6 +67,29 @@ async fn lists_show_them_as_they_are_now_and_not_where_they_belong_no_more() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_made_anew_hides_no_other() {
+    let api = Api::new();
+    for order in ["O-1", "O-2"] {
+        api.order("demo", order, "C-7", second(0)).await;
+    }
+    let rows = api.aws.items(TABLES.read_models);
+    for mut row in rows.into_iter().filter(|row| row["id"] == "O-1" && !row["document"].is_null()) {
+        row["layout"] = json!(99);
+        api.aws.insert(TABLES.read_models, &row);
+    }
+    let mut commit = api.aws.items(TABLES.events).into_iter().find(|commit| commit["stream_id"] == "demo/orders/O-1");
+    let commit = commit.as_mut().expect("a commit");
+    commit["events"] = json!("[");
+    api.aws.insert(TABLES.events, commit);
+    let page = api.get("/orders?customer=C-7").await.ok().json();
+    let ids: Vec<&Value> = page["items"].as_array().expect("items").iter().map(|item| &item["id"]).collect();
+    assert_eq!(ids, ["O-2"]);
+    let seen = api.get("/customers/C-7").await.ok().json();
+    assert_eq!((&seen["orders"]["count"], &seen["complete"]), (&json!(1), &json!(false)));
+    assert_eq!(api.get("/orders/O-1").await.status, 500);
+}
+
+#[tokio::test]
 async fn whose_it_is_the_events_say_too() {
     let api = Api::new();
     api.order("demo", "O-1", "C-7", second(0)).await;

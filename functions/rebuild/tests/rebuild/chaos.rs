@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bench::layouts;
 use fastrand::Rng;
+use serde_json::json;
 use testkit::Fault;
 use tokio::time::{Instant, sleep};
 
@@ -118,4 +119,28 @@ async fn while_the_store_throttles_it_goes_on_and_off() {
     world.work().await;
     assert!(!world.job(&job).await.is_open());
     world.hold().await;
+}
+
+/// The updater has read a document that somebody has bent; the rebuild sets it right; and then the updater writes.
+#[tokio::test(start_paused = true)]
+async fn an_updater_that_has_read_what_was_bent_reads_again() {
+    for late in 0..60 {
+        let world = World::new();
+        world.orders(2).await;
+        world.project(&world.updater(catalog::read_models_of), 0..2).await;
+        world.bend("O-1", |row| {
+            row["document"] = json!(row["document"].as_str().unwrap_or_default().replace("\"C-1\"", "\"C-2\""));
+        });
+        world.bench.send("O-1", "later", cancel()).await;
+        world.deliver().await;
+        world.aws.every_call_takes(Duration::from_millis(5));
+        world.ask(all(), 1, None).await;
+        let updater = world.updater(catalog::read_models_of);
+        let updating = async {
+            sleep(Duration::from_millis(late)).await;
+            world.project(&updater, [1]).await;
+        };
+        tokio::join!(updating, world.work());
+        world.hold().await;
+    }
 }

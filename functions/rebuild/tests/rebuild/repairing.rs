@@ -3,7 +3,7 @@
 use bench::layouts;
 use bench::platform::topic;
 use kernel::ids::TenantId;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::jobs::Task;
 use testkit::TABLES;
 
@@ -129,4 +129,33 @@ async fn a_document_that_the_store_refuses_is_named_and_holds_up_nobody() {
     });
     let counts = world.rebuilt().await;
     assert_eq!((counts["written"], counts["failed"]), (9, 1), "{counts:?}");
+}
+
+/// A contribution is as far as the last event that it hears.
+#[tokio::test(start_paused = true)]
+async fn a_contribution_that_is_behind_by_what_it_does_not_hear_is_right() {
+    let world = World::new();
+    world.orders(3).await;
+    world.project(&world.updater(catalog::read_models_of), 0..3).await;
+    let mut commits = world.aws.items(TABLES.events).into_iter();
+    let mut commit = commits.find(|commit| commit["stream_id"] == "acme/orders/O-1").expect("a commit");
+    let unheard = commit["events"].as_str().expect("events").replace("OrderSubmitted", "ChargeRequested");
+    commit["stream_id"] = json!("acme/payments/O-1");
+    commit["events"] = json!(unheard);
+    let data = r#"{"customer":"C-1","amount":{"amount":1,"currency":"EUR"},"due":"2026-01-15T09:30:00Z"}"#;
+    let mut events: Vec<Value> = serde_json::from_str(&unheard).expect("JSON");
+    events[0]["data"] = serde_json::from_str(data).expect("JSON");
+    let mut called_off = events[0].clone();
+    (called_off["type"], called_off["data"]) = (json!("PaymentCalledOff"), json!({}));
+    commit["events"] = json!(json!([events[0]]).to_string());
+    world.aws.insert(TABLES.events, &commit);
+    let customers = || Task::Rebuild { collection: Some("customers".to_owned()), tenant: None, dry_run: false };
+    let job = world.ask(customers(), 1, None).await;
+    world.work().await;
+    assert_eq!(world.counts(&job).await["written"], 1, "{:?}", world.counts(&job).await);
+    commit["events"] = json!(json!([events[0], called_off]).to_string());
+    world.aws.insert(TABLES.events, &commit);
+    let job = world.ask(customers(), 1, None).await;
+    world.work().await;
+    assert_eq!(world.counts(&job).await.get("written"), None, "{:?}", world.counts(&job).await);
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bench::layouts;
 use serde_json::{Value, json};
-use testkit::TABLES;
-use tokio::time::Instant;
+use store::jobs::Task;
+use testkit::{Fault, TABLES};
+use tokio::time::{Instant, sleep};
 
 use crate::world::{World, all};
 
@@ -28,6 +29,8 @@ async fn eight_segments_are_at_least_six_times_as_quick_as_one() {
         world.orders(2).await;
         copies(&world, 8_000);
         world.aws.every_call_takes(Duration::from_millis(8));
+        // As DynamoDB holds what a transaction writes, totals among it.
+        world.aws.transactions_hold_items(Duration::from_millis(2), Duration::from_millis(4), 7);
         let began = Instant::now();
         let job = world.ask(all(), segments, None).await;
         world.work().await;
@@ -98,7 +101,7 @@ async fn a_cancelled_rebuild_stops_and_keeps_what_it_has_done() {
     let job = world.ask(all(), 1, Some(50)).await;
     let began = Instant::now();
     let cancel = async {
-        tokio::time::sleep(Duration::from_secs(25)).await;
+        sleep(Duration::from_secs(25)).await;
         assert!(world.rebuild.jobs.cancel(&job, "user:olga", world.aws.now().into()).await.expect("an answer"));
         assert!(!world.rebuild.jobs.cancel(&job, "user:olga", world.aws.now().into()).await.expect("an answer"));
     };
@@ -112,6 +115,56 @@ async fn a_cancelled_rebuild_stops_and_keeps_what_it_has_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_pace_is_kept_from_the_first_page_on() {
+    let world = World::new();
+    world.orders(2).await;
+    copies(&world, 100);
+    let job = world.ask(all(), 8, Some(1)).await;
+    let finish_by = Instant::now() + Duration::from_secs(50);
+    world.rebuild.work(world.aws.now().into(), finish_by).await.expect("worked");
+    let written = world.counts(&job).await["written"];
+    assert!(written <= 40, "{written} in 50 seconds");
+}
+
+/// Whatever is the matter with the oldest one.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_fails_or_cannot_be_read_holds_up_no_other() {
+    let world = World::new();
+    world.orders(6).await;
+    let foreign = json!({ "job_key": "jobs", "place": "0", "task": { "kind": "of-a-later-release" } });
+    world.aws.insert(TABLES.jobs, &foreign);
+    let replay = Task::Replay {
+        subscriber: "gone".to_owned(),
+        context: "orders".to_owned(),
+        tenant: None,
+        types: Vec::new(),
+        from: None,
+        to: None,
+        dry_run: false,
+    };
+    let stuck = world.ask(replay, 1, None).await;
+    sleep(Duration::from_secs(1)).await;
+    world.aws.inject(|attempt| match attempt.operation {
+        "SendMessageBatch" => Fault::refuse(400, "AWS.SimpleQueueService.NonExistentQueue"),
+        _ => Fault::None,
+    });
+    let ended: Vec<String> = {
+        let mut ended = Vec::new();
+        for _ in 0..60 {
+            ended.push(world.ask(all(), 1, None).await);
+        }
+        ended
+    };
+    let finish_by = Instant::now() + Duration::from_mins(10);
+    assert!(world.rebuild.work(world.aws.now().into(), finish_by).await.is_err(), "the alarm rings");
+    assert!(world.job(&stuck).await.is_open());
+    for job in &ended {
+        assert!(!world.job(job).await.is_open());
+    }
+    world.hold().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_invocation_at_a_time_works_on_a_rebuild_and_one_that_died_is_replaced() {
     let world = World::new();
     world.orders(8).await;
@@ -122,7 +175,7 @@ async fn one_invocation_at_a_time_works_on_a_rebuild_and_one_that_died_is_replac
     assert!(taken.is_some());
     world.work().await;
     assert_eq!(world.counts(&job).await.get("written"), None, "somebody else is at it");
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    sleep(Duration::from_mins(2)).await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 8);
     world.hold().await;

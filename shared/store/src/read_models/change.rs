@@ -28,9 +28,9 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaced {
     pub version: u64,
-    /// As stored with it. They tell it from another document of the same version, and must still be there, too.
-    pub tallies: Option<Vec<Tally>>,
-    /// What it has added to totals: its `tallies`, unless it has none.
+    /// How often it was made anew at this version. It tells it from another document of that version.
+    pub revision: u32,
+    /// What it has added to totals.
     pub taken_back: Vec<Tally>,
 }
 
@@ -102,19 +102,14 @@ impl Change {
 }
 
 impl Replaced {
-    /// With its tallies, as this release stores all.
-    pub fn with(version: u64, tallies: Vec<Tally>) -> Self {
-        Self { version, tallies: Some(tallies.clone()), taken_back: tallies }
-    }
-
     /// A release before stored no tallies, and knew no days: what such a document has added, this build can only say by
     /// making it once more.
     fn of(row: &Row, made: impl FnOnce() -> Result<Projected, ChangeError>) -> Result<Self, ChangeError> {
-        if let Some(tallies) = &row.tallies {
-            return Ok(Self::with(row.version, tallies.clone()));
-        }
-        let of_all_time = made()?.tallies.into_iter().map(|tally| Tally { day: None, ..tally });
-        Ok(Self { version: row.version, tallies: None, taken_back: of_all_time.collect() })
+        let taken_back = match &row.tallies {
+            Some(tallies) => tallies.clone(),
+            None => made()?.tallies.into_iter().map(|tally| Tally { day: None, ..tally }).collect(),
+        };
+        Ok(Self { version: row.version, revision: row.revision, taken_back })
     }
 }
 

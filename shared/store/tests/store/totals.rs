@@ -86,7 +86,7 @@ async fn a_document_takes_back_what_the_one_before_added_also_on_another_day() {
     let first = new("O-1", [tally("open", 1, "2026-01-31"), Tally::of("ever", 1)]);
     write(&world, std::slice::from_ref(&first)).await;
     let closed = vec![tally("closed", 1, "2026-02-01"), Tally::of("ever", 1)];
-    let from = Some(Replaced::with(1, first.tallies.clone()));
+    let from = Some(Replaced { version: 1, revision: 0, taken_back: first.tallies.clone() });
     let second = Change { from, to_version: 2, tallies: closed, ..first };
     write(&world, &[second]).await;
     assert_eq!(report(&world).await, totals([("closed", 1), ("ever", 1)]));
@@ -143,7 +143,7 @@ async fn what_a_release_before_added_up_goes_on_counting() {
     let first = new("O-1", []);
     write(&world, std::slice::from_ref(&first)).await;
     let taken_back = vec![Tally::of("closed", 1)];
-    let from = Some(Replaced { taken_back, ..Replaced::with(1, Vec::new()) });
+    let from = Some(Replaced { version: 1, revision: 0, taken_back });
     write(&world, &[Change { from, to_version: 2, tallies: vec![tally("open", 1, "2026-01-31")], ..first }]).await;
     assert_eq!(report(&world).await, totals([("open", 5), ("amount:EUR", 900)]));
     assert_eq!(by_day(&world, "2026-01-31"..="2026-01-31").await.into_values().next(), Some(totals([("open", 1)])));
@@ -226,8 +226,8 @@ async fn totals_are_exact_however_writers_interleave() {
         let by = i64::try_from(to_version).expect("a small number");
         let of_the_day = tally("sum", by, &format!("2026-01-{to_version:02}"));
         let from = row.map(|row| {
-            let taken_back = row.tallies.clone().unwrap_or_default().into_iter().take(1).collect();
-            Replaced { version: row.version, tallies: row.tallies, taken_back }
+            let taken_back = row.tallies.unwrap_or_default().into_iter().take(1).collect();
+            Replaced { version: row.version, revision: row.revision, taken_back }
         });
         let first = new(&id, [of_the_day, Tally::of(format!("of-{document}"), 1)]);
         // Whatever comes of it, the next step begins with what is there.
