@@ -266,7 +266,14 @@ impl Desk {
         }
         match Receipt::read(text).filter(Receipt::is_of_system) {
             Some(receipt) => Ok(Some(receipt)),
-            None => Ok(self.receipts.open(tenant, text).await?),
+            None => match self.receipts.open(tenant, text).await? {
+                Some(receipt) => Ok(Some(receipt)),
+                // Its key may have been taken out since. The record still tells that there was such a command.
+                None => match Receipt::read(text) {
+                    Some(receipt) => self.receipt_of_key(tenant, receipt.command_key).await,
+                    None => Ok(None),
+                },
+            },
         }
     }
 
