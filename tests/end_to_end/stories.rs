@@ -219,6 +219,9 @@ pub fn folded(collection: &str, history: &[Value]) -> Value {
         if let Some(Value::Object(parcel)) = data.as_object_mut().and_then(|data| data.remove("parcel")) {
             data.as_object_mut().expect("data").extend(parcel);
         }
+        if let Some(lines) = data["lines"].as_array() {
+            data["pieces"] = json!(lines.iter().filter_map(|line| line["quantity"].as_u64()).sum::<u64>());
+        }
         // When it takes effect, and what that is worth, is the account's business.
         data.as_object_mut().expect("data").retain(|name, _| !["effective", "settlement"].contains(&name.as_str()));
         for (name, value) in data.as_object().expect("data") {

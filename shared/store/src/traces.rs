@@ -137,12 +137,13 @@ impl Traces {
             wanted.push(Wanted::of(&tables.parked, parked.iter().map(message), PARKED));
         }
         let mut found = self.get(wanted).await?;
-        let commits = found.remove(&self.tables.events).unwrap_or_default().into_iter().map(Commit::from_item);
-        let reference = |commit: Commit| {
+        // What cannot be read is as if it were not there: a trace is wanted most where something is damaged.
+        let commits = found.remove(&self.tables.events).unwrap_or_default().into_iter();
+        let commits = commits.filter_map(|item| Commit::from_item(item).ok()).map(|commit| {
             let at = CommitReference { stream_id: commit.stream_id.clone(), commit_number: commit.commit_number };
             (at, commit)
-        };
-        let commits = commits.map(|commit| commit.map(reference)).collect::<Result<_, _>>()?;
+        });
+        let commits = commits.collect();
         let messages = self.tables.of_operators.as_ref().and_then(|tables| found.remove(&tables.parked));
         let messages: Vec<ParkedSummary> = read(messages.unwrap_or_default(), "parked message")?;
         let parked = messages.into_iter().map(|message| {

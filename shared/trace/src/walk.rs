@@ -145,15 +145,19 @@ impl Walk<'_> {
         let tried = line.commits();
         for reference in &tried {
             let Some(commit) = found.commits.get(reference) else { continue };
-            let events: Vec<_> =
-                commit.events()?.into_iter().filter(|event| is_its_own(&event.event.cause.operation)).collect();
+            // What is damaged tells nothing, and hides nothing else.
+            let (Ok(events), Ok(effects), Ok(stream)) = (commit.events(), commit.effects(), commit.stream()) else {
+                causes.is_unclear = true;
+                continue;
+            };
+            let events: Vec<_> = events.into_iter().filter(|event| is_its_own(&event.event.cause.operation)).collect();
             if events.is_empty() {
                 continue;
             }
             for event in &events {
                 causes.of_event(event, contexts, public_url);
             }
-            causes.of_effects(commit, &commit.stream()?, &commit.effects()?, is_its_own, public_url);
+            causes.of_effects(commit, &stream, &effects, is_its_own, public_url);
             line.events = events;
             break;
         }

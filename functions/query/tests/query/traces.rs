@@ -48,6 +48,25 @@ async fn trace(api: &Api, command: &Accepted) -> Value {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_damaged_makes_a_trace_incomplete_and_no_error() {
+    for (attribute, damage) in [("events", json!("[")), ("effects", json!("[")), ("first_version", json!("one"))] {
+        let api = Api::new();
+        let command = order(&api, "O-7", "C-7").await;
+        let mut commits = api.aws.items(TABLES.events).into_iter();
+        let mut commit = commits.find(|commit| commit["stream_id"] == "demo/orders/O-7").expect("a commit");
+        commit[attribute] = damage;
+        api.aws.insert(TABLES.events, &commit);
+        let trace = trace(&api, &command).await;
+        assert_eq!(
+            (&trace["operation"]["status"], &trace["complete"]),
+            (&json!("succeeded"), &json!(false)),
+            "{attribute}"
+        );
+        assert_eq!(trace["events"], json!([]));
+    }
+}
+
+#[tokio::test]
 async fn a_command_that_is_not_handled_yet_is_accepted() {
     let api = Api::new();
     let command = api.accepts("demo", "c1", &json!(1), api.now());
