@@ -4,9 +4,13 @@ what becomes of it there an event back.
 The variables WAYBILL_STACK and WAYBILL_NEIGHBOUR name the descriptions of the stacks.
 """
 
+import base64
+import hashlib
+import hmac
 import os
+import time
 
-from installation import TENANT, Installation, until
+from installation import TENANT, Installation, fresh, until
 
 
 def main():
@@ -34,7 +38,20 @@ def tells(sender, receiver, kind, as_partner):
         "url": f"{receiver.url}/events/{TENANT}", "contexts": ["orders"], "types": [kind]})
     partner = {"name": as_partner, "types": [kind], "sources": [source], "secrets": [endpoint["secret"]]}
     receiver.register("partners", partners=[partner])
+    # A function may know the partners of before for a minute. What it refuses meanwhile comes again much later.
+    until(f"the {as_partner} is known", lambda: is_known(receiver, endpoint["secret"]))
     return f"/webhooks/{endpoint['id']}"
+
+
+def is_known(receiver, secret):
+    """Whether what is signed so is looked at. Nothing follows from what this sends."""
+    body, name, moment = b"{}", fresh("probe"), str(int(time.time()))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signature = hmac.new(key, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
+    headers = {"Content-Type": "application/cloudevents+json", "webhook-id": name, "webhook-timestamp": moment,
+               "webhook-signature": f"v1,{base64.b64encode(signature).decode()}"}
+    answer = receiver.ask("POST", f"/events/{TENANT}", body, headers=headers, expected=(400, 401, 403, 422))[1]
+    return answer["status"] != 401
 
 
 def status(installation, order):
