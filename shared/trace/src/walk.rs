@@ -129,10 +129,10 @@ impl Walk<'_> {
         if !(commits.is_empty() && parked.is_empty()) {
             found = self.tracer.traces.handled(&commits, &parked).await?;
         }
-        level.iter().map(|line| self.handle_one(*line, &mut found)).collect()
+        Ok(level.iter().map(|line| self.handle_one(*line, &mut found)).collect())
     }
 
-    fn handle_one(&mut self, at: usize, found: &mut Handled) -> Result<Handling, StoreError> {
+    fn handle_one(&mut self, at: usize, found: &mut Handled) -> Handling {
         let Tracer { contexts, public_url, .. } = self.tracer;
         let (_, line) = &mut self.lines[at];
         let mut causes = Causes::default();
@@ -162,7 +162,7 @@ impl Walk<'_> {
             break;
         }
         self.complete &= (tried.is_empty() || !line.events.is_empty()) && !causes.is_unclear;
-        Ok(Handling { line: at, causes })
+        Handling { line: at, causes }
     }
 
     /// Reads how far documents, timers and endpoints are. Gives what may follow.
