@@ -42,9 +42,10 @@ def deployed(stack, id, name):
     if subscription["RedrivePolicy"]["deadLetterTargetArn"] != arns["undelivered"] or not subscription["RawMessageDelivery"]:
         yield f"what the topic cannot hand over is lost: {subscription}"
     sent = {
-        listed(statement["Resource"])[0]
+        resource
         for policy in stack.of_type("AWS::SQS::QueuePolicy").values()
         for statement in policy["PolicyDocument"]["Statement"]
+        for resource in listed(statement["Resource"])
         if statement["Condition"]["ArnEquals"]["aws:SourceArn"] == stack.reference("EventTopic")
     }
     yield from (f"the topic may not send to {arns[kind]}" for kind in ("updates", "undelivered") if arns[kind] not in sent)
@@ -64,6 +65,7 @@ def deployed(stack, id, name):
         ("RedriveRole", looks + takes, kept),
         ("OperatorRole", ["sqs:SendMessage"], [arns["updates"]]),
         ("OperatorRole", looks, kept),
+        ("RebuildRole", ["sqs:SendMessage"], [arns["updates"]]),
         (f"{id}UpdaterRole", looks + takes, [arns["updates"]]),
         (f"{id}UpdaterRole", ["sqs:SendMessage"], [arns["dead-letters"]]),
     ):
