@@ -82,12 +82,11 @@ impl Rebuild {
                 documents.push(Document { key, read_model, stream: stream.clone(), events: events.clone() });
             }
         }
-        let before = segment.clone();
+        let (written, failed) = (segment.count("written"), segment.count("failed"));
         self.renew(documents, dry_run, segment, read_models).await?;
-        let since = |name: &str| segment.count(name) - before.count(name);
         if !dry_run {
-            metrics::counter!(metric::REBUILT).increment(since("written"));
-            metrics::counter!(metric::NOT_REBUILT).increment(since("failed"));
+            metrics::counter!(metric::REBUILT).increment(segment.count("written") - written);
+            metrics::counter!(metric::NOT_REBUILT).increment(segment.count("failed") - failed);
         }
         Ok(count)
     }
@@ -217,16 +216,15 @@ async fn write(
 /// What is to be written so that the document is what the events make of it; `None`: it is.
 fn difference(document: &Document, row: Option<&Row>, events: &[RecordedEvent]) -> Result<Option<Change>, ChangeError> {
     let newest_heard = events.iter().rfind(|event| document.read_model.hears(&event.event.ty));
-    let (None, None) = (row, newest_heard) else {
-        let change = Change::anew(document.key.clone(), document.read_model, row, events)?;
-        let is_so = row.is_some_and(|row| {
-            // A document may be behind by events that it does not hear.
-            let reached = newest_heard.map_or(0, |event| event.version);
-            let version =
-                if (reached..change.to_version).contains(&row.version) { row.version } else { change.to_version };
-            row.is_as(&change, version)
-        });
-        return Ok((!is_so).then_some(change));
-    };
-    Ok(None)
+    if row.is_none() && newest_heard.is_none() {
+        return Ok(None); // none is to be there
+    }
+    let change = Change::anew(document.key.clone(), document.read_model, row, events)?;
+    let is_so = row.is_some_and(|row| {
+        // A document may be behind by events that it does not hear.
+        let reached = newest_heard.map_or(0, |event| event.version);
+        let version = if (reached..change.to_version).contains(&row.version) { row.version } else { change.to_version };
+        row.is_as(&change, version)
+    });
+    Ok((!is_so).then_some(change))
 }

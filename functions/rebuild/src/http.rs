@@ -7,9 +7,9 @@ use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
 use lambda::http::{json, set};
 use lambda::refusal::{Answer, Refusal};
-use lambda::request::{Parameters, object};
+use lambda::request::{Parameters, no_body, object};
 use lambda::routes::{Place, Route};
-use lambda::scope::{Scope, require};
+use lambda::scope::platform_operator;
 use lambda::trace;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
@@ -18,8 +18,6 @@ use messaging::queues::SUBSCRIBERS;
 use schemars::SchemaGenerator;
 use serde::{Deserialize, Serialize};
 use store::jobs::{Job, Segment, Task};
-use tracing::Span;
-use tracing::field::display;
 
 use crate::Rebuild;
 use crate::shown::{self, RebuildList, ReplayList, ShownRebuild, ShownReplay};
@@ -133,7 +131,7 @@ impl Rebuild {
                 self.show(kind, id).await
             }
             Endpoint::Cancel(kind) => {
-                let Nothing {} = object(request)?;
+                no_body(request, &[])?;
                 self.find(kind, id).await?;
                 if self.jobs.cancel(id, &operator.principal.to_string(), now).await? {
                     tracing::info!(job = id, "cancelled");
@@ -146,14 +144,8 @@ impl Rebuild {
 
     /// A platform operator: what is walked belongs to all tenants.
     async fn operator(&self, request: &Request) -> Result<Operator, Refusal> {
-        let operator = self.operators.identify(request).await?;
-        require(request, &[Scope::Operate])?;
-        Span::current().record("operator", display(&operator.principal));
-        if operator.tenant.is_some() {
-            let detail = "this reads what belongs to all tenants: it is for platform operators";
-            return Err(Problem::not_permitted(detail).into());
-        }
-        Ok(operator)
+        let why = "this reads what belongs to all tenants: it is for platform operators";
+        platform_operator(&self.operators, request, why).await
     }
 
     async fn begin(&self, kind: Kind, operator: &Operator, request: &Request, now: Timestamp) -> Answer {
@@ -270,11 +262,6 @@ fn known<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Resu
     let shown: String = name.chars().take(40).collect();
     Err(Problem::bad_request(format!("no {what} is called {shown}; known: {}", all.join(", "))))
 }
-
-/// A body without members.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 fn nothing_here() -> Problem {
     Problem::not_found("nothing is here for this operator")

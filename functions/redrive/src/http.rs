@@ -9,14 +9,12 @@ use lambda::http::json;
 use lambda::refusal::{Answer, Refusal};
 use lambda::request::Parameters;
 use lambda::routes::{Place, Route};
-use lambda::scope::{Scope, require};
+use lambda::scope::platform_operator;
 use lambda::trace;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request as HttpRequest, Response};
 use schemars::SchemaGenerator;
 use tokio::time::Instant;
-use tracing::Span;
-use tracing::field::display;
 
 use crate::letters::Letters;
 use crate::{Redrive, Report, Request};
@@ -76,14 +74,8 @@ impl Redrive {
 
     /// A platform operator: queues are shared by all tenants.
     async fn operator(&self, request: &HttpRequest) -> Result<Operator, Refusal> {
-        let operator = self.operators.identify(request).await?;
-        require(request, &[Scope::Operate])?;
-        Span::current().record("operator", display(&operator.principal));
-        if operator.tenant.is_some() {
-            let detail = "queues are shared by all tenants: this is for platform operators";
-            return Err(Problem::not_permitted(detail).into());
-        }
-        Ok(operator)
+        let why = "queues are shared by all tenants: this is for platform operators";
+        platform_operator(&self.operators, request, why).await
     }
 
     async fn asked(&self, request: &HttpRequest) -> Result<Request, Refusal> {

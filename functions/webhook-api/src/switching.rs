@@ -3,7 +3,7 @@
 use kernel::timestamp::Timestamp;
 use lambda::http::json;
 use lambda::refusal::{Answer, Refusal};
-use lambda::request::object_beside;
+use lambda::request::{no_body, object_beside};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use serde::Deserialize;
@@ -20,11 +20,6 @@ use crate::{Asked, Office, TENANT};
 struct SwitchingOff {
     because: Option<Value>,
 }
-
-/// A body that says nothing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 impl Office {
     pub(crate) async fn switch_off(&self, asked: &Asked, id: &EndpointId, request: &Request, now: Timestamp) -> Answer {
@@ -44,7 +39,7 @@ impl Office {
 
     /// All that is held or waits is due; but what is being sent again goes on first, for there is one errand at a time.
     pub(crate) async fn switch_on(&self, id: &EndpointId, request: &Request, now: Timestamp) -> Answer {
-        let Nothing {} = object_beside(request, &[TENANT])?;
+        no_body(request, &[TENANT])?;
         let mut endpoint = self.find(id).await?;
         let before = endpoint.errand.clone().filter(|errand| resending(Some(errand)).is_some());
         let errand = before.unwrap_or(RETRY);
@@ -59,7 +54,7 @@ impl Office {
 
     /// All that is held or waits is due.
     pub(crate) async fn retry(&self, id: &EndpointId, request: &Request, now: Timestamp) -> Answer {
-        let Nothing {} = object_beside(request, &[TENANT])?;
+        no_body(request, &[TENANT])?;
         let endpoint = self.send_on_errand(self.find(id).await?, RETRY, now).await?;
         tracing::info!(endpoint = id.id, "retried");
         Ok(json(StatusCode::ACCEPTED, &Webhook::of(&endpoint, now)))

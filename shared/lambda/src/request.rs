@@ -8,6 +8,7 @@ use kernel::cloud_event::why_not;
 use kernel::problem::Problem;
 use lambda_http::http::header::IF_NONE_MATCH;
 use lambda_http::{Request, RequestExt as _};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::content;
@@ -69,6 +70,16 @@ pub fn object_beside<T: DeserializeOwned>(request: &Request, parameters: &[&str]
         why.truncate(why.floor_char_boundary(200));
         Problem::bad_request(format!("the body cannot be read: {why}"))
     })
+}
+
+/// Of a request whose body says nothing: it has none, or an object without members. Beside it, these query parameters have an
+/// effect.
+pub fn no_body(request: &Request, parameters: &[&str]) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    object_beside(request, parameters).map(|Nothing {}| ())
 }
 
 /// Query parameters by name, decoded.

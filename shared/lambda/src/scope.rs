@@ -7,9 +7,12 @@
 
 use kernel::problem::Problem;
 use lambda_http::Request;
+use tracing::Span;
+use tracing::field::display;
 
-use crate::caller::claims;
+use crate::caller::{Operator, Operators, claims};
 use crate::claims::claim;
+use crate::refusal::Refusal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -53,6 +56,17 @@ pub fn require(request: &Request, any_of: &[Scope]) -> Result<(), Problem> {
     }
     let names: Vec<_> = any_of.iter().map(|scope| scope.as_str()).collect();
     Err(Problem::not_permitted(format!("the token lacks the scope {}", names.join(" or "))))
+}
+
+/// Who operates the platform, and notes it in the span. A tenant's operator is refused, and told why.
+pub async fn platform_operator(operators: &Operators, request: &Request, why: &str) -> Result<Operator, Refusal> {
+    let operator = operators.identify(request).await?;
+    require(request, &[Scope::Operate])?;
+    Span::current().record("operator", display(&operator.principal));
+    if operator.tenant.is_some() {
+        return Err(Problem::not_permitted(why).into());
+    }
+    Ok(operator)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
+use aws_sdk_dynamodb::types::{AttributeValue, Put};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -19,6 +22,18 @@ pub(crate) fn s(text: impl ToString) -> AttributeValue {
 #[expect(clippy::needless_pass_by_value, reason = "as above")]
 pub(crate) fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+/// Makes a transaction's put by itself, with its condition.
+pub(crate) async fn put_alone(client: &Client, put: Put) -> Result<PutItemOutput, SdkError<PutItemError>> {
+    client
+        .put_item()
+        .table_name(put.table_name)
+        .set_item(Some(put.item))
+        .set_condition_expression(put.condition_expression)
+        .set_expression_attribute_values(put.expression_attribute_values)
+        .send()
+        .await
 }
 
 /// What `DynamoDB` counts against its limits: names and values. Numbers count at most 21 bytes, a map three and one for

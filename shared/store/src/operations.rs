@@ -24,7 +24,7 @@ use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::item::{n, s};
+use crate::item::{n, put_alone, s};
 
 /// What became of a command. Written with its events in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,16 +314,7 @@ impl Operations {
 
     /// Writes the record of a command that is [open](put_if_open). Gives whether it was.
     pub async fn put_open(&self, record: &OperationRecord) -> Result<bool, StoreError> {
-        let put = put_if_open(&self.table, record);
-        let put = self
-            .client
-            .put_item()
-            .table_name(put.table_name)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_values(put.expression_attribute_values)
-            .send()
-            .await;
+        let put = put_alone(&self.client, put_if_open(&self.table, record)).await;
         StoreError::unless_refused("PutItem", put)
     }
 

@@ -29,7 +29,7 @@ use self::lists::{owner_key, shard, state_key};
 pub use self::totals::Totals;
 use self::totals::{Shard, most_items};
 use crate::error::StoreError;
-use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, s};
+use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, put_alone, s};
 
 /// A document as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,17 +297,7 @@ impl ReadModels {
     }
 
     async fn write_alone(&self, change: &Change) -> Result<(), WriteError> {
-        let put = self.put(change);
-        let sent = self
-            .client
-            .put_item()
-            .table_name(put.table_name)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_values(put.expression_attribute_values)
-            .send()
-            .await;
-        let Err(error) = sent else { return Ok(()) };
+        let Err(error) = put_alone(&self.client, self.put(change)).await else { return Ok(()) };
         match error.code() {
             Some("ConditionalCheckFailedException") => Err(WriteError::Overtaken(vec![change.key.clone()])),
             Some("TransactionConflictException") => Err(WriteError::Busy),
