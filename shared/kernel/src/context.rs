@@ -1,6 +1,7 @@
 //! A bounded context as the rest of the house sees it, with its types erased: one value that names its aggregate types,
 //! each with its messages, its decider and its read models.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::command::Command;
 use crate::counter::Counters;
-use crate::decider::{Decider, Decision, Guard, Rejection};
+use crate::decider::{Claim, Claiming, Decider, Decision, Guard, Rejection};
 use crate::domain_event::{EventData, RecordedEvent};
 use crate::effect::Effect;
 use crate::ids::{AggregateId, StreamId, TenantId};
@@ -43,6 +44,7 @@ pub struct AggregateType {
     /// The first one is what a succeeded operation links to.
     pub read_models: &'static [&'static dyn ReadModel],
     restore: fn(Option<&Snapshot>) -> Option<Box<dyn Aggregate>>,
+    claims: fn(&[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError>,
 }
 
 impl Context {
@@ -159,6 +161,7 @@ impl AggregateType {
             events: D::Event::TYPES,
             read_models,
             restore: TypedAggregate::<D>::restore,
+            claims: claims::<D>,
         }
     }
 
@@ -171,6 +174,25 @@ impl AggregateType {
     pub fn restore(&self, snapshot: &Snapshot) -> Option<Box<dyn Aggregate>> {
         (self.restore)(Some(snapshot))
     }
+
+    /// What an aggregate claims after all of its events; `None` if its decider does not [say](Decider::CLAIMS).
+    pub fn claims(&self, events: &[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError> {
+        (self.claims)(events)
+    }
+}
+
+fn claims<D: Decider>(events: &[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError> {
+    let Some(claims) = D::CLAIMS else { return Ok(None) };
+    let mut held = BTreeSet::new();
+    for recorded in events {
+        for claiming in claims(&recorded.event.decode()?) {
+            match claiming {
+                Claiming::Taken(claim) => held.insert(claim),
+                Claiming::GivenBack(claim) => held.remove(&claim),
+            };
+        }
+    }
+    Ok(Some(held))
 }
 
 /// An aggregate's state as stored in a commit.

@@ -23,6 +23,10 @@ pub trait Decider: 'static {
     /// passed over and the state is folded from the events again.
     const STATE_VERSION: u32 = 1;
 
+    /// Which [claims](Guard::Claim) go with an event. The verifier holds them against what is stored. `None`: nothing is said, and
+    /// only a claim of an aggregate that does not exist is found.
+    const CLAIMS: Option<fn(&Self::Event) -> Vec<Claiming>> = None;
+
     /// The events that the command causes, or a refusal. Deterministic: the same arguments, the same answer.
     fn decide(
         state: &Self::State,
@@ -32,6 +36,22 @@ pub trait Decider: 'static {
 
     /// The state after `event`. Every event ever stored must be accepted.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+}
+
+/// A value that is one aggregate's alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    pub name: &'static str,
+    pub value: String,
+}
+
+/// What an event says of claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claiming {
+    /// The value is the aggregate's since.
+    Taken(Claim),
+    /// It is no longer.
+    GivenBack(Claim),
 }
 
 /// What a decider may know of a command besides its payload. The same at every retry.

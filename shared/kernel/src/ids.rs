@@ -223,6 +223,12 @@ impl fmt::Display for CommandKey {
     }
 }
 
+/// What tells a list of texts from all others: 32 hexadecimal digits.
+pub fn digest(parts: &[&str]) -> String {
+    let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
+    hex::encode(&hash(&parts))
+}
+
 /// Half of a SHA-256 over length-prefixed parts, so that no two lists of parts read as the same bytes.
 pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let mut hasher = Sha256::new();

@@ -3,7 +3,7 @@
 //! Where the policy names an account, what a decision costs is debited from it and what it gives back is credited, in the
 //! same transaction.
 
-use kernel::decider::{Decision, Guard, Rejection};
+use kernel::decider::{Claim, Claiming, Decision, Guard, Rejection};
 use kernel::timestamp::Timestamp;
 
 use crate::account::{held, moved};
@@ -31,6 +31,19 @@ pub(crate) fn decide(state: &State, command: &Command, now: Timestamp) -> Result
     }
 }
 
+/// What the number is claimed under.
+const NUMBER: &str = "policy-number";
+
+/// A number stays its policy's, cancelled or not.
+pub(crate) fn claims(event: &Event) -> Vec<Claiming> {
+    match event {
+        Event::PolicyBound(PolicyBound { number, .. }) => {
+            vec![Claiming::Taken(Claim { name: NUMBER, value: number.clone() })]
+        }
+        Event::PremiumAdjusted(_) | Event::PolicyCancelled(_) => Vec::new(),
+    }
+}
+
 fn bind(command: BindPolicy) -> Result<Decision<Event>, Rejection> {
     let BindPolicy { number, holder, premium, currency, from, until, account } = command;
     let (from, until) = (day(from)?, day(until)?);
@@ -38,7 +51,7 @@ fn bind(command: BindPolicy) -> Result<Decision<Event>, Rejection> {
         return Err(impossible(format!("The period from {from} until {until} has no day")));
     }
     let otherwise = Rejection::new("number-taken", format!("Another policy has the number {number}"));
-    let mut guards = vec![Guard::Claim { name: "policy-number", value: number.clone(), otherwise }];
+    let mut guards = vec![Guard::Claim { name: NUMBER, value: number.clone(), otherwise }];
     if let Some(account) = &account {
         guards.extend([held(account, &holder), moved(account, &currency, -premium)]);
     }
