@@ -21,11 +21,12 @@ use crate::invocation::{Invocation, Role};
 use crate::lanes::{self, Consumer, Record, consume};
 use crate::plan::{MOST_NOTIFICATION_AGE, MOST_RECORD_AGE, RETRIES_VISIBILITY, SCHEDULE, VISIBILITY};
 use crate::releases::{Deployed, Rollout};
+use crate::verification;
 use crate::world::{CONTEXTS, World, queues_of};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long before its time-out a function ends its work, so that it can answer.
-const RESERVE: Duration = Duration::from_secs(2);
+pub const RESERVE: Duration = Duration::from_secs(2);
 /// The longest pause between two looks for work.
 pub const MOST_IDLE: Duration = Duration::from_secs(5);
 
@@ -71,6 +72,9 @@ pub fn start(world: &Rc<World>) {
         tokio::task::spawn_local(roll_out(Rc::clone(world)));
         tokio::task::spawn_local(rebuild(Rc::clone(world)));
     }
+    if verification::is_wanted(world) {
+        tokio::task::spawn_local(verification::goes_on(Rc::clone(world)));
+    }
 }
 
 /// Deploys the new release beside the one before, then alone, and perhaps goes back the same way, as commands are sent.
@@ -92,7 +96,7 @@ async fn roll_out(world: Rc<World>) {
 }
 
 async fn ask_for_rebuild(world: &World) {
-    let task = Task::Rebuild { collection: None, tenant: None, dry_run: false };
+    let task = Task::Rebuild { collection: None, tenant: None, stream: None, dry_run: false };
     let job = Job::new(task, 3, None, "client:platform", world.now(0));
     while world.rebuild().jobs.add(&job).await.is_err() {
         sleep(Duration::from_secs(1)).await;
@@ -105,7 +109,7 @@ async fn rebuild(world: Rc<World>) {
     let mut rebuild = world.rebuild();
     loop {
         sleep(world.pause(Duration::from_mins(1))).await;
-        if !world.has_jobs() {
+        if !world.has_jobs_of("rebuild") {
             continue;
         }
         let it = world.chaos.invocation(Role::Rebuild);

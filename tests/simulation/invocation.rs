@@ -40,13 +40,14 @@ pub enum Role {
     WebhookSweep,
     Redrive,
     Rebuild,
+    Verifier,
     Operator,
 }
 
 impl Role {
     /// About how many calls an invocation makes at most.
     pub fn calls(self) -> u32 {
-        if matches!(self, Self::Redrive | Self::Rebuild | Self::Operator | Self::Webhooks) { 40 } else { 5 }
+        if matches!(self, Self::Redrive | Self::Rebuild | Self::Verifier | Self::Operator | Self::Webhooks) { 40 } else { 5 }
     }
 }
 

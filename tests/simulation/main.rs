@@ -21,6 +21,7 @@ mod releases;
 mod reports;
 mod rules;
 mod run;
+mod verification;
 mod webhooks;
 mod workload;
 mod world;
@@ -53,6 +54,7 @@ fn nothing_happens_where_nothing_goes_wrong() {
     println!("{report}");
     report.assert_all_holds();
     assert_eq!(report.injected(), 0);
+    assert!(report.verified > 50, "{} streams were verified", report.verified);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Plan {
     pub without: Option<Guard>,
     /// Whether another release of a context is deployed meanwhile, and taken back.
     pub rollout: Option<Rollout>,
+    /// Whether verifications go on meanwhile.
+    pub verified: bool,
 }
 
 /// What keeps effects exact. The simulation must notice when one of them is missing.
@@ -56,6 +58,7 @@ impl Plan {
             late: false,
             without: None,
             rollout: None,
+            verified: true,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::functions::MOST_IDLE;
 use crate::journal::Known;
 use crate::plan::Plan;
 use crate::world::World;
-use crate::{check, clients, functions, operators};
+use crate::{check, clients, functions, operators, verification};
 
 /// How long everything may take to come to rest once nothing goes wrong any more: two onboardings that nobody answers.
 const MOST_REST: Duration = Duration::from_hours(24 * 60);
@@ -39,6 +39,8 @@ pub struct Report {
     pub layouts: BTreeMap<u32, usize>,
     /// How many documents a rebuild has written.
     pub rebuilt: u64,
+    /// How many streams the last verification has looked at.
+    pub verified: u64,
     /// The calls, if points were chosen.
     pub names: Vec<String>,
 }
@@ -90,10 +92,11 @@ async fn run(plan: Plan, points: Vec<(u64, Point)>) -> Report {
     }
     let virtual_time = started.elapsed();
     check::all(&world).await;
-    report(&world, virtual_time, wall.elapsed())
+    let verified = verification::finds_nothing(&world).await;
+    report(&world, virtual_time, wall.elapsed(), verified)
 }
 
-fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
+fn report(world: &Rc<World>, virtual_time: Duration, took: Duration, verified: u64) -> Report {
     let disturbed = world.aws.disturbed();
     let journal = world.chaos.journal();
     let took_effect = |name: &str| journal.took_effect.get(name).copied().unwrap_or_default();
@@ -157,6 +160,7 @@ fn report(world: &Rc<World>, virtual_time: Duration, took: Duration) -> Report {
         versions: journal.versions.clone(),
         layouts: journal.reads.layouts("/orders/"),
         rebuilt: world.aws.items(TABLES.jobs).iter().filter_map(|part| part["counts"]["written"].as_u64()).sum(),
+        verified,
         names: world.chaos.calls(),
     }
 }

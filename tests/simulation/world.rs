@@ -36,6 +36,7 @@ use serde_json::{Value, json};
 use subscriber::{BatchSubscriber, Runner};
 use testkit::{Aws, Disturbance, TABLES, template_values};
 use timekeeper::Timekeeper;
+use verifier::Verifier;
 use webhook_dispatcher::WebhookDispatcher;
 use webhook_sender::WebhookSender;
 
@@ -390,9 +391,26 @@ impl World {
         Rebuild::from_environment(&self.environment, self.back.0.clone(), self.back.1.clone()).expect("settings")
     }
 
-    /// Whether a rebuild is to be done.
+    pub fn verifier(&self) -> Verifier {
+        let (dynamodb, sqs) = self.back.clone();
+        let verifier = Verifier::from_environment(&self.environment, dynamodb, sqs).expect("settings");
+        // The simulation says when.
+        Verifier { every: None, ..verifier }
+    }
+
+    /// Whether something is to be rebuilt or verified.
     pub fn has_jobs(&self) -> bool {
-        self.aws.items(TABLES.jobs).iter().any(|job| job["job_key"] == "jobs" && job["ended_at"].is_null())
+        self.open_jobs().next().is_some()
+    }
+
+    /// Whether a job of that kind is to be done.
+    pub fn has_jobs_of(&self, kind: &str) -> bool {
+        self.open_jobs().any(|job| job["task"]["kind"] == kind)
+    }
+
+    fn open_jobs(&self) -> impl Iterator<Item = Value> {
+        let jobs = self.aws.items(TABLES.jobs).into_iter();
+        jobs.filter(|job| job["job_key"] == "jobs" && job["ended_at"].is_null())
     }
 
     pub fn listener(&self) -> Runner<Listener> {

@@ -9,12 +9,12 @@ use kernel::domain_event::RecordedEvent;
 use kernel::ids::{StreamId, TenantId};
 use lambda::telemetry::{chain, metric};
 use store::StoreError;
-use store::jobs::Segment;
-use store::read_models::{Change, ChangeError, Key, ReadModels, Row, WriteError};
+use store::jobs::{Job, Segment};
+use store::read_models::{Change, ChangeError, Key, ReadModels, Row, Stored, WriteError};
+use walk::counting::Counting as _;
+use walk::page::Part;
 
 use crate::Rebuild;
-use crate::counting::Counting as _;
-use crate::page::Part;
 
 /// How often others may be faster at a document before it counts as failed.
 const MOST_ROUNDS: u32 = 12;
@@ -24,6 +24,9 @@ const BACK_OFF: BackOff = BackOff::of_millis(10, 1_000);
 
 /// Documents that are made anew by themselves at the same time.
 const AT_A_TIME: usize = 10;
+
+/// Why a document stays that nothing can be made of.
+const GONE: &str = "its stream has no events, but a document is there: restore the events";
 
 /// A document that may have to be made anew.
 struct Document {
@@ -45,6 +48,7 @@ enum Made {
 /// What a rebuild is to make anew; what is `None` is all.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
+    pub job: &'a Job,
     pub collection: Option<&'a str>,
     pub tenant: Option<&'a TenantId>,
 }
@@ -55,7 +59,6 @@ impl Rebuild {
         &self,
         parts: Vec<Part>,
         wanted: Wanted<'_>,
-        dry_run: bool,
         segment: &mut Segment,
         read_models: &ReadModels,
     ) -> Result<usize, StoreError> {
@@ -83,8 +86,8 @@ impl Rebuild {
             }
         }
         let (written, failed) = (segment.count("written"), segment.count("failed"));
-        self.renew(documents, dry_run, segment, read_models).await?;
-        if !dry_run {
+        self.renew(documents, wanted.job, segment, read_models).await?;
+        if !wanted.job.task.dry_run() {
             metrics::counter!(metric::REBUILT).increment(segment.count("written") - written);
             metrics::counter!(metric::NOT_REBUILT).increment(segment.count("failed") - failed);
         }
@@ -95,7 +98,7 @@ impl Rebuild {
     async fn renew(
         &self,
         documents: Vec<Document>,
-        dry_run: bool,
+        job: &Job,
         segment: &mut Segment,
         read_models: &ReadModels,
     ) -> Result<(), StoreError> {
@@ -116,14 +119,14 @@ impl Rebuild {
                 Some(Ok(Some(_)) | Err(_)) | None => alone.push(document),
             }
         }
-        if dry_run {
+        if job.task.dry_run() {
             segment.add("written", changes.len() as u64);
         } else {
             alone.extend(write(read_models, changes, segment).await?);
         }
         let mut made = iter(alone)
             .map(|document| async move {
-                let made = self.renew_alone(&document, dry_run, &read_models.beside()).await;
+                let made = self.renew_alone(&document, job, &read_models.beside()).await;
                 (document, made)
             })
             .buffer_unordered(AT_A_TIME);
@@ -146,29 +149,45 @@ impl Rebuild {
     async fn renew_alone(
         &self,
         document: &Document,
-        dry_run: bool,
+        job: &Job,
         read_models: &ReadModels,
     ) -> Result<Made, StoreError> {
-        let Document { key, stream, .. } = document;
+        let Document { key, stream, read_model, .. } = document;
         for round in 0..MOST_ROUNDS {
             let read = async {
-                let row = read_models.get(&key.tenant, key.collection, &key.id).await?;
-                Ok((row, self.streams.after(stream, 0).await?))
+                let stored = read_models.find(&key.tenant, key.collection, &key.id).await?;
+                Ok((stored, self.streams.after(stream, 0).await?))
             };
-            let (row, events) = match read.await {
+            let (stored, events) = match read.await {
                 Ok(read) => read,
                 Err(error @ StoreError::Corrupt { .. }) => return Ok(Made::Failed(chain(&error))),
                 Err(error) => return Err(error),
             };
-            let change = match difference(document, row.as_ref(), &events) {
+            if stored.is_some() && events.is_empty() {
+                return Ok(Made::Failed(GONE.to_owned()));
+            }
+            let change = match &stored {
+                None => difference(document, None, &events),
+                Some(Stored::Row(row)) => difference(document, Some(row), &events),
+                Some(Stored::Unreadable(_)) => Change::anew(key.clone(), *read_model, None, &events).map(Some),
+            };
+            let change = match change {
                 Ok(None) => return Ok(Made::Right),
                 Ok(Some(change)) => change,
                 Err(error) => return Ok(Made::Failed(chain(&error))),
             };
-            if dry_run {
+            if job.task.dry_run() {
                 return Ok(Made::Written);
             }
-            match read_models.write(std::slice::from_ref(&change)).await {
+            let written = match &stored {
+                Some(Stored::Unreadable(unreadable)) => {
+                    // First, so that it is not forgotten whatever happens.
+                    self.ask_for_recount(job, key).await?;
+                    read_models.replace(unreadable, &change).await
+                }
+                _ => read_models.write(std::slice::from_ref(&change)).await,
+            };
+            match written {
                 Ok(()) => return Ok(Made::Written),
                 Err(WriteError::Overtaken(_) | WriteError::Busy) => {}
                 Err(WriteError::Refused(error)) => return Ok(Made::Failed(chain(&error))),

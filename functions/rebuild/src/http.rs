@@ -1,7 +1,8 @@
 //! `POST /rebuild` and `POST /replay`: a platform operator asks for one. `/rebuilds` and `/replays` show what became of them.
 
-use kernel::context::Context;
-use kernel::ids::TenantId;
+use futures_util::future::try_join_all;
+use kernel::context::{Context, ReadModel};
+use kernel::ids::{StreamId, TenantId};
 use kernel::problem::Problem;
 use kernel::timestamp::Timestamp;
 use lambda::caller::Operator;
@@ -70,6 +71,11 @@ struct Rebuilding {
     collection: Option<String>,
     #[serde(default)]
     tenant: Option<TenantId>,
+    #[serde(default)]
+    stream: Option<StreamId>,
+    /// The totals of the tenant's collection, and nothing else.
+    #[serde(default)]
+    totals: bool,
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
@@ -170,7 +176,10 @@ impl Rebuild {
     }
 
     async fn list(&self, kind: Kind) -> Answer {
-        let jobs = self.jobs.newest(kind.name(), LISTED).await?.into_iter();
+        let of_tasks = kind.tasks().iter().map(|task| self.jobs.newest(task, LISTED));
+        let mut jobs = try_join_all(of_tasks).await?.concat();
+        jobs.sort_by(|a, b| b.id().cmp(a.id()));
+        let jobs = jobs.into_iter().take(LISTED);
         Ok(match kind {
             Kind::Rebuild => {
                 let items = jobs.filter_map(|job| shown::rebuild(job, None)).collect();
@@ -190,24 +199,25 @@ impl Rebuild {
     }
 
     async fn find(&self, kind: Kind, id: &str) -> Result<Job, Refusal> {
-        let job = self.jobs.find(id).await?.filter(|job| kind == Kind::of(&job.task));
+        let job = self.jobs.find(id).await?.filter(|job| Some(kind) == Kind::of(&job.task));
         Ok(job.ok_or_else(nothing_here)?)
     }
 }
 
 impl Kind {
-    fn of(task: &Task) -> Self {
+    fn of(task: &Task) -> Option<Self> {
         match task {
-            Task::Rebuild { .. } => Self::Rebuild,
-            Task::Replay { .. } => Self::Replay,
+            Task::Rebuild { .. } | Task::Recount { .. } => Some(Self::Rebuild),
+            Task::Replay { .. } => Some(Self::Replay),
+            Task::Verification { .. } => None,
         }
     }
 
-    /// As its task is called in the store.
-    fn name(self) -> &'static str {
+    /// As its tasks are called in the store.
+    fn tasks(self) -> &'static [&'static str] {
         match self {
-            Self::Rebuild => "rebuild",
-            Self::Replay => "replay",
+            Self::Rebuild => &["rebuild", "recount"],
+            Self::Replay => &["replay"],
         }
     }
 
@@ -232,11 +242,25 @@ fn answer(status: StatusCode, kind: Kind, job: Job, segments: &[Segment]) -> Ans
 /// A task, its pace, and in how many segments it is done.
 type Wish = (Task, Option<u32>, Option<u32>);
 
-fn rebuilding(Rebuilding { collection, tenant, dry_run, pace, segments }: Rebuilding) -> Result<Wish, Problem> {
+fn rebuilding(asked: Rebuilding) -> Result<Wish, Problem> {
+    let Rebuilding { collection, tenant, stream, totals, dry_run, pace, segments } = asked;
+    if totals {
+        let is_all = stream.is_none() && !dry_run && pace.is_none() && segments.is_none();
+        let (Some(collection), Some(tenant), true) = (collection, tenant, is_all) else {
+            return Err(Problem::bad_request("totals goes with tenant and collection, and with nothing else"));
+        };
+        known("collection with totals", &collection, catalog::CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection))?;
+        return Ok((Task::Recount { tenant, collection }, None, Some(1)));
+    }
     if let Some(name) = &collection {
         known("collection", name, catalog::collections())?;
     }
-    Ok((Task::Rebuild { collection, tenant, dry_run }, pace, segments))
+    if stream.is_some() && tenant.is_some() {
+        return Err(Problem::bad_request("a stream has its tenant in its name: give stream or tenant"));
+    }
+    let segments = if stream.is_some() { Some(1) } else { segments };
+    let stream = stream.map(String::from);
+    Ok((Task::Rebuild { collection, tenant, stream, dry_run }, pace, segments))
 }
 
 fn replaying(asked: Replaying) -> Result<Wish, Problem> {

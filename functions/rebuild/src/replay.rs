@@ -7,11 +7,11 @@ use lambda::telemetry::chain;
 use messaging::replay::send_again;
 use store::StoreError;
 use store::jobs::{Job, Segment, Task};
+use walk::counting::Counting as _;
+use walk::page::Part;
 
 use crate::Rebuild;
-use crate::counting::Counting as _;
-use crate::page::Part;
-use crate::work::WorkError;
+use crate::segment::WorkError;
 
 impl Rebuild {
     /// Sends what is wanted of a page's streams, each stream's in order. Gives how many events that were. A page that is done

@@ -4,9 +4,8 @@ use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::jobs::{Failure, Job, Segment, Task};
-
-use crate::counting::Counting as _;
+use store::jobs::{Failure, Job, Progress, Segment, Task};
+use walk::counting::Counting as _;
 
 /// A rebuild, and how far it is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -18,6 +17,11 @@ pub(crate) struct ShownRebuild {
     /// This collection alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     collection: Option<String>,
+    /// This stream alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    /// Whether the collection's totals are counted anew, and no documents made.
+    totals: bool,
     /// Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<RebuildProgress>,
@@ -52,7 +56,7 @@ pub(crate) struct ShownReplay {
 #[serde(rename_all = "camelCase")]
 struct ShownJob {
     id: String,
-    state: State,
+    state: Progress,
     /// This tenant alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<TenantId>,
@@ -68,21 +72,6 @@ struct ShownJob {
     ended_at: Option<Timestamp>,
 }
 
-/// Whether a job is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "JobState")]
-enum State {
-    /// it begins within a minute
-    Waiting,
-    /// it has begun
-    Running,
-    /// somebody has ended it
-    Cancelled,
-    /// all is seen to
-    Finished,
-}
-
 /// How far a rebuild is.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -96,7 +85,9 @@ struct RebuildProgress {
     right: u64,
     /// Documents that were not, and are now; in a dry run, would be.
     written: u64,
-    /// Documents, and streams, that this release cannot make anything of.
+    /// Totals that were not the sum over all documents, and are now.
+    totals: u64,
+    /// Documents, and streams, that this release cannot make anything of; totals that cannot be counted.
     failed: u64,
     /// Some of them.
     failures: Vec<Failure>,
@@ -137,7 +128,11 @@ pub(crate) struct ReplayList {
 
 /// Of a rebuild; `None`: it is something else.
 pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>) -> Option<ShownRebuild> {
-    let Task::Rebuild { collection, tenant, .. } = job.task.clone() else { return None };
+    let (collection, tenant, stream, totals) = match job.task.clone() {
+        Task::Rebuild { collection, tenant, stream, .. } => (collection, tenant, stream, false),
+        Task::Recount { tenant, collection } => (Some(collection), Some(tenant), None, true),
+        _ => return None,
+    };
     let progress = segments.map(|segments| RebuildProgress {
         segments: job.segments,
         segments_done: done(segments),
@@ -145,10 +140,11 @@ pub(crate) fn rebuild(job: Job, segments: Option<&[Segment]>) -> Option<ShownReb
         events: sum(segments, "events"),
         right: sum(segments, "right"),
         written: sum(segments, "written"),
+        totals: sum(segments, "totals"),
         failed: sum(segments, "failed"),
         failures: failures(segments),
     });
-    Some(ShownRebuild { job: shown(job, tenant), collection, progress })
+    Some(ShownRebuild { job: shown(job, tenant), collection, stream, totals, progress })
 }
 
 /// Of a replay; `None`: it is something else.
@@ -166,15 +162,9 @@ pub(crate) fn replay(job: Job, segments: Option<&[Segment]>) -> Option<ShownRepl
 }
 
 fn shown(job: Job, tenant: Option<TenantId>) -> ShownJob {
-    let state = match (&job.cancelled_by, job.ended_at) {
-        (Some(_), _) => State::Cancelled,
-        (None, Some(_)) => State::Finished,
-        (None, None) if job.begun => State::Running,
-        (None, None) => State::Waiting,
-    };
     ShownJob {
         id: job.id().to_owned(),
-        state,
+        state: job.progress(),
         tenant,
         dry_run: job.task.dry_run(),
         pace: job.pace,

@@ -95,15 +95,24 @@ impl Installation {
         receipt
     }
 
-    /// Lets every function do what there is for it, once. Gives whether there was anything.
-    pub async fn step(&self) -> bool {
+    /// Lets the command handlers do what there is for them, once. Gives how many commands that were.
+    pub async fn handle(&self) -> usize {
         let mut moved = 0;
         for handler in &self.handlers {
             let queue = platform::commands(handler.context.name);
             let handle = async |batch: SqsEvent| handler.handle(batch, self.now(), Instant::now() + TIMEOUT).await;
             moved += self.aws.poll(&queue, 10, VISIBILITY, handle).await;
         }
+        moved
+    }
+
+    /// Lets every function do what there is for it, once. Gives whether there was anything.
+    pub async fn step(&self) -> bool {
+        let mut moved = self.handle().await;
         moved += self.publish().await;
+        let retry =
+            async |batch: SqsEvent| self.publisher.handle_retries(batch, self.now(), Instant::now() + TIMEOUT).await;
+        moved += self.aws.poll(&platform::retries(), 10, VISIBILITY, retry).await;
         let listen = async |batch: SqsEvent| self.listener.handle(batch, self.now(), Instant::now() + TIMEOUT).await;
         moved += self.aws.poll(&platform::heard(), 10, VISIBILITY, listen).await;
         let due = async |batch: SqsEvent| self.timekeeper.hand_in(batch, self.now(), Instant::now() + TIMEOUT).await;
@@ -150,7 +159,7 @@ impl Installation {
     }
 
     /// The publisher at the events table's stream: the batch comes again until it succeeds.
-    async fn publish(&self) -> usize {
+    pub async fn publish(&self) -> usize {
         let batch = taken(&self.aws, TABLES.events, &self.committed, |_| true);
         if batch.is_empty() {
             return 0;

@@ -7,6 +7,7 @@ pub const PATHS: &[&str] = &[
     "console",
     "dead-letters",
     "events",
+    "findings",
     "health",
     "openapi.yaml",
     "operations",
@@ -19,6 +20,7 @@ pub const PATHS: &[&str] = &[
     "reports",
     "schemas",
     "traces",
+    "verifications",
     "webhooks",
 ];
 

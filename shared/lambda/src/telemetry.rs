@@ -92,6 +92,14 @@ pub mod metric {
     pub const HANDLING_LAG: &str = "HandlingLag";
     /// Messages in a subscriber's queue that this build cannot read as domain events.
     pub const UNDECODABLE: &str = "Undecodable";
+    /// Verifications of everything that came to their end.
+    pub const VERIFICATIONS_FINISHED: &str = "VerificationsFinished";
+    /// How many findings are open at the end of a verification; a gauge.
+    pub const FINDINGS_OPEN: &str = "FindingsOpen";
+    /// Findings that were not open before.
+    pub const FINDINGS_NEW: &str = "FindingsNew";
+    /// Findings for which an operator has had done what mends them.
+    pub const FINDINGS_MENDED: &str = "FindingsMended";
     /// Runs of the synthetic check that went the whole way.
     pub const CHECK_SUCCEEDED: &str = "CheckSucceeded";
     /// Those that did not, by the step that failed.
@@ -179,6 +187,7 @@ pub const OURS: &[&str] = &[
     "schemas",
     "subscriber",
     "timekeeper",
+    "verifier",
     "webhook_api",
     "webhook_dispatcher",
     "webhook_sender",

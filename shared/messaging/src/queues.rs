@@ -61,6 +61,11 @@ impl Queues {
         self.url(&format!("{context}-commands.fifo"))
     }
 
+    /// The queue of commits that are to be published once more.
+    pub fn publisher_retries(&self) -> String {
+        self.url("publisher-retries")
+    }
+
     /// The queue of timers that are due within the longest delay.
     pub fn timers(&self) -> String {
         self.url("timers")

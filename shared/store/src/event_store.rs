@@ -98,6 +98,8 @@ impl Commit {
     }
 }
 
+const WITHOUT_SNAPSHOT: &str = "stream_id, commit_number, first_version, events, effects, committed_at";
+
 /// How many commits the second and later pages of a load ask for: a heavy state has a snapshot at least this often.
 const PAGE: i32 = 32;
 
@@ -212,7 +214,7 @@ impl Streams {
             .table_name(&self.table)
             .key("stream_id", s(&reference.stream_id))
             .key("commit_number", n(reference.commit_number))
-            .projection_expression("stream_id, commit_number, first_version, events, effects, committed_at")
+            .projection_expression(WITHOUT_SNAPSHOT)
             .consistent_read(true)
             .send()
             .await
@@ -272,7 +274,7 @@ impl Streams {
         Ok((events, next))
     }
 
-    /// The same, by the commit. They are without snapshots and effects.
+    /// The same, by the commit. They are without snapshots.
     pub async fn commits(
         &self,
         stream: &StreamId,
@@ -286,7 +288,7 @@ impl Streams {
             .key_condition_expression("stream_id = :stream AND commit_number > :after")
             .expression_attribute_values(":stream", s(stream))
             .expression_attribute_values(":after", n(commit_number))
-            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .projection_expression(WITHOUT_SNAPSHOT)
             .consistent_read(true)
             .limit(most)
             .send()
@@ -306,7 +308,7 @@ impl Streams {
         page.items.into_iter().map(Commit::from_item).collect()
     }
 
-    /// A page of a segment of all streams, from after `after` on: at most so many commits, without snapshots and effects.
+    /// A page of a segment of all streams, from after `after` on: at most so many commits, without snapshots.
     /// Those of a stream come together and in order, unless its items are spread over several of the table's partitions.
     /// Strongly consistent.
     pub async fn scan(
@@ -324,20 +326,33 @@ impl Streams {
             .table_name(&self.table)
             .segment(segment.try_into().unwrap_or(i32::MAX))
             .total_segments(segments.try_into().unwrap_or(i32::MAX))
-            .projection_expression("stream_id, commit_number, first_version, events, committed_at")
+            .projection_expression(WITHOUT_SNAPSHOT)
             .consistent_read(true)
             .limit(most)
             .set_exclusive_start_key(after.map(key))
             .send()
             .await
             .map_err(StoreError::unavailable("Scan"))?;
-        let place = |item: &Item| CommitReference {
-            stream_id: item.get("stream_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default(),
-            commit_number: item.get("commit_number").and_then(|n| n.as_n().ok()?.parse().ok()).unwrap_or_default(),
-        };
         let next = answer.last_evaluated_key.as_ref().map(place);
         let commits = answer.items.unwrap_or_default().into_iter().map(|item| (place(&item), Commit::from_item(item)));
         Ok(Scanned { commits: commits.collect(), next })
+    }
+
+    /// All commits of a stream, in order. One that cannot be read does not hide the others.
+    pub async fn each(&self, stream_id: &str) -> Result<Vec<(CommitReference, Result<Commit, StoreError>)>, StoreError> {
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("stream_id = :stream")
+            .expression_attribute_values(":stream", s(stream_id))
+            .projection_expression(WITHOUT_SNAPSHOT)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Item> = items.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Query"))?;
+        Ok(items.into_iter().map(|item| (place(&item), Commit::from_item(item))).collect())
     }
 
     /// The last commit before this time. Reads from the newest back, so it costs what came since.
@@ -356,6 +371,13 @@ impl Streams {
                 return Ok(None);
             }
         }
+    }
+}
+
+fn place(item: &Item) -> CommitReference {
+    CommitReference {
+        stream_id: item.get("stream_id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default(),
+        commit_number: item.get("commit_number").and_then(|n| n.as_n().ok()?.parse().ok()).unwrap_or_default(),
     }
 }
 

@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
 
+use crate::error::StoreError;
+
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A transaction's bounds, with room left for what the estimate leaves out.
@@ -34,6 +36,39 @@ pub(crate) async fn put_alone(client: &Client, put: Put) -> Result<PutItemOutput
         .set_expression_attribute_values(put.expression_attribute_values)
         .send()
         .await
+}
+
+/// Part of a table whose keys are texts.
+pub(crate) struct ScanPage<'a> {
+    pub table: &'a str,
+    pub keys: &'a [&'a str],
+    /// Which segment, of how many.
+    pub segment: (u32, u32),
+    /// The keys of the item that it begins after; none: at the beginning.
+    pub after: &'a [String],
+    pub most: i32,
+}
+
+impl ScanPage<'_> {
+    /// Its items, strongly consistent, and the keys of the last one that was read if there is more.
+    pub async fn read(&self, client: &Client) -> Result<(Vec<Item>, Vec<String>), StoreError> {
+        let start = self.keys.iter().zip(self.after).map(|(name, value)| ((*name).to_owned(), s(value)));
+        let start: Item = start.collect();
+        let answer = client
+            .scan()
+            .table_name(self.table)
+            .segment(self.segment.0.try_into().unwrap_or(i32::MAX))
+            .total_segments(self.segment.1.try_into().unwrap_or(i32::MAX))
+            .consistent_read(true)
+            .limit(self.most)
+            .set_exclusive_start_key((!start.is_empty()).then_some(start))
+            .send()
+            .await
+            .map_err(StoreError::unavailable("Scan"))?;
+        let last = answer.last_evaluated_key.unwrap_or_default();
+        let text = |name: &&str| last.get(*name).and_then(|value| value.as_s().ok()).cloned();
+        Ok((answer.items.unwrap_or_default(), self.keys.iter().filter_map(text).collect()))
+    }
 }
 
 /// What `DynamoDB` counts against its limits: names and values. Numbers count at most 21 bytes, a map three and one for

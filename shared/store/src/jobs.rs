@@ -71,10 +71,15 @@ pub enum Task {
         /// Of this tenant alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tenant: Option<TenantId>,
+        /// Of this stream alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream: Option<String>,
         /// Only say what would be written.
         #[serde(default)]
         dry_run: bool,
     },
+    /// The totals of one collection are counted anew, from its documents.
+    Recount { tenant: TenantId, collection: String },
     /// Events are sent again to one subscriber.
     Replay {
         subscriber: String,
@@ -95,13 +100,42 @@ pub enum Task {
         #[serde(default)]
         dry_run: bool,
     },
+    /// All that is stored is held against each other.
+    Verification {
+        /// Of this tenant alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<TenantId>,
+        /// Of this stream alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream: Option<String>,
+        /// And of this operation, by the key of its record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operation: Option<String>,
+        /// Everything that is older than so many seconds is to have arrived; `None`: than it may take.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settled_after: Option<u64>,
+    },
 }
 
 impl Task {
     pub fn dry_run(&self) -> bool {
-        let (Self::Rebuild { dry_run, .. } | Self::Replay { dry_run, .. }) = self;
-        *dry_run
+        matches!(self, Self::Rebuild { dry_run: true, .. } | Self::Replay { dry_run: true, .. })
     }
+}
+
+/// Whether a job is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "JobState")]
+pub enum Progress {
+    /// it begins within a minute
+    Waiting,
+    /// it has begun
+    Running,
+    /// somebody has ended it
+    Cancelled,
+    /// all is seen to
+    Finished,
 }
 
 /// A part of a job.
@@ -110,6 +144,12 @@ pub struct Segment {
     /// Where it goes on: after this commit; `None`: at its beginning.
     #[serde(default, rename = "reached", skip_serializing_if = "Option::is_none")]
     pub after: Option<CommitReference>,
+    /// Of a task in several parts: the one that it is at, from 0.
+    #[serde(default)]
+    pub part: u32,
+    /// In a part that is no walk of the events table: after the item of these keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_key: Vec<String>,
     #[serde(default)]
     pub done: bool,
     /// How many times its progress was noted.
@@ -149,11 +189,23 @@ impl Job {
     /// A job that nobody has begun.
     pub fn new(task: Task, segments: u32, pace: Option<u32>, requested_by: &str, now: Timestamp) -> Self {
         let unique: String = std::iter::repeat_with(fastrand::alphanumeric).take(6).collect();
+        Self::named(&unique, task, segments, pace, requested_by, now)
+    }
+
+    /// The same, and two that are asked for at the same time under the same name are one.
+    pub fn named(
+        name: &str,
+        task: Task,
+        segments: u32,
+        pace: Option<u32>,
+        requested_by: &str,
+        now: Timestamp,
+    ) -> Self {
         // Without colons, which a path would have to encode.
         let time = now.to_string().replace([':', '.'], "-");
         Self {
             job_key: ALL.to_owned(),
-            place: format!("{time}-{unique}"),
+            place: format!("{time}-{name}"),
             task,
             pace,
             segments,
@@ -167,8 +219,33 @@ impl Job {
         }
     }
 
+    /// A job that comes after this one, in one segment. Two of the same name are one.
+    #[must_use]
+    pub fn then(&self, name: &str, task: Task) -> Self {
+        Self {
+            place: format!("{}.{name}", self.place),
+            task,
+            pace: None,
+            segments: 1,
+            lease_until: None,
+            begun: false,
+            cancelled_by: None,
+            ended_at: None,
+            ..self.clone()
+        }
+    }
+
     pub fn id(&self) -> &str {
         &self.place
+    }
+
+    pub fn progress(&self) -> Progress {
+        match (&self.cancelled_by, self.ended_at) {
+            (Some(_), _) => Progress::Cancelled,
+            (None, Some(_)) => Progress::Finished,
+            (None, None) if self.begun => Progress::Running,
+            (None, None) => Progress::Waiting,
+        }
     }
 
     /// Whether there is something to do.
@@ -186,6 +263,14 @@ impl Jobs {
         let item: Item = serde_dynamo::to_item(job).map_err(StoreError::corrupt("job"))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(StoreError::unavailable("PutItem"))
+    }
+
+    /// The same, unless there is one of its id. Gives whether there was none.
+    pub async fn add_once(&self, job: &Job) -> Result<bool, StoreError> {
+        let item: Item = serde_dynamo::to_item(job).map_err(StoreError::corrupt("job"))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(place)").send().await;
+        StoreError::unless_refused("PutItem", put)
     }
 
     pub async fn find(&self, id: &str) -> Result<Option<Job>, StoreError> {

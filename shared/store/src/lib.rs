@@ -1,6 +1,8 @@
 //! Everything that Waybill keeps in DynamoDB, over the SDK's own client.
 //!
 //! - [`event_store`]: streams of commits, and the one transaction that makes a command's effect exactly-once
+//! - [`findings`]: what a verification has found that does not fit
+//! - [`guards`]: conditions that reach beyond one aggregate
 //! - [`jobs`]: work on all that is stored
 //! - [`operations`]: what became of a command
 //! - [`read_models`]: documents, lists and totals
@@ -16,7 +18,8 @@
 mod commit;
 mod error;
 pub mod event_store;
-mod guards;
+pub mod findings;
+pub mod guards;
 mod head;
 mod item;
 pub mod jobs;

@@ -24,7 +24,7 @@ use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::item::{n, put_alone, s};
+use crate::item::{ScanPage, n, put_alone, s};
 
 /// What became of a command. Written with its events in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,11 +252,16 @@ impl Operations {
     }
 
     pub async fn find(&self, tenant: &TenantId, command: CommandKey) -> Result<Option<OperationRecord>, StoreError> {
+        self.look_up(&OperationRecord::key(tenant, command)).await
+    }
+
+    /// The record of this [key](OperationRecord::key).
+    pub async fn look_up(&self, key: &str) -> Result<Option<OperationRecord>, StoreError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("operation_key", s(OperationRecord::key(tenant, command)))
+            .key("operation_key", s(key))
             .consistent_read(true)
             .send()
             .await
@@ -310,6 +315,65 @@ impl Operations {
     /// command has come again. Gives whether there is a record.
     pub async fn keep(&self, key: &str, until: u64) -> Result<bool, StoreError> {
         keep(&self.client, &self.table, key, until).await
+    }
+
+    /// Part of all records, and the key of the last one that was read if there is more. One that cannot be read does not hide the
+    /// others.
+    pub async fn scan(
+        &self,
+        segment: (u32, u32),
+        after: &[String],
+        most: i32,
+    ) -> Result<(Vec<Result<OperationRecord, StoreError>>, Vec<String>), StoreError> {
+        let page = ScanPage { table: &self.table, keys: &["operation_key"], segment, after, most };
+        let (items, last) = page.read(&self.client).await?;
+        let read = |item| serde_dynamo::from_item(item).map_err(StoreError::corrupt("operation"));
+        Ok((items.into_iter().map(read).collect(), last))
+    }
+
+    /// Writes the record of a command whose events are there, if none says so: there is no record, or one of this very command
+    /// with another outcome or commit. Gives whether that was so.
+    pub async fn put_succeeded(&self, record: &OperationRecord) -> Result<bool, StoreError> {
+        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(
+                "attribute_not_exists(operation_key) \
+                 OR (digest = :digest AND (outcome <> :succeeded OR commit_number <> :commit))",
+            )
+            .expression_attribute_values(":digest", s(&record.digest))
+            .expression_attribute_values(":succeeded", s(Status::Succeeded.as_str()))
+            .expression_attribute_values(":commit", n(record.commit_number.unwrap_or_default()))
+            .send()
+            .await;
+        StoreError::unless_refused("PutItem", put)
+    }
+
+    /// Writes this record in place of one that cannot be read.
+    pub async fn overwrite(&self, record: &OperationRecord) -> Result<(), StoreError> {
+        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        put.map(drop).map_err(StoreError::unavailable("PutItem"))
+    }
+
+    /// Writes this record in place of another one, if that is still what is stored. Gives whether it was.
+    pub async fn replace(&self, before: &OperationRecord, record: &OperationRecord) -> Result<bool, StoreError> {
+        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("outcome = :outcome AND recorded_at = :recorded AND revision = :revision")
+            .expression_attribute_values(":outcome", s(before.outcome.as_str()))
+            .expression_attribute_values(":recorded", s(before.recorded_at))
+            .expression_attribute_values(":revision", n(before.revision))
+            .send()
+            .await;
+        StoreError::unless_refused("PutItem", put)
     }
 
     /// Writes the record of a command that is [open](put_if_open). Gives whether it was.

@@ -27,6 +27,8 @@ mod transaction;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Select, TransactWriteItem};
 use kernel::ids::TenantId;
+use kernel::timestamp::Timestamp;
+use serde::Deserialize;
 
 pub use self::decisions::OperatorAction;
 pub use self::history::{Past, Step, steps};
@@ -34,7 +36,7 @@ pub use self::message::{Action, ParkedMessage, Stage, Summary, What};
 pub use self::transaction::ActError;
 use self::transaction::transact;
 use crate::error::StoreError;
-use crate::item::s;
+use crate::item::{ScanPage, s};
 use crate::operations::{self, OperationRecord};
 
 /// What became of an attempt to park a command.
@@ -51,6 +53,17 @@ pub struct Page {
     pub messages: Vec<Summary>,
     /// Where to go on, if there may be more.
     pub next: Option<String>,
+}
+
+/// A message, without what is in it and what was done with it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Scanned {
+    #[serde(flatten)]
+    pub summary: Summary,
+    pub stage: Stage,
+    /// Since when it is resubmitted and not known to be sent.
+    #[serde(default)]
+    pub unsent_since: Option<Timestamp>,
 }
 
 /// The parked messages.
@@ -191,6 +204,36 @@ impl Parked {
             count += u64::try_from(page.map_err(StoreError::unavailable("Query"))?.count).unwrap_or_default();
         }
         Ok(count)
+    }
+
+    /// Part of all messages, in whatever stage they are, and the keys of the last item that was read if there is more.
+    pub async fn scan(
+        &self,
+        segment: (u32, u32),
+        after: &[String],
+        most: i32,
+    ) -> Result<(Vec<Result<Scanned, StoreError>>, Vec<String>), StoreError> {
+        let page = ScanPage { table: &self.table, keys: &["parked_key", "id"], segment, after, most };
+        let (items, last) = page.read(&self.client).await?;
+        // Items of a message's past have no stage.
+        let messages = items.into_iter().filter(|item| item.contains_key("stage"));
+        let read = |item| serde_dynamo::from_item(item).map_err(StoreError::corrupt("parked message"));
+        Ok((messages.map(read).collect(), last))
+    }
+
+    /// The same of one message.
+    pub async fn look_at(&self, parked_key: &str, id: &str) -> Result<Option<Scanned>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("parked_key", s(parked_key))
+            .key("id", s(id))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::unavailable("GetItem"))?;
+        answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("parked message"))
     }
 
     /// The message, in whatever stage it is.

@@ -3,11 +3,12 @@
 //! | `collection_key` | `id` | holds |
 //! | --- | --- | --- |
 //! | `tenant#collection` | aggregate id | the document, its version, what it adds to totals, and its keys in the two list indexes |
-//! | `tenant#collection#totals#all` | shard | `sum:` and a total's name: its shard of the exact sum over all documents |
+//! | `tenant#collection#totals#all` | shard | `sum:` and a total's name: its shard of the exact sum over all documents; `updates`: how often the item was moved |
 //! | `tenant#collection#totals#days` | `day#shard` | the same, of what belongs to that day |
 //! | `tenant#collection#totals` | total's name | `amount`: what releases before added up; is read, and no longer written |
 
 mod change;
+mod counting;
 mod lists;
 mod totals;
 
@@ -18,12 +19,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
 use kernel::ids::{AggregateId, TenantId};
 use kernel::projection::Tally;
 use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, ChangeError, Replaced};
+pub use self::counting::{Counted, Difference};
 pub use self::lists::{By, ListPage, SHARDS};
 use self::lists::{owner_key, shard, state_key};
 pub use self::totals::Totals;
@@ -98,6 +100,12 @@ impl Row {
         *self == Self { version, revision: self.revision, ..Self::of(change) }
     }
 
+    /// Whether lists have it at the same places.
+    pub fn is_listed_as(&self, other: &Self) -> bool {
+        let places = |row: &Self| [row.owner_key.clone(), row.state_key.clone(), row.list_sort.clone()];
+        places(self) == places(other)
+    }
+
     /// Whose document it is, by its listing.
     pub fn owner(&self) -> &str {
         owner(&self.collection_key, &self.owner_key)
@@ -107,6 +115,30 @@ impl Row {
 /// Whose document it is that has these keys.
 pub(crate) fn owner<'a>(collection_key: &str, owner_key: &'a str) -> &'a str {
     owner_key.strip_prefix(collection_key).and_then(|rest| rest.strip_prefix('#')).unwrap_or_default()
+}
+
+/// What is stored in a document's place.
+#[derive(Debug)]
+pub enum Stored {
+    Row(Row),
+    Unreadable(Unreadable),
+}
+
+/// An item that is no [`Row`].
+#[derive(Debug)]
+pub struct Unreadable {
+    version: Option<AttributeValue>,
+    revision: Option<AttributeValue>,
+    document: Option<AttributeValue>,
+    error: StoreError,
+}
+
+impl Unreadable {
+    /// What tells it from whatever may come after it, by attribute.
+    fn marks(&self) -> [(&'static str, Option<&AttributeValue>); 3] {
+        let Self { version, revision, document, .. } = self;
+        [("version", version.as_ref()), ("revision", revision.as_ref()), ("document", document.as_ref())]
+    }
 }
 
 /// Where a document is.
@@ -173,7 +205,27 @@ impl ReadModels {
         Self { shard: Arc::new(Shard::any()), ..self.clone() }
     }
 
+    /// The same for the `number`-th of those who write side by side: none of them meets another one at the totals.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Self {
+        Self { shard: Arc::new(Shard::of(number)), ..self.clone() }
+    }
+
     pub async fn get(&self, tenant: &TenantId, collection: &str, id: &AggregateId) -> Result<Option<Row>, StoreError> {
+        match self.find(tenant, collection, id).await? {
+            Some(Stored::Row(row)) => Ok(Some(row)),
+            Some(Stored::Unreadable(unreadable)) => Err(unreadable.error),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, also where it cannot be read.
+    pub async fn find(
+        &self,
+        tenant: &TenantId,
+        collection: &str,
+        id: &AggregateId,
+    ) -> Result<Option<Stored>, StoreError> {
         let answer = self
             .client
             .get_item()
@@ -184,7 +236,12 @@ impl ReadModels {
             .send()
             .await
             .map_err(StoreError::unavailable("GetItem"))?;
-        answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("read model"))
+        let Some(item) = answer.item else { return Ok(None) };
+        let [version, revision, document] = ["version", "revision", "document"].map(|name| item.get(name).cloned());
+        Ok(Some(match serde_dynamo::from_item(item).map_err(StoreError::corrupt("read model")) {
+            Ok(row) => Stored::Row(row),
+            Err(error) => Stored::Unreadable(Unreadable { version, revision, document, error }),
+        }))
     }
 
     /// Many documents, strongly consistent, in one call. At most 100.
@@ -297,9 +354,33 @@ impl ReadModels {
     }
 
     async fn write_alone(&self, change: &Change) -> Result<(), WriteError> {
-        let Err(error) = put_alone(&self.client, self.put(change)).await else { return Ok(()) };
+        self.put_alone(&change.key, self.put(change)).await
+    }
+
+    /// Writes a new document in place of what cannot be read. Nobody knows what that has added to totals, so they stay as they
+    /// are: they are to be [counted](Self::count).
+    pub async fn replace(&self, unreadable: &Unreadable, change: &Change) -> Result<(), WriteError> {
+        let revision = unreadable.revision.as_ref().and_then(|revision| revision.as_n().ok()?.parse().ok());
+        let row = Row { revision: revision.unwrap_or(0_u32).saturating_add(1), ..Row::of(change) };
+        let mut put = Put::builder().table_name(&self.table).set_item(Some(serde_dynamo::to_item(row).expect(PLAIN)));
+        let mut conditions = vec!["attribute_exists(id)".to_owned()];
+        for (name, value) in unreadable.marks() {
+            conditions.push(match value {
+                None => format!("attribute_not_exists({name})"),
+                Some(value) => {
+                    put = put.expression_attribute_values(format!(":{name}"), value.clone());
+                    format!("{name} = :{name}")
+                }
+            });
+        }
+        let put = put.condition_expression(conditions.join(" AND ")).build();
+        self.put_alone(&change.key, put.expect("all that is required is there")).await
+    }
+
+    async fn put_alone(&self, key: &Key, put: Put) -> Result<(), WriteError> {
+        let Err(error) = put_alone(&self.client, put).await else { return Ok(()) };
         match error.code() {
-            Some("ConditionalCheckFailedException") => Err(WriteError::Overtaken(vec![change.key.clone()])),
+            Some("ConditionalCheckFailedException") => Err(WriteError::Overtaken(vec![key.clone()])),
             Some("TransactionConflictException") => Err(WriteError::Busy),
             Some("ValidationException") => Err(WriteError::Refused(StoreError::unavailable("PutItem")(error))),
             _ => Err(StoreError::unavailable("PutItem")(error).into()),

@@ -23,7 +23,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::StoreError;
-use crate::item::s;
+use crate::item::{Item, s};
 
 /// What a tenant's principals may send, where it goes, and what they may read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -269,6 +269,27 @@ impl Registry {
             partners: partners.partners,
             schemas,
         }))
+    }
+
+    /// All tenants that have settings, in the order of their names. It reads all that is registered.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let items = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(registry_key, :tenant) AND entry = :settings")
+            .expression_attribute_values(":tenant", s("tenant#"))
+            .expression_attribute_values(":settings", s("settings"))
+            .projection_expression("registry_key")
+            .into_paginator()
+            .items()
+            .send();
+        let items: Vec<Item> = items.collect::<Result<_, _>>().await.map_err(StoreError::unavailable("Scan"))?;
+        let name = |item: &Item| item.get("registry_key")?.as_s().ok()?.strip_prefix("tenant#").map(str::to_owned);
+        let names = items.iter().filter_map(name).filter_map(|name| TenantId::parse(&name).ok());
+        let mut tenants: Vec<_> = names.collect();
+        tenants.sort();
+        Ok(tenants)
     }
 
     /// A tenant's settings alone, for its schemas may be many.

@@ -24,6 +24,7 @@ pub struct Tables {
     pub timers: &'static str,
     pub webhooks: &'static str,
     pub jobs: &'static str,
+    pub findings: &'static str,
 }
 
 /// The names of the tables that every [`Aws`](crate::Aws) has.
@@ -37,6 +38,7 @@ pub const TABLES: Tables = Tables {
     timers: "timers",
     webhooks: "webhooks",
     jobs: "jobs",
+    findings: "findings",
 };
 
 /// A database with the project's tables.
@@ -135,8 +137,9 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_templates_tables() {
-        let Tables { events, operations, read_models, registry, parked, guards, timers, webhooks, jobs } = TABLES;
-        let mut named = [events, operations, read_models, registry, parked, guards, timers, webhooks, jobs];
+        let Tables { events, operations, read_models, registry, parked, guards, timers, webhooks, jobs, findings } =
+            TABLES;
+        let mut named = [events, operations, read_models, registry, parked, guards, timers, webhooks, jobs, findings];
         let mut declared: Vec<_> = TEMPLATE.iter().map(|table| table.name.as_str()).collect();
 
         named.sort_unstable();

@@ -15,7 +15,7 @@ use crate::line::{How, Timer};
 
 /// A command that may follow.
 #[derive(Debug, Clone)]
-pub(crate) struct Expected {
+pub struct Expected {
     pub how: How,
     pub key: CommandKey,
     /// As it is handed in; `None`: only its record tells.
@@ -28,7 +28,7 @@ pub(crate) struct Expected {
 
 /// What follows from a command.
 #[derive(Debug, Default)]
-pub(crate) struct Causes {
+pub struct Causes {
     pub expected: Vec<Expected>,
     pub timers: Vec<(TimerId, Timer)>,
     pub cancelled: Vec<String>,

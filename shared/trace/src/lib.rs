@@ -5,11 +5,11 @@
 //! [a few calls](MOST_CALLS), however many commands are in it.
 //!
 //! - [`walk`]: level by level
-//! - `causes`: which commands may follow
+//! - [`causes`]: which commands may follow
 //! - [`line`]: what is known of one of them
 //! - [`view`]: what both clients and operators are answered
 
-mod causes;
+pub mod causes;
 pub mod line;
 pub mod view;
 pub mod walk;

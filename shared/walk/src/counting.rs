@@ -9,7 +9,7 @@ const LONGEST_ERROR: usize = 500;
 const MOST_FAILURES: usize = 5;
 
 /// The counting of a segment.
-pub(crate) trait Counting {
+pub trait Counting {
     fn add(&mut self, name: &str, amount: u64);
     fn count(&self, name: &str) -> u64;
     /// One more that could not be done.

@@ -8,32 +8,49 @@ use store::event_store::{Commit, Scanned};
 use store::stream_positions::CommitReference;
 
 /// What of a stream was on a page.
-pub(crate) struct Part {
+pub struct Part {
     pub stream_id: String,
     /// All of the stream up to some version; `None`: not from its beginning, or perhaps not to its end.
     pub events: Option<Arc<[RecordedEvent]>>,
 }
 
+/// A stream's commits on a page.
+pub struct Commits {
+    pub stream_id: String,
+    pub commits: Vec<(CommitReference, Result<Commit, StoreError>)>,
+    /// More of them may come on the next page.
+    pub may_be_cut: bool,
+}
+
 /// What of each stream is on a page. The end of the stream before it, which that page has seen to, is left out.
-pub(crate) fn parts(Scanned { commits, next }: Scanned, after: Option<&CommitReference>) -> Vec<Part> {
-    let mut parts: Vec<(String, Vec<Result<Commit, StoreError>>)> = Vec::new();
+pub fn by_stream(Scanned { commits, next }: Scanned, after: Option<&CommitReference>) -> Vec<Commits> {
+    let mut streams: Vec<Commits> = Vec::new();
     for (at, commit) in commits {
         if after.is_some_and(|after| after.stream_id == at.stream_id) {
             continue;
         }
-        match parts.last_mut() {
-            Some((stream_id, commits)) if *stream_id == at.stream_id => commits.push(commit),
-            _ => parts.push((at.stream_id, vec![commit])),
+        match streams.last_mut() {
+            Some(last) if last.stream_id == at.stream_id => last.commits.push((at, commit)),
+            _ => streams.push(Commits {
+                stream_id: at.stream_id.clone(),
+                commits: vec![(at, commit)],
+                may_be_cut: false,
+            }),
         }
     }
-    let last = parts.len();
-    let whole = |(place, (stream_id, commits)): (usize, (String, Vec<Result<Commit, StoreError>>))| {
-        // More of the last one may come on the next page.
-        let may_be_cut = next.is_some() && place + 1 == last;
-        let events = if may_be_cut { None } else { events(commits) };
-        Part { stream_id, events }
+    if let Some(last) = streams.last_mut() {
+        last.may_be_cut = next.is_some();
+    }
+    streams
+}
+
+/// The same, as events.
+pub fn parts(scanned: Scanned, after: Option<&CommitReference>) -> Vec<Part> {
+    let part = |Commits { stream_id, commits, may_be_cut }| {
+        let commits: Vec<_> = commits.into_iter().map(|(_, commit)| commit).collect();
+        Part { stream_id, events: if may_be_cut { None } else { events(commits) } }
     };
-    parts.into_iter().enumerate().map(whole).collect()
+    by_stream(scanned, after).into_iter().map(part).collect()
 }
 
 /// The events of a stream's commits from its first one on, without gaps.

@@ -44,8 +44,8 @@ async fn a_rebuild_is_asked_for_followed_and_listed() {
     let progress = &rebuild["progress"];
     assert_eq!(
         progress,
-        &json!({ "segments": 2, "segmentsDone": 2, "streams": 6, "events": 8, "right": 0, "written": 6, "failed": 0,
-            "failures": [] })
+        &json!({ "segments": 2, "segmentsDone": 2, "streams": 6, "events": 8, "right": 0, "written": 6, "totals": 0,
+            "failed": 0, "failures": [] })
     );
     world.hold().await;
     let ended = asked(&world, "POST", &format!("{path}/cancel"), "").await.json();

@@ -64,14 +64,14 @@ async fn what_is_asked_for_is_rebuilt_and_nothing_else() {
     world.orders(4).await;
     for (collection, tenant) in [(Some("payments"), None), (None, Some("globex"))] {
         let tenant = tenant.map(|tenant| TenantId::parse(tenant).expect("a tenant"));
-        let task = Task::Rebuild { collection: collection.map(str::to_owned), tenant, dry_run: false };
+        let task = Task::Rebuild { collection: collection.map(str::to_owned), tenant, stream: None, dry_run: false };
         let job = world.ask(task, 2, None).await;
         world.work().await;
         assert_eq!(world.counts(&job).await.get("written"), None);
         assert!(world.aws.items(TABLES.read_models).is_empty());
     }
     let tenant = Some(TenantId::parse("acme").expect("a tenant"));
-    world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant, dry_run: false }, 2, None).await;
+    world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant, stream: None, dry_run: false }, 2, None).await;
     world.work().await;
     world.hold().await;
 }
@@ -84,7 +84,7 @@ async fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
     world.bend("O-3", |row| row["version"] = json!(9));
     let stored = world.aws.items(TABLES.read_models);
     let job =
-        world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, dry_run: true }, 2, None).await;
+        world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, stream: None, dry_run: true }, 2, None).await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 12);
     assert_eq!(world.aws.items(TABLES.read_models), stored);
@@ -149,7 +149,7 @@ async fn a_contribution_that_is_behind_by_what_it_does_not_hear_is_right() {
     (called_off["type"], called_off["data"]) = (json!("PaymentCalledOff"), json!({}));
     commit["events"] = json!(json!([events[0]]).to_string());
     world.aws.insert(TABLES.events, &commit);
-    let customers = || Task::Rebuild { collection: Some("customers".to_owned()), tenant: None, dry_run: false };
+    let customers = || Task::Rebuild { collection: Some("customers".to_owned()), tenant: None, stream: None, dry_run: false };
     let job = world.ask(customers(), 1, None).await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 1, "{:?}", world.counts(&job).await);

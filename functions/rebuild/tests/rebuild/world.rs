@@ -163,5 +163,5 @@ fn stream_of(commit: &Value) -> String {
 
 /// Of all orders.
 pub fn all() -> Task {
-    Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, dry_run: false }
+    Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, stream: None, dry_run: false }
 }
