@@ -1,7 +1,7 @@
 //! An installation in process: the functions that ship, on an AWS in memory and on virtual time, with everything metered
 //! that AWS would bill.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,9 +23,12 @@ use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
 use serde_json::{Value, json};
+use store::findings::{Kind, State};
+use store::jobs::{Job, Task};
 use subscriber::Runner;
 use testkit::{Aws, Log, TABLES};
 use tokio::time::Instant;
+use verifier::Verifier;
 use webhook_dispatcher::WebhookDispatcher;
 
 use crate::assumptions::{
@@ -64,6 +67,7 @@ struct Functions {
     dispatcher: Runner<WebhookDispatcher>,
     query: Query,
     redrive: Redrive,
+    verifier: Verifier,
 }
 
 impl Installation {
@@ -173,6 +177,27 @@ impl Installation {
         assert_eq!(report.broken_off(), None);
     }
 
+    /// A verification of everything, which finds nothing. Gives how many streams and commits there are.
+    pub async fn verify(&self) -> (usize, usize) {
+        const SETTLED: Duration = Duration::from_mins(1);
+        tokio::time::advance(SETTLED).await;
+        let settled_after = Some(SETTLED.as_secs());
+        let task = Task::Verification { tenant: None, stream: None, operation: None, settled_after };
+        let job = Job::new(task, 8, None, "user:desk", self.now());
+        let Verifier { jobs, findings, .. } = &self.functions.verifier;
+        jobs.add(&job).await.expect("noted");
+        let commits = self.aws.items(TABLES.events);
+        let work = Box::pin(self.functions.verifier.work(self.now(), Instant::now() + 30 * TIMEOUT));
+        self.invoke("Verifier", commits.len(), work).await.expect("worked");
+        let ended = jobs.find(job.id()).await.expect("an answer").expect("a job");
+        assert!(ended.ended_at.is_some(), "it has not ended");
+        for kind in Kind::ALL {
+            assert_eq!(findings.list(kind, &State::ALL, None).await.expect("findings"), []);
+        }
+        let streams: BTreeSet<&str> = commits.iter().map(|commit| text(&commit["stream_id"])).collect();
+        (streams.len(), commits.len())
+    }
+
     /// One round of a queue's event source: a receive, an invocation, a delete. Says whether there was anything.
     async fn poll(
         &self,
@@ -238,6 +263,7 @@ impl Functions {
         let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
         let mut redrive = Redrive::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
         redrive.ways.retain(|route| CONTEXTS.contains(&route.name.as_str()) || OTHERS.contains(&route.name.as_str()));
+        let verifier = Verifier::from_environment(environment, aws.dynamodb(), aws.sqs()).expect("settings");
         Self {
             ingest: Ingest::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
                 .expect("settings"),
@@ -248,6 +274,7 @@ impl Functions {
                 .expect("settings"),
             query: Query::from_environment(environment, aws.dynamodb(), aws.secrets_manager()).expect("settings"),
             redrive,
+            verifier: Verifier { every: None, ..verifier },
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::installation::Installation;
 use crate::templates::Templates;
-use crate::usage::Usage;
+use crate::usage::{Usage, number};
 use crate::workloads::{self, Taken, WORKLOADS};
 
 pub struct Measured {
@@ -18,6 +18,9 @@ pub struct Measured {
     pub reads: Usage,
     /// A run of redrive that finds nothing.
     pub redrive: Usage,
+    /// A verification of everything, by the stream.
+    pub verification: Usage,
+    pub commits_of_a_stream: f64,
     /// Custom metrics that a run of redrive writes.
     pub metrics_when_idle: usize,
     /// Those that come in addition while commands flow.
@@ -43,11 +46,16 @@ async fn measure() -> Measured {
     installation.redrive().await;
     let redrive = installation.take_usage();
     let all = metrics(&installation.log_lines());
+    installation.take_usage();
+    let (streams, commits) = installation.verify().await;
+    let verification = installation.take_usage().times(1.0 / number(streams));
     Measured {
         templates: installation.templates,
         workloads: taken,
         reads,
         redrive,
+        verification,
+        commits_of_a_stream: number(commits) / number(streams),
         metrics_when_idle: all.len() - busy.len(),
         metrics_when_busy: busy.len(),
     }

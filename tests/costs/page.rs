@@ -57,6 +57,13 @@ fn sections(measured: &Measured) -> Vec<String> {
         format!("One more context costs ${} a month.", dollars(idle::of_a_context(measured))),
         "While commands flow, however many, there come on top:".to_owned(),
         month(&idle::lines_when_busy(measured)),
+        "## A verification".to_owned(),
+        format!(
+            "Of a million streams such as these, each with {} commits, two documents and its operations on record, \
+             once. Whatever its pace, it reads the same; a slow one takes longer, of which Lambda bills the time.",
+            decimals(measured.commits_of_a_stream, 1)
+        ),
+        verification(measured),
         "## What grows with the data".to_owned(),
         "What a million commands leave behind, and what it costs in each month that it is kept:".to_owned(),
         growth(measured),
@@ -113,6 +120,18 @@ fn month(lines: &[Line]) -> String {
         table.row(&line.what, [dollars(line.dollars)]);
     }
     table.row("**in all**", [format!("**{}**", dollars(idle::total(lines)))]);
+    table.to_string()
+}
+
+fn verification(measured: &Measured) -> String {
+    let million = measured.verification.times(1e6);
+    let mut table = Table::new("", ["a million streams", "$"]);
+    let mut row = |what: &str, amount: String, dollars_: f64| table.row(what, [amount, dollars(dollars_)]);
+    for meter in [Meter::ReadUnits, Meter::WriteUnits, Meter::LambdaRequests, Meter::GigabyteSeconds, Meter::LogBytes] {
+        let price = prices::of(meter);
+        row(price.of, decimals(million.of(meter), 0), price.times(million.of(meter)));
+    }
+    table.row("**in all**", [String::new(), format!("**{}**", dollars(prices::total(&million)))]);
     table.to_string()
 }
 
