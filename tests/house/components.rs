@@ -30,6 +30,7 @@ fn generated() -> BTreeMap<String, Value> {
         redrive::describe,
         webhook_api::describe,
         rebuild::describe,
+        verifier::describe,
     ] {
         describe(&mut generator);
     }

@@ -17,7 +17,7 @@ fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
 }
 
 /// All that is served, by the function that serves it, as `template.yaml` calls it.
-fn served() -> [(&'static str, BTreeSet<Request>); 6] {
+fn served() -> [(&'static str, BTreeSet<Request>); 7] {
     [
         ("Ingest", requests(ingest::ROUTES)),
         ("Query", requests(query::ROUTES)),
@@ -25,6 +25,7 @@ fn served() -> [(&'static str, BTreeSet<Request>); 6] {
         ("Redrive", requests(redrive::ROUTES)),
         ("WebhookApi", requests(webhook_api::ROUTES)),
         ("Rebuild", requests(rebuild::ROUTES)),
+        ("Verifier", requests(verifier::ROUTES)),
     ]
 }
 
@@ -40,12 +41,25 @@ fn the_description_has_exactly_the_routes_that_are_served() {
     assert_eq!(described, served.collect());
 }
 
-/// Whether the gateway's route takes the request. `{name}` stands for one segment.
+/// Whether the gateway's route takes the request. `{name}` stands for one segment, `{name+}` at its end for one or more.
 fn takes((by, route): &(&str, &str), (method, path): &Request) -> bool {
     let (route, path) = (route.split('/'), path.split('/'));
+    let (wanted, there) = (route.clone().count(), path.clone().count());
     (*by == "ANY" || by == method)
-        && route.clone().count() == path.clone().count()
+        && (wanted == there || route.clone().next_back().is_some_and(is_greedy) && wanted < there)
         && route.zip(path).all(|(name, segment)| name.starts_with('{') || name == segment)
+}
+
+fn is_greedy(name: &str) -> bool {
+    name.starts_with('{') && name.ends_with("+}")
+}
+
+#[test]
+fn a_greedy_route_takes_whatever_is_below() {
+    let takes = |route, path: &str| takes(&("ANY", route), &("GET".to_owned(), path.to_owned()));
+    assert!(takes("/parked/{proxy+}", "/parked/x") && takes("/parked/{proxy+}", "/parked/x/revisions/1"));
+    assert!(!takes("/parked/{proxy+}", "/parked") && !takes("/parked/{proxy+}", "/traces/x"));
+    assert!(takes("/traces/{id}", "/traces/x") && !takes("/traces/{id}", "/traces/x/y"));
 }
 
 #[test]
@@ -56,8 +70,9 @@ fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
     let mut used = BTreeSet::new();
     for (function, request) in served().iter().flat_map(|(function, all)| all.iter().map(move |it| (function, it))) {
         let fitting = rows.iter().filter(|(key, _)| key.split_once(' ').is_some_and(|route| takes(&route, request)));
-        // The gateway prefers the more literal path, and then the method itself to any.
-        let taken = fitting.min_by_key(|(key, _)| (key.matches('{').count(), key.starts_with("ANY ")));
+        // The gateway prefers any other path to a greedy one, then the more literal path, and then the method itself to any.
+        let taken =
+            fitting.min_by_key(|(key, _)| (key.ends_with("+}"), key.matches('{').count(), key.starts_with("ANY ")));
         let (key, of_route) = taken.or(rows.iter().find(|(key, _)| key == "$default")).expect("a default");
         assert_eq!(of_route, function, "{request:?} goes by {key}");
         used.insert(key);

@@ -16,7 +16,7 @@ from check import check
 from stack import TABLES, Stack
 
 # Functions that write what a restore is about, and are not stopped with their event sources.
-ON_DEMAND = ("redrive", "operator", "rebuild")
+ON_DEMAND = ("redrive", "operator", "rebuild", "verifier")
 
 # As in template.yaml: tables with a stream, those whose items expire, and the indexes of tables.
 WITH_STREAM = ("events", "operations")

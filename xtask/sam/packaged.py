@@ -88,8 +88,8 @@ def allowed(stack):
             yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
 
 
-# Invoked once in minutes, so steps would show nothing.
-AT_ONCE = {"SyntheticCheck"}
+# Invoked by schedules and operators alone, once in minutes, so steps would show nothing.
+AT_ONCE = {"SyntheticCheck", "Redrive", "Operator", "Rebuild", "Verifier"}
 
 
 def not_staged(stack):

@@ -263,10 +263,10 @@ impl Verifier {
         let finding = self.finding(id).await?;
         let action = action(&finding);
         if !action.is_done_here() {
-            return Err(Problem::conflict(action.by_hand()).into());
+            return Err(Problem::not_mended(action.by_hand()).into());
         }
         if finding.state == State::Closed {
-            return Err(Problem::conflict("the finding is true no more, so there is nothing to mend").into());
+            return Err(Problem::not_mended("the finding is true no more, so there is nothing to mend").into());
         }
         let by = operator.principal.to_string();
         let done = self.mend(&finding, &by, now).await.map_err(|error| match error {
@@ -274,7 +274,7 @@ impl Verifier {
             WorkError::Queue(error) => Refusal::unavailable("what mends it could not be sent; ask again", &error),
         })?;
         if let Done::Nothing(why) = done {
-            return Err(Problem::conflict(format!("nothing was done: {why}; verify again")).into());
+            return Err(Problem::not_mended(format!("{why}; verify again")).into());
         }
         metrics::counter!(metric::FINDINGS_MENDED).increment(1);
         tracing::info!(finding = id, operator = by, "mended");
@@ -286,7 +286,7 @@ impl Verifier {
     async fn decide(&self, id: &str, decided: Option<&Decided>) -> Answer {
         let finding = self.finding(id).await?;
         if !self.findings.ignore(&finding, decided).await? {
-            return Err(Problem::conflict("the finding is true no more").into());
+            return Err(Problem::not_mended("the finding is true no more").into());
         }
         tracing::info!(finding = id, is_ignored = decided.is_some(), "decided");
         let finding = self.finding(id).await?;

@@ -146,6 +146,8 @@ kinds! {
     already_reported: 409, "already-reported", "The operation has its outcome";
     /// Somebody else acted on the parked message first.
     conflict: 409, "conflict", "Somebody was faster";
+    /// There is nothing to be done about the finding any more, or a person has to do it.
+    not_mended: 409, "not-mended", "Nothing was done";
     /// The aggregate is not at the version that the command expects; nothing was changed.
     unexpected_version: 412, "unexpected-version", "The aggregate is at another version";
     too_large: 413, "too-large", "The request is too large";

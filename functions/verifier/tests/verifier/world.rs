@@ -217,8 +217,8 @@ impl World {
             panic!("it is a request of the API");
         };
         let handle = |request| self.verifier.handle(request, self.now());
-        let _path = target.split('?').next().unwrap_or_default();
-        Answer::served(event.get(), handle).await
+        let path = target.split('?').next().unwrap_or_default();
+        Answer::served(event.get(), handle).await.hold(method, path)
     }
 
     // What is stored, and damage to it
