@@ -19,7 +19,7 @@ async fn the_recorded_request_resubmits_the_first_of_the_recorded_commands() {
     let (event, commands) = (recorded("operator.json"), recorded("command-handler.json"));
     let queued = Queued::read(commands["Records"][0]["body"].as_str().expect("a body").to_owned(), "orders");
     let id = api.parks(&queued).await;
-    assert_eq!(event["pathParameters"]["id"], id);
+    assert_eq!(event["pathParameters"]["proxy"], format!("{id}/resubmit"));
     assert_eq!(event["rawPath"], format!("/parked/{id}/resubmit"));
     let operator = event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"].as_str().expect("a subject");
     let operator = format!("user:{operator}");
