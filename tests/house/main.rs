@@ -26,6 +26,7 @@ enum Room {
     Subscriber,
     Timers,
     Trace,
+    Walk,
     Function,
     Testkit,
     Bench,
@@ -48,6 +49,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "subscriber", ..] => Room::Subscriber,
         ["shared", "timers", ..] => Room::Timers,
         ["shared", "trace", ..] => Room::Trace,
+        ["shared", "walk", ..] => Room::Walk,
         ["shared", "testkit", ..] => Room::Testkit,
         ["shared", "bench", ..] => Room::Bench,
         ["functions", ..] => Room::Function,
@@ -66,6 +68,7 @@ fn may_know(room: Room) -> &'static [Room] {
         // Lambda knows the store, for callers' tenants are looked up in the registry.
         Room::Trace | Room::Lambda => &[Room::Kernel, Room::Store],
         Room::Recovery | Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
+        Room::Walk => &[Room::Kernel, Room::Store, Room::Lambda],
         Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
         Room::Function => &[
             Room::Kernel,
@@ -78,6 +81,7 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Subscriber,
             Room::Timers,
             Room::Trace,
+            Room::Walk,
         ],
         // For tests: no room above may know it.
         Room::Bench => &[

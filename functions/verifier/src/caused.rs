@@ -18,31 +18,9 @@ use trace::How;
 use trace::causes::Causes;
 
 use crate::Verifier;
+use crate::facts::{Expected, Facts, Pending, Read};
 use crate::patience::Patience;
-use crate::streams::{Facts, Read};
 
-/// A command that must have a record.
-pub(crate) struct Expected {
-    pub key: CommandKey,
-    ty: String,
-    to: StreamId,
-    commit_number: u64,
-    /// When it was to be handed in.
-    at: Timestamp,
-    /// The context that hears, and the type of event.
-    heard: Option<(String, String)>,
-}
-
-/// A timer that no later effect of the stream has replaced or taken back.
-pub(crate) struct Pending {
-    pub id: TimerId,
-    pub key: CommandKey,
-    ty: String,
-    name: String,
-    due: Timestamp,
-    commit_number: u64,
-    set_at: Timestamp,
-}
 
 impl Verifier {
     /// What follows from these commits, as far as it must have arrived and its records are kept.

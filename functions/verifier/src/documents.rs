@@ -10,7 +10,7 @@ use store::read_models::{Change, Key, Row};
 use store::stream_positions::CommitReference;
 
 use crate::patience::Patience;
-use crate::streams::{Facts, Read};
+use crate::facts::{Facts, Read};
 use crate::verify::listed;
 
 /// What is wrong with one document.

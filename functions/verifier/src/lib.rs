@@ -23,6 +23,7 @@ mod caused;
 mod claims;
 mod collections;
 mod documents;
+mod facts;
 mod http;
 mod mend;
 mod operations;

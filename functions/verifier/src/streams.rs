@@ -21,36 +21,11 @@ use walk::counting::Counting as _;
 use walk::page::{Commits, by_stream};
 
 use crate::Verifier;
-use crate::caused::{Pending, caused};
+use crate::caused::caused;
 use crate::documents::documents;
+use crate::facts::{Facts, Read};
 use crate::patience::Patience;
 use crate::verify::{Judged, Scope, listed};
-
-/// A stream whose commits are there, one after the other.
-pub(crate) struct Facts {
-    pub stream: StreamId,
-    /// This release knows its type of aggregate.
-    pub is_known: bool,
-    pub commits: Vec<Commit>,
-    /// All events, in order.
-    pub events: Vec<RecordedEvent>,
-    pub pending: Vec<Pending>,
-    pub caused: Vec<crate::caused::Expected>,
-    pub claims: BTreeSet<Claim>,
-    /// The documents that there may be.
-    pub documents: Vec<Key>,
-}
-
-/// What was read for some streams.
-#[derive(Default)]
-pub(crate) struct Read {
-    pub rows: HashMap<Key, Result<Option<Row>, StoreError>>,
-    /// Records by key; what cannot be read is `Err`.
-    pub records: HashMap<String, Result<OperationRecord, StoreError>>,
-    pub timers: HashMap<TimerId, Waiting>,
-    /// Who holds the guards of these keys.
-    pub holders: HashMap<String, Option<String>>,
-}
 
 /// All commits of a stream, each by itself.
 type Each = Vec<(CommitReference, Result<Commit, StoreError>)>;

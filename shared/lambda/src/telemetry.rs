@@ -188,6 +188,7 @@ pub const OURS: &[&str] = &[
     "subscriber",
     "timekeeper",
     "verifier",
+    "walk",
     "webhook_api",
     "webhook_dispatcher",
     "webhook_sender",
