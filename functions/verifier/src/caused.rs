@@ -63,7 +63,7 @@ impl Verifier {
             expected.extend(certain.map(|it| Expected {
                 key: it.key,
                 heard: match it.how {
-                    How::Heard { version } => Some((it.stream.context.clone(), heard_type(&events, version))),
+                    How::Heard { version } => Some((it.stream.context.clone(), format!("{} {}", heard_type(&events, version), it.ty))),
                     _ => None,
                 },
                 ty: it.ty,
@@ -84,16 +84,23 @@ impl Verifier {
     ) -> Result<(), StoreError> {
         let heard: BTreeSet<_> = expected.iter().filter_map(|expected| expected.heard.clone()).collect();
         for (context, event) in heard {
-            if self.heard_since(&context, &event).is_none() {
-                let since = self.findings.hears_since(&context, &event, now).await?;
-                self.hearings().insert((context, event), since);
-            }
+            self.since(&context, &event, now).await?;
         }
         expected.retain(|expected| {
             let since = expected.heard.as_ref().and_then(|(context, event)| self.heard_since(context, event));
             since.is_none_or(|since| expected.at >= since)
         });
         Ok(())
+    }
+
+    /// Since when it is known that something is so: since now, if it was not.
+    pub(crate) async fn since(&self, of: &str, what: &str, now: Timestamp) -> Result<Timestamp, StoreError> {
+        if let Some(since) = self.heard_since(of, what) {
+            return Ok(since);
+        }
+        let since = self.findings.known_since(of, what, now).await?;
+        self.hearings().insert((of.to_owned(), what.to_owned()), since);
+        Ok(since)
     }
 
     fn heard_since(&self, context: &str, event: &str) -> Option<Timestamp> {
@@ -130,6 +137,7 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
         let operation = OperationRecord::key(&facts.stream.tenant, expected.key);
         let place = Place {
             operation: Some(operation.clone()),
+            to: Some(expected.to.to_string()),
             command_type: Some(expected.ty.clone()),
             ..Place::default()
         };
@@ -138,9 +146,9 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
     });
     let timers = facts.pending.iter().filter(|pending| is_published(&pending.commit_number));
     let timers = timers.filter(|pending| {
-        let is_set = read.timers.contains_key(&pending.id);
+        let is_set = read.timers.contains(&pending.id);
         // Of one that is long due, the record may be gone; of one that has just come due, it may not be there yet.
-        let is_judged = !patience.is_past(pending.due)
+        let is_judged = patience.is_far(pending.due)
             || patience.is_delivered(pending.due)
                 && patience.is_handled(pending.due)
                 && patience.is_kept(pending.due);
@@ -149,6 +157,8 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
     let timers = timers.map(|pending| {
         let place = Place {
             timer: Some(pending.id.clone()),
+            operation: Some(OperationRecord::key(&facts.stream.tenant, pending.key)),
+            to: Some(facts.stream.to_string()),
             command_type: Some(pending.ty.clone()),
             ..Place::default()
         };

@@ -30,15 +30,19 @@ impl Verifier {
         }
         segment.add("claims", judged.len() as u64);
         let again = |claimed: Claimed| async move {
-            // It may be given back since.
-            let holder = self.guards.holder(&claimed.guard_key).await?;
-            let is_held = holder.as_ref() == Some(&claimed.holder);
-            let found = if is_held { self.without_owner(&claimed).await? } else { None };
-            Ok(found.into_iter().collect())
+            Ok(self.claim(&claimed.guard_key, &claimed.holder).await?.into_iter().collect())
         };
         let found = self.twice(judged, again).await?;
         segment.last_key = last;
         Ok((found, items))
+    }
+
+    /// One claim as it is now: it may be given back since.
+    pub(crate) async fn claim(&self, guard_key: &str, holder: &str) -> Result<Option<Found>, StoreError> {
+        if self.guards.holder(guard_key).await?.as_deref() != Some(holder) {
+            return Ok(None);
+        }
+        self.without_owner(&Claimed { guard_key: guard_key.to_owned(), holder: holder.to_owned() }).await
     }
 
     async fn without_owner(&self, claimed: &Claimed) -> Result<Option<Found>, StoreError> {

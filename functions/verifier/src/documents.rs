@@ -1,11 +1,15 @@
 //! Documents: as far as their streams, and what their events make of them.
 
+use std::collections::BTreeMap;
+
 use kernel::context::ReadModel;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::StreamId;
+use kernel::timestamp::Timestamp;
 use serde_json::Value;
 use store::event_store::Commit;
 use store::findings::{Found, Kind, Place};
+use store::operations::OperationRecord;
 use store::read_models::{Change, Key, Row};
 use store::stream_positions::CommitReference;
 
@@ -19,6 +23,7 @@ enum Wrong {
     /// It is at that version, 0 if there is none, and should be at the other one at least.
     Behind(u64, u64),
     Ahead(u64),
+    WithoutStream,
     /// Where it differs.
     Bent(u64, String),
 }
@@ -28,21 +33,35 @@ pub(crate) fn documents(
     facts: &Facts,
     read_models_of: fn(&StreamId) -> Option<Vec<&'static dyn ReadModel>>,
     read: &Read,
+    since: &BTreeMap<&'static str, Timestamp>,
     patience: Patience,
 ) -> Vec<Found> {
     let models = read_models_of(&facts.stream).unwrap_or_default();
     let wrong: Vec<(&Key, Wrong)> = models
         .iter()
         .zip(&facts.documents)
-        .filter_map(|(model, key)| Some((key, wrong(facts, *model, key, read, patience)?)))
+        .filter_map(|(model, key)| Some((key, wrong(facts, *model, key, read, since, patience)?)))
         .collect();
     // Those that there are to be: one of a stream that it hears nothing of is not.
     let reached = models.iter().map(|model| reached(facts, *model, patience)).filter(|reached| *reached > 0).count();
     let behind = wrong.iter().filter(|(_, wrong)| matches!(wrong, Wrong::Behind(..))).count();
     if behind > 0 && behind == reached {
-        return vec![unpublished(facts, &wrong)];
+        let unpublished = unpublished(facts, &wrong);
+        let first = unpublished.place.commit.as_ref().map_or(1, |commit| commit.commit_number);
+        // Somebody has heard of it if something has followed from it.
+        if !has_followed(facts, read, first) {
+            return vec![unpublished];
+        }
     }
     wrong.into_iter().map(|(key, wrong)| found(facts, key, wrong)).collect()
+}
+
+/// Whether a command or a timer is there that follows from the commits from this one on.
+fn has_followed(facts: &Facts, read: &Read, first: u64) -> bool {
+    let is_on_record = |key| read.records.contains_key(&OperationRecord::key(&facts.stream.tenant, key));
+    let commands = facts.caused.iter().filter(|expected| expected.commit_number >= first);
+    let mut timers = facts.pending.iter().filter(|pending| pending.commit_number >= first);
+    commands.map(|expected| expected.key).any(is_on_record) || timers.any(|pending| read.timers.contains(&pending.id))
 }
 
 /// The version of the newest event that the read model hears and that has arrived by now; 0 if there is none.
@@ -51,7 +70,14 @@ fn reached(facts: &Facts, model: &dyn ReadModel, patience: Patience) -> u64 {
     facts.events.iter().rev().find(is_there).map_or(0, |event| event.version)
 }
 
-fn wrong(facts: &Facts, model: &dyn ReadModel, key: &Key, read: &Read, patience: Patience) -> Option<Wrong> {
+fn wrong(
+    facts: &Facts,
+    model: &dyn ReadModel,
+    key: &Key,
+    read: &Read,
+    since: &BTreeMap<&'static str, Timestamp>,
+    patience: Patience,
+) -> Option<Wrong> {
     let row = match read.rows.get(key)? {
         Ok(row) => row.as_ref(),
         Err(error) => return Some(Wrong::Unreadable(lambda::telemetry::chain(error))),
@@ -59,23 +85,25 @@ fn wrong(facts: &Facts, model: &dyn ReadModel, key: &Key, read: &Read, patience:
     let version = row.map_or(0, |row| row.version);
     let newest = facts.events.last().map_or(0, |event| event.version);
     if version > newest {
-        return Some(Wrong::Ahead(version));
+        return Some(if newest == 0 { Wrong::WithoutStream } else { Wrong::Ahead(version) });
+    }
+    // Reads fold one of another layout anew, and with it what it did not hear before.
+    if row.is_some_and(|row| row.layout != model.layout()) {
+        return None;
     }
     if let Some(row) = row
         && let Some(where_) = difference(key, model, row, &facts.events)
     {
         return Some(Wrong::Bent(version, where_));
     }
+    // One that there is not is not missed of streams that were there before its collection.
+    let is_new = since.get(key.collection).is_some_and(|since| facts.events.first().is_none_or(|first| first.time < *since));
     let reached = reached(facts, model, patience);
-    (version < reached).then_some(Wrong::Behind(version, reached))
+    (version < reached && !(row.is_none() && is_new)).then_some(Wrong::Behind(version, reached))
 }
 
-/// Where a document is not what the events up to its version make of it; `None`: nowhere, or nothing can be said, for another
-/// release has written it.
+/// Where a document is not what the events up to its version make of it; `None`: nowhere.
 fn difference(key: &Key, model: &dyn ReadModel, row: &Row, events: &[RecordedEvent]) -> Option<String> {
-    if row.layout != model.layout() {
-        return None;
-    }
     let up_to_it = &events[..events.partition_point(|event| event.version <= row.version)];
     let change = match Change::anew(key.clone(), model, Some(row), up_to_it) {
         Ok(change) => change,
@@ -104,7 +132,9 @@ fn pointers(at: &str, one: &Value, other: &Value, differs: &mut Vec<String>) {
             let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
             for name in names {
                 let (one, other) = (one.get(name), other.get(name));
-                let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                // A name that is no schema's may be the tenant's.
+                let is_plain = name.len() <= 40 && name.chars().all(|letter| letter.is_ascii_alphanumeric());
+                let at = format!("{at}/{}", if is_plain { name } else { "*" });
                 match one.zip(other) {
                     Some((one, other)) => pointers(&at, one, other, differs),
                     None => differs.push(at),
@@ -163,6 +193,9 @@ fn found(facts: &Facts, key: &Key, wrong: Wrong) -> Found {
         Wrong::Behind(version, reached) => (Kind::DocumentBehind, format!("version {reached}"), at(version)),
         Wrong::Ahead(version) => {
             (Kind::DocumentAhead, format!("version {newest} at most"), format!("version {version}"))
+        }
+        Wrong::WithoutStream => {
+            (Kind::DocumentWithoutStream, "a stream with its events".to_owned(), "no commit".to_owned())
         }
         Wrong::Bent(version, differs) => {
             (Kind::DocumentBent, format!("what the events up to version {version} make of it"), format!("it differs in {differs}"))

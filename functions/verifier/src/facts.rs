@@ -10,7 +10,7 @@ use store::StoreError;
 use store::event_store::Commit;
 use store::operations::OperationRecord;
 use store::read_models::{Key, Row};
-use store::timers::{TimerId, Waiting};
+use store::timers::TimerId;
 
 /// A stream whose commits are there, one after the other.
 pub(crate) struct Facts {
@@ -33,7 +33,7 @@ pub(crate) struct Read {
     pub rows: HashMap<Key, Result<Option<Row>, StoreError>>,
     /// Records by key; what cannot be read is `Err`.
     pub records: HashMap<String, Result<OperationRecord, StoreError>>,
-    pub timers: HashMap<TimerId, Waiting>,
+    pub timers: BTreeSet<TimerId>,
     /// Who holds the guards of these keys.
     pub holders: HashMap<String, Option<String>>,
 }

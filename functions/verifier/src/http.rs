@@ -140,7 +140,7 @@ impl Verifier {
             Endpoint::ShowFinding => {
                 Parameters::of(request).expect_only(&[])?;
                 let finding = self.finding(id).await?;
-                self.shown(StatusCode::OK, finding)
+                Ok(self.shown(StatusCode::OK, finding))
             }
             Endpoint::Mend => {
                 no_body(request, &[])?;
@@ -268,6 +268,11 @@ impl Verifier {
         if finding.state == State::Closed {
             return Err(Problem::not_mended("the finding is true no more, so there is nothing to mend").into());
         }
+        let patience = self.patience(now, None).await?;
+        // What was mended otherwise, or has changed, must not be done on what was known then.
+        if finding.kind != Kind::TotalOff && self.is_still_true(&finding, patience).await? == Some(false) {
+            return Err(Problem::not_mended("the finding is true no more: verify again, and it closes").into());
+        }
         let by = operator.principal.to_string();
         let done = self.mend(&finding, &by, now).await.map_err(|error| match error {
             WorkError::Store(error) => Refusal::from(error),
@@ -280,7 +285,7 @@ impl Verifier {
         tracing::info!(finding = id, operator = by, "mended");
         self.findings.mended(&finding, &Decided { by, at: now, reason: None }).await?;
         let finding = self.finding(id).await?;
-        self.shown(StatusCode::ACCEPTED, finding)
+        Ok(self.shown(StatusCode::ACCEPTED, finding))
     }
 
     async fn decide(&self, id: &str, decided: Option<&Decided>) -> Answer {
@@ -290,15 +295,15 @@ impl Verifier {
         }
         tracing::info!(finding = id, is_ignored = decided.is_some(), "decided");
         let finding = self.finding(id).await?;
-        self.shown(StatusCode::OK, finding)
+        Ok(self.shown(StatusCode::OK, finding))
     }
 
     async fn finding(&self, id: &str) -> Result<Finding, Refusal> {
         Ok(self.findings.find(id).await?.ok_or_else(nothing_here)?)
     }
 
-    fn shown(&self, status: StatusCode, finding: Finding) -> Answer {
-        Ok(json(status, &ShownFinding::of(finding, &self.public_url)))
+    fn shown(&self, status: StatusCode, finding: Finding) -> Response<Body> {
+        json(status, &ShownFinding::of(finding, &self.public_url))
     }
 }
 

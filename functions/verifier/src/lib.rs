@@ -17,8 +17,7 @@
 //!
 //! Nothing is changed by a verification. An action is asked for by an operator ([`mend`]).
 
-#![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
-
+mod again;
 mod caused;
 mod claims;
 mod collections;

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use kernel::ids::{StreamId, TenantId};
+use kernel::effect::{Recorded, RecordedEffect};
+use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
+use kernel::system_command::{EffectPlace, SystemCommand};
 use kernel::timestamp::Timestamp;
 use messaging::SystemCommands;
 use messaging::delayed::{Delayed, send_delayed};
@@ -16,6 +18,7 @@ use store::findings::{Finding, Kind};
 use store::jobs::{Job, Task};
 use store::operations::OperationRecord;
 use store::stream_positions::CommitReference;
+use store::timers::{DueCommand, Timer};
 
 use crate::Verifier;
 use crate::told::{Action, action};
@@ -41,9 +44,11 @@ impl Verifier {
     pub(crate) async fn mend(&self, finding: &Finding, by: &str, now: Timestamp) -> Result<Done, WorkError> {
         let stream = finding.stream.as_deref().and_then(stream_of);
         match (action(finding), stream) {
-            (Action::PublishAgain, Some(stream)) => self.publish_again(finding, &stream).await,
-            (Action::SetTimerAgain, Some(_)) => self.publish_one(finding).await,
-            (Action::HandIn, Some(_)) if finding.kind == Kind::CommandLost => self.publish_one(finding).await,
+            (Action::PublishAgain, Some(stream)) => self.publish_again(finding, &stream, by, now).await,
+            (Action::SetTimerAgain, Some(stream)) => self.set_timer_again(finding, &stream, now).await,
+            (Action::HandIn, Some(stream)) if finding.kind == Kind::CommandLost => {
+                self.hand_in_again(finding, &stream).await
+            }
             (Action::HandIn, _) => self.hand_in(finding).await,
             (Action::ProjectAgain, Some(stream)) => {
                 let task = Task::Rebuild {
@@ -83,33 +88,88 @@ impl Verifier {
         Ok(Done::Done)
     }
 
-    /// From the first commit that is missing to the last one.
-    async fn publish_again(&self, finding: &Finding, stream: &StreamId) -> Result<Done, WorkError> {
+    /// From the first commit that is missing to the last one. Of those whose records are kept no more, nobody could tell that
+    /// what follows from them was carried out: of them, only documents are made anew.
+    async fn publish_again(
+        &self,
+        finding: &Finding,
+        stream: &StreamId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Done, WorkError> {
         let first = finding.place.commit.as_ref().map_or(1, |commit| commit.commit_number);
-        let mut commits: Vec<CommitReference> =
-            self.streams.each(&stream.to_string()).await?.into_iter().map(|(at, _)| at).collect();
-        commits.retain(|commit| commit.commit_number >= first);
-        commits.truncate(MOST_COMMITS);
-        self.publish(&commits, &stream.tenant).await
-    }
-
-    /// The one commit: what follows from it is handed in once more, under the same key.
-    async fn publish_one(&self, finding: &Finding) -> Result<Done, WorkError> {
-        let Some((commit, tenant)) = finding.place.commit.clone().zip(finding.tenant.clone()) else {
-            return Ok(damaged());
+        let patience = self.patience(now, None).await?;
+        let missing = self.streams.each(&stream.to_string()).await?.into_iter();
+        let missing = missing.filter(|(at, _)| at.commit_number >= first);
+        let is_kept = |commit: &Result<Commit, StoreError>| {
+            commit.as_ref().is_ok_and(|commit| patience.is_kept(commit.committed_at()))
         };
-        self.publish(&[commit], &tenant).await
-    }
-
-    async fn publish(&self, commits: &[CommitReference], tenant: &TenantId) -> Result<Done, WorkError> {
-        let message = |commit: &CommitReference| Delayed {
-            body: serde_json::to_string(commit).expect("texts and numbers are JSON"),
-            fair_group: tenant.to_string(),
+        let (kept, old): (Vec<_>, Vec<_>) = missing.partition(|(_, commit)| is_kept(commit));
+        if !old.is_empty() {
+            let stream = Some(stream.to_string());
+            self.ask(Task::Rebuild { collection: None, tenant: None, stream, dry_run: false }, by, now).await?;
+        }
+        let message = |at: CommitReference| Delayed {
+            body: serde_json::to_string(&at).expect("texts and numbers are JSON"),
+            fair_group: stream.tenant.to_string(),
             delay: Duration::ZERO,
         };
-        let queue = self.queues.publisher_retries();
-        send_delayed(&self.sqs, &queue, commits.iter().map(message).collect()).await?;
+        let messages = kept.into_iter().take(MOST_COMMITS).map(|(at, _)| message(at)).collect();
+        send_delayed(&self.sqs, &self.queues.publisher_retries(), messages).await?;
         Ok(Done::Done)
+    }
+
+    /// The command that followed from a commit, and no other.
+    async fn hand_in_again(&self, finding: &Finding, stream: &StreamId) -> Result<Done, WorkError> {
+        let (Some(at), Some(key)) = (&finding.place.commit, &finding.place.operation) else { return Ok(damaged()) };
+        let Some(commit) = self.streams.find(at).await? else { return Ok(Done::Nothing("the commit is not there")) };
+        let heard = commit.events()?.into_iter().flat_map(|event| {
+            let of = |context| SystemCommand::of_heard(context, &event, &self.public_url).ok().flatten();
+            self.contexts.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        let effects = commit.effects()?;
+        let sent = effects.iter().enumerate().filter_map(|(place, effect)| self.effect(&commit, stream, place, effect));
+        let is_it = |command: &SystemCommand| OperationRecord::key(&stream.tenant, command.key) == *key;
+        let Some(command) = heard.chain(sent).find(is_it) else { return Ok(Done::Nothing("it does not follow any more")) };
+        self.commands().send(&command).await?;
+        Ok(Done::Done)
+    }
+
+    /// The timer as its commit has set it, and no other. The timekeeper's sweep finds it.
+    async fn set_timer_again(
+        &self,
+        finding: &Finding,
+        stream: &StreamId,
+        now: Timestamp,
+    ) -> Result<Done, WorkError> {
+        let (Some(at), Some(id)) = (&finding.place.commit, &finding.place.timer) else { return Ok(damaged()) };
+        let Some(commit) = self.streams.find(at).await? else { return Ok(Done::Nothing("the commit is not there")) };
+        let effects = commit.effects()?;
+        let effect = effects.get(id.place);
+        let command = effect.and_then(|effect| self.effect(&commit, stream, id.place, effect));
+        let (Some(RecordedEffect { effect: Recorded::SetTimer { due, .. }, .. }), Some(command)) = (effect, command) else {
+            return Ok(damaged());
+        };
+        let timer = Timer { id: id.clone(), due: *due, command: DueCommand::of(&command) };
+        let is_set = self.timers.set(&timer, now).await?;
+        Ok(if is_set { Done::Done } else { Done::Nothing("a later timer is set") })
+    }
+
+    /// The command of an effect.
+    fn effect(
+        &self,
+        commit: &Commit,
+        stream: &StreamId,
+        place: usize,
+        effect: &RecordedEffect,
+    ) -> Option<SystemCommand> {
+        let (commit_number, committed_at) = (commit.commit_number, commit.committed_at());
+        let at = EffectPlace { stream, commit_number, committed_at, place };
+        SystemCommand::of_effect(effect, at, &self.public_url)?.ok()
+    }
+
+    fn commands(&self) -> SystemCommands {
+        SystemCommands::new(self.sqs.clone(), self.queues.clone(), self.public_url.clone())
     }
 
     /// An overdue timer's message, to the timekeeper.
@@ -243,8 +303,7 @@ impl Verifier {
         let Some(record) = self.its_record(finding).await? else { return Ok(Done::Nothing("there is no record")) };
         let told = record.told(self.contexts, &self.public_url).ok().flatten();
         let Some(command) = told else { return Ok(Done::Nothing("nobody is to be told")) };
-        let commands = SystemCommands::new(self.sqs.clone(), self.queues.clone(), self.public_url.clone());
-        commands.send(&command).await?;
+        self.commands().send(&command).await?;
         Ok(Done::Done)
     }
 }

@@ -1,6 +1,6 @@
 //! Operations: what their records say, held against what there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::ids::{OWN, TenantId};
 use kernel::operation::Status;
@@ -61,7 +61,7 @@ impl Verifier {
         self.twice(judged, |key: String| async move { self.operation(&key, patience).await }).await
     }
 
-    async fn operation(&self, key: &str, patience: Patience) -> Result<Vec<Found>, StoreError> {
+    pub(crate) async fn operation(&self, key: &str, patience: Patience) -> Result<Vec<Found>, StoreError> {
         let Some(record) = self.operations.look_up(key).await? else { return Ok(Vec::new()) };
         let judged = self.judge_operations(vec![record], patience).await?;
         Ok(judged.into_iter().flat_map(|(_, found)| found).collect())
@@ -75,18 +75,19 @@ impl Verifier {
         let commits: BTreeSet<CommitReference> = records.iter().filter_map(commit_of).collect();
         let mut told = BTreeMap::new();
         for record in &records {
-            if let Some(command) = self.told(record, patience) {
-                let Some(tenant) = tenant_of(record) else { continue };
+            if let Some((command, tenant)) = self.told(record, patience).zip(tenant_of(record)) {
+                // A release that begins to tell tells of what is refused from then on.
+                let what = format!("refusals of {}", record.command_type);
+                if record.recorded_at < self.since(&command.stream.context, &what, patience.now()).await? {
+                    continue;
+                }
                 told.insert(record.operation_key.clone(), OperationRecord::key(&tenant, command.key));
             }
         }
-        let handled = match commits.is_empty() {
-            true => BTreeMap::new(),
-            false => {
-                let handled = self.traces.handled(&commits, &BTreeSet::new()).await?;
-                handled.commits.into_iter().collect::<BTreeMap<CommitReference, Commit>>()
-            }
-        };
+        let mut handled = HashMap::new();
+        if !commits.is_empty() {
+            handled = self.traces.handled(&commits, &BTreeSet::new()).await?.commits;
+        }
         let answers = self.records(told.values().cloned().collect()).await?;
         let mut judged = Vec::new();
         for record in records {
@@ -119,25 +120,23 @@ impl Verifier {
         &self,
         record: &OperationRecord,
         at: CommitReference,
-        commits: &BTreeMap<CommitReference, Commit>,
+        commits: &HashMap<CommitReference, Commit>,
     ) -> Result<Option<Found>, StoreError> {
-        let actual = match commits.get(&at) {
-            Some(commit) => match commit.events() {
+        let actual = if let Some(commit) = commits.get(&at) {
+            match commit.events() {
                 Ok(events) if events.iter().any(|event| is_of(record, &event.event.cause.operation)) => return Ok(None),
                 Ok(_) => "the commit has none of its events",
                 Err(_) => return Ok(None), // the stream says so
-            },
-            None => {
-                let Some(stream) = record.stream() else { return Ok(None) };
-                let newest = self.streams.newest(&stream, 1).await;
-                // One that is missing between others, or cannot be read, is found with its stream.
-                match newest {
-                    Ok(newest) if newest.first().is_none_or(|newest| newest.commit_number < at.commit_number) => {
-                        "the stream ends before it"
-                    }
-                    Ok(_) | Err(StoreError::Corrupt { .. }) => return Ok(None),
-                    Err(error) => return Err(error),
+            }
+        } else {
+            let Some(stream) = record.stream() else { return Ok(None) };
+            // One that is missing between others, or cannot be read, is found with its stream.
+            match self.streams.newest(&stream, 1).await {
+                Ok(newest) if newest.first().is_none_or(|newest| newest.commit_number < at.commit_number) => {
+                    "the stream ends before it"
                 }
+                Ok(_) | Err(StoreError::Corrupt { .. }) => return Ok(None),
+                Err(error) => return Err(error),
             }
         };
         let expected = format!("its events in commit {}", at.commit_number);

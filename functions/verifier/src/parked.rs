@@ -35,12 +35,22 @@ impl Verifier {
         }
         segment.add("parked", judged.len() as u64);
         let again = |(key, id): (String, String)| async move {
-            let message = self.parked.look_at(&key, &id).await?;
-            Ok(message.and_then(|message| judge(&message, patience)).into_iter().collect())
+            Ok(self.parked_message(&key, &id, patience).await?.into_iter().collect())
         };
         let found = self.twice(judged, again).await?;
         segment.last_key = last;
         Ok((found, items))
+    }
+
+    /// One message as it is now.
+    pub(crate) async fn parked_message(
+        &self,
+        key: &str,
+        id: &str,
+        patience: Patience,
+    ) -> Result<Option<Found>, StoreError> {
+        let message = self.parked.look_at(key, id).await?;
+        Ok(message.and_then(|message| judge(&message, patience)))
     }
 }
 

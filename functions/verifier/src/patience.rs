@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use kernel::operation::LONGEST_WAY;
 use kernel::timestamp::Timestamp;
 
 /// An event's way to its read models and effects: six hours in the stream of the events table, then redriven for a day, then
 /// parked.
 const DELIVERY: Duration = Duration::from_hours(48);
 
-/// A command's way to a record: redrive parks what has been among the dead letters for ten days.
-const COMMAND: Duration = Duration::from_hours(11 * 24);
 
 /// What waits for a person for so long is forgotten.
 const PERSON: Duration = Duration::from_hours(7 * 24);
@@ -32,13 +31,26 @@ pub(crate) struct Patience {
     person: Duration,
     /// How long records are kept.
     retention: Duration,
+    /// Since when they are kept so long.
+    retained_since: Timestamp,
 }
+
+/// How long records were kept at least, whatever was set.
+const LEAST_RETENTION: Duration = Duration::from_hours(28 * 24 + 24);
+
+/// A timer that is due so soon may be handed in while it is looked at.
+const SOON: Duration = Duration::from_mins(15);
 
 impl Patience {
     /// With `settled_after`, in seconds, everything is to have arrived by then.
-    pub fn at(now: Timestamp, settled_after: Option<u64>, retention: Duration) -> Self {
+    pub fn at(now: Timestamp, settled_after: Option<u64>, retention: Duration, retained_since: Timestamp) -> Self {
         let or = |usual| settled_after.map_or(usual, |seconds| Duration::from_secs(seconds.max(LEAST)));
-        Self { now, delivery: or(DELIVERY), command: or(COMMAND), person: or(PERSON), retention }
+        Self { now, delivery: or(DELIVERY), command: or(LONGEST_WAY), person: or(PERSON), retention, retained_since }
+    }
+
+    /// The same, with everything to have arrived after so many seconds.
+    pub fn settled_after(self, seconds: u64) -> Self {
+        Self::at(self.now, Some(seconds), self.retention, self.retained_since)
     }
 
     pub fn now(&self) -> Timestamp {
@@ -72,10 +84,12 @@ impl Patience {
 
     /// Whether a record that was written then, or later, must still be there.
     pub fn is_kept(&self, at: Timestamp) -> bool {
-        at.plus(self.retention) > self.now.plus(MARGIN)
+        let kept = if at < self.retained_since { LEAST_RETENTION } else { self.retention };
+        at.plus(kept) > self.now.plus(MARGIN)
     }
 
-    pub fn is_past(&self, at: Timestamp) -> bool {
-        at <= self.now
+    /// Whether what is due then must still wait.
+    pub fn is_far(&self, due: Timestamp) -> bool {
+        due > self.now.plus(SOON)
     }
 }

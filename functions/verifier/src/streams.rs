@@ -1,22 +1,23 @@
 //! Streams: commits without gaps, and all that follows from them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use kernel::decider::Claim;
 use kernel::domain_event::RecordedEvent;
 use kernel::ids::{CommandKey, StreamId};
 use kernel::operation::Status;
 use kernel::receipt::Receipt;
+use kernel::timestamp::Timestamp;
 use store::StoreError;
 use store::event_store::Commit;
 use store::findings::{Found, Kind, Place};
 use store::guards::claim_key;
 use store::jobs::Segment;
 use store::operations::OperationRecord;
-use store::read_models::{Key, Row};
+use store::read_models::Key;
 use store::stream_positions::CommitReference;
-use store::timers::{TimerId, Waiting};
+use store::timers::TimerId;
 use walk::counting::Counting as _;
 use walk::page::{Commits, by_stream};
 
@@ -25,7 +26,7 @@ use crate::caused::caused;
 use crate::documents::documents;
 use crate::facts::{Facts, Read};
 use crate::patience::Patience;
-use crate::verify::{Judged, Scope, listed};
+use crate::verify::{Judged, Scope};
 
 /// All commits of a stream, each by itself.
 type Each = Vec<(CommitReference, Result<Commit, StoreError>)>;
@@ -74,7 +75,7 @@ impl Verifier {
     }
 
     /// The stream as it is now.
-    async fn again(&self, stream_id: String, patience: Patience) -> Result<Vec<Found>, StoreError> {
+    pub(crate) async fn again(&self, stream_id: String, patience: Patience) -> Result<Vec<Found>, StoreError> {
         let commits = self.streams.each(&stream_id).await?;
         let judged = self.judge(vec![(stream_id, commits)], patience, &mut Segment::default()).await?;
         Ok(judged.into_iter().flat_map(|(_, found)| found).collect())
@@ -104,7 +105,8 @@ impl Verifier {
         let read = self.read(whole.iter().map(|(_, facts)| facts), patience).await?;
         for (stream_id, facts) in whole {
             let mut found = outcomes(&facts, &read, patience);
-            let documents = documents(&facts, self.read_models_of, &read, patience);
+            let since = self.collections_since(&facts, patience).await?;
+            let documents = documents(&facts, self.read_models_of, &read, &since, patience);
             // What was not published was not carried out either.
             let published_to = documents
                 .iter()
@@ -112,11 +114,41 @@ impl Verifier {
                 .find_map(|found| Some(found.place.commit.as_ref()?.commit_number))
                 .unwrap_or(u64::MAX);
             found.extend(documents);
-            found.extend(caused(&facts, &read, published_to, patience));
+            for lost in caused(&facts, &read, published_to, patience) {
+                if !self.was_carried_out(&lost).await? {
+                    found.push(lost);
+                }
+            }
             found.extend(claims(&facts, &read));
             judged.push((stream_id, found));
         }
         Ok(judged)
+    }
+
+    /// Since when there are the collections of these documents. What is new to a release is filled by a rebuild.
+    async fn collections_since(
+        &self,
+        facts: &Facts,
+        patience: Patience,
+    ) -> Result<BTreeMap<&'static str, Timestamp>, StoreError> {
+        const FIRST: Duration = Duration::from_hours(24);
+        let now = patience.now();
+        let first = self.since("verifier", "first", now).await?;
+        let mut since = BTreeMap::new();
+        for key in &facts.documents {
+            let known = self.since("collection", key.collection, now).await?;
+            // Those that there were when this was first verified are as old as anything.
+            let is_old = known.since(first) < FIRST;
+            since.insert(key.collection, if is_old { Timestamp::from_millis(0) } else { known });
+        }
+        Ok(since)
+    }
+
+    /// Whether the events of a command are there whose record is not: then the record alone is lost, which is found with them.
+    async fn was_carried_out(&self, lost: &Found) -> Result<bool, StoreError> {
+        let (Some(key), Some(to)) = (&lost.place.operation, lost.place.to.as_deref()) else { return Ok(false) };
+        let of_it = |commit: Commit| commit.events().unwrap_or_default().into_iter().any(|event| record_key(&event).as_ref() == Some(key));
+        Ok(self.streams.each(to).await?.into_iter().any(|(_, commit)| commit.is_ok_and(of_it)))
     }
 
     /// The stream, if its commits are without gaps and can be read.
@@ -181,13 +213,32 @@ impl Verifier {
         }
         let rows = self.read_models.get_each(documents).await?.into_iter().collect();
         let records = self.records(records).await?;
-        let timers = match timers.is_empty() {
-            true => HashMap::new(),
-            false => self.traces.followed(&BTreeSet::new(), &timers, &BTreeSet::new()).await?.timers,
-        };
+        let timers = self.timers_that_are_set(timers).await?;
         let holders = guards.into_iter().map(async |key| Ok::<_, StoreError>((self.guards.holder(&key).await?, key)));
         let holders = try_join_all(holders).await?.into_iter().map(|(holder, key)| (key, holder)).collect();
         Ok(Read { rows, records, timers, holders })
+    }
+
+    /// Those of these timers that are set. One that cannot be read is not.
+    async fn timers_that_are_set(&self, wanted: BTreeSet<TimerId>) -> Result<BTreeSet<TimerId>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
+        match self.traces.followed(&BTreeSet::new(), &wanted, &BTreeSet::new()).await {
+            Ok(found) => Ok(found.timers.into_keys().collect()),
+            Err(StoreError::Corrupt { .. }) => {
+                let mut set = BTreeSet::new();
+                for id in wanted {
+                    match self.timers.find(&id).await {
+                        Ok(Some(timer)) => drop(set.insert(timer.id)),
+                        Ok(None) | Err(StoreError::Corrupt { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(set)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The records of these keys. One that cannot be read does not hide the others.
@@ -214,6 +265,16 @@ impl Verifier {
     }
 }
 
+/// The events of a commit: versions are without gaps.
+fn events_of<'a>(facts: &'a Facts, commit: &Commit) -> &'a [RecordedEvent] {
+    let from = facts.events.partition_point(|event| event.version < commit.first_version);
+    let next = facts.commits.get(usize::try_from(commit.commit_number).unwrap_or(usize::MAX));
+    let to = next.map_or(facts.events.len(), |next| {
+        facts.events.partition_point(|event| event.version < next.first_version)
+    });
+    &facts.events[from..to]
+}
+
 /// Whether its operation must have a record.
 fn is_judged(event: &RecordedEvent, patience: Patience) -> bool {
     patience.is_written(event.time) && patience.is_kept(event.time)
@@ -228,10 +289,7 @@ fn record_key(event: &RecordedEvent) -> Option<String> {
 fn outcomes(facts: &Facts, read: &Read, patience: Patience) -> Vec<Found> {
     let mut found = BTreeMap::new();
     for commit in &facts.commits {
-        let first = commit.first_version;
-        let last = commit.last_version().unwrap_or(first);
-        let events = facts.events.iter().filter(|event| (first..=last).contains(&event.version));
-        for event in events.filter(|event| is_judged(event, patience)) {
+        for event in events_of(facts, commit).iter().filter(|event| is_judged(event, patience)) {
             let operation = &event.event.cause.operation;
             let Some((receipt, key)) = Receipt::read(operation).zip(record_key(event)) else { continue };
             let expected = format!("succeeded, by commit {}", commit.commit_number);
@@ -245,7 +303,12 @@ fn outcomes(facts: &Facts, read: &Read, patience: Patience) -> Vec<Found> {
                     (Kind::OperationDiffers, record.outcome.as_str().to_owned())
                 }
                 Some(Ok(OperationRecord { commit_number: Some(number), .. })) if *number != commit.commit_number => {
-                    (Kind::OperationDiffers, format!("succeeded, by commit {number}"))
+                    let other = facts.commits.iter().find(|commit| commit.commit_number == *number);
+                    let is_there = other.is_some_and(|other| {
+                        events_of(facts, other).iter().any(|event| record_key(event).as_ref() == Some(&key))
+                    });
+                    let twice = if is_there { ": it was carried out twice" } else { "" };
+                    (Kind::OperationDiffers, format!("succeeded, by commit {number}{twice}"))
                 }
                 Some(Ok(_)) => continue,
             };
@@ -282,7 +345,8 @@ fn claims(facts: &Facts, read: &Read) -> Vec<Found> {
             tenant: Some(facts.stream.tenant.clone()),
             stream: Some(facts.stream.to_string()),
             place: Place { guard_key: Some(key), holder: Some(us.clone()), ..Place::default() },
-            expected: format!("{} {} is claimed for {us}", claim.name, listed([claim.value.clone()])),
+            // Its value is the tenant's.
+            expected: format!("its {} is claimed for {us}", claim.name),
             actual,
         })
     });

@@ -4,6 +4,7 @@ use kernel::ids::{StreamId, TenantId};
 use store::StoreError;
 use store::findings::{Found, Kind, Place};
 use store::jobs::Segment;
+use store::stream_positions::CommitReference;
 use store::timers::{PARTS, Timer, TimerId};
 use walk::counting::Counting as _;
 
@@ -28,7 +29,13 @@ impl Verifier {
         for part in (0..PARTS).filter(|part| part % segments == number) {
             let mut start = None;
             loop {
-                let (waiting, next) = self.timers.to_look_at(part, patience.never(), PAGE, start).await?;
+                let (waiting, next) = match self.timers.to_look_at(part, patience.never(), PAGE, start).await {
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        segment.failed("a timer", &lambda::telemetry::chain(&error));
+                        break;
+                    }
+                    read => read?,
+                };
                 items += waiting.len();
                 let overdue = waiting.into_iter().filter(|waiting| patience.is_delivered(waiting.due));
                 let overdue = overdue.filter(|waiting| scope.has_tenant(tenant(&waiting.id).as_ref()));
@@ -41,11 +48,22 @@ impl Verifier {
             }
         }
         segment.add("timers", items as u64);
-        let again = |id: TimerId| async move {
-            let timer = self.timers.find(&id).await?;
-            Ok(timer.map(|Timer { id, due, .. }| found(&id, format!("due {due}"))).into_iter().collect())
-        };
+        let again = |id: TimerId| async move { Ok(self.overdue(id, patience).await?.into_iter().collect()) };
         Ok((self.twice(judged, again).await?, items))
+    }
+
+    /// One timer as it is now. It may have been set when it was due already.
+    pub(crate) async fn overdue(&self, id: TimerId, patience: Patience) -> Result<Option<Found>, StoreError> {
+        let Some(Timer { id, due, .. }) = self.timers.find(&id).await? else { return Ok(None) };
+        let stream = id.timer_key.rsplit_once('#').map_or("", |(stream, _)| stream).to_owned();
+        let at = CommitReference { stream_id: stream, commit_number: id.commit_number };
+        let set = match self.streams.find(&at).await {
+            Ok(commit) => commit.map(|commit| commit.committed_at()),
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let since = set.map_or(due, |set| due.max(set));
+        Ok(patience.is_delivered(since).then(|| found(&id, format!("due {due}"))))
     }
 }
 

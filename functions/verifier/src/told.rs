@@ -101,16 +101,16 @@ pub(crate) fn action(finding: &Finding) -> Action {
             Action::ProjectAgain
         }
         Kind::TotalOff => Action::CountAnew,
-        Kind::EventWithoutOperation => Action::WriteOutcome,
-        Kind::OperationDiffers if finding.actual.contains("another command") => Action::Settle,
-        Kind::OperationDiffers => Action::WriteOutcome,
+        Kind::OperationDiffers if ["another command", "twice"].iter().any(|told| finding.actual.contains(told)) => {
+            Action::Settle
+        }
+        Kind::EventWithoutOperation | Kind::OperationDiffers => Action::WriteOutcome,
         Kind::OperationWithoutEvents => Action::GiveUp,
         Kind::ClaimMissing if finding.actual.starts_with("it is claimed for") => Action::Settle,
         Kind::ClaimMissing => Action::ClaimAgain,
         Kind::ClaimWithoutOwner => Action::Release,
         Kind::TimerLost => Action::SetTimerAgain,
-        Kind::TimerOverdue => Action::HandIn,
-        Kind::CommandLost => Action::HandIn,
+        Kind::TimerOverdue | Kind::CommandLost => Action::HandIn,
         Kind::RefusalUntold => Action::TellAgain,
         Kind::ParkedLost => Action::Reopen,
         Kind::ParkedForgotten => Action::Decide,

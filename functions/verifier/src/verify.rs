@@ -10,7 +10,7 @@ use lambda::clock::Clock;
 use lambda::telemetry::metric;
 use messaging::SendError;
 use store::StoreError;
-use store::findings::{Found, Kind, State};
+use store::findings::{Finding, Found, Kind, State};
 use store::jobs::{Job, Segment, Task};
 use tokio::time::Instant;
 use walk::Walk;
@@ -42,7 +42,7 @@ pub enum WorkError {
 
 /// The parts, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Streams,
     Operations,
     Parked,
@@ -80,20 +80,19 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether a verification of this judges such a finding.
-    fn judges(&self, kind: Kind, tenant: Option<&TenantId>, stream: Option<&str>, operation: Option<&str>) -> bool {
+    fn judges(&self, finding: &Finding) -> bool {
         if self.stream.is_none() && self.operation.is_none() {
-            return self.has_tenant(tenant);
+            return self.has_tenant(finding.tenant.as_ref());
         }
-        match part_of(kind) {
-            Part::Streams => self.stream.is_some() && stream == self.stream,
-            Part::Operations => self.operation.is_some() && operation == self.operation,
-            _ => false,
+        match part_of(finding.kind) {
+            Part::Operations => self.operation.is_some() && finding.place.operation.as_deref() == self.operation,
+            _ => self.stream.is_some() && finding.stream.as_deref() == self.stream,
         }
     }
 }
 
 /// The part that finds such things.
-fn part_of(kind: Kind) -> Part {
+pub(crate) fn part_of(kind: Kind) -> Part {
     match kind {
         Kind::CommitMissing
         | Kind::CommitUnreadable
@@ -135,12 +134,27 @@ impl Verifier {
         begun
     }
 
+    /// What must have arrived by now.
+    pub(crate) async fn patience(
+        &self,
+        now: Timestamp,
+        settled_after: Option<u64>,
+    ) -> Result<Patience, StoreError> {
+        let kept = format!("records for {} days", self.retention.as_secs() / (24 * 60 * 60));
+        let since = self.since("retention", &kept, now).await?;
+        Ok(Patience::at(now, settled_after, self.retention, since))
+    }
+
     async fn begin_if_due(&self, now: Timestamp) -> Result<(), WorkError> {
         let Some(every) = self.every else { return Ok(()) };
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         // The same for all invocations of a period, so none begins a second one.
         let due = Timestamp::from_millis(now.millis() / every * every);
         let task = Task::Verification { tenant: None, stream: None, operation: None, settled_after: None };
+        let open = self.jobs.open().await?;
+        if open.iter().any(|job| job.requested_by == SCHEDULE) {
+            return Ok(()); // that one takes longer than the time between two
+        }
         let job = Job::named(SCHEDULE, task, SEGMENTS, Some(self.pace), SCHEDULE, due);
         if self.jobs.find(job.id()).await?.is_none() && self.jobs.add_once(&job).await? {
             tracing::info!(job = job.id(), "a verification is due");
@@ -156,10 +170,16 @@ impl Walk for Working<'_> {
         matches!(task, Task::Verification { .. })
     }
 
+    /// What is about one thing alone does not wait for what takes long.
+    fn comes_first(&self, task: &Task) -> bool {
+        let scope = Scope::of(task);
+        scope.stream.is_some() || scope.operation.is_some()
+    }
+
     async fn page(&self, job: &Job, number: u32, segment: &mut Segment, most: i32) -> Result<usize, WorkError> {
         let Task::Verification { settled_after, .. } = &job.task else { return Ok(0) };
         let scope = Scope::of(&job.task);
-        let patience = Patience::at(self.clock.now(), *settled_after, self.verifier.retention);
+        let patience = self.verifier.patience(self.clock.now(), *settled_after).await?;
         let at = PARTS.get(segment.part as usize).copied();
         let Some(part) = at.filter(|_| scope.stream.is_none() && scope.operation.is_none()) else {
             self.single(scope, patience, job, segment).await?;
@@ -173,7 +193,7 @@ impl Walk for Working<'_> {
             Part::Parked => self.verifier.parked(scope, patience, which, segment, most).await?,
             Part::Claims => self.verifier.claims(scope, which, segment, most).await?,
             Part::Timers => self.verifier.timers(scope, patience, which, segment).await?,
-            Part::Collections => self.verifier.collections(scope, which, job, segment).await?,
+            Part::Collections => self.verifier.collections(scope, which, segment).await?,
         };
         self.note(job, segment, &found).await?;
         if segment.after.is_none() && segment.last_key.is_empty() {
@@ -183,25 +203,21 @@ impl Walk for Working<'_> {
         Ok(items)
     }
 
-    /// Closes what is true no more.
-    async fn finish(&self, job: &Job, segments: &[Segment]) -> Result<(), WorkError> {
+    /// Closes what is true no more. What was not seen need not be right: it may have aged, or be hidden by something else. So
+    /// each is looked at by itself.
+    async fn finish(&self, job: &Job, _segments: &[Segment]) -> Result<(), WorkError> {
         let Verifier { findings, .. } = self.verifier;
         let scope = Scope::of(&job.task);
+        let patience = self.verifier.patience(self.clock.now(), None).await?;
         let mut open = 0;
         for kind in Kind::ALL {
-            // Those that were only counted are not known to be closed.
-            let is_cut = segments.iter().any(|segment| segment.count(kind.as_str()) > MOST_OF_A_KIND);
             for finding in findings.list(kind, &[State::Open, State::Ignored], None).await? {
-                let place = &finding.place;
-                let judged = scope.judges(
-                    kind,
-                    finding.tenant.as_ref(),
-                    finding.stream.as_deref(),
-                    place.operation.as_deref(),
-                );
                 // What was seen after this verification was asked for is another's matter.
-                let is_true = finding.seen_by == job.id() || finding.last_seen > job.requested_at;
-                if judged && !is_true && !is_cut && findings.close(&finding, self.clock.now()).await? {
+                let is_seen = finding.seen_by == job.id() || finding.last_seen > job.requested_at;
+                let is_over = !is_seen
+                    && scope.judges(&finding)
+                    && self.verifier.is_still_true(&finding, patience).await? == Some(false);
+                if is_over && findings.close(&finding, self.clock.now()).await? {
                     tracing::info!(finding = finding.id, "true no more");
                 } else {
                     open += u32::from(finding.state == State::Open);

@@ -44,8 +44,11 @@ pub struct AggregateType {
     /// The first one is what a succeeded operation links to.
     pub read_models: &'static [&'static dyn ReadModel],
     restore: fn(Option<&Snapshot>) -> Option<Box<dyn Aggregate>>,
-    claims: fn(&[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError>,
+    claims: fn(&[RecordedEvent]) -> Held,
 }
+
+/// What an aggregate claims; `None` if its decider does not say.
+pub type Held = Result<Option<BTreeSet<Claim>>, DecodeError>;
 
 impl Context {
     /// A context with one type of aggregate, called as the context is.
@@ -176,12 +179,12 @@ impl AggregateType {
     }
 
     /// What an aggregate claims after all of its events; `None` if its decider does not [say](Decider::CLAIMS).
-    pub fn claims(&self, events: &[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError> {
+    pub fn claims(&self, events: &[RecordedEvent]) -> Held {
         (self.claims)(events)
     }
 }
 
-fn claims<D: Decider>(events: &[RecordedEvent]) -> Result<Option<BTreeSet<Claim>>, DecodeError> {
+fn claims<D: Decider>(events: &[RecordedEvent]) -> Held {
     let Some(claims) = D::CLAIMS else { return Ok(None) };
     let mut held = BTreeSet::new();
     for recorded in events {

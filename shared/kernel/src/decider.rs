@@ -25,7 +25,7 @@ pub trait Decider: 'static {
 
     /// Which [claims](Guard::Claim) go with an event. The verifier holds them against what is stored. `None`: nothing is said, and
     /// only a claim of an aggregate that does not exist is found.
-    const CLAIMS: Option<fn(&Self::Event) -> Vec<Claiming>> = None;
+    const CLAIMS: Option<Claims<Self::Event>> = None;
 
     /// The events that the command causes, or a refusal. Deterministic: the same arguments, the same answer.
     fn decide(
@@ -38,6 +38,9 @@ pub trait Decider: 'static {
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 }
 
+/// What an event says of claims.
+pub type Claims<E> = fn(&E) -> Vec<Claiming>;
+
 /// A value that is one aggregate's alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
@@ -45,7 +48,7 @@ pub struct Claim {
     pub value: String,
 }
 
-/// What an event says of claims.
+/// That a value is taken, or given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claiming {
     /// The value is the aggregate's since.

@@ -339,7 +339,10 @@ impl Streams {
     }
 
     /// All commits of a stream, in order. One that cannot be read does not hide the others.
-    pub async fn each(&self, stream_id: &str) -> Result<Vec<(CommitReference, Result<Commit, StoreError>)>, StoreError> {
+    pub async fn each(
+        &self,
+        stream_id: &str,
+    ) -> Result<Vec<(CommitReference, Result<Commit, StoreError>)>, StoreError> {
         let items = self
             .client
             .query()

@@ -3,7 +3,7 @@
 //! | `kind` | `id` | holds |
 //! | --- | --- | --- |
 //! | a [`Kind`] | the kind, and a hash of what it is about | a [`Finding`] |
-//! | `hearing` | the context that hears, and the type of event | `since`: when a verification first saw that it does |
+//! | `known` | what is so: a context hears a type of event, there is a collection, records are kept so long | `since`: when a verification first saw it |
 //!
 //! A finding has the same id in every verification, so it is one for as long as it is true. It closes once it is true no more,
 //! and is forgotten a quarter of a year later.
@@ -26,7 +26,7 @@ use crate::timers::TimerId;
 /// How long a closed finding is remembered.
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
-const HEARING: &str = "hearing";
+const KNOWN: &str = "known";
 
 /// What does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -173,6 +173,9 @@ pub struct Place {
     /// The key of an operation's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// The stream that a command is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The operation's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
@@ -269,7 +272,9 @@ impl Findings {
         let id = found.id();
         let known = self
             .of(found.kind, &id)
-            .update_expression("SET last_seen = :now, seen_by = :job, expected = :expected, actual = :actual, place = :place")
+            .update_expression(
+                "SET last_seen = :now, seen_by = :job, expected = :expected, actual = :actual, place = :place",
+            )
             .condition_expression("finding_state IN (:open, :ignored)")
             .expression_attribute_values(":open", s(State::Open.as_str()))
             .expression_attribute_values(":ignored", s(State::Ignored.as_str()))
@@ -307,18 +312,6 @@ impl Findings {
             .condition_expression("attribute_not_exists(id) OR finding_state = :closed")
             .expression_attribute_values(":closed", s(State::Closed.as_str()));
         StoreError::unless_refused("PutItem", put.send().await)
-    }
-
-    /// This verification could not say whether it is true: it stays as it is.
-    pub async fn leave(&self, kind: Kind, id: &str, job: &str) -> Result<(), StoreError> {
-        let left = self
-            .of(kind, id)
-            .update_expression("SET seen_by = :job")
-            .condition_expression("attribute_exists(id)")
-            .expression_attribute_values(":job", s(job))
-            .send()
-            .await;
-        StoreError::unless_refused("UpdateItem", left).map(drop)
     }
 
     /// It is true no more, unless another verification has seen it meanwhile. Gives whether it was closed.
@@ -406,14 +399,14 @@ impl Findings {
         Ok(findings.into_iter().filter(is_wanted).collect())
     }
 
-    /// Since when it is known that a context hears events of a type: since now, if it was not.
-    pub async fn hears_since(&self, context: &str, event: &str, now: Timestamp) -> Result<Timestamp, StoreError> {
+    /// Since when it is known that something is so: since now, if it was not.
+    pub async fn known_since(&self, of: &str, what: &str, now: Timestamp) -> Result<Timestamp, StoreError> {
         let noted = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("kind", s(HEARING))
-            .key("id", s(format!("{context} {event}")))
+            .key("kind", s(KNOWN))
+            .key("id", s(format!("{of} {what}")))
             .update_expression("SET since = if_not_exists(since, :now)")
             .expression_attribute_values(":now", n(now.millis()))
             .return_values(ReturnValue::AllNew)

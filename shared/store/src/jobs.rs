@@ -193,14 +193,7 @@ impl Job {
     }
 
     /// The same, and two that are asked for at the same time under the same name are one.
-    pub fn named(
-        name: &str,
-        task: Task,
-        segments: u32,
-        pace: Option<u32>,
-        requested_by: &str,
-        now: Timestamp,
-    ) -> Self {
+    pub fn named(name: &str, task: Task, segments: u32, pace: Option<u32>, requested_by: &str, now: Timestamp) -> Self {
         // Without colons, which a path would have to encode.
         let time = now.to_string().replace([':', '.'], "-");
         Self {

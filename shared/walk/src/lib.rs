@@ -26,6 +26,11 @@ pub trait Walk {
     /// Whether such a task is this function's.
     fn takes(&self, task: &Task) -> bool;
 
+    /// Whether such a task is done before others that were asked for earlier.
+    fn comes_first(&self, _task: &Task) -> bool {
+        false
+    }
+
     /// Does a segment's next page: from where the segment is, about so many items. Sets where it is then, and counts. Gives how
     /// many items that were. A page may be done again.
     fn page(

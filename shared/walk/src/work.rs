@@ -18,7 +18,9 @@ use crate::gate::{Gate, LEASE, lock};
 pub async fn work<W: Walk>(walk: &W, jobs: &Jobs, now: Timestamp, finish_by: Instant) -> Result<(), W::Error> {
     let clock = Clock::start(now);
     let mut failed = Ok(());
-    for job in jobs.open().await?.into_iter().filter(|job| walk.takes(&job.task)) {
+    let mut open: Vec<Job> = jobs.open().await?.into_iter().filter(|job| walk.takes(&job.task)).collect();
+    open.sort_by_key(|job| !walk.comes_first(&job.task));
+    for job in open {
         if Instant::now() >= finish_by {
             break;
         }

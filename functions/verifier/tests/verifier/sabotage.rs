@@ -483,3 +483,66 @@ async fn a_resubmission_that_was_not_sent() {
     mended(&world).await;
     assert_eq!(world.it.events("acme/orders/unsent"), ["OrderSubmitted"]);
 }
+
+/// A command whose record alone is lost is not handed in again, which would carry it out twice.
+#[tokio::test(start_paused = true)]
+async fn a_sent_command_whose_record_alone_is_lost() {
+    let world = World::busy().await;
+    let record = world.record("ConfirmOrder", "paid-new");
+    world.delete(TABLES.operations, &record).await;
+    found_and_mended(&world, &[("event-without-operation", "acme/orders/paid-new")]).await;
+    assert_eq!(world.it.events("acme/orders/paid-new"), ["OrderSubmitted", "OrderConfirmed"]);
+}
+
+/// One read model alone hears of payments.
+#[tokio::test(start_paused = true)]
+async fn the_only_document_of_a_stream_from_which_something_has_followed() {
+    let world = World::busy().await;
+    let row = world.row("payments", "paid-new");
+    world.delete(TABLES.read_models, &row).await;
+    let contribution = world.items(TABLES.read_models).into_iter().find(|row| {
+        row["collection_key"] == "acme#customers/payments" && row["id"] == "paid-new"
+    });
+    if let Some(contribution) = contribution {
+        world.delete(TABLES.read_models, &contribution).await;
+    }
+    world.pass().await;
+    world.verify().await;
+    let kinds: BTreeSet<_> = told(&world.open().await).into_iter().map(|(kind, _)| kind).collect();
+    assert!(!kinds.contains("publication-lost") && kinds.contains("document-behind"), "{kinds:?}");
+}
+
+/// What was known then is not done now.
+#[tokio::test(start_paused = true)]
+async fn what_is_true_no_more_is_not_mended() {
+    let world = World::busy().await;
+    world.put(TABLES.guards, &json!({ "guard_key": "acme#policies#claim#policy-number#N-7", "holder": "P-7" }));
+    found(&world, &[("claim-without-owner", "acme/policies/P-7")]).await;
+    let id = world.open().await[0].id.clone();
+    // Its holder comes to be, and has it by right.
+    world.it.send("policies", "P-7", "P-7", bind("N-7")).await;
+    world.settle().await;
+    let answer = world.ask("POST", &format!("/findings/{id}/mend"), "").await;
+    assert_eq!(answer.status, 409, "{answer:#?}");
+    assert_eq!(answer.json()["type"], "urn:waybill:problem:not-mended");
+    world.item(TABLES.guards, |guard| guard["holder"] == "P-7");
+    mended(&world).await;
+}
+
+/// A finding closes because it is seen to be right, and not because nobody has looked.
+#[tokio::test(start_paused = true)]
+async fn what_is_hidden_by_other_damage_stays_open() {
+    let world = World::busy().await;
+    let claim = world.item(TABLES.guards, |guard| guard["holder"] == "P-new");
+    world.delete(TABLES.guards, &claim).await;
+    found(&world, &[("claim-missing", "acme/policies/P-new")]).await;
+    let commit = world.commit("acme/policies/P-new", 1);
+    let mut damaged = commit.clone();
+    damaged["events"] = json!("[{");
+    world.put(TABLES.events, &damaged);
+    let both = [("claim-missing", "acme/policies/P-new"), ("commit-unreadable", "acme/policies/P-new")];
+    found(&world, &both).await;
+    world.put(TABLES.events, &commit);
+    drop(world.it.aws.stream_event(TABLES.events));
+    found(&world, &both[..1]).await;
+}

@@ -15,7 +15,7 @@ pub mod state;
 mod tests;
 
 use kernel::context::Context;
-use kernel::decider::{Claiming, Decider, Decision, Metadata, Rejection};
+use kernel::decider::{Claims, Decider, Decision, Metadata, Rejection};
 
 use account::{AVAILABLE, HELD};
 use commands::Command;
@@ -35,7 +35,7 @@ impl Decider for Policies {
 
     const STATE_VERSION: u32 = 3;
 
-    const CLAIMS: Option<fn(&Event) -> Vec<Claiming>> = Some(decide::claims);
+    const CLAIMS: Option<Claims<Event>> = Some(decide::claims);
 
     fn decide(state: &State, command: &Command, metadata: &Metadata) -> Result<Decision<Event>, Rejection> {
         decide::decide(state, command, metadata.accepted_at)

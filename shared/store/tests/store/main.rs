@@ -1,6 +1,7 @@
 //! The store against an AWS in memory, over the SDK's own client.
 
 mod commit;
+mod counting;
 mod decided_before;
 mod decisions;
 mod guards;

@@ -17,21 +17,21 @@ use crate::world::{World, aggregate_id, tenant};
 
 const KEYS: [&str; 2] = ["acme#orders#totals#all", "acme#orders#totals#days"];
 
-fn world() -> World {
+pub fn world() -> World {
     World::of(probe::context::<1>())
 }
 
-fn day(text: &str) -> Day {
+pub fn day(text: &str) -> Day {
     Day::parse(text).unwrap_or_else(|| panic!("{text} is no day"))
 }
 
 /// On this day.
-fn tally(name: &str, amount: i64, day: &str) -> Tally {
+pub fn tally(name: &str, amount: i64, day: &str) -> Tally {
     Tally::of(name, amount).on(Timestamp::parse(&format!("{day}T12:00:00Z")).expect("a moment"))
 }
 
 /// The first version of an order that counts for this.
-fn new(id: &str, tallies: impl Into<Vec<Tally>>) -> Change {
+pub fn new(id: &str, tallies: impl Into<Vec<Tally>>) -> Change {
     let listing = Listing { owner: "C-7".to_owned(), state: "open".to_owned(), time: Timestamp::from_millis(1) };
     Change {
         key: Key { tenant: tenant("acme"), collection: "orders", id: aggregate_id(id) },
@@ -44,11 +44,11 @@ fn new(id: &str, tallies: impl Into<Vec<Tally>>) -> Change {
     }
 }
 
-async fn write(world: &World, changes: &[Change]) {
+pub async fn write(world: &World, changes: &[Change]) {
     world.read_models.write(changes).await.expect("written");
 }
 
-async fn report(world: &World) -> Totals {
+pub async fn report(world: &World) -> Totals {
     world.read_models.report(&tenant("acme"), "orders").await.expect("totals")
 }
 
@@ -75,7 +75,8 @@ async fn a_transaction_moves_one_item_of_all_time_and_one_of_each_day_all_in_one
     write(&world, &orders).await;
     let items = stored(&world);
     let shard = items[0]["id"].as_str().expect("a shard").to_owned();
-    let item = |key: &str, id: &str| json!({ "collection_key": key, "id": id, "sum:EUR": 900, "sum:open": 2, "updates": 1 });
+    let item =
+        |key: &str, id: &str| json!({ "collection_key": key, "id": id, "sum:EUR": 900, "sum:open": 2, "updates": 1 });
     assert_eq!(items, [item(KEYS[0], &shard), item(KEYS[1], &format!("2026-01-31#{shard}"))]);
     assert!(shard.len() == 3 && shard.as_str() < "128", "{shard}");
 }
