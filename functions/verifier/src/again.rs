@@ -22,17 +22,19 @@ impl Verifier {
             Part::Operations => self.is_true_of_operation(finding, patience).await,
             Part::Parked => {
                 let Some((key, id)) = &finding.place.parked else { return Ok(None) };
-                readable(self.parked_message(key, id, patience).await).map(|found| said(finding, found))
+                let found = readable(self.parked_message(key, id, patience).await)?;
+                Ok(found.map(|found| is_it(finding, found)))
             }
             Part::Claims => {
                 let (Some(key), Some(holder)) = (&finding.place.guard_key, &finding.place.holder) else {
                     return Ok(None);
                 };
-                self.claim(key, holder).await.map(|found| said(finding, Some(found)))
+                Ok(Some(is_it(finding, self.claim(key, holder).await?)))
             }
             Part::Timers => {
                 let Some(id) = &finding.place.timer else { return Ok(None) };
-                readable(self.overdue(id.clone(), patience).await).map(|found| said(finding, found))
+                let found = readable(self.overdue(id.clone(), patience).await)?;
+                Ok(found.map(|found| is_it(finding, found)))
             }
             Part::Collections => self.is_true_of_collection(finding).await,
         }
@@ -100,9 +102,8 @@ fn is_among(finding: &Finding, found: &[Found]) -> bool {
     found.iter().any(|found| found.id() == finding.id)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is the answer of a call")]
-fn said(finding: &Finding, found: Option<Option<Found>>) -> Option<bool> {
-    found.map(|found| found.is_some_and(|found| found.id() == finding.id))
+fn is_it(finding: &Finding, found: Option<Found>) -> bool {
+    found.is_some_and(|found| found.id() == finding.id)
 }
 
 /// `None`: what is stored cannot be read.

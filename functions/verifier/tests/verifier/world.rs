@@ -34,10 +34,11 @@ pub const SETTLED: u64 = 120;
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 pub struct World {
-    pub it: Installation,
-    pub verifier: Verifier,
-    rebuild: Rebuild,
-    updater: Runner<Updater>,
+    // In boxes: a world is part of many a test's future.
+    pub it: Box<Installation>,
+    pub verifier: Box<Verifier>,
+    rebuild: Box<Rebuild>,
+    updater: Box<Runner<Updater>>,
 }
 
 fn verifier_on(aws: &Aws) -> Verifier {
@@ -81,7 +82,8 @@ impl World {
         let updater = Runner::from_environment(updater, &updating, aws.sqs()).expect("settings");
         let rebuild = Rebuild::from_environment(&environment(), aws.dynamodb(), aws.sqs()).expect("settings");
         let verifier = Verifier { every: None, ..verifier_on(&aws) };
-        Self { it: Installation::on(aws, catalog::CONTEXTS), verifier, rebuild, updater }
+        let it = Box::new(Installation::on(aws, catalog::CONTEXTS));
+        Self { it, verifier: verifier.into(), rebuild: rebuild.into(), updater: updater.into() }
     }
 
     /// As it is deployed.
@@ -93,9 +95,9 @@ impl World {
     pub async fn busy() -> Self {
         let world = Self::new();
         // What contexts hear is known from the first verification on.
-        world.history("old").await;
-        world.verify().await;
-        world.history("new").await;
+        Box::pin(world.history("old")).await;
+        Box::pin(world.verify()).await;
+        Box::pin(world.history("new")).await;
         world
     }
 
@@ -125,7 +127,7 @@ impl World {
 
     /// Until what has happened is old enough to be judged.
     pub async fn pass(&self) {
-        self.it.pass(Duration::from_secs(SETTLED + 60)).await;
+        Box::pin(self.it.pass(Duration::from_secs(SETTLED + 60))).await;
         self.settle().await;
     }
 
@@ -135,7 +137,7 @@ impl World {
     }
 
     async fn step(&self) -> bool {
-        let moved = self.it.step().await;
+        let moved = Box::pin(self.it.step()).await;
         let update = async |batch: SqsEvent| self.updater.handle(batch, self.it.now(), Instant::now() + TIMEOUT).await;
         let updated = self.it.aws.poll(&updates(), 10, VISIBILITY, update).await;
         moved || updated > 0
@@ -165,12 +167,12 @@ impl World {
 
     /// One invocation of the verifier.
     pub async fn work(&self) {
-        self.verifier.work(self.now(), Instant::now() + TIMEOUT).await.expect("worked");
+        Box::pin(self.verifier.work(self.now(), Instant::now() + TIMEOUT)).await.expect("worked");
     }
 
     /// One invocation of the rebuild.
     pub async fn rebuild(&self) {
-        self.rebuild.work(self.now(), Instant::now() + TIMEOUT).await.expect("worked");
+        Box::pin(self.rebuild.work(self.now(), Instant::now() + TIMEOUT)).await.expect("worked");
     }
 
     /// A job of the rebuild, to its end.
@@ -218,7 +220,7 @@ impl World {
         };
         let handle = |request| self.verifier.handle(request, self.now());
         let path = target.split('?').next().unwrap_or_default();
-        Answer::served(event.get(), handle).await.hold(method, path)
+        Box::pin(Answer::served(event.get(), handle)).await.hold(method, path)
     }
 
     // What is stored, and damage to it
