@@ -16,7 +16,7 @@ import traceback
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from stack import PATIENCE, Stack, fresh, wait_for
+from stack import PATIENCE, TENANT, Stack, fresh, wait_for
 
 # Were it ever taken for markup, it would run, and be seen: the policy's violation is an error on the browser's console.
 MARKUP = '<img src="x" onerror="alert(1)">'
@@ -47,6 +47,8 @@ def main():
         what_became_of_a_command_is_found_by_its_order_and_by_its_receipt,
         a_dry_run_of_a_rebuild_is_begun_by_keyboard_and_followed_to_its_end,
         a_rebuild_is_cancelled,
+        what_does_not_fit_is_found_and_mended_and_closes,
+        a_verification_is_cancelled,
         a_phone_shows_everything_without_scrolling_sideways,
     ]
     failed = 0
@@ -576,6 +578,99 @@ def a_rebuild_is_cancelled(console):
     page.get_by_role("link", name="Rebuilds").click()
     row = page.get_by_role("row").filter(has_text=tenant)
     expect(row).to_contain_text("Cancelled")
+
+
+def what_does_not_fit_is_found_and_mended_and_closes(console):
+    page, stack = console.page, console.stack
+    console.expected_failures = {400, 403}
+    order = fresh("O")
+    stream = f"{TENANT}/orders/{order}"
+    # On account, so that nothing follows that would write the document again.
+    stack.queue(order, {**order_of(1), "onAccount": True})
+    stack.wait_for_order(order)
+    customer = stack.bend(order)
+
+    console.sign_in("platform")
+    press(page, "Enter", page.get_by_role("link", name="See the verifications, or begin one"))
+    heading, stage = page.get_by_role("heading", level=1), page.locator(".stage")
+    expect(heading).to_have_text("Verifications")
+    page.get_by_label("What", exact=True).select_option("A stream")
+    page.get_by_label("Stream", exact=True).fill(stream)
+    press(page, "Enter", page.get_by_role("button", name="Begin the verification"))
+    expect(heading).to_have_text(f"Verification of {stream}")
+    expect(heading).to_be_focused()
+    # It begins within a minute, or when whoever was killed at work has lost its lease.
+    expect(stage).to_contain_text("Finished.", timeout=2 * PATIENCE * 1000)
+    expect(stage).to_contain_text("It has found 1 that does not fit.")
+
+    page.get_by_role("link", name="Document bent").click()
+    expect(heading).to_have_text("Findings")
+    expect(page.get_by_role("heading", name="The document says something that its events do not say.")).to_be_visible()
+    row, link = page.get_by_role("row").filter(has_text=stream), page.get_by_role("link", name=stream, exact=True)
+    expect(row).to_contain_text("it differs in /customer")
+
+    page.get_by_role("button", name=f"Ignore…: {stream}", exact=True).click()
+    page.get_by_label("Reason, shown with the finding").fill("a test's own hands")
+    press(page, "Enter", page.get_by_role("dialog").get_by_role("button", name="Ignore", exact=True))
+    console.expect_status("Ignored.")
+    expect(link).to_have_count(0)
+    page.get_by_label("State").select_option("Ignored")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(heading).to_have_text("Findings, ignored")
+    expect(row).to_contain_text("a test's own hands")
+    link.click()
+    expect(heading).to_have_text(f"Document bent: {stream}")
+    finding = page.url
+    page.get_by_role("button", name="Open again").click()
+    console.expect_status("It is open again.")
+
+    press(page, "Enter", page.get_by_role("button", name="Make the document anew"))
+    console.expect_status("Asked for. The finding closes with the next verification that finds it mended.")
+    expect(heading).to_be_focused()
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect_no_sideways_scroll(page, "a finding")
+    wait_for(
+        f"order {order} of {customer}",
+        lambda: stack.get(f"/orders/{order}"),
+        lambda answer: answer[0] == 200 and answer[1]["customer"] == customer,
+        2 * PATIENCE,
+    )
+    page.get_by_role("button", name="Verify again").click()
+    expect(heading).to_have_text(f"Verification of {stream}")
+    expect(stage).to_contain_text("All that was judged fits.", timeout=2 * PATIENCE * 1000)
+    expect_no_sideways_scroll(page, "a verification")
+    page.goto(finding)
+    expect(stage).to_contain_text("Closed.")
+    expect(page.get_by_role("button", name="Make the document anew")).to_have_count(0)
+
+    page = console.new_page()
+    console.sign_in("demo")
+    expect(page.get_by_text("Only platform operators see the dead letters.")).to_be_visible()
+    expect(page.get_by_role("link", name="See the findings")).to_have_count(0)
+    page.goto(f"{console.url}#/findings")
+    expect(page.get_by_text("Only platform operators see what a verification has found.")).to_be_visible()
+    page.goto(f"{console.url}#/verifications")
+    expect(page.get_by_text("Only platform operators verify.")).to_be_visible()
+
+
+def a_verification_is_cancelled(console):
+    page = console.page
+    console.expected_failures = {400}
+    console.sign_in("platform", "#/verifications")
+    heading, tenant = page.get_by_role("heading", level=1), fresh("T")
+    page.get_by_label("What", exact=True).select_option("A tenant")
+    page.get_by_label("Tenant", exact=True).fill(tenant)
+    page.get_by_role("button", name="Begin the verification").click()
+    expect(heading).to_have_text(f"Verification of {tenant}")
+
+    cancel = page.get_by_role("button", name="Cancel the verification…")
+    press(page, "Enter", cancel)
+    press(page, "Enter", page.get_by_role("button", name="Cancel the verification", exact=True))
+    console.expect_status("Cancelled. What it had found stays.")
+    expect(heading).to_be_focused()
+    expect(cancel).to_have_count(0)
+    page.get_by_role("link", name="Verifications").click()
+    expect(page.get_by_role("row").filter(has_text=tenant)).to_contain_text("Cancelled")
 
 
 def a_phone_shows_everything_without_scrolling_sideways(console):

@@ -62,7 +62,7 @@ pub fn chunks(bytes: usize) -> usize {
 
 fn capacity(call: &Effect<'_>, usage: &mut Usage) {
     let meter = match call.operation {
-        "GetItem" | "BatchGetItem" | "Query" | "TransactGetItems" => Meter::ReadUnits,
+        "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems" => Meter::ReadUnits,
         "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" => Meter::WriteUnits,
         "DescribeTable" => return,
         other => panic!("say whether {other} reads or writes"),

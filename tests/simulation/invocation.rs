@@ -47,7 +47,11 @@ pub enum Role {
 impl Role {
     /// About how many calls an invocation makes at most.
     pub fn calls(self) -> u32 {
-        if matches!(self, Self::Redrive | Self::Rebuild | Self::Verifier | Self::Operator | Self::Webhooks) { 40 } else { 5 }
+        if matches!(self, Self::Redrive | Self::Rebuild | Self::Verifier | Self::Operator | Self::Webhooks) {
+            40
+        } else {
+            5
+        }
     }
 }
 

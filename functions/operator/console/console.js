@@ -1,16 +1,20 @@
 // The operator console: shows what is parked, what lies dead and which webhooks fail, and what became of a command, and
-// lets a person do something about it. Platform operators rebuild read models here.
+// lets a person do something about it. Platform operators rebuild and verify here, and mend what does not fit.
 //
 // This part knows which view a URL's fragment names. Each part knows only those to the right of it:
 //
-//   console   overview            dead-letters   parked   shell   page   session   json
-//             group     together  webhooks
-//             message   repair    traces
-//             webhook             rebuilds
+//   console   overview       together        findings   dead-letters   jobs   parked   shell   page   session   json
+//             group          repair          rebuilds   webhooks
+//             message        verifications              traces
+//             webhook
 //             trace
 //             rebuild
+//             finding
+//             verification
 
 import { deadLettersView } from "./dead-letters.js";
+import { findingView } from "./finding.js";
+import { findingsView } from "./findings.js";
 import { groupView } from "./group.js";
 import { messageView } from "./message.js";
 import { everything, overview } from "./overview.js";
@@ -19,6 +23,8 @@ import { rebuildsView } from "./rebuilds.js";
 import { begin } from "./shell.js";
 import { traceView } from "./trace.js";
 import { tracesView } from "./traces.js";
+import { verificationView } from "./verification.js";
+import { verificationsView } from "./verifications.js";
 import { webhookView } from "./webhook.js";
 import { webhooksView } from "./webhooks.js";
 
@@ -41,6 +47,10 @@ function named(path, query) {
   if (path.startsWith("/traces/")) return traceView(decodeURIComponent(path.slice("/traces/".length)), parameters);
   if (path === "/rebuilds") return rebuildsView;
   if (path.startsWith("/rebuilds/")) return rebuildView(decodeURIComponent(path.slice("/rebuilds/".length)));
+  if (path === "/findings") return findingsView(parameters);
+  if (path.startsWith("/findings/")) return findingView(decodeURIComponent(path.slice("/findings/".length)));
+  if (path === "/verifications") return verificationsView;
+  if (path.startsWith("/verifications/")) return verificationView(decodeURIComponent(path.slice("/verifications/".length)));
   if (path === "/all") return everything;
   if (path.startsWith("/message/")) return messageView(decodeURIComponent(path.slice("/message/".length)));
   if (path.startsWith("/dead-letters/")) return deadLettersView(decodeURIComponent(path.slice("/dead-letters/".length)));

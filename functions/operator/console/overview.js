@@ -1,6 +1,7 @@
-// What waits for a person, by groups; with the dead letters and the webhooks below.
+// What waits for a person, by groups; with the dead letters, the findings and the webhooks below.
 
 import { deadLetterQueues, deadLetters } from "./dead-letters.js";
+import { findingSection, findingTrouble, openFindings } from "./findings.js";
 import { h, note, section, table, time } from "./page.js";
 import { HOME, groupLink } from "./parked.js";
 import { call } from "./session.js";
@@ -14,19 +15,21 @@ export const overview = {
   name: "Parked messages",
 
   async load() {
-    const [parked, queues, webhooks] = await Promise.all([call("GET", "parked"), deadLetters(), webhookCounts()]);
-    return { ...parked.body, queues, webhooks };
+    const asked = [call("GET", "parked"), deadLetters(), webhookCounts(), openFindings()];
+    const [parked, queues, webhooks, findings] = await Promise.all(asked);
+    return { ...parked.body, queues, webhooks, findings };
   },
 
-  draw({ groups, complete, queues, webhooks }) {
+  draw({ groups, complete, queues, webhooks, findings }) {
     const more = complete === false && note(
       "There are more messages than were counted. ",
       h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
     );
     const dead = section("Dead letters", deadLetterQueues(queues));
-    const content = [webhookTrouble(webhooks), parkedGroups(groups), more, searchSection(), dead, webhookSection(webhooks)];
+    const trouble = [findingTrouble(findings), webhookTrouble(webhooks)];
+    const content = [...trouble, parkedGroups(groups), more, searchSection(), dead, webhookSection(webhooks)];
     // Who sees no dead letters is no platform operator.
-    if (queues !== null) content.push(rebuildSection());
+    if (queues !== null) content.push(findingSection(findings), rebuildSection());
     return { title: this.name, content };
   },
 };

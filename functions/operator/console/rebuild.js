@@ -1,41 +1,26 @@
 // One rebuild: how far it is, what failed, and how it is cancelled.
 
-import { button, confirmed, facts, h, note, section, table, tell, time } from "./page.js";
+import { cancelButton, failedCount, failureSection, isOpen, jobView, number, whoAsked } from "./jobs.js";
+import { button, confirmed, facts, h, section } from "./page.js";
 import { HOME } from "./parked.js";
 import { REBUILDS, beginRebuild, rebuildName } from "./rebuilds.js";
-import { call } from "./session.js";
-import { focusHeading, refresh } from "./shell.js";
+
+const WHY = "This release can make nothing of these. They stay as they are.";
 
 export function rebuildView(id) {
   const at = `rebuilds/${encodeURIComponent(id)}`;
-  let state;
-  return {
-    name: "Rebuild",
-    every: 5_000,
-    isPending: isOpen,
-    async load() {
-      const { body } = await call("GET", at);
-      if (state && state !== body.state) tell(inWords(body));
-      state = body.state;
-      return body;
-    },
-    draw(rebuild) {
-      const { segments, segmentsDone } = rebuild.progress;
-      const content = [
-        h("p", { class: `stage ${rebuild.progress.failed > 0 ? "trouble" : rebuild.state}` }, inWords(rebuild)),
-        isOpen(rebuild) && h("progress", { max: segments, value: segmentsDone, "aria-label": "Segments done" }),
-        section("How far it is", counts(rebuild)),
-        failures(rebuild.progress),
-        actions(rebuild, at),
-        section("What was asked for", asked(rebuild)),
-      ];
-      return { title: rebuildName(rebuild), trail: [HOME, REBUILDS], content };
-    },
-  };
-}
-
-function isOpen({ state }) {
-  return ["waiting", "running"].includes(state);
+  const told = (rebuild) => ({
+    title: rebuildName(rebuild),
+    inWords: inWords(rebuild),
+    isTrouble: rebuild.progress.failed > 0,
+    parts: [
+      section("How far it is", counts(rebuild)),
+      failureSection(rebuild.progress, rebuild.totals ? "Totals" : "Documents and streams", WHY),
+      actions(rebuild, at),
+      section("What was asked for", asked(rebuild)),
+    ],
+  });
+  return jobView({ name: "Rebuild", at, trail: [HOME, REBUILDS], told });
 }
 
 function inWords({ state, dryRun, progress: { failed } }) {
@@ -49,67 +34,46 @@ function inWords({ state, dryRun, progress: { failed } }) {
   return `${told[state] ?? state}${failed > 0 ? ` ${number(failed)} failed.` : ""}`;
 }
 
-function number(count) {
-  return count.toLocaleString("en");
-}
-
-function counts({ dryRun, progress }) {
+function counts({ dryRun, totals, progress }) {
   const { segments, segmentsDone, streams, events, right, written, failed } = progress;
-  return facts([
-    ["Segments", `${segmentsDone} of ${segments} done`],
+  const ofDocuments = [
     ["Streams read", number(streams)],
     ["Events read", number(events)],
     ["Documents that are right", number(right)],
     [dryRun ? "Would be written" : "Written", number(written)],
-    ["Failed", failed > 0 ? h("strong", { class: "again" }, number(failed)) : "0"],
+  ];
+  return facts([
+    ["Segments", `${segmentsDone} of ${segments} done`],
+    ...(totals ? [["Totals that were wrong", number(progress.totals)]] : ofDocuments),
+    ["Failed", failedCount(failed)],
   ]);
 }
 
-function failures({ failed, failures }) {
-  if (failed === 0) return false;
-  const rows = failures.map(({ what, error }) => [h("code", {}, what), error]);
-  const some = failures.length < failed ? `, ${failures.length} of ${number(failed)}` : "";
-  const why = note("This release can make nothing of these. They stay as they are.");
-  return section("What failed", why, table(`Documents and streams${some}`, ["What", "Error"], rows));
-}
-
 function actions(rebuild, at) {
-  const { collection, tenant, pace, dryRun, state, progress } = rebuild;
-  const cancel = async () => {
-    const isSure = await confirmed({
-      title: "Cancel this rebuild?",
-      text: `It stops within seconds. ${dryRun ? "It writes nothing anyway." : "What it has written is right, and stays."}`,
-      label: "Cancel the rebuild",
-      otherwise: "Let it go on",
-      danger: true,
-    });
-    if (!isSure) return;
-    await call("POST", `${at}/cancel`, "{}");
-    await refresh();
-    focusHeading();
-  };
+  const { collection, tenant, stream, pace, dryRun, state, progress } = rebuild;
   const write = async () => {
     const isSure = await confirmed({
       title: "Begin the rebuild?",
       text: "It does what the dry run has shown: what is not right is written. Reads go on meanwhile.",
       label: "Begin the rebuild",
     });
-    if (isSure) await beginRebuild({ collection, tenant, pace, dryRun: false });
+    if (isSure) await beginRebuild({ collection, tenant, stream, pace, dryRun: false });
   };
-  if (isOpen(rebuild)) return h("p", { class: "buttons" }, button("Cancel the rebuild…", cancel, { class: "danger" }));
+  const stops = `It stops within seconds. ${dryRun ? "It writes nothing anyway." : "What it has written is right, and stays."}`;
+  if (isOpen(rebuild)) return h("p", { class: "buttons" }, cancelButton(at, "rebuild", stops));
   if (!dryRun || state !== "finished" || progress.written === 0) return false;
   return h("p", { class: "buttons" }, button("Begin the rebuild…", write, { class: "primary" }));
 }
 
-function asked({ collection, tenant, pace, dryRun, requestedBy, requestedAt, cancelledBy, endedAt }) {
+function asked(rebuild) {
+  const { collection, tenant, stream, totals, pace, dryRun } = rebuild;
   return facts([
     ["Collection", collection ?? "all"],
-    ["Tenant", tenant ?? "all"],
+    ["Tenant", stream ? undefined : tenant ?? "all"],
+    ["Stream", stream && h("code", {}, stream)],
+    ["What", totals && "the totals, counted anew"],
     ["Dry run", dryRun ? "yes" : "no"],
     ["Events a second, at most", pace ? number(pace) : "no limit"],
-    ["Asked for", time(requestedAt)],
-    ["By", requestedBy],
-    ["Cancelled by", cancelledBy],
-    ["Ended", endedAt && time(endedAt)],
+    ...whoAsked(rebuild),
   ]);
 }

@@ -1,5 +1,6 @@
 // Rebuilds of read models: the latest ones, and a form that begins one. They are for platform operators.
 
+import { STATES, field, ifPermitted, input, jobForm, paceInput, select, tenantInput } from "./jobs.js";
 import { button, h, note, section, table, time } from "./page.js";
 import { HOME } from "./parked.js";
 import { call, collections } from "./session.js";
@@ -7,10 +8,9 @@ import { call, collections } from "./session.js";
 /** A step of a trail. */
 export const REBUILDS = ["Rebuilds", "#/rebuilds"];
 
-export const STATES = { waiting: "Waiting", running: "Running", cancelled: "Cancelled", finished: "Finished" };
-
-export function rebuildName({ dryRun, collection, tenant }) {
-  const whose = tenant ? ` for ${tenant}` : "";
+export function rebuildName({ dryRun, totals, collection, stream, tenant }) {
+  if (totals) return `Totals of ${collection} for ${tenant}`;
+  const whose = stream ?? tenant ? ` for ${stream ?? tenant}` : "";
   return `${dryRun ? "Dry run" : "Rebuild"} of ${collection ?? "all collections"}${whose}`;
 }
 
@@ -33,17 +33,10 @@ function rebuildLink(id) {
 export const rebuildsView = {
   name: "Rebuilds",
 
-  async load() {
-    try {
-      return (await call("GET", "rebuilds")).body.items;
-    } catch (error) {
-      if (error.status !== 403) throw error;
-      return null;
-    }
-  },
+  load: () => ifPermitted("rebuilds"),
 
   draw(rebuilds) {
-    const known = rebuilds?.length > 0 ? rebuildTable(rebuilds) : note("None is on record.");
+    const known = rebuilds?.items.length > 0 ? rebuildTable(rebuilds.items) : note("None is on record.");
     const content = rebuilds === null
       ? [note("Only platform operators rebuild read models.")]
       : [section("Begin a rebuild", rebuildForm()), section("The latest", known)];
@@ -62,31 +55,13 @@ function rebuildTable(rebuilds) {
   return table("Rebuilds, the newest first", ["Rebuild", "State", "Asked for", "By", "Ended"], rows);
 }
 
-const TENANT = {
-  id: "rebuild-tenant",
-  pattern: "[A-Za-z0-9_\\-]{1,64}",
-  placeholder: "all",
-  autocomplete: "off",
-  "data-key": "rebuild-tenant",
-};
-const PACE = {
-  id: "rebuild-pace",
-  type: "number",
-  min: "1",
-  // The most that the API takes.
-  max: "4294967295",
-  placeholder: "no limit",
-  "data-key": "rebuild-pace",
-};
 const DRY_RUN_MEANS = "Dry run: write nothing, only count what would be written";
-const DRY_RUN = { id: "rebuild-dry-run", type: "checkbox", checked: true, "data-key": "rebuild-dry-run" };
 
 function rebuildForm() {
-  const option = (value, label = value) => h("option", { value }, label);
-  const choice = { id: "rebuild-collection", "data-key": "rebuild-collection" };
-  const collection = h("select", choice, option("", "All collections"), collections().map((name) => option(name)));
-  const [tenant, pace, dryRun] = [TENANT, PACE, DRY_RUN].map((attributes) => h("input", attributes));
-  const field = (label, input) => h("div", {}, h("label", { for: input.id }, label), input);
+  const all = ["", "All collections"];
+  const collection = select("rebuild-collection", [all, ...collections().map((name) => [name])]);
+  const [tenant, pace] = [tenantInput("rebuild-tenant"), paceInput("rebuild-pace")];
+  const dryRun = input("rebuild-dry-run", { type: "checkbox", checked: true });
 
   const send = async () => {
     if (!form.reportValidity()) return;
@@ -100,18 +75,15 @@ function rebuildForm() {
   const go = button("Begin the dry run", send, { type: "submit", class: "primary", "data-key": "begin" });
   const changed = () => {
     go.textContent = dryRun.checked ? "Begin the dry run" : "Begin the rebuild";
-    // What is being filled in is not taken away by a view that refreshes itself.
-    form.toggleAttribute("data-edited", true);
   };
-  const form = h(
-    "form",
-    { class: "field begin", novalidate: true, submit: (event) => event.preventDefault(), input: changed },
+  const form = jobForm(
+    go,
+    changed,
     field("Collection", collection),
     field("Tenant", tenant),
     field("Events a second, at most", pace),
     h("p", { class: "check" }, dryRun, h("label", { for: dryRun.id }, DRY_RUN_MEANS)),
     note("All events are read, and each document that is not what its events say is written again. Reads go on meanwhile."),
-    h("p", { class: "buttons" }, go),
   );
   return form;
 }

@@ -46,6 +46,9 @@ export const clientId = () => config && (config.clientId ?? "");
 /** The names of all collections of read models. */
 export const collections = () => config.collections ?? [];
 
+/** All kinds of findings. */
+export const findingKinds = () => config.findingKinds ?? [];
+
 export const isSignedIn = () => load(TOKENS) !== null;
 
 /** The name of who is signed in, as far as the identity provider told. */

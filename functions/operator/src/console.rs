@@ -6,6 +6,7 @@ use lambda::refusal::Answer;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use lambda_http::{Body, Request, Response};
+use store::findings::Kind;
 
 use crate::Desk;
 use crate::refusal::nothing_here;
@@ -21,7 +22,10 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
         "console.css" => (CSS, include_str!("../console/console.css")),
         "console.js" => (JAVASCRIPT, include_str!("../console/console.js")),
         "dead-letters.js" => (JAVASCRIPT, include_str!("../console/dead-letters.js")),
+        "finding.js" => (JAVASCRIPT, include_str!("../console/finding.js")),
+        "findings.js" => (JAVASCRIPT, include_str!("../console/findings.js")),
         "group.js" => (JAVASCRIPT, include_str!("../console/group.js")),
+        "jobs.js" => (JAVASCRIPT, include_str!("../console/jobs.js")),
         "json.js" => (JAVASCRIPT, include_str!("../console/json.js")),
         "message.js" => (JAVASCRIPT, include_str!("../console/message.js")),
         "overview.js" => (JAVASCRIPT, include_str!("../console/overview.js")),
@@ -35,6 +39,8 @@ fn part(name: &str) -> Option<(&'static str, &'static str)> {
         "together.js" => (JAVASCRIPT, include_str!("../console/together.js")),
         "trace.js" => (JAVASCRIPT, include_str!("../console/trace.js")),
         "traces.js" => (JAVASCRIPT, include_str!("../console/traces.js")),
+        "verification.js" => (JAVASCRIPT, include_str!("../console/verification.js")),
+        "verifications.js" => (JAVASCRIPT, include_str!("../console/verifications.js")),
         "webhook.js" => (JAVASCRIPT, include_str!("../console/webhook.js")),
         "webhooks.js" => (JAVASCRIPT, include_str!("../console/webhooks.js")),
         _ => return None,
@@ -81,6 +87,7 @@ impl Desk {
             "clientId": client_id,
             "scope": "openid waybill/operate",
             "collections": catalog::collections().collect::<Vec<_>>(),
+            "findingKinds": Kind::ALL.map(Kind::as_str),
         });
         let mut answer = json(StatusCode::OK, &config);
         self.protect(&mut answer);

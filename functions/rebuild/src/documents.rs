@@ -146,12 +146,7 @@ impl Rebuild {
     }
 
     /// Reads the document and then its events, so that no event is missing that the document has.
-    async fn renew_alone(
-        &self,
-        document: &Document,
-        job: &Job,
-        read_models: &ReadModels,
-    ) -> Result<Made, StoreError> {
+    async fn renew_alone(&self, document: &Document, job: &Job, read_models: &ReadModels) -> Result<Made, StoreError> {
         let Document { key, stream, read_model, .. } = document;
         for round in 0..MOST_ROUNDS {
             let read = async {

@@ -249,7 +249,11 @@ fn rebuilding(asked: Rebuilding) -> Result<Wish, Problem> {
         let (Some(collection), Some(tenant), true) = (collection, tenant, is_all) else {
             return Err(Problem::bad_request("totals goes with tenant and collection, and with nothing else"));
         };
-        known("collection with totals", &collection, catalog::CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection))?;
+        known(
+            "collection with totals",
+            &collection,
+            catalog::CONTEXTS.iter().flat_map(Context::read_models).map(ReadModel::collection),
+        )?;
         return Ok((Task::Recount { tenant, collection }, None, Some(1)));
     }
     if let Some(name) = &collection {

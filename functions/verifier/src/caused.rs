@@ -21,7 +21,6 @@ use crate::Verifier;
 use crate::facts::{Expected, Facts, Pending, Read};
 use crate::patience::Patience;
 
-
 impl Verifier {
     /// What follows from these commits, as far as it must have arrived and its records are kept.
     pub(crate) fn follows(
@@ -63,7 +62,9 @@ impl Verifier {
             expected.extend(certain.map(|it| Expected {
                 key: it.key,
                 heard: match it.how {
-                    How::Heard { version } => Some((it.stream.context.clone(), format!("{} {}", heard_type(&events, version), it.ty))),
+                    How::Heard { version } => {
+                        Some((it.stream.context.clone(), format!("{} {}", heard_type(&events, version), it.ty)))
+                    }
                     _ => None,
                 },
                 ty: it.ty,
@@ -124,10 +125,7 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
         about,
         tenant: Some(facts.stream.tenant.clone()),
         stream: Some(facts.stream.to_string()),
-        place: Place {
-            commit: Some(CommitReference { stream_id: facts.stream.to_string(), commit_number }),
-            ..place
-        },
+        place: Place { commit: Some(CommitReference { stream_id: facts.stream.to_string(), commit_number }), ..place },
         expected,
         actual,
     };
@@ -149,9 +147,7 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
         let is_set = read.timers.contains(&pending.id);
         // Of one that is long due, the record may be gone; of one that has just come due, it may not be there yet.
         let is_judged = patience.is_far(pending.due)
-            || patience.is_delivered(pending.due)
-                && patience.is_handled(pending.due)
-                && patience.is_kept(pending.due);
+            || patience.is_delivered(pending.due) && patience.is_handled(pending.due) && patience.is_kept(pending.due);
         is_judged && !is_set && record(pending.key).is_none()
     });
     let timers = timers.map(|pending| {

@@ -99,9 +99,8 @@ impl Verifier {
         const AT_A_TIME: usize = 100;
         let mut orphans: Vec<StreamId> = Vec::new();
         for some in documents.chunks(AT_A_TIME) {
-            let stream = |id: &AggregateId| {
-                collection.context.stream(collection.aggregate_type, tenant.clone(), id.clone())
-            };
+            let stream =
+                |id: &AggregateId| collection.context.stream(collection.aggregate_type, tenant.clone(), id.clone());
             let first = |stream: &StreamId| CommitReference { stream_id: stream.to_string(), commit_number: 1 };
             let streams: Vec<StreamId> = some.iter().map(stream).collect();
             let firsts: BTreeSet<CommitReference> = streams.iter().map(first).collect();

@@ -13,8 +13,8 @@ use store::operations::OperationRecord;
 use store::read_models::{Change, Key, Row};
 use store::stream_positions::CommitReference;
 
-use crate::patience::Patience;
 use crate::facts::{Facts, Read};
+use crate::patience::Patience;
 use crate::verify::listed;
 
 /// What is wrong with one document.
@@ -97,7 +97,8 @@ fn wrong(
         return Some(Wrong::Bent(version, where_));
     }
     // One that there is not is not missed of streams that were there before its collection.
-    let is_new = since.get(key.collection).is_some_and(|since| facts.events.first().is_none_or(|first| first.time < *since));
+    let is_new =
+        since.get(key.collection).is_some_and(|since| facts.events.first().is_none_or(|first| first.time < *since));
     let reached = reached(facts, model, patience);
     (version < reached && !(row.is_none() && is_new)).then_some(Wrong::Behind(version, reached))
 }
@@ -197,9 +198,11 @@ fn found(facts: &Facts, key: &Key, wrong: Wrong) -> Found {
         Wrong::WithoutStream => {
             (Kind::DocumentWithoutStream, "a stream with its events".to_owned(), "no commit".to_owned())
         }
-        Wrong::Bent(version, differs) => {
-            (Kind::DocumentBent, format!("what the events up to version {version} make of it"), format!("it differs in {differs}"))
-        }
+        Wrong::Bent(version, differs) => (
+            Kind::DocumentBent,
+            format!("what the events up to version {version} make of it"),
+            format!("it differs in {differs}"),
+        ),
     };
     Found {
         kind,

@@ -67,7 +67,7 @@ const LISTED: usize = 50;
 /// Findings that are listed. What is more is of the same few kinds.
 const MOST_FINDINGS: usize = 500;
 
-/// Bytes of a reason.
+/// Characters of a reason.
 const LONGEST_REASON: usize = 500;
 
 /// What is to be verified; what is absent is all.
@@ -148,8 +148,8 @@ impl Verifier {
             }
             Endpoint::Ignore => {
                 let Ignoring { reason } = object(request)?;
-                if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
-                    return Err(Problem::bad_request(format!("reason has 1 to {LONGEST_REASON} bytes")).into());
+                if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
+                    return Err(Problem::bad_request(format!("reason has 1 to {LONGEST_REASON} characters")).into());
                 }
                 let by = operator.principal.to_string();
                 let decided = Decided { by, at: now, reason: Some(reason) };

@@ -130,24 +130,22 @@ impl Verifier {
         let effects = commit.effects()?;
         let sent = effects.iter().enumerate().filter_map(|(place, effect)| self.effect(&commit, stream, place, effect));
         let is_it = |command: &SystemCommand| OperationRecord::key(&stream.tenant, command.key) == *key;
-        let Some(command) = heard.chain(sent).find(is_it) else { return Ok(Done::Nothing("it does not follow any more")) };
+        let Some(command) = heard.chain(sent).find(is_it) else {
+            return Ok(Done::Nothing("it does not follow any more"));
+        };
         self.commands().send(&command).await?;
         Ok(Done::Done)
     }
 
     /// The timer as its commit has set it, and no other. The timekeeper's sweep finds it.
-    async fn set_timer_again(
-        &self,
-        finding: &Finding,
-        stream: &StreamId,
-        now: Timestamp,
-    ) -> Result<Done, WorkError> {
+    async fn set_timer_again(&self, finding: &Finding, stream: &StreamId, now: Timestamp) -> Result<Done, WorkError> {
         let (Some(at), Some(id)) = (&finding.place.commit, &finding.place.timer) else { return Ok(damaged()) };
         let Some(commit) = self.streams.find(at).await? else { return Ok(Done::Nothing("the commit is not there")) };
         let effects = commit.effects()?;
         let effect = effects.get(id.place);
         let command = effect.and_then(|effect| self.effect(&commit, stream, id.place, effect));
-        let (Some(RecordedEffect { effect: Recorded::SetTimer { due, .. }, .. }), Some(command)) = (effect, command) else {
+        let (Some(RecordedEffect { effect: Recorded::SetTimer { due, .. }, .. }), Some(command)) = (effect, command)
+        else {
             return Ok(damaged());
         };
         let timer = Timer { id: id.clone(), due: *due, command: DueCommand::of(&command) };

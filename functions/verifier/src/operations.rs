@@ -124,7 +124,9 @@ impl Verifier {
     ) -> Result<Option<Found>, StoreError> {
         let actual = if let Some(commit) = commits.get(&at) {
             match commit.events() {
-                Ok(events) if events.iter().any(|event| is_of(record, &event.event.cause.operation)) => return Ok(None),
+                Ok(events) if events.iter().any(|event| is_of(record, &event.event.cause.operation)) => {
+                    return Ok(None);
+                }
                 Ok(_) => "the commit has none of its events",
                 Err(_) => return Ok(None), // the stream says so
             }

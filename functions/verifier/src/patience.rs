@@ -9,7 +9,6 @@ use kernel::timestamp::Timestamp;
 /// parked.
 const DELIVERY: Duration = Duration::from_hours(48);
 
-
 /// What waits for a person for so long is forgotten.
 const PERSON: Duration = Duration::from_hours(7 * 24);
 

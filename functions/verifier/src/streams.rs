@@ -147,7 +147,9 @@ impl Verifier {
     /// Whether the events of a command are there whose record is not: then the record alone is lost, which is found with them.
     async fn was_carried_out(&self, lost: &Found) -> Result<bool, StoreError> {
         let (Some(key), Some(to)) = (&lost.place.operation, lost.place.to.as_deref()) else { return Ok(false) };
-        let of_it = |commit: Commit| commit.events().unwrap_or_default().into_iter().any(|event| record_key(&event).as_ref() == Some(key));
+        let of_it = |commit: Commit| {
+            commit.events().unwrap_or_default().into_iter().any(|event| record_key(&event).as_ref() == Some(key))
+        };
         Ok(self.streams.each(to).await?.into_iter().any(|(_, commit)| commit.is_ok_and(of_it)))
     }
 
@@ -161,9 +163,8 @@ impl Verifier {
             let (tenant, stream) = (tenant.clone(), Some(stream_id.to_owned()));
             Box::new(Found { kind, about: stream_id.to_owned(), tenant, stream, place, expected, actual })
         };
-        let stream = parsed.map_err(|error| {
-            wrong(Kind::CommitUnreadable, 1, "the name of a stream".to_owned(), error.to_string())
-        })?;
+        let stream = parsed
+            .map_err(|error| wrong(Kind::CommitUnreadable, 1, "the name of a stream".to_owned(), error.to_string()))?;
         let (mut commits, mut events): (Vec<Commit>, Vec<RecordedEvent>) = (Vec::new(), Vec::new());
         for ((at, commit), number) in each.into_iter().zip(1..) {
             if at.commit_number != number {
@@ -269,9 +270,8 @@ impl Verifier {
 fn events_of<'a>(facts: &'a Facts, commit: &Commit) -> &'a [RecordedEvent] {
     let from = facts.events.partition_point(|event| event.version < commit.first_version);
     let next = facts.commits.get(usize::try_from(commit.commit_number).unwrap_or(usize::MAX));
-    let to = next.map_or(facts.events.len(), |next| {
-        facts.events.partition_point(|event| event.version < next.first_version)
-    });
+    let to = next
+        .map_or(facts.events.len(), |next| facts.events.partition_point(|event| event.version < next.first_version));
     &facts.events[from..to]
 }
 
@@ -312,8 +312,7 @@ fn outcomes(facts: &Facts, read: &Read, patience: Patience) -> Vec<Found> {
                 }
                 Some(Ok(_)) => continue,
             };
-            let commit =
-                CommitReference { stream_id: facts.stream.to_string(), commit_number: commit.commit_number };
+            let commit = CommitReference { stream_id: facts.stream.to_string(), commit_number: commit.commit_number };
             let place = Place {
                 commit: Some(commit),
                 operation: Some(key.clone()),

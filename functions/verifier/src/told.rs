@@ -67,18 +67,28 @@ impl Action {
 /// One sentence that says what it means.
 pub(crate) fn means(kind: Kind) -> &'static str {
     match kind {
-        Kind::CommitMissing => "Events of this stream are lost, or damaged: what was decided on them cannot be explained.",
+        Kind::CommitMissing => {
+            "Events of this stream are lost, or damaged: what was decided on them cannot be explained."
+        }
         Kind::CommitUnreadable => "A commit of this stream is damaged: nothing that follows from it can be made anew.",
-        Kind::PublicationLost => "It was committed, and nobody has heard of it: neither read models nor other contexts.",
+        Kind::PublicationLost => {
+            "It was committed, and nobody has heard of it: neither read models nor other contexts."
+        }
         Kind::DocumentBehind => "The document lacks events, and reads show what was before them.",
         Kind::DocumentBent => "The document says something that its events do not say.",
-        Kind::DocumentAhead => "The document knows of events that its stream does not have: they are lost, or it is damaged.",
+        Kind::DocumentAhead => {
+            "The document knows of events that its stream does not have: they are lost, or it is damaged."
+        }
         Kind::DocumentUnreadable => "The document is damaged, and cannot be read.",
         Kind::DocumentWithoutStream => "The document knows of a stream of which nothing is there: its events are lost.",
         Kind::TotalOff => "Reports over this collection are wrong by a fixed amount.",
-        Kind::EventWithoutOperation => "The command was carried out, and its sender is not told so; sent again, it would be carried out twice.",
+        Kind::EventWithoutOperation => {
+            "The command was carried out, and its sender is not told so; sent again, it would be carried out twice."
+        }
         Kind::OperationDiffers => "The command was carried out, and its sender is told something else.",
-        Kind::OperationWithoutEvents => "The sender is told that the command was carried out, and what it did is not there.",
+        Kind::OperationWithoutEvents => {
+            "The sender is told that the command was carried out, and what it did is not there."
+        }
         Kind::ClaimMissing => "Another aggregate could take a value that is this one's alone.",
         Kind::ClaimWithoutOwner => "A value is taken that nobody has, and nobody can take it.",
         Kind::TimerLost => "What was to happen at that time will not happen.",

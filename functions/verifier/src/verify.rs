@@ -51,8 +51,7 @@ pub(crate) enum Part {
     Collections,
 }
 
-const PARTS: [Part; 6] =
-    [Part::Streams, Part::Operations, Part::Parked, Part::Claims, Part::Timers, Part::Collections];
+const PARTS: [Part; 6] = [Part::Streams, Part::Operations, Part::Parked, Part::Claims, Part::Timers, Part::Collections];
 
 /// What is verified.
 #[derive(Debug, Clone, Copy)]
@@ -135,11 +134,7 @@ impl Verifier {
     }
 
     /// What must have arrived by now.
-    pub(crate) async fn patience(
-        &self,
-        now: Timestamp,
-        settled_after: Option<u64>,
-    ) -> Result<Patience, StoreError> {
+    pub(crate) async fn patience(&self, now: Timestamp, settled_after: Option<u64>) -> Result<Patience, StoreError> {
         let kept = format!("records for {} days", self.retention.as_secs() / (24 * 60 * 60));
         let since = self.since("retention", &kept, now).await?;
         Ok(Patience::at(now, settled_after, self.retention, since))
@@ -270,11 +265,7 @@ impl Working<'_> {
 
 impl Verifier {
     /// What is found at two looks, with a pause between, of those that did not fit at the first one.
-    pub(crate) async fn twice<S, F>(
-        &self,
-        first: Judged<S>,
-        again: impl Fn(S) -> F,
-    ) -> Result<Vec<Found>, StoreError>
+    pub(crate) async fn twice<S, F>(&self, first: Judged<S>, again: impl Fn(S) -> F) -> Result<Vec<Found>, StoreError>
     where
         F: Future<Output = Result<Vec<Found>, StoreError>>,
     {

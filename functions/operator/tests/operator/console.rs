@@ -94,7 +94,7 @@ async fn what_the_browser_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_page_is_told_where_to_sign_in_and_what_can_be_rebuilt() {
+async fn the_page_is_told_where_to_sign_in_what_can_be_rebuilt_and_what_can_be_found() {
     let api = Api::new();
     let answer = part(&api, "/console/config.json").await;
     assert_eq!(answer.header("content-type"), "application/json");
@@ -106,6 +106,7 @@ async fn the_page_is_told_where_to_sign_in_and_what_can_be_rebuilt() {
         "clientId": "the-console",
         "scope": "openid waybill/operate",
         "collections": catalog::collections().collect::<Vec<_>>(),
+        "findingKinds": store::findings::Kind::ALL.map(store::findings::Kind::as_str),
     });
     assert_eq!(config, expected);
 }

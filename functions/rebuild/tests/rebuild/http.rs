@@ -4,6 +4,7 @@ use bench::http::{self, Answer};
 use bench::layouts;
 use lambda::run::Wake;
 use serde_json::{Value, json};
+use store::jobs::Task;
 use testkit::Fault;
 
 use crate::world::World;
@@ -61,6 +62,59 @@ async fn a_rebuild_is_asked_for_followed_and_listed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_stream_and_one_collection_s_totals_are_asked_for_followed_and_listed() {
+    let world = World::new();
+    world.orders(3).await;
+    world.project(&world.updater(catalog::read_models_of), 0..3).await;
+    world.bend("O-1", |row| row["version"] = json!(9));
+    world.bend_total(false, "submitted", 2);
+    for (body, shown, progress) in [
+        (
+            r#"{"stream":"acme/orders/O-1","collection":"orders","segments":4}"#,
+            json!("acme/orders/O-1"),
+            ("written", 1),
+        ),
+        (r#"{"totals":true,"tenant":"acme","collection":"orders"}"#, Value::Null, ("totals", 1)),
+    ] {
+        let answer = asked(&world, "POST", "/rebuild", body).await;
+        assert_eq!(answer.status, 202, "{answer:#?}");
+        let path = answer.header("location").strip_prefix(&world.rebuild.public_url).expect("a path").to_owned();
+        world.work().await;
+        let rebuild = asked(&world, "GET", &path, "").await.json();
+        assert_eq!((&rebuild["state"], &rebuild["stream"]), (&json!("finished"), &shown), "{rebuild:#}");
+        assert_eq!((&rebuild["collection"], &rebuild["totals"]), (&json!("orders"), &json!(shown.is_null())));
+        assert_eq!(rebuild["progress"][progress.0], progress.1, "{rebuild:#}");
+        assert_eq!((&rebuild["progress"]["segments"], &rebuild["progress"]["failed"]), (&json!(1), &json!(0)));
+        asked(&world, "GET", &path.replace("rebuilds", "replays"), "").await.refused("not-found");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    world.hold().await;
+    let totals =
+        asked(&world, "POST", "/rebuild", r#"{"totals":true,"tenant":"acme","collection":"orders"}"#).await.json();
+    let path = format!("/rebuilds/{}/cancel", totals["id"].as_str().expect("an id"));
+    assert_eq!(asked(&world, "POST", &path, "").await.json()["state"], "cancelled");
+    let list = asked(&world, "GET", "/rebuilds", "").await.json();
+    let listed: Vec<_> =
+        list["items"].as_array().expect("items").iter().map(|item| (&item["totals"], &item["state"])).collect();
+    let (yes, no, finished) = (json!(true), json!(false), json!("finished"));
+    assert_eq!(listed, [(&yes, &json!("cancelled")), (&yes, &finished), (&no, &finished)], "the newest first");
+    assert_eq!(asked(&world, "GET", "/replays", "").await.json()["items"], json!([]));
+}
+
+/// A verification is a job of another function.
+#[tokio::test(start_paused = true)]
+async fn other_jobs_are_neither_done_nor_shown() {
+    let world = World::new();
+    let task = Task::Verification { tenant: None, stream: None, operation: None, settled_after: None };
+    let job = world.ask(task, 1, None).await;
+    world.work().await;
+    assert!(world.job(&job).await.is_open());
+    asked(&world, "GET", &format!("/rebuilds/{job}"), "").await.refused("not-found");
+    asked(&world, "POST", &format!("/rebuilds/{job}/cancel"), "").await.refused("not-found");
+    assert_eq!(asked(&world, "GET", "/rebuilds", "").await.json()["items"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_makes_no_sense_is_refused() {
     let world = World::new();
     for (body, about) in [
@@ -72,6 +126,16 @@ async fn what_makes_no_sense_is_refused() {
         (r#"{"tenant":"no tenant"}"#, "tenant"),
         (r#"{"collections":["orders"]}"#, "collections"),
         ("[]", "object"),
+        (r#"{"stream":"acme/orders"}"#, "stream id"),
+        (r#"{"stream":"acme/orders/O-1","tenant":"acme"}"#, "stream or tenant"),
+        (r#"{"totals":true}"#, "tenant and collection"),
+        (r#"{"totals":true,"collection":"orders"}"#, "tenant and collection"),
+        (r#"{"totals":true,"tenant":"acme"}"#, "tenant and collection"),
+        (r#"{"totals":true,"tenant":"acme","collection":"customers"}"#, "orders"),
+        (r#"{"totals":true,"tenant":"acme","collection":"orders","dryRun":true}"#, "nothing else"),
+        (r#"{"totals":true,"tenant":"acme","collection":"orders","pace":5}"#, "nothing else"),
+        (r#"{"totals":true,"tenant":"acme","collection":"orders","segments":1}"#, "nothing else"),
+        (r#"{"totals":true,"tenant":"acme","collection":"orders","stream":"acme/orders/O-1"}"#, "nothing else"),
     ] {
         let problem = asked(&world, "POST", "/rebuild", body).await.refused("bad-request");
         assert!(problem.detail.contains(about), "{body}: {}", problem.detail);

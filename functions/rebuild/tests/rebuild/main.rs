@@ -5,5 +5,6 @@ mod chaos;
 mod http;
 mod repairing;
 mod replaying;
+mod totals;
 mod walking;
 mod world;

@@ -2,12 +2,12 @@
 
 use bench::layouts;
 use bench::platform::topic;
-use kernel::ids::TenantId;
+use kernel::ids::{StreamId, TenantId};
 use serde_json::{Value, json};
 use store::jobs::Task;
 use testkit::TABLES;
 
-use crate::world::{World, all, cancel};
+use crate::world::{World, all, cancel, of_stream, totals};
 
 #[tokio::test(start_paused = true)]
 async fn documents_of_the_release_before_get_this_builds_layout_and_totals() {
@@ -71,7 +71,9 @@ async fn what_is_asked_for_is_rebuilt_and_nothing_else() {
         assert!(world.aws.items(TABLES.read_models).is_empty());
     }
     let tenant = Some(TenantId::parse("acme").expect("a tenant"));
-    world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant, stream: None, dry_run: false }, 2, None).await;
+    world
+        .ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant, stream: None, dry_run: false }, 2, None)
+        .await;
     world.work().await;
     world.hold().await;
 }
@@ -83,8 +85,13 @@ async fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
     world.project(&world.updater(layouts::read_models_of), 0..12).await;
     world.bend("O-3", |row| row["version"] = json!(9));
     let stored = world.aws.items(TABLES.read_models);
-    let job =
-        world.ask(Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, stream: None, dry_run: true }, 2, None).await;
+    let job = world
+        .ask(
+            Task::Rebuild { collection: Some("orders".to_owned()), tenant: None, stream: None, dry_run: true },
+            2,
+            None,
+        )
+        .await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 12);
     assert_eq!(world.aws.items(TABLES.read_models), stored);
@@ -149,7 +156,8 @@ async fn a_contribution_that_is_behind_by_what_it_does_not_hear_is_right() {
     (called_off["type"], called_off["data"]) = (json!("PaymentCalledOff"), json!({}));
     commit["events"] = json!(json!([events[0]]).to_string());
     world.aws.insert(TABLES.events, &commit);
-    let customers = || Task::Rebuild { collection: Some("customers".to_owned()), tenant: None, stream: None, dry_run: false };
+    let customers =
+        || Task::Rebuild { collection: Some("customers".to_owned()), tenant: None, stream: None, dry_run: false };
     let job = world.ask(customers(), 1, None).await;
     world.work().await;
     assert_eq!(world.counts(&job).await["written"], 1, "{:?}", world.counts(&job).await);
@@ -158,4 +166,107 @@ async fn a_contribution_that_is_behind_by_what_it_does_not_hear_is_right() {
     let job = world.ask(customers(), 1, None).await;
     world.work().await;
     assert_eq!(world.counts(&job).await.get("written"), None, "{:?}", world.counts(&job).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_stream_is_rebuilt_without_a_walk_and_no_other() {
+    let world = World::new();
+    world.orders(6).await;
+    world.project(&world.updater(catalog::read_models_of), 0..6).await;
+    for order in ["O-1", "O-2"] {
+        world.bend(order, |row| row["version"] = json!(7));
+    }
+    let job = world.ask(of_stream("O-1"), 1, None).await;
+    world.aws.forget_calls();
+    world.work().await;
+    assert_eq!(world.aws.count("Scan"), 0);
+    let counts = world.counts(&job).await;
+    let shown_in =
+        catalog::read_models_of(&StreamId::parse("acme/orders/O-1").expect("a stream")).map_or(0, |all| all.len());
+    assert_eq!((counts["streams"], counts["written"], counts["right"]), (1, 1, shown_in as u64 - 1), "{counts:?}");
+    let version = |order| world.row(order).expect("a document")["version"].clone();
+    assert_eq!((version("O-1"), version("O-2")), (json!(1), json!(7)));
+    let Task::Rebuild { tenant, stream, .. } = of_stream("O-2") else { panic!() };
+    for (collection, written) in [("customers", 0), ("orders", 1)] {
+        let (tenant, stream) = (tenant.clone(), stream.clone());
+        let task = Task::Rebuild { collection: Some(collection.to_owned()), tenant, stream, dry_run: false };
+        let job = world.ask(task, 1, None).await;
+        world.work().await;
+        assert_eq!(world.counts(&job).await.get("written").copied().unwrap_or_default(), written, "{collection}");
+    }
+    world.hold().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_stream_without_events_there_is_nothing_to_make_and_a_document_says_that_they_are_gone() {
+    let world = World::new();
+    world.orders(2).await;
+    let job = world.ask(of_stream("O-1"), 1, None).await;
+    world.work().await;
+    assert_eq!(world.counts(&job).await.get("failed"), None);
+    let mut orphan = world.row("O-1").expect("a document");
+    orphan["id"] = json!("O-9");
+    world.aws.insert(TABLES.read_models, &orphan);
+    let stored = world.aws.items(TABLES.read_models);
+    for (order, failed) in [("O-8", 0), ("O-9", 1)] {
+        let job = world.ask(of_stream(order), 1, None).await;
+        world.work().await;
+        let counts = world.counts(&job).await;
+        assert_eq!(counts.get("failed").copied().unwrap_or_default(), failed, "{order}: {counts:?}");
+        assert!(!world.job(&job).await.is_open());
+        let segments = world.rebuild.jobs.segments(&job).await.expect("segments");
+        let failures: Vec<_> = segments.values().flat_map(|segment| &segment.failures).collect();
+        assert!(failures.iter().all(|failure| failure.error.contains("restore the events")), "{failures:?}");
+    }
+    assert_eq!(world.aws.items(TABLES.read_models), stored);
+}
+
+/// What it has added to totals nobody knows, so they are counted anew.
+#[tokio::test(start_paused = true)]
+async fn a_document_that_cannot_be_read_is_made_anew_and_totals_with_it() {
+    for (attribute, value) in [
+        ("version", json!("one")),
+        ("document", json!({ "customer": "C-1" })),
+        ("tallies", json!("none")),
+        ("tallies", json!([{ "name": "submitted", "amount": 0.5 }])),
+        ("revision", json!(-1)),
+    ] {
+        for others in [0..0, 0..5] {
+            let world = World::new();
+            world.orders(6).await;
+            world.project(&world.updater(catalog::read_models_of), 0..6).await;
+            // One of them has stood for something else before.
+            world.bend("O-2", |row| row["version"] = json!(0));
+            world.bend_total(false, "submitted", 4);
+            world.bend_total(true, "submitted", -1);
+            for order in ["O-1", "O-4"] {
+                world.bend(order, |row| row[attribute] = value.clone());
+            }
+            let stored = world.aws.items(TABLES.read_models);
+            let Task::Rebuild { collection, tenant, stream, .. } = all() else { panic!() };
+            let job = world.ask(Task::Rebuild { collection, tenant, stream, dry_run: true }, 2, None).await;
+            world.work().await;
+            assert_eq!(world.counts(&job).await["written"], 3, "{attribute}");
+            assert_eq!(world.aws.items(TABLES.read_models), stored, "a dry run writes nothing");
+            world.work().await;
+            assert_eq!(world.aws.items(TABLES.read_models), stored, "and asks for nothing");
+
+            let job = world.ask(all(), 2, None).await;
+            world.work().await;
+            let counts = world.counts(&job).await;
+            assert_eq!((counts["written"], counts.get("failed")), (3, None), "{attribute}: {counts:?}");
+            for nth in others {
+                world.bench.send(&format!("O-{nth}"), &format!("later-{nth}"), cancel()).await;
+                world.deliver().await;
+                world.project(&world.updater(catalog::read_models_of), [nth]).await;
+            }
+            world.work().await;
+            world.hold().await;
+            let open = world.rebuild.jobs.open().await.expect("jobs");
+            let asked = world.rebuild.jobs.newest("recount", 9).await.expect("jobs");
+            assert_eq!((open.len(), asked.len()), (0, 1), "they are counted once for both");
+            assert_eq!((&asked[0].task, asked[0].requested_by.as_str()), (&totals(), "user:olga"));
+            assert!(asked[0].id().starts_with(&job), "{}", asked[0].id());
+        }
+    }
 }

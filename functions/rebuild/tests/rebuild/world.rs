@@ -6,9 +6,11 @@ use std::time::Duration;
 use bench::Bench;
 use bench::platform::{environment, register_operator};
 use kernel::context::ReadModel;
+use kernel::day::Day;
 use kernel::domain_event::RecordedEvent;
-use kernel::ids::{AggregateId, StreamId};
+use kernel::ids::{AggregateId, StreamId, TenantId};
 use kernel::money::Money;
+use kernel::projection::Tally;
 use orders::commands::{CancelOrder, Command, Line, SubmitOrder};
 use orders::projection::OrderView;
 use read_model_updater::Updater;
@@ -129,14 +131,24 @@ impl World {
         self.aws.insert(TABLES.read_models, &row);
     }
 
+    /// Somebody adds this to a total of orders: of all time, or of the day of the first one.
+    pub fn bend_total(&self, is_of_day: bool, name: &str, amount: i64) {
+        let key = if is_of_day { "acme#orders#totals#days" } else { "acme#orders#totals#all" };
+        let mut items = self.aws.items(TABLES.read_models).into_iter();
+        let mut item = items.find(|item| item["collection_key"] == key).expect("a total");
+        let name = format!("sum:{name}");
+        item[&name] = json!(item[&name].as_i64().unwrap_or_default() + amount);
+        self.aws.insert(TABLES.read_models, &item);
+    }
+
     pub async fn totals(&self) -> Totals {
-        let tenant = kernel::ids::TenantId::parse("acme").expect("a tenant");
+        let tenant = TenantId::parse("acme").expect("a tenant");
         self.rebuild.read_models.report(&tenant, "orders").await.expect("totals")
     }
 
     /// Every document is what its events make of it, and the totals are the sum over all documents.
     pub async fn hold(&self) {
-        let mut expected = Totals::new();
+        let (mut expected, mut by_day) = (Totals::new(), BTreeMap::<Day, Totals>::new());
         let mut streams: Vec<String> = self.aws.items(TABLES.events).iter().map(stream_of).collect();
         streams.dedup();
         for stream in &streams {
@@ -149,16 +161,36 @@ impl World {
                 (&json!(projected.document), &json!(events.len()), &json!(OrderView.layout())),
                 "{order}"
             );
-            for tally in projected.tallies {
-                *expected.entry(tally.name).or_default() += tally.amount;
+            for Tally { name, amount, day } in projected.tallies {
+                if let Some(day) = day {
+                    *by_day.entry(day).or_default().entry(name.clone()).or_default() += amount;
+                }
+                *expected.entry(name).or_default() += amount;
             }
         }
         assert_eq!(self.totals().await, expected);
+        let (tenant, days) = (TenantId::parse("acme").expect("a tenant"), day("1970-01-01")..=day("2999-12-31"));
+        let report = self.rebuild.read_models.report_by_day(&tenant, "orders", &days).await;
+        assert_eq!(report.expect("totals"), by_day);
     }
+}
+
+fn day(text: &str) -> Day {
+    Day::parse(text).expect("a day")
 }
 
 fn stream_of(commit: &Value) -> String {
     commit["stream_id"].as_str().expect("a stream").to_owned()
+}
+
+/// Of the order's own stream, in all that it shows in.
+pub fn of_stream(order: &str) -> Task {
+    Task::Rebuild { collection: None, tenant: None, stream: Some(format!("acme/orders/{order}")), dry_run: false }
+}
+
+/// Of the totals of all orders.
+pub fn totals() -> Task {
+    Task::Recount { tenant: TenantId::parse("acme").expect("a tenant"), collection: "orders".to_owned() }
 }
 
 /// Of all orders.

@@ -182,9 +182,10 @@ async fn while_the_store_is_down_it_says_so() {
     let id = world.open().await[0].id.clone();
     world.it.aws.inject(|_| Fault::refuse(500, "InternalServerError"));
     let mend = format!("/findings/{id}/mend");
-    for (method, target) in [("GET", "/findings"), ("GET", "/verifications"), ("POST", "/verifications"), ("POST", &*mend)] {
+    for (method, target) in
+        [("GET", "/findings"), ("GET", "/verifications"), ("POST", "/verifications"), ("POST", &*mend)]
+    {
         let answer = world.ask(method, target, "").await;
         assert_eq!(answer.status, 503, "{target}: {answer:#?}");
     }
 }
-

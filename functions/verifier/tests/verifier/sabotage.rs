@@ -18,7 +18,8 @@ fn told(findings: &[Finding]) -> Vec<(String, String)> {
 /// Finds exactly this, twice the same.
 #[track_caller]
 fn expect(found: &[Finding], expected: &[(&str, &str)]) {
-    let expected: BTreeSet<_> = expected.iter().map(|(kind, stream)| ((*kind).to_owned(), (*stream).to_owned())).collect();
+    let expected: BTreeSet<_> =
+        expected.iter().map(|(kind, stream)| ((*kind).to_owned(), (*stream).to_owned())).collect();
     let told: BTreeSet<_> = told(found).into_iter().collect();
     assert_eq!(told, expected, "{found:#?}");
     assert_eq!(found.len(), expected.len(), "{found:#?}");
@@ -183,7 +184,8 @@ async fn a_document_without_a_stream() {
 #[tokio::test(start_paused = true)]
 async fn a_total_that_is_off() {
     let world = World::busy().await;
-    let of_orders = |item: &Value| item["collection_key"] == "acme#orders#totals#all" && item["sum:submitted"].is_number();
+    let of_orders =
+        |item: &Value| item["collection_key"] == "acme#orders#totals#all" && item["sum:submitted"].is_number();
     let mut shard = world.items(TABLES.read_models).into_iter().find(of_orders).expect("a shard");
     shard["sum:submitted"] = json!(shard["sum:submitted"].as_i64().expect("a number") + 7);
     world.put(TABLES.read_models, &shard);
@@ -333,7 +335,8 @@ async fn a_timer_that_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_is_overdue() {
     let world = World::busy().await;
-    let mut timer = world.item(TABLES.timers, |timer| text(&timer["timer_key"]).starts_with("acme/payments/waiting-new#"));
+    let mut timer =
+        world.item(TABLES.timers, |timer| text(&timer["timer_key"]).starts_with("acme/payments/waiting-new#"));
     let due = timer["due"].as_u64().expect("a time");
     timer["look_at"] = json!(due + 365 * 24 * 60 * 60 * 1000);
     world.put(TABLES.timers, &timer);
@@ -367,7 +370,9 @@ async fn a_sent_command_that_is_lost() {
             dry_run: false,
         };
         world.asked_of_rebuild(task).await;
-        world.asked_of_rebuild(store::jobs::Task::Recount { tenant: tenant.clone(), collection: collection.to_owned() }).await;
+        world
+            .asked_of_rebuild(store::jobs::Task::Recount { tenant: tenant.clone(), collection: collection.to_owned() })
+            .await;
     }
     found_and_mended(&world, &[("command-lost", "acme/payments/paid-new")]).await;
     assert_eq!(world.it.events("acme/orders/paid-new").last().map(String::as_str), Some("OrderConfirmed"));
@@ -408,7 +413,8 @@ async fn parked(world: &World, order: &str) -> Value {
     let now = world.now();
     let (reason, error) = (kernel::parking::Reason::AttemptsUsedUp, "it failed".to_owned());
     let cause = recovery::summary::Cause { reason, error, attempts: 10, first_failed_at: now, parked_at: now };
-    let parked = store::parked::ParkedMessage::new(recovery::summary::of_command("orders", &header, cause), message.body);
+    let parked =
+        store::parked::ParkedMessage::new(recovery::summary::of_command("orders", &header, cause), message.body);
     let record = store::operations::OperationRecord {
         outcome: kernel::operation::Status::Parked,
         ..store::operations::OperationRecord::headed(header, "orders", now)
@@ -424,7 +430,8 @@ async fn a_parked_command_that_is_forgotten() {
     found(&world, &[("parked-forgotten", "")]).await;
     is_for_a_person(&world, "decide").await;
     let parked = &world.verifier.parked;
-    let message = parked.find(text(&item["parked_key"]), text(&item["id"])).await.expect("an answer").expect("a message");
+    let message =
+        parked.find(text(&item["parked_key"]), text(&item["id"])).await.expect("an answer").expect("a message");
     let decision = store::parked::OperatorAction { by: "olga", reason: Some("not wanted"), at: world.now() };
     parked.discard(&message, decision, world.now().seconds() + 1_000_000).await.expect("discarded");
     mended(&world).await;
@@ -467,7 +474,8 @@ async fn a_resubmission_that_was_not_sent() {
     let world = World::busy().await;
     let item = parked(&world, "unsent").await;
     let parked = &world.verifier.parked;
-    let message = parked.find(text(&item["parked_key"]), text(&item["id"])).await.expect("an answer").expect("a message");
+    let message =
+        parked.find(text(&item["parked_key"]), text(&item["id"])).await.expect("an answer").expect("a message");
     let decision = store::parked::OperatorAction { by: "olga", reason: None, at: world.now() };
     let body = kernel::command::Header::revised(&message.message, 1).expect("a command");
     parked.resubmit(&message, body, false, decision).await.expect("resubmitted");
@@ -477,7 +485,11 @@ async fn a_resubmission_that_was_not_sent() {
     assert_eq!(kinds, ["resubmission-unsent", "retry-forgotten"].map(str::to_owned).into(), "nobody moves it");
     is_for_a_person(&world, "sen").await;
     world.it.pass(Duration::from_mins(6)).await;
-    let redrive = redrive::Redrive::from_environment(&bench::platform::environment(), world.it.aws.dynamodb(), world.it.aws.sqs());
+    let redrive = redrive::Redrive::from_environment(
+        &bench::platform::environment(),
+        world.it.aws.dynamodb(),
+        world.it.aws.sqs(),
+    );
     let request = redrive::Request { context: Some("orders".to_owned()), ..redrive::Request::default() };
     redrive.expect("settings").run(&request, world.now(), tokio::time::Instant::now() + Duration::from_mins(1)).await;
     mended(&world).await;
@@ -500,9 +512,10 @@ async fn the_only_document_of_a_stream_from_which_something_has_followed() {
     let world = World::busy().await;
     let row = world.row("payments", "paid-new");
     world.delete(TABLES.read_models, &row).await;
-    let contribution = world.items(TABLES.read_models).into_iter().find(|row| {
-        row["collection_key"] == "acme#customers/payments" && row["id"] == "paid-new"
-    });
+    let contribution = world
+        .items(TABLES.read_models)
+        .into_iter()
+        .find(|row| row["collection_key"] == "acme#customers/payments" && row["id"] == "paid-new");
     if let Some(contribution) = contribution {
         world.delete(TABLES.read_models, &contribution).await;
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use accounts::commands::OpenAccount;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_dynamodb::types::AttributeValue;
 use bench::http::{self, Answer};
 use bench::platform::{environment, own_queue, register_operator, register_tenant, topic, updates};
 use bench::{Installation, VISIBILITY};
@@ -67,7 +67,8 @@ pub fn charge() -> payments::commands::Command {
 pub fn bind(number: &str) -> policies::commands::Command {
     let (from, until) = ("2026-01-01".to_owned(), "2027-01-01".to_owned());
     let (holder, account) = (id("C-7"), Some(id("A-1")));
-    BindPolicy { number: number.to_owned(), holder, premium: 1_000, currency: "EUR".to_owned(), from, until, account }.into()
+    BindPolicy { number: number.to_owned(), holder, premium: 1_000, currency: "EUR".to_owned(), from, until, account }
+        .into()
 }
 
 impl World {
@@ -104,7 +105,9 @@ impl World {
     async fn history(&self, name: &str) {
         let it = &self.it;
         let named = |what: &str| format!("{what}-{name}");
-        let send = async |context: &str, aggregate: String, payload| it.send(context, &aggregate, &named(&aggregate), payload).await;
+        let send = async |context: &str, aggregate: String, payload| {
+            it.send(context, &aggregate, &named(&aggregate), payload).await
+        };
         if name == "old" {
             let open = OpenAccount { holder: id("C-7"), currency: "EUR".to_owned(), overdraft: 1_000_000 };
             it.send("accounts", "A-1", "open", accounts::commands::Command::from(open)).await;
@@ -205,14 +208,7 @@ impl World {
     }
 
     /// As the function's own event, to the answer that the gateway gets, which `openapi.yaml` describes.
-    pub async fn ask_by(
-        &self,
-        principal: &str,
-        scope: &str,
-        method: &'static str,
-        target: &str,
-        body: &str,
-    ) -> Answer {
+    pub async fn ask_by(&self, principal: &str, scope: &str, method: &'static str, target: &str, body: &str) -> Answer {
         let claims = json!({ "sub": principal, "client_id": "console", "scope": scope });
         let request = http::Request::get(target).method(method).by(claims).media_type("application/json").body(body);
         let Wake::<Value>::Http(event) = serde_json::from_value(request.event()).expect("a request") else {
@@ -277,7 +273,13 @@ impl World {
     }
 
     /// Sends a command and lets it be handled, while nothing of it is published.
-    pub async fn unpublished(&self, context: &str, aggregate: &str, id: &str, payload: impl kernel::message::Message) -> Receipt {
+    pub async fn unpublished(
+        &self,
+        context: &str,
+        aggregate: &str,
+        id: &str,
+        payload: impl kernel::message::Message,
+    ) -> Receipt {
         let receipt = self.it.send(context, aggregate, id, payload).await;
         while self.it.handle().await > 0 {}
         // The stream of the table is read, and nobody has got it.
