@@ -13,6 +13,9 @@ use crate::invocation::Role;
 use crate::releases::Rollout;
 use crate::world::World;
 
+/// So many are begun: each reads all that there is.
+const MOST: usize = 12;
+
 const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What is younger may be on its way, when everything has come to rest.
@@ -24,17 +27,19 @@ pub fn is_wanted(world: &World) -> bool {
     world.plan.verified && world.plan.without.is_none() && reads_all
 }
 
-/// One verification after the other, for as long as clients send commands.
+/// One verification after the other while clients send commands, spread over the whole run.
 pub async fn goes_on(world: Rc<World>) {
-    let mut verifier = world.verifier();
+    let (mut verifier, mut begun) = (world.verifier(), 0);
     loop {
         sleep(world.pause(Duration::from_mins(5))).await;
         if !world.has_jobs_of("verification") {
-            if world.chaos.journal().of_clients() >= world.plan.commands {
+            let is_due = world.chaos.journal().of_clients() >= world.plan.commands * begun / MOST;
+            if begun == MOST || !is_due {
                 continue;
             }
-            // One that could not be asked for is asked for the next time.
+            // One that cannot be asked for is left out.
             let _ = verifier.jobs.add(&job(&world, None)).await;
+            begun += 1;
         }
         let it = world.chaos.invocation(Role::Verifier);
         let work = verifier.work(world.now(0), Instant::now() + TIMEOUT - RESERVE);
