@@ -14,7 +14,7 @@ use crate::releases::Rollout;
 use crate::world::World;
 
 /// So many are begun: each reads all that there is.
-const MOST: usize = 12;
+const MOST: usize = 4;
 
 const TIMEOUT: Duration = Duration::from_mins(15);
 
