@@ -5,7 +5,7 @@ use kernel::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::jobs::{Failure, Job, Progress, Segment, Task};
-use walk::counting::Counting as _;
+use walk::counting::{done, failures, sum};
 
 /// A rebuild, and how far it is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -173,16 +173,4 @@ fn shown(job: Job, tenant: Option<TenantId>) -> ShownJob {
         cancelled_by: job.cancelled_by,
         ended_at: job.ended_at,
     }
-}
-
-fn sum(segments: &[Segment], name: &str) -> u64 {
-    segments.iter().map(|segment| segment.count(name)).sum()
-}
-
-fn done(segments: &[Segment]) -> u32 {
-    segments.iter().map(|segment| u32::from(segment.done)).sum()
-}
-
-fn failures(segments: &[Segment]) -> Vec<Failure> {
-    segments.iter().flat_map(|segment| segment.failures.clone()).collect()
 }

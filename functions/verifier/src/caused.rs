@@ -1,10 +1,9 @@
 //! What follows from commits: commands for others, and timers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
 
 use kernel::domain_event::RecordedEvent;
-use kernel::effect::Recorded;
+use kernel::effect::{Recorded, RecordedEffect};
 use kernel::ids::{CommandKey, StreamId};
 use kernel::system_command::{EffectPlace, SystemCommand};
 use kernel::timestamp::Timestamp;
@@ -32,19 +31,10 @@ impl Verifier {
         let (mut expected, mut pending) = (Vec::new(), BTreeMap::new());
         for commit in commits {
             let (at, commit_number) = (commit.committed_at(), commit.commit_number);
-            let mut causes = Causes::default();
-            let events = commit.events().unwrap_or_default();
-            if patience.is_delivered(at) && patience.is_handled(at) && patience.is_kept(at) {
-                for event in &events {
-                    causes.of_event(event, self.contexts, &self.public_url);
-                }
-            }
             let effects = commit.effects().unwrap_or_default();
             for (place, recorded) in effects.iter().enumerate() {
-                let effect_place = EffectPlace { stream, commit_number, committed_at: at, place };
-                let command = SystemCommand::of_effect(recorded, effect_place, &self.public_url);
-                match (&recorded.effect, command) {
-                    (Recorded::SetTimer { name, due, .. }, Some(Ok(command))) => {
+                match (&recorded.effect, self.effect(commit, stream, place, recorded)) {
+                    (Recorded::SetTimer { name, due, .. }, Some(command)) => {
                         let id = TimerId::new(stream, name, commit_number, place);
                         let (key, ty) = (command.key, command.event.ty().to_owned());
                         let (name, due) = (name.clone(), *due);
@@ -55,9 +45,14 @@ impl Verifier {
                     _ => {}
                 }
             }
-            if patience.is_delivered(at) && patience.is_handled(at) && patience.is_kept(at) {
-                causes.of_effects(commit, stream, &effects, |_| true, &self.public_url);
+            if !patience.is_on_record(at) {
+                continue;
             }
+            let (events, mut causes) = (commit.events().unwrap_or_default(), Causes::default());
+            for event in &events {
+                causes.of_event(event, self.contexts, &self.public_url);
+            }
+            causes.of_effects(commit, stream, &effects, |_| true, &self.public_url);
             let certain = causes.expected.into_iter().filter(|expected| expected.is_certain);
             expected.extend(certain.map(|it| Expected {
                 key: it.key,
@@ -88,28 +83,23 @@ impl Verifier {
             self.since(&context, &event, now).await?;
         }
         expected.retain(|expected| {
-            let since = expected.heard.as_ref().and_then(|(context, event)| self.heard_since(context, event));
+            let since = expected.heard.as_ref().and_then(|(context, event)| self.is_known_since(context, event));
             since.is_none_or(|since| expected.at >= since)
         });
         Ok(())
     }
 
-    /// Since when it is known that something is so: since now, if it was not.
-    pub(crate) async fn since(&self, of: &str, what: &str, now: Timestamp) -> Result<Timestamp, StoreError> {
-        if let Some(since) = self.heard_since(of, what) {
-            return Ok(since);
-        }
-        let since = self.findings.known_since(of, what, now).await?;
-        self.hearings().insert((of.to_owned(), what.to_owned()), since);
-        Ok(since)
-    }
-
-    fn heard_since(&self, context: &str, event: &str) -> Option<Timestamp> {
-        self.hearings().get(&(context.to_owned(), event.to_owned())).copied()
-    }
-
-    fn hearings(&self) -> MutexGuard<'_, BTreeMap<(String, String), Timestamp>> {
-        self.hearings.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The command of an effect; `None`: it is none, or cannot be read.
+    pub(crate) fn effect(
+        &self,
+        commit: &Commit,
+        stream: &StreamId,
+        place: usize,
+        effect: &RecordedEffect,
+    ) -> Option<SystemCommand> {
+        let (commit_number, committed_at) = (commit.commit_number, commit.committed_at());
+        let at = EffectPlace { stream, commit_number, committed_at, place };
+        SystemCommand::of_effect(effect, at, &self.public_url)?.ok()
     }
 }
 
@@ -146,8 +136,7 @@ pub(crate) fn caused(facts: &Facts, read: &Read, published_to: u64, patience: Pa
     let timers = timers.filter(|pending| {
         let is_set = read.timers.contains(&pending.id);
         // Of one that is long due, the record may be gone; of one that has just come due, it may not be there yet.
-        let is_judged = patience.is_far(pending.due)
-            || patience.is_delivered(pending.due) && patience.is_handled(pending.due) && patience.is_kept(pending.due);
+        let is_judged = patience.is_far(pending.due) || patience.is_on_record(pending.due);
         is_judged && !is_set && record(pending.key).is_none()
     });
     let timers = timers.map(|pending| {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use walk::counting::Counting as _;
 
 use crate::Verifier;
+use crate::documents::without_stream;
 use crate::verify::{Scope, listed};
 
 /// How long one collection may take.
@@ -112,16 +113,7 @@ impl Verifier {
                 }
             }
         }
-        let found = |stream: StreamId| Found {
-            kind: Kind::DocumentWithoutStream,
-            about: format!("{stream} {}", collection.name),
-            tenant: Some(tenant.clone()),
-            place: Place { collection: Some(collection.name.to_owned()), ..Place::default() },
-            expected: "a stream with its events".to_owned(),
-            actual: "no commit".to_owned(),
-            stream: Some(stream.to_string()),
-        };
-        Ok(orphans.into_iter().map(found).collect())
+        Ok(orphans.iter().map(|stream| without_stream(stream, collection.name)).collect())
     }
 }
 

@@ -187,6 +187,11 @@ fn at(version: u64) -> String {
     }
 }
 
+/// A document of which no event is there.
+pub(crate) fn without_stream(stream: &StreamId, collection: &str) -> Found {
+    of(stream, collection, Kind::DocumentWithoutStream, "a stream with its events".to_owned(), "no commit".to_owned())
+}
+
 fn found(facts: &Facts, key: &Key, wrong: Wrong) -> Found {
     let newest = facts.events.last().map_or(0, |event| event.version);
     let (kind, expected, actual) = match wrong {
@@ -195,21 +200,23 @@ fn found(facts: &Facts, key: &Key, wrong: Wrong) -> Found {
         Wrong::Ahead(version) => {
             (Kind::DocumentAhead, format!("version {newest} at most"), format!("version {version}"))
         }
-        Wrong::WithoutStream => {
-            (Kind::DocumentWithoutStream, "a stream with its events".to_owned(), "no commit".to_owned())
-        }
+        Wrong::WithoutStream => return without_stream(&facts.stream, key.collection),
         Wrong::Bent(version, differs) => (
             Kind::DocumentBent,
             format!("what the events up to version {version} make of it"),
             format!("it differs in {differs}"),
         ),
     };
+    of(&facts.stream, key.collection, kind, expected, actual)
+}
+
+fn of(stream: &StreamId, collection: &str, kind: Kind, expected: String, actual: String) -> Found {
     Found {
         kind,
-        about: format!("{} {}", facts.stream, key.collection),
-        tenant: Some(facts.stream.tenant.clone()),
-        stream: Some(facts.stream.to_string()),
-        place: Place { collection: Some(key.collection.to_owned()), ..Place::default() },
+        about: format!("{stream} {collection}"),
+        tenant: Some(stream.tenant.clone()),
+        stream: Some(stream.to_string()),
+        place: Place { collection: Some(collection.to_owned()), ..Place::default() },
         expected,
         actual,
     }

@@ -24,6 +24,7 @@ mod collections;
 mod documents;
 mod facts;
 mod http;
+mod known;
 mod mend;
 mod operations;
 mod parked;
@@ -85,6 +86,6 @@ pub struct Verifier {
     pub pace: u32,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
-    /// Since when a context is known to hear a type of event.
-    pub hearings: Mutex<BTreeMap<(String, String), Timestamp>>,
+    /// What this process has learned of since when something is so.
+    pub known: Mutex<BTreeMap<(String, String), Timestamp>>,
 }

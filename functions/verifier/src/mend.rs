@@ -8,7 +8,7 @@ use kernel::ids::StreamId;
 use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
-use kernel::system_command::{EffectPlace, SystemCommand};
+use kernel::system_command::SystemCommand;
 use kernel::timestamp::Timestamp;
 use messaging::SystemCommands;
 use messaging::delayed::{Delayed, send_delayed};
@@ -151,19 +151,6 @@ impl Verifier {
         let timer = Timer { id: id.clone(), due: *due, command: DueCommand::of(&command) };
         let is_set = self.timers.set(&timer, now).await?;
         Ok(if is_set { Done::Done } else { Done::Nothing("a later timer is set") })
-    }
-
-    /// The command of an effect.
-    fn effect(
-        &self,
-        commit: &Commit,
-        stream: &StreamId,
-        place: usize,
-        effect: &RecordedEffect,
-    ) -> Option<SystemCommand> {
-        let (commit_number, committed_at) = (commit.commit_number, commit.committed_at());
-        let at = EffectPlace { stream, commit_number, committed_at, place };
-        SystemCommand::of_effect(effect, at, &self.public_url)?.ok()
     }
 
     fn commands(&self) -> SystemCommands {

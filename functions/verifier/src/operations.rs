@@ -162,14 +162,15 @@ impl Verifier {
     }
 
     /// The command that must have told the sender of a refusal by now.
-    pub(crate) fn told(&self, record: &OperationRecord, patience: Patience) -> Option<SystemCommand> {
-        let at = record.recorded_at;
-        let is_judged = patience.is_delivered(at) && patience.is_handled(at) && patience.is_kept(at);
-        record.told(self.contexts, &self.public_url).ok().flatten().filter(|_| is_judged)
+    fn told(&self, record: &OperationRecord, patience: Patience) -> Option<SystemCommand> {
+        if !patience.is_on_record(record.recorded_at) {
+            return None;
+        }
+        record.told(self.contexts, &self.public_url).ok().flatten()
     }
 }
 
-pub(crate) fn stage(stage: Stage) -> &'static str {
+fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Waiting => "waiting",
         Stage::Resubmitted => "resubmitted",
@@ -178,7 +179,7 @@ pub(crate) fn stage(stage: Stage) -> &'static str {
     }
 }
 
-pub(crate) fn tenant_of(record: &OperationRecord) -> Option<TenantId> {
+fn tenant_of(record: &OperationRecord) -> Option<TenantId> {
     TenantId::parse(record.operation_key.split_once('#')?.0).ok()
 }
 

@@ -76,6 +76,11 @@ impl Patience {
         at.plus(self.command) <= self.now
     }
 
+    /// Whether a command that follows from what was written then must have a record now.
+    pub fn is_on_record(&self, at: Timestamp) -> bool {
+        self.is_delivered(at) && self.is_handled(at) && self.is_kept(at)
+    }
+
     /// Whether a person should have seen to it.
     pub fn is_forgotten(&self, at: Timestamp) -> bool {
         at.plus(self.person) <= self.now

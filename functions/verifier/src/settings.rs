@@ -55,7 +55,7 @@ impl Verifier {
             every: (hours > 0).then(|| Duration::from_secs(u64::from(hours) * 60 * 60)),
             pace: environment.parsed("VERIFY_PACE")?,
             public_url: environment.public_url()?,
-            hearings: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::findings::{Decided, Finding, Kind, State};
 use store::jobs::{Failure, Job, Progress, Segment, Task};
+use walk::counting;
 
 use crate::told::{Action, action, means};
 
@@ -153,11 +154,11 @@ pub(crate) struct FindingList {
 pub(crate) fn verification(job: Job, segments: Option<&[Segment]>) -> Option<ShownVerification> {
     let Task::Verification { tenant, stream, operation, settled_after } = job.task.clone() else { return None };
     let progress = segments.map(|segments| {
-        let sum = |name: &str| segments.iter().filter_map(|segment| segment.counts.get(name)).sum::<u64>();
+        let sum = |name| counting::sum(segments, name);
         let kinds = Kind::ALL.into_iter().map(|kind| (kind.as_str().to_owned(), sum(kind.as_str())));
         VerificationProgress {
             segments: job.segments,
-            segments_done: segments.iter().map(|segment| u32::from(segment.done)).sum(),
+            segments_done: counting::done(segments),
             streams: sum("streams"),
             commits: sum("commits"),
             events: sum("events"),
@@ -168,7 +169,7 @@ pub(crate) fn verification(job: Job, segments: Option<&[Segment]>) -> Option<Sho
             unjudged: sum("unjudged"),
             unknown: sum("unknown"),
             failed: sum("failed"),
-            failures: segments.iter().flat_map(|segment| segment.failures.clone()).collect(),
+            failures: counting::failures(segments),
         }
     });
     Some(ShownVerification {

@@ -146,12 +146,14 @@ impl Verifier {
         // The same for all invocations of a period, so none begins a second one.
         let due = Timestamp::from_millis(now.millis() / every * every);
         let task = Task::Verification { tenant: None, stream: None, operation: None, settled_after: None };
-        let open = self.jobs.open().await?;
-        if open.iter().any(|job| job.requested_by == SCHEDULE) {
+        let job = Job::named(SCHEDULE, task, SEGMENTS, Some(self.pace), SCHEDULE, due);
+        if self.jobs.find(job.id()).await?.is_some() {
+            return Ok(());
+        }
+        if self.jobs.open().await?.iter().any(|job| job.requested_by == SCHEDULE) {
             return Ok(()); // that one takes longer than the time between two
         }
-        let job = Job::named(SCHEDULE, task, SEGMENTS, Some(self.pace), SCHEDULE, due);
-        if self.jobs.find(job.id()).await?.is_none() && self.jobs.add_once(&job).await? {
+        if self.jobs.add_once(&job).await? {
             tracing::info!(job = job.id(), "a verification is due");
         }
         Ok(())
@@ -200,7 +202,7 @@ impl Walk for Working<'_> {
 
     /// Closes what is true no more. What was not seen need not be right: it may have aged, or be hidden by something else. So
     /// each is looked at by itself.
-    async fn finish(&self, job: &Job, _segments: &[Segment]) -> Result<(), WorkError> {
+    async fn finish(&self, job: &Job) -> Result<(), WorkError> {
         let Verifier { findings, .. } = self.verifier;
         let scope = Scope::of(&job.task);
         let patience = self.verifier.patience(self.clock.now(), None).await?;
@@ -300,7 +302,7 @@ impl Verifier {
 /// Second looks at the same time.
 const AT_A_TIME: usize = 16;
 
-/// Distinct streams, as `tenant/context/id`.
+/// The stream of that name, `tenant/context/id`.
 pub(crate) fn stream_of(text: &str) -> Option<StreamId> {
     StreamId::parse(text).ok()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -334,12 +335,8 @@ impl Operations {
     /// Writes the record of a command whose events are there, if none says so: there is no record, or one of this very command
     /// with another outcome or commit. Gives whether that was so.
     pub async fn put_succeeded(&self, record: &OperationRecord) -> Result<bool, StoreError> {
-        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
         let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
+            .put(record)
             .condition_expression(
                 "attribute_not_exists(operation_key) \
                  OR (digest = :digest AND (outcome <> :succeeded OR commit_number <> :commit))",
@@ -354,19 +351,13 @@ impl Operations {
 
     /// Writes this record in place of one that cannot be read.
     pub async fn overwrite(&self, record: &OperationRecord) -> Result<(), StoreError> {
-        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
-        put.map(drop).map_err(StoreError::unavailable("PutItem"))
+        self.put(record).send().await.map(drop).map_err(StoreError::unavailable("PutItem"))
     }
 
     /// Writes this record in place of another one, if that is still what is stored. Gives whether it was.
     pub async fn replace(&self, before: &OperationRecord, record: &OperationRecord) -> Result<bool, StoreError> {
-        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
         let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
+            .put(record)
             .condition_expression("outcome = :outcome AND recorded_at = :recorded AND revision = :revision")
             .expression_attribute_values(":outcome", s(before.outcome.as_str()))
             .expression_attribute_values(":recorded", s(before.recorded_at))
@@ -374,6 +365,11 @@ impl Operations {
             .send()
             .await;
         StoreError::unless_refused("PutItem", put)
+    }
+
+    fn put(&self, record: &OperationRecord) -> PutItemFluentBuilder {
+        let item = serde_dynamo::to_item(record).expect("a record has string keys and plain values");
+        self.client.put_item().table_name(&self.table).set_item(Some(item))
     }
 
     /// Writes the record of a command that is [open](put_if_open). Gives whether it was.

@@ -36,7 +36,7 @@ pub use self::message::{Action, ParkedMessage, Stage, Summary, What};
 pub use self::transaction::ActError;
 use self::transaction::transact;
 use crate::error::StoreError;
-use crate::item::{ScanPage, s};
+use crate::item::{Item, ScanPage, s};
 use crate::operations::{self, OperationRecord};
 
 /// What became of an attempt to park a command.
@@ -223,21 +223,17 @@ impl Parked {
 
     /// The same of one message.
     pub async fn look_at(&self, parked_key: &str, id: &str) -> Result<Option<Scanned>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("parked_key", s(parked_key))
-            .key("id", s(id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::unavailable("GetItem"))?;
-        answer.item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("parked message"))
+        let item = self.item(parked_key, id).await?;
+        item.map(serde_dynamo::from_item).transpose().map_err(StoreError::corrupt("parked message"))
     }
 
     /// The message, in whatever stage it is.
     pub async fn find(&self, parked_key: &str, id: &str) -> Result<Option<ParkedMessage>, StoreError> {
+        let item = self.item(parked_key, id).await?;
+        item.map(ParkedMessage::from_item).transpose().map_err(StoreError::corrupt("parked message"))
+    }
+
+    async fn item(&self, parked_key: &str, id: &str) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client
             .get_item()
@@ -248,7 +244,7 @@ impl Parked {
             .send()
             .await
             .map_err(StoreError::unavailable("GetItem"))?;
-        answer.item.map(ParkedMessage::from_item).transpose().map_err(StoreError::corrupt("parked message"))
+        Ok(answer.item)
     }
 }
 

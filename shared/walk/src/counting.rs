@@ -33,3 +33,18 @@ impl Counting for Segment {
         }
     }
 }
+
+/// What all segments have counted under a name.
+pub fn sum(segments: &[Segment], name: &str) -> u64 {
+    segments.iter().map(|segment| segment.count(name)).sum()
+}
+
+/// How many segments are done.
+pub fn done(segments: &[Segment]) -> u32 {
+    segments.iter().map(|segment| u32::from(segment.done)).sum()
+}
+
+/// The failures of all segments that are told one by one.
+pub fn failures(segments: &[Segment]) -> Vec<Failure> {
+    segments.iter().flat_map(|segment| segment.failures.clone()).collect()
+}

@@ -47,7 +47,7 @@ pub trait Walk {
     }
 
     /// All segments are done; this is the last step, which may be done again.
-    fn finish(&self, _job: &Job, _segments: &[Segment]) -> impl Future<Output = Result<(), Self::Error>> {
+    fn finish(&self, _job: &Job) -> impl Future<Output = Result<(), Self::Error>> {
         std::future::ready(Ok(()))
     }
 }

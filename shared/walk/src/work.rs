@@ -49,7 +49,7 @@ async fn work_on<W: Walk>(
         let segments = join_all(walks).await.into_iter().collect::<Result<Vec<Segment>, W::Error>>()?;
         let is_done = segments.iter().all(|segment| segment.done);
         if is_done {
-            walk.finish(job, &segments).await?;
+            walk.finish(job).await?;
         }
         Ok((is_done, segments))
     };
