@@ -301,8 +301,7 @@ def a_message_is_discarded_by_keyboard_alone_and_who_is_late_is_told(console):
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(discard).to_be_focused()
-    expect(discard).to_be_enabled()
-    page.keyboard.press("Enter")
+    press(page, "Enter", discard)
     press(page, "Enter", page.get_by_role("button", name="Discard", exact=True))
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
@@ -570,7 +569,7 @@ def a_rebuild_is_cancelled(console):
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(cancel).to_be_focused()
-    page.keyboard.press("Enter")
+    press(page, "Enter", cancel)
     press(page, "Enter", page.get_by_role("button", name="Cancel the rebuild", exact=True))
     console.expect_status("Cancelled. What it had written stays.")
     expect(heading).to_be_focused()
@@ -711,8 +710,9 @@ def expect_no_sideways_scroll(page, what):
 
 
 def press(page, key, target):
-    """Goes by Tab to where the target is, and presses the key there."""
+    """Goes by Tab to where the target is, and presses the key there. A button at work would not hear it."""
     expect(target).to_be_visible()
+    expect(target).to_be_enabled()
     for _ in range(200):
         if target.evaluate("target => target === document.activeElement"):
             page.keyboard.press(key)

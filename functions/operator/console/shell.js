@@ -64,8 +64,12 @@ async function arrive() {
   await refresh();
 }
 
-/** Asks anew for what the view shows. Says whether it got an answer. */
-export async function refresh() {
+/** Asks anew for what the view shows. Says whether it got an answer, and drew it. */
+export function refresh() {
+  return load(false);
+}
+
+async function load(isByItself) {
   const mine = ++turn;
   clearTimeout(again);
   lastRefresh = Date.now();
@@ -73,6 +77,10 @@ export async function refresh() {
   try {
     const loaded = await view.load();
     if (mine !== turn) return false;
+    if (isByItself && dialog.open) {
+      again = setTimeout(follow, SOON);
+      return false;
+    }
     const text = JSON.stringify(loaded);
     if (text === drawn) updateTimes(main);
     else place(view.draw(loaded));
@@ -100,7 +108,7 @@ export async function refresh() {
 /** Not behind an open dialog: once it closes, the button that opened it gets the focus back, if it is still there. */
 function follow() {
   if (dialog.open) again = setTimeout(follow, SOON);
-  else refresh();
+  else load(true);
 }
 
 /** The same, and again soon, as long as the view is pending. */
@@ -112,7 +120,7 @@ export function refreshSoon() {
 function refreshGently() {
   const editing = main.querySelector("[data-edited]") || document.activeElement.matches("textarea, input, select");
   const due = Date.now() - lastRefresh >= REFRESH_EVERY;
-  if (due && isSignedIn() && drawn && !view.byHandOnly && !document.hidden && !dialog.open && !editing) refresh();
+  if (due && isSignedIn() && drawn && !view.byHandOnly && !document.hidden && !dialog.open && !editing) load(true);
 }
 
 /** Puts a view in place. Who was on something stays on it, if it is still there. */
