@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use ingest::admission::{Admission, Admitted, Sender};
-use ingest::tenants::Tenant;
+use admission::admit::{Admission, Admitted, Sender};
+use admission::tenants::Tenant;
 use kernel::cloud_event::{CloudEvent, Data, Invalid, Mode, Submission, from_http};
 use kernel::command::{Command, Header, Principal, PrincipalKind};
 use kernel::context::{AggregateType, Undecided};
@@ -22,7 +22,7 @@ use store::registry::{self, Grant, TenantLimits, TenantSchema, TenantSettings};
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Events in a batch.
-pub const MAX_BATCH: usize = ingest::MAX_BATCH;
+pub const MAX_BATCH: usize = admission::MAX_BATCH;
 
 pub const PUBLIC_URL: &str = "https://api.example";
 

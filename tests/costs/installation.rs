@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bench::Request;
 use bench::http::client;
+use bench::live::is_pushed;
 use bench::platform::{
     RECEIPT_KEY, commands, dead_retries, dispatched, environment, own_queue, receipt_secret, register_client,
     register_tenant, retries, topic, updates,
@@ -19,6 +20,7 @@ use lambda::settings::Environment;
 use lambda::telemetry;
 use lambda_http::{Body, Response};
 use publisher::{Clients, Publisher};
+use push::Push;
 use query::Query;
 use read_model_updater::Updater;
 use redrive::Redrive;
@@ -63,6 +65,7 @@ struct Functions {
     ingest: Ingest,
     handlers: BTreeMap<&'static str, CommandHandler>,
     publisher: Publisher,
+    push: Push,
     updater: Runner<Updater>,
     dispatcher: Runner<WebhookDispatcher>,
     query: Query,
@@ -153,6 +156,7 @@ impl Installation {
             let handle = async |event, now, until| Box::pin(handler.handle(event, now, until)).await;
             while self.poll(&queue, &name, BATCH, handle).await {
                 self.publish().await;
+                self.push().await;
                 self.update().await;
             }
         }
@@ -229,6 +233,17 @@ impl Installation {
         self.invoke("Publisher", events, work).await.expect("published");
     }
 
+    /// Hands push what has ended since the last time. Nobody is connected.
+    async fn push(&self) {
+        let mut event = self.aws.stream_event(TABLES.operations);
+        let ended = event["Records"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let ended: Vec<Value> = ended.into_iter().filter(is_pushed).collect();
+        let size = ended.len();
+        let batch = serde_json::from_value(json!({ "Records": ended })).expect("an event of the stream");
+        let work = Box::pin(self.functions.push.handle(batch, self.now(), Instant::now() + TIMEOUT));
+        self.invoke("Push", size, work).await.expect("nobody is to be told");
+    }
+
     /// An invocation: a request, billed time, and what Lambda itself logs of it.
     async fn invoke<T>(&self, function: &str, size: usize, work: impl Future<Output = T>) -> T {
         let memory = self.templates.memory(function);
@@ -269,6 +284,7 @@ impl Functions {
                 .expect("settings"),
             handlers: CONTEXTS.map(handler).into(),
             publisher: Publisher::from_environment(environment, clients).expect("settings"),
+            push: Push::from_environment(environment, aws.dynamodb(), aws.connections()).expect("settings"),
             updater: Runner::from_environment(updater, environment, aws.sqs()).expect("settings"),
             dispatcher: Runner::from_environment(dispatcher.expect("settings"), environment, aws.sqs())
                 .expect("settings"),

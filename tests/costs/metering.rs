@@ -45,7 +45,7 @@ fn meter(call: &Effect<'_>, usage: &mut Usage) {
         Service::Sqs => usage.add(requests_to(call.body), number(chunks(call.body.len()))),
         Service::Sns => usage.add(Meter::SnsRequests, number(chunks(call.body.len()))),
         // Once an environment and five minutes: what it costs does not grow with the commands.
-        Service::Ses | Service::SecretsManager => {}
+        Service::Ses | Service::SecretsManager | Service::Connections => {}
         Service::DynamoDbStreams => panic!("only Lambda reads streams, which is not billed"),
     }
 }

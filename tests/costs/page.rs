@@ -202,6 +202,10 @@ fn assumptions(measured: &Measured) -> String {
         "**Lambda's pollers** take one receive and one delete a batch. Their reads of the table's stream are free, as are \
          deliveries from SNS to SQS."
             .to_owned(),
+        "**Push** costs this, although nobody is connected: it is invoked for each batch of outcomes, and asks whether anybody \
+         is. `Live=false` saves it. With connections come their minutes and messages, at API Gateway's prices, and for each \
+         command that is followed two writes and two reads."
+            .to_owned(),
         format!(
             "**Webhooks** cost this, although no tenant has any: their dispatcher gathers events for two seconds, \
              {GATHERED} at ten a second, and looks whether somebody wants them. With endpoints come, for each event and \

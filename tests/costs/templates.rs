@@ -10,7 +10,7 @@ use testkit::template_json;
 pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
 const SUBSCRIBER: &str = "ReadModel";
 
-/// Both templates, their loops unrolled, with some of the contexts and one subscriber.
+/// The templates of what is deployed by default, their loops unrolled, with some of the contexts and one subscriber.
 pub struct Templates {
     parameters: Value,
     globals: Value,
@@ -19,12 +19,12 @@ pub struct Templates {
 
 impl Templates {
     pub fn with(contexts: &[&str]) -> Self {
-        let [main, observability] = ["template.yaml", "observability.yaml"].map(|name| {
+        let [main, observability, live] = ["template.yaml", "observability.yaml", "live.yaml"].map(|name| {
             let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
             template_json(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
         });
         let mut resources = BTreeMap::new();
-        for template in [&main, &observability] {
+        for template in [&main, &observability, &live] {
             unroll(template["Resources"].as_object().expect("a template has resources"), contexts, &mut resources);
         }
         Self { parameters: main["Parameters"].clone(), globals: main["Globals"].clone(), resources }

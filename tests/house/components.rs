@@ -31,6 +31,7 @@ fn generated() -> BTreeMap<String, Value> {
         webhook_api::describe,
         rebuild::describe,
         verifier::describe,
+        connections::describe,
     ] {
         describe(&mut generator);
     }

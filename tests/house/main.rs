@@ -1,6 +1,8 @@
 //! Who may know whom, as `docs/architecture.md` says, held against what cargo and the source say; and what the templates and
 //! `openapi.yaml` repeat of the code.
 
+mod asyncapi;
+mod client;
 mod components;
 mod openapi;
 mod routes;
@@ -27,6 +29,7 @@ enum Room {
     Timers,
     Trace,
     Walk,
+    Admission,
     Function,
     Testkit,
     Bench,
@@ -50,6 +53,7 @@ fn room(package: &Package, root: &str) -> Room {
         ["shared", "timers", ..] => Room::Timers,
         ["shared", "trace", ..] => Room::Trace,
         ["shared", "walk", ..] => Room::Walk,
+        ["shared", "admission", ..] => Room::Admission,
         ["shared", "testkit", ..] => Room::Testkit,
         ["shared", "bench", ..] => Room::Bench,
         ["functions", ..] => Room::Function,
@@ -69,6 +73,9 @@ fn may_know(room: Room) -> &'static [Room] {
         Room::Trace | Room::Lambda => &[Room::Kernel, Room::Store],
         Room::Recovery | Room::Timers => &[Room::Kernel, Room::Store, Room::Messaging, Room::Lambda],
         Room::Walk => &[Room::Kernel, Room::Store, Room::Lambda],
+        Room::Admission => {
+            &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda, Room::Timers]
+        }
         Room::Subscriber => &[Room::Kernel, Room::Messaging, Room::Lambda, Room::Recovery],
         Room::Function => &[
             Room::Kernel,
@@ -82,6 +89,7 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Timers,
             Room::Trace,
             Room::Walk,
+            Room::Admission,
         ],
         // For tests: no room above may know it.
         Room::Bench => &[
@@ -95,9 +103,16 @@ fn may_know(room: Room) -> &'static [Room] {
             Room::Function,
             Room::Testkit,
         ],
-        Room::Fuzz => {
-            &[Room::Kernel, Room::Catalog, Room::Store, Room::Messaging, Room::Schemas, Room::Lambda, Room::Function]
-        }
+        Room::Fuzz => &[
+            Room::Kernel,
+            Room::Catalog,
+            Room::Store,
+            Room::Messaging,
+            Room::Schemas,
+            Room::Lambda,
+            Room::Admission,
+            Room::Function,
+        ],
         // Among them the payment provider, which the local stack has beside it.
         Room::Outside => &[Room::Kernel, Room::Catalog, Room::Outside],
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use catalog::reserved_names::PATHS;
 use lambda::routes::Route;
 use testkit::openapi::Description;
+use testkit::template_json;
 
 use crate::template::{rows, template};
 
@@ -17,7 +18,7 @@ fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
 }
 
 /// All that is served, by the function that serves it, as `template.yaml` calls it.
-fn served() -> [(&'static str, BTreeSet<Request>); 7] {
+fn served() -> [(&'static str, BTreeSet<Request>); 8] {
     [
         ("Ingest", requests(ingest::ROUTES)),
         ("Query", requests(query::ROUTES)),
@@ -26,7 +27,22 @@ fn served() -> [(&'static str, BTreeSet<Request>); 7] {
         ("WebhookApi", requests(webhook_api::ROUTES)),
         ("Rebuild", requests(rebuild::ROUTES)),
         ("Verifier", requests(verifier::ROUTES)),
+        ("Connections", requests(connections::ROUTES)),
     ]
+}
+
+/// The API's routes that the stack of connections adds, with the function that they lead to.
+fn live() -> Vec<(String, String)> {
+    let live = template_json(include_str!("../../live.yaml"));
+    let resources = live["Resources"].as_object().expect("resources").values();
+    let of_the_api = resources.filter(|resource| {
+        resource["Type"] == "AWS::ApiGatewayV2::Route" && resource["Properties"]["ApiId"] == "ApiId"
+    });
+    let keys = of_the_api.map(|route| {
+        assert_eq!(route["Properties"]["AuthorizationType"], "JWT", "{route}");
+        route["Properties"]["RouteKey"].as_str().expect("text").to_owned()
+    });
+    keys.map(|key| (key, "Connections".to_owned())).collect()
 }
 
 #[test]
@@ -66,7 +82,8 @@ fn a_greedy_route_takes_whatever_is_below() {
 fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
     let template = template();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_owned();
-    let rows: Vec<_> = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Function"))).collect();
+    let rows = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Function")));
+    let rows: Vec<_> = rows.chain(live()).collect();
     let mut used = BTreeSet::new();
     for (function, request) in served().iter().flat_map(|(function, all)| all.iter().map(move |it| (function, it))) {
         let fitting = rows.iter().filter(|(key, _)| key.split_once(' ').is_some_and(|route| takes(&route, request)));

@@ -114,13 +114,11 @@ fn queues_of_a_subscriber(template: &Value, subscriber: &str) -> Vec<String> {
 /// same kind may have the name that a new context's would get, or the installation could not be deployed with it.
 #[test]
 fn no_context_can_get_a_name_that_another_resource_has() {
-    let export = ("export.yaml", include_str!("../../export.yaml").to_owned());
-    let names: BTreeSet<(String, String)> = files()
-        .iter()
-        .chain([&export])
-        .flat_map(|(_, text)| physical_names(text))
-        .map(|(kind, name)| (kind, name.trim_end_matches(".fifo").to_owned()))
-        .collect();
+    let nested = [include_str!("../../export.yaml"), include_str!("../../live.yaml")];
+    let files = files();
+    let texts = files.iter().map(|(_, text)| text.as_str()).chain(nested);
+    let names: BTreeSet<(String, String)> =
+        texts.flat_map(physical_names).map(|(kind, name)| (kind, name.trim_end_matches(".fifo").to_owned())).collect();
     let mut taken = BTreeSet::new();
     for (kind, of_context) in &names {
         let Some(suffix) = of_context.strip_prefix("${Context}") else { continue };

@@ -30,17 +30,31 @@ SHORTER = 6
 PATIENT = {"webhook-sender"}
 
 
+# The nested stack with functions, and the id of its API, with which the server is to be reached.
+LIVE = "LiveStack"
+LIVE_API = "WebSocketApi"
+LIVE_API_ID = "waybill-live"
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("template", type=pathlib.Path)
     file = options.parse_args().template
-    file.write_text(json.dumps(adapted(loaded(file)), indent=2))
+    file.write_text(json.dumps(adapted(file), indent=2))
 
 
-def adapted(template):
-    """The template, changed."""
+def adapted(file):
+    """The template in this file, changed."""
+    template = loaded(file)
     # There are no metrics to watch.
     del template["Resources"]["Observability"]
+    put_in(template, LIVE, file.parent)
+    template["Resources"][LIVE_API]["Properties"]["Tags"] = {"ms-custom-id": LIVE_API_ID}
+    # Here, clients and functions reach an API at one place: that of the WebSockets, by HTTP.
+    at = {"Fn::Join": ["", ["http:", {"Fn::Select": [1, {"Fn::Split": ["ws:", {"Ref": "WebSocketUrl"}]}]}]]}
+    for node in nodes(template["Resources"]):
+        if "CONNECTIONS_URL" in node:
+            node["CONNECTIONS_URL"] = at
     for node in nodes(template["Resources"]):
         if any(statement.get("Action") == "ses:SendEmail" for statement in node.get("Statement", [])):
             node["Statement"].append(dict(MAILS))
@@ -57,6 +71,41 @@ def adapted(template):
             if str(node["Metadata"]["BuildProperties"]["Binary"]) not in PATIENT:
                 properties["Timeout"] //= SHORTER
     return template
+
+
+def put_in(template, name, folder):
+    """Puts what a nested stack has into the template itself: nested ones are not transformed here."""
+    stack = template["Resources"].pop(name)["Properties"]
+    file = folder / stack["TemplateURL"]
+    given = stack["Parameters"]
+    nested = filled_in({key: value for key, value in loaded(file).items() if key != "Parameters"}, given)
+    for function in nodes(nested["Resources"]):
+        code = function.get("Properties", {}).get("CodeUri")
+        if isinstance(code, str) and file.parent != folder:
+            function["Properties"]["CodeUri"] = str((file.parent / code).relative_to(folder))
+    for part in ("Conditions", "Resources"):
+        twice = template[part].keys() & nested[part].keys()
+        assert not twice, f"{name} and the template that it is put into both have {twice}"
+        template[part] |= nested[part]
+    for output in nodes(template["Outputs"]):
+        value = output.get("Value")
+        got = value.get("Fn::GetAtt", [None]) if isinstance(value, dict) else [None]
+        if got[0] == name:
+            output["Value"] = nested["Outputs"][got[1].removeprefix("Outputs.")]["Value"]
+
+
+def filled_in(node, given):
+    """A template's part, with its parameters' values."""
+    if isinstance(node, list):
+        return [filled_in(member, given) for member in node]
+    if not isinstance(node, dict):
+        return node
+    if node.keys() == {"Ref"} and node["Ref"] in given:
+        return given[node["Ref"]]
+    if node.keys() == {"Fn::Sub"} and isinstance(node["Fn::Sub"], str):
+        values = {name: value for name, value in given.items() if f"${{{name}}}" in node["Fn::Sub"]}
+        return {"Fn::Sub": [node["Fn::Sub"], values]} if values else node
+    return {key: filled_in(value, given) for key, value in node.items()}
 
 
 def with_batches(action):

@@ -41,7 +41,7 @@ def main():
         s3.put_object(Bucket=BUCKET, Key=f"{file}.json", Body=body)
         return f"{s3.meta.endpoint_url}/{BUCKET}/{file}.json"
 
-    template = adapted(loaded(given.template))
+    template = adapted(given.template)
     for binary, function in functions_of(template):
         if isinstance(binary, str):
             function["Properties"]["CodeUri"] = uploaded(binary)

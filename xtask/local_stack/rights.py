@@ -20,6 +20,9 @@ LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 # So do the objects of one folder of a bucket, whose names are given when they are written.
 OBJECTS = re.compile(r"^arn:aws:s3:::[^*/]+/[^*]+/\*$")
 
+# And a stage's connections, whose ids are the gateway's.
+CONNECTIONS = re.compile(r"^arn:aws:execute-api:[^*]+/[^*/]+/POST/@connections/\*$")
+
 # Rights that the local stack asks for and AWS does not have.
 ONLY_LOCAL = set(BATCHES.values())
 
@@ -98,7 +101,7 @@ def wildcards_of(document):
             if "*" in action:
                 yield f"the action {action} is a wildcard"
         for resource in listed(statement["Resource"]):
-            if "*" in resource and not LOG_STREAMS.match(resource) and not OBJECTS.match(resource):
+            if "*" in resource and not any(known.match(resource) for known in (LOG_STREAMS, OBJECTS, CONNECTIONS)):
                 yield f"the resource {resource} is a wildcard"
 
 

@@ -109,9 +109,11 @@ def measured(templates: pathlib.Path, contexts: int, subscribers: int = 0) -> Li
     limits = Limits()
     with tempfile.TemporaryDirectory() as folder:
         template, observability = grown(templates, pathlib.Path(folder), contexts, subscribers)
+        live = pathlib.Path(folder) / "live.yaml"
+        live.write_text(with_code((templates / live.name).read_text()))
         stack = Stack(*translated(template, "s" * STACK_LENGTH, **PRODUCTION))
         measure(limits, stack, "template.yaml")
-        nested = {"Observability": observability, "Export": templates / "export.yaml"}
+        nested = {"Observability": observability, "Export": templates / "export.yaml", "LiveStack": live}
         for name, of in stack.of_type("AWS::CloudFormation::Stack").items():
             measure(limits, Stack(*translated(nested[name], "nested", **of["Parameters"])), of["TemplateURL"])
     return limits
@@ -123,7 +125,6 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
     others = distinct(subscribers, SUBSCRIBER_LENGTH)
     row = "    {0}: {{ Name: {0}, Function: {0}, Table: EventsTable, Rights: [dynamodb:Query], DeadLetters: {0}, Undelivered: {0} }}\n"
     rows = "".join(row.format(other) for other in others)
-    code = f"s3://{'b' * 63}/{'k' * 32}"
     files = []
     for name in ("template.yaml", "observability.yaml"):
         text = (folder / name).read_text()
@@ -133,11 +134,17 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
             text = re.sub(rf"\[\s*!GetAtt [a-z]+{kind}\.Arn[^\]]*\]", f"[{queues}]", text)
         text = re.sub(r"(- Subscriber\n +- \[)", r"\1" + "".join(f"{other}, " for other in others), text)
         text = text.replace("\n  Subscribers:\n", f"\n  Subscribers:\n{rows}", 1)
-        text = re.sub(r"CodeUri: \.(?=[,\n])", f"CodeUri: {code}", text).replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
         file = to / name
-        file.write_text(text)
+        file.write_text(with_code(text))
         files.append(file)
     return files
+
+
+def with_code(text: str) -> str:
+    """A template, with all code in S3."""
+    code = f"s3://{'b' * 63}/{'k' * 32}"
+    text = re.sub(r"CodeUri: \.(?=[,\n])", f"CodeUri: {code}", text)
+    return text.replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
 
 
 def distinct(count: int, length: int) -> list[str]:

@@ -21,10 +21,13 @@ def main():
     given = options.parse_args()
     parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
     stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
+    live = next(nested(stack, "LiveStack"))
 
     checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users, not_by_password_alone)
     findings = [finding for check in checks for finding in check(stack)]
-    for export in exports(stack):
+    findings += [finding for check in (not_in_s3, invoked_otherwise, not_repeatable) for finding in check(live)]
+    findings += not_by_the_key_of(live, live.values["KeyRights"])
+    for export in nested(stack, "Export"):
         findings += [*not_repeatable(export), *not_exported_by_the_key(export)]
     for finding in findings:
         print(finding)
@@ -33,14 +36,14 @@ def main():
     sys.exit(bool(findings) or functions == 0)
 
 
-def exports(stack):
-    """The nested stack that exports events, if there is one, from where it was packaged to."""
-    if nested := stack.of_type("AWS::CloudFormation::Stack").get("Export"):
-        bucket, key = urllib.parse.urlsplit(nested["TemplateURL"]).path.lstrip("/").split("/", 1)
+def nested(stack, name):
+    """The nested stack of this name, if there is one, from where it was packaged to."""
+    if of := stack.of_type("AWS::CloudFormation::Stack").get(name):
+        bucket, key = urllib.parse.urlsplit(of["TemplateURL"]).path.lstrip("/").split("/", 1)
         with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "export.yaml"
+            file = pathlib.Path(folder) / "nested.yaml"
             boto3.client("s3").download_file(bucket, key, str(file))
-            yield Stack(*translated(file, "nested", **nested["Parameters"]))
+            yield Stack(*translated(file, "nested", **of["Parameters"]))
 
 
 def not_in_s3(stack):
@@ -56,20 +59,28 @@ def not_in_s3(stack):
             yield f"{name}: its template is not in S3 but at {nested['TemplateURL']}"
 
 
+# What invokes a function, and which.
+INVOKED = {
+    "AWS::Lambda::EventSourceMapping": lambda of: of["FunctionName"],
+    "AWS::Lambda::Permission": lambda of: of["FunctionName"],
+    "AWS::ApiGatewayV2::Integration": lambda of: of["IntegrationUri"],
+    "AWS::Scheduler::Schedule": lambda of: of["Target"]["Arn"],
+    "AWS::Cognito::UserPool": lambda of: of["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaArn"],
+}
+
+
 def not_by_alias(stack):
-    invoked = {
-        "AWS::Lambda::EventSourceMapping": lambda of: of["FunctionName"],
-        "AWS::Lambda::Permission": lambda of: of["FunctionName"],
-        "AWS::ApiGatewayV2::Integration": lambda of: of["IntegrationUri"],
-        "AWS::Scheduler::Schedule": lambda of: of["Target"]["Arn"],
-        "AWS::Cognito::UserPool": lambda of: of["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaArn"],
-    }
-    for kind, function in invoked.items():
-        found = stack.of_type(kind)
-        if not found and (kind != "AWS::Cognito::UserPool" or not stack.values["JwtIssuer"]):
+    for kind in INVOKED:
+        if not stack.of_type(kind) and (kind != "AWS::Cognito::UserPool" or not stack.values["JwtIssuer"]):
             yield f"there is no {kind}, though there should be"
-        for name, properties in found.items():
-            if not function(properties).endswith(":live"):
+    yield from invoked_otherwise(stack)
+
+
+def invoked_otherwise(stack):
+    for kind, function in INVOKED.items():
+        for name, properties in stack.of_type(kind).items():
+            # API Gateway takes a function in a URI, too.
+            if not function(properties).removesuffix("/invocations").endswith(":live"):
                 yield f"{name} invokes {function(properties)}, which is no alias"
     for name, statement in allowed(stack):
         if "lambda:InvokeFunction" in listed(statement["Action"]):
@@ -123,11 +134,16 @@ def not_by_the_key(stack):
     key = stack.values["KmsKeyArn"]
     if not key:
         return
-    yield from encrypted_otherwise(stack, key)
+    yield from not_by_the_key_of(stack, stack.reference("KeyRights"))
     if stack.of_type("AWS::SNS::Topic")["EventTopic"]["KmsMasterKeyId"] != key:
         yield "the topic of domain events is not encrypted with the key"
+
+
+def not_by_the_key_of(stack, rights):
+    if not (key := stack.values["KmsKeyArn"]):
+        return
+    yield from encrypted_otherwise(stack, key)
     for role, properties in stack.of_type("AWS::IAM::Role").items():
-        rights = stack.reference("KeyRights")
         if role != "CodeDeployServiceRole" and rights not in properties.get("ManagedPolicyArns", []):
             yield f"{role} may not use the key"
 

@@ -1,4 +1,4 @@
-//! Checks of what is no code: schemas, dependencies, the API's description, and the template, of its form, as two tools each
+//! Checks of what is no code: schemas, dependencies, the APIs' descriptions, and the template, of its form, as two tools each
 //! see it, and of what the deployed roles may do.
 
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
 use crate::new_subscriber::{entries, parse};
-use crate::sam::{EXPORT, TEMPLATES, deployed};
+use crate::sam::{NESTED, TEMPLATES, deployed};
 use crate::steps::{Checks, step};
 use crate::tools::{DENY, Environment, NodePackages, from_cargo};
 use crate::workspace::Workspace;
@@ -33,6 +33,7 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
 /// What is to be seen without building or deploying anything.
 pub fn files(workspace: &Workspace, checks: &mut Checks) {
     checks.check_beside("openapi.yaml, as Redocly and Spectral", || openapi(workspace));
+    checks.check_beside("asyncapi.yaml, by its own parser", || asyncapi(workspace));
     checks.check_beside("template, as CloudFormation", || cloudformation(workspace));
     checks.check_beside("template, as SAM", || sam(workspace));
     checks.check_beside("templates within AWS's limits", || limits(workspace));
@@ -56,10 +57,18 @@ fn openapi(workspace: &Workspace) -> Result<String> {
     Ok(redocly + &processes::collect(node.command("spectral").args(warnings_too).current_dir(&workspace.root))?)
 }
 
+/// Whatever the parser says is an error. Each message has examples, and they match its schema.
+fn asyncapi(workspace: &Workspace) -> Result<String> {
+    let node = NodePackages::of(workspace)?;
+    let mut check = Command::new("node");
+    check.arg(workspace.root.join("xtask/asyncapi.mjs")).arg("--packages").arg(&node.modules);
+    processes::collect(check.arg(workspace.root.join("asyncapi.yaml")))
+}
+
 fn cloudformation(workspace: &Workspace) -> Result<String> {
     let tools = Environment::of(workspace, "lint")?;
     let templates =
-        TEMPLATES.into_iter().chain([EXPORT, "docs/subscription.yaml"]).map(|file| workspace.root.join(file));
+        TEMPLATES.into_iter().chain(NESTED).chain(["docs/subscription.yaml"]).map(|file| workspace.root.join(file));
     processes::collect(tools.command("cfn-lint").args(templates))
 }
 

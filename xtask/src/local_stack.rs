@@ -29,6 +29,8 @@ pub const STACK: &str = "waybill";
 /// The server gives the stack's API the id that a tag names, so its URL is known before there is a stack, and the
 /// functions can be told it.
 const API_ID: &str = "waybill";
+/// That of the WebSocket API: see `adapted.py`.
+const LIVE_API_ID: &str = "waybill-live";
 
 /// Whom mails come from here.
 const MAIL_FROM: &str = "care@waybill.example";
@@ -103,12 +105,14 @@ impl LocalStack {
     pub fn parameters(&self) -> Vec<String> {
         // A path without a stage means the stage $default.
         let public_url = format!("PublicUrl={}/_aws/execute-api/{API_ID}", self.endpoint);
+        let websocket_url =
+            format!("WebSocketUrl=ws:{}/_aws/execute-api/{LIVE_API_ID}/live", after_scheme(&self.endpoint));
         // Cognito's own host on AWS; here, the server's.
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
         let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1", "EventExport=true"].map(str::to_owned);
         let mail_from = format!("MailFrom={MAIL_FROM}");
         let destinations = format!("WebhookDestinations={} {}", self.receiver, self.other);
-        others.into_iter().chain([public_url, sign_in_url, mail_from, destinations]).collect()
+        others.into_iter().chain([public_url, websocket_url, sign_in_url, mail_from, destinations]).collect()
     }
 
     /// The stack's tag, as `NAME=VALUE`.
@@ -214,6 +218,11 @@ impl LocalStack {
         in_local_aws(&mut python).env("AWS_ENDPOINT_URL", &self.endpoint).arg(workspace.root.join("xtask").join(path));
         Ok(python)
     }
+}
+
+/// `//host:port` of a URL.
+fn after_scheme(url: &str) -> &str {
+    url.split_once(':').map_or(url, |(_, rest)| rest)
 }
 
 /// Nothing of the caller's environment but where programs are: no profile, no credentials, no proxy that a

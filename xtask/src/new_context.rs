@@ -58,7 +58,9 @@ pub fn new_context(root: &Path, name: &str, listens: Option<&str>) -> Result<()>
          cargo nextest run -p {name} -p catalog\n      \
          runs its tests\n  \
          UPDATE_SCHEMAS=1 cargo nextest run -p {name} schema_files\n      \
-         writes its schemas, after a message changed"
+         writes its schemas, after a message changed\n  \
+         UPDATE_CLIENT=1 cargo nextest run -p tests --test house client\n      \
+         tells the client in TypeScript its commands and reasons; then run clients/typescript/generate.mjs"
     );
     Ok(())
 }

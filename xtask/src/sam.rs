@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 /// Templates with loops: what is deployed, and the alarms, which are nested in it.
 pub const TEMPLATES: [&str; 2] = ["template.yaml", "observability.yaml"];
 /// Nested as well, without loops.
-pub const EXPORT: &str = "export.yaml";
+pub const NESTED: [&str; 2] = ["export.yaml", "live.yaml"];
 
 /// What SAM calls for each function. It puts a script where cargo-lambda would build the program: the script starts the
 /// program that is built already. SAM packs all functions for each deployment, which takes a second for each program.
@@ -106,7 +106,7 @@ impl Project {
             fs::write(&file, STAND_IN)?;
             fs::set_permissions(file, fs::Permissions::from_mode(0o755))?;
         }
-        for file in TEMPLATES.into_iter().chain([EXPORT, "samconfig.toml"]) {
+        for file in TEMPLATES.into_iter().chain(NESTED).chain(["samconfig.toml"]) {
             fs::copy(workspace.root.join(file), folder.join(file)).with_context(|| file.to_owned())?;
         }
         // SAM looks for it beside a function's code.

@@ -4,6 +4,10 @@
 //! With a token to `POST /events`, as commands; or to `/events/{tenant}` with a signature of Standard Webhooks, by a secret that
 //! the tenant has registered for the partner; or by the partner's topic ([`partner_topic`](crate::partner_topic)).
 
+use admission::admit::{check_correlation, data, source, trace_of};
+use admission::partners::{Proof, Signed};
+use admission::tenants::Tenant;
+use admission::{queued, too_large};
 use kernel::cloud_event::{CloudEvent, Submission};
 use kernel::context::Context;
 use kernel::domain_event::{Cause, EventData, extension};
@@ -30,11 +34,8 @@ use messaging::command_queue::MAX_MESSAGE_BYTES;
 use schemas::Budget;
 use serde_json::Value;
 
-use crate::admission::{self, Admission};
-use crate::partners::{Proof, Signed};
 use crate::preferences::prefers_minimal;
-use crate::tenants::Tenant;
-use crate::{Ingest, answer, body, mode, queued, read, too_large};
+use crate::{Ingest, answer, body, mode, read};
 
 /// A command that follows from an event.
 type Followed = (Outgoing, Operation);
@@ -63,7 +64,7 @@ impl Ingest {
         let signed = Signed { id: of(ID_HEADER), timestamp: of(TIMESTAMP_HEADER), signatures: of(SIGNATURE_HEADER) };
         let unknown = || Problem::unauthenticated("no secret that is registered for a partner has signed this");
         let id = TenantId::parse(tenant).map_err(|_| unknown())?;
-        let tenant = self.tenant(&id).await?.ok_or_else(unknown)?;
+        let tenant = self.intake.tenant(&id).await?.ok_or_else(unknown)?;
         let body: &[u8] = request.body().as_ref();
         let places = tenant.partners.signed(signed, body, now).map_err(|bad| match bad {
             BadSignature::NoMatch => unknown(),
@@ -84,11 +85,11 @@ impl Ingest {
         Parameters::of(request).expect_only(&[])?;
         let trace = &trace::of(request).unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
-        self.look(tenant_id, tenant, 1, now)?;
-        let keys = &self.receipts.keys().await?;
+        self.intake.look(tenant_id, tenant, 1, now)?;
+        let keys = &self.intake.receipts.keys().await?;
         let door = Door { tenant_id, tenant, proof, trace, keys, now };
         let mut budget = Budget::for_request();
-        let mut admit = |event: CloudEvent| self.admission.hear(&event, &door, &mut budget);
+        let mut admit = |event: CloudEvent| self.follow_from(&event, &door, &mut budget);
         let body = body(request)?;
         let all = match read(request, &body)? {
             Submission::Single(event) => {
@@ -99,7 +100,7 @@ impl Ingest {
         let operations = self.queue_all(&door, all.into_iter().flatten()).await?;
         let minimal = prefers_minimal(request.headers());
         Ok(match &operations[..] {
-            [only] => answer::accepted(only, &self.admission.public_url, minimal),
+            [only] => answer::accepted(only, &self.intake.admission.public_url, minimal),
             all => answer::accepted_all(all, minimal),
         })
     }
@@ -114,15 +115,15 @@ impl Ingest {
     ) -> Result<(), Refusal> {
         let trace = &Trace::begin();
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
-        self.look(&caller.tenant, tenant, 1, now)?;
+        self.intake.look(&caller.tenant, tenant, 1, now)?;
         if event.len() > MAX_MESSAGE_BYTES {
             return Err(too_large().into());
         }
-        let keys = &self.receipts.keys().await?;
+        let keys = &self.intake.receipts.keys().await?;
         let proof = Proof::Principal(&caller.principal);
         let door = Door { tenant_id: &caller.tenant, tenant, proof, trace, keys, now };
         let event = CloudEvent::from_json(event.as_bytes()).map_err(Problem::from)?;
-        let followed = self.admission.hear(&event, &door, &mut Budget::for_request())?;
+        let followed = self.follow_from(&event, &door, &mut Budget::for_request())?;
         self.queue_all(&door, followed).await.map(drop)
     }
 
@@ -134,19 +135,17 @@ impl Ingest {
     ) -> Result<Vec<Operation>, Refusal> {
         let (outgoing, operations): (Vec<_>, Vec<_>) = commands.into_iter().unzip();
         let groups = outgoing.iter().map(|command: &Outgoing| command.group.as_str());
-        self.take(door.tenant_id, door.tenant, groups, door.now)?;
+        self.intake.take(door.tenant_id, door.tenant, groups, door.now)?;
         metrics::counter!(metric::HEARD).increment(operations.len() as u64);
         queued(self.queue.send_all(outgoing).await)?;
         tracing::info!(commands = operations.len(), "heard");
         Ok(operations)
     }
-}
 
-impl Admission {
     /// The commands of contexts that hear the event.
-    fn hear(&self, event: &CloudEvent, door: &Door<'_>, budget: &mut Budget) -> Result<Vec<Followed>, Problem> {
+    fn follow_from(&self, event: &CloudEvent, door: &Door<'_>, budget: &mut Budget) -> Result<Vec<Followed>, Problem> {
         let ty = event.ty();
-        let source = admission::source(event)?;
+        let source = source(event)?;
         let names = door.tenant.partners.names(door.proof, ty, &source);
         if names.is_empty() {
             let detail = format!("no grant lets this sender send the event {ty} from {}", event.source());
@@ -161,8 +160,8 @@ impl Admission {
             let detail = format!("no context hears {ty} of {}", names.join(", "));
             return Err(Problem::unknown_type(detail).about("type"));
         }
-        admission::check_correlation(event)?;
-        let data = admission::data(event)?;
+        check_correlation(event)?;
+        let data = data(event)?;
         let follows =
             heard.into_iter().map(|(context, heard)| self.follows(context, heard, event, &data, door, budget));
         follows.filter_map(Result::transpose).collect()
@@ -184,7 +183,7 @@ impl Admission {
         let version = named.map(|schema| schema.version);
         // One that is the tenant's own narrows what the context takes, as with commands.
         let own = event.dataschema().filter(|_| version.is_none());
-        let (schema_version, schema) = self.bundled.of_event(heard, ty, version).ok_or_else(|| {
+        let (schema_version, schema) = self.intake.admission.bundled.of_event(heard, ty, version).ok_or_else(|| {
             Problem::unknown_schema(format!("no context reads {ty} by such a schema")).about("dataschema")
         })?;
         schema.check(data, budget)?;
@@ -204,7 +203,7 @@ impl Admission {
             time: event.time().and_then(Timestamp::parse).unwrap_or(*now),
         };
         let key = CommandKey::of(tenant_id, event.source(), event.id());
-        let trace = admission::trace_of(event).unwrap_or_else(|| (*trace).clone());
+        let trace = trace_of(event).unwrap_or_else(|| (*trace).clone());
         let cause = Cause {
             correlation: text(extension::CORRELATION).unwrap_or_else(|| key.to_string()),
             traceparent: Some(trace.parent),
@@ -248,8 +247,8 @@ impl Admission {
         };
         let stream = context.stream_of_command(&command.ty, (*tenant_id).clone(), aggregate);
         let seal = |at, key, digest| keys.seal(tenant_id, at, key, digest);
-        let command = SystemCommand::sealed(stream, &command, occasion, &self.public_url, seal)?;
-        let outgoing = Outgoing::of(&command, &self.queues);
+        let command = SystemCommand::sealed(stream, &command, occasion, &self.intake.admission.public_url, seal)?;
+        let outgoing = Outgoing::of(&command, &self.intake.admission.queues);
         if outgoing.body.len() > MAX_MESSAGE_BYTES {
             return Err(too_large());
         }

@@ -2,43 +2,35 @@
 //! [`limits`] counts in memory. Other systems' events come in as well, by HTTP ([`events`]) and by a queue
 //! ([`partner_topic`]), and what became of commands that other systems carry out ([`outcome`]).
 //!
-//! Whoever the caller is ([`lambda::caller`]), what they send is checked in [`admission`] without any I/O; this file
-//! does the rest: reading the request, sending the messages, and the answer.
+//! Whoever the caller is ([`lambda::caller`]), what they send is checked and queued by the crate [`admission`]; this file
+//! does the rest: reading the request, and the answer.
 
 #![expect(clippy::result_large_err, reason = "a problem is made once a request and becomes the answer")]
 
-pub mod admission;
 mod answer;
 mod events;
-mod grants;
-pub mod limits;
 mod outcome;
 mod partner_topic;
-mod partners;
 mod preconditions;
 mod preferences;
-mod routes;
 pub mod settings;
-mod sources;
-pub mod tenants;
-mod watch;
 pub mod webhooks;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use admission::admit::Sender;
+use admission::tenants::Tenant;
+use admission::{Intake, MAX_BATCH, too_large};
 use kernel::cloud_event::{CloudEvent, HttpError, Mode, Submission, from_http, header_of};
-use kernel::ids::TenantId;
 use kernel::problem::{Complaint, Problem};
 use kernel::timestamp::Timestamp;
 use lambda::caller::{Caller, Callers};
 use lambda::content::{self, BadContent};
-use lambda::receipt_keys::ReceiptSecret;
-use lambda::refusal::{Answer, Refusal, registry_problem};
+use lambda::refusal::{Answer, Refusal};
 use lambda::request::{Parameters, header};
 use lambda::routes::{Place, Route};
 use lambda::scope::{Scope, require};
-use lambda::telemetry::metric;
 use lambda::trace::{self, Trace};
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
@@ -46,18 +38,11 @@ use messaging::CommandQueue;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use schemas::Budget;
 
-use crate::admission::{Admission, Admitted, Sender};
 pub use crate::answer::describe;
-use crate::limits::{Limits, Throttled};
 use crate::outcome::Outcomes;
 use crate::partner_topic::PartnerTopic;
 use crate::preferences::prefers_minimal;
-use crate::tenants::{Tenant, Tenants};
-use crate::watch::Watch;
 use crate::webhooks::Webhooks;
-
-/// Events in one batch. A sender with more sends more batches.
-pub const MAX_BATCH: usize = 100;
 
 /// Bytes of a batch, uncompressed: what Lambda takes as one request.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
@@ -68,14 +53,11 @@ const MOST_COMPLAINTS: usize = 100;
 /// Takes commands in.
 pub struct Ingest {
     pub callers: Callers,
-    pub tenants: Tenants,
-    pub limits: Limits,
-    pub receipts: ReceiptSecret,
-    pub admission: Admission,
+    pub intake: Intake,
+    /// Of commands that follow from others' events.
     pub queue: CommandQueue,
     pub webhooks: Webhooks,
     pub outcomes: Outcomes,
-    pub watch: Watch,
     /// `None`: no topic may send.
     pub partner_topic: Option<PartnerTopic>,
 }
@@ -113,7 +95,7 @@ impl Ingest {
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Answer {
-        let place = Place::find(ROUTES, request, &self.admission.public_url);
+        let place = Place::find(ROUTES, request, &self.intake.admission.public_url);
         let place = place.ok_or_else(|| Problem::not_found("commands go to /commands, and events to /events"))?;
         match place.endpoint(request.method())? {
             Endpoint::Handshake => Ok(self.webhooks.answer(request, &place.allow())),
@@ -131,106 +113,47 @@ impl Ingest {
         let trace = trace::of(request).unwrap_or_else(Trace::begin);
         tracing::Span::current().record("trace_id", trace::id(&trace.parent));
         // One command at least. The number in a batch is known once the batch is read.
-        self.look(&caller.tenant, &tenant, 1, now)?;
+        self.intake.look(&caller.tenant, &tenant, 1, now)?;
         let mut count = 1;
-        let answer =
-            self.take_in(request, Sender { caller: &caller, tenant: &tenant, trace: &trace }, now, &mut count).await;
-        // A refused request costs as much work as an accepted one.
-        if answer.as_ref().is_err_and(|refusal| (400..429).contains(&refusal.status())) {
-            self.limits.charge(&caller.tenant, &tenant.limits, count, now);
-        }
+        let sender = Sender { caller: &caller, tenant: &tenant, trace: &trace };
+        let answer = self.take_in(request, sender, now, &mut count).await;
+        self.intake.charge(&answer, sender, count, now);
         answer
     }
 
     /// Queues what the request has, from a known caller. `count` is set to how many commands that are.
     async fn take_in(&self, request: &Request, sender: Sender<'_>, now: Timestamp, count: &mut usize) -> Answer {
         let Sender { caller, tenant, .. } = sender;
-        let keys = self.receipts.keys().await?;
-        let mut budget = Budget::for_request();
-        let mut admit = |event| self.admission.admit(event, &keys, sender, now, &mut budget);
+        let keys = self.intake.receipts.keys().await?;
         let minimal = prefers_minimal(request.headers());
         let body = body(request)?;
         match read(request, &body)? {
             Submission::Single(event) => {
-                let admitted =
-                    preconditions::applied(request.headers(), event).and_then(&mut admit).and_then(|admitted| {
-                        self.take(&caller.tenant, tenant, group_of(std::slice::from_ref(&admitted)), now)
-                            .map(|()| admitted)
-                    });
-                let admitted = admitted.map_err(|problem| in_terms_of(mode(request), problem))?;
-                let span = admitted.span(caller);
-                let watched = Watch::chosen(&caller.tenant, tenant, std::slice::from_ref(&admitted), now);
-                let sent = self.queue.send(admitted.outgoing).await;
-                let sent = if sent.is_ok() { self.watch.over(watched).await } else { sent };
-                span.in_scope(|| queued(sent).map(|()| accepted(admitted.context)))?;
-                Ok(answer::accepted(&admitted.operation, &self.admission.public_url, minimal))
+                let in_terms = |refusal: Refusal| in_terms_of(mode(request), refusal.into_problem());
+                let event =
+                    preconditions::applied(request.headers(), event).map_err(|problem| in_terms(problem.into()))?;
+                let operation = self.intake.take_one(event, sender, now).await.map_err(in_terms)?;
+                Ok(answer::accepted(&operation, &self.intake.admission.public_url, minimal))
             }
             Submission::Batch(events) => {
                 preconditions::none_of_a_batch(request.headers())?;
                 *count = events.len();
-                self.look(&caller.tenant, tenant, events.len(), now)?;
-                let all = admit_all(&events, &mut admit)?;
-                self.take(&caller.tenant, tenant, group_of(&all), now)?;
-                let spans: Vec<_> = all.iter().map(|admitted| (admitted.span(caller), admitted.context)).collect();
-                let watched = Watch::chosen(&caller.tenant, tenant, &all, now);
-                let (outgoing, operations): (Vec<_>, Vec<_>) =
-                    all.into_iter().map(|admitted| (admitted.outgoing, admitted.operation)).unzip();
-                queued(self.queue.send_all(outgoing).await)?;
-                queued(self.watch.over(watched).await)?;
-                for (span, context) in spans {
-                    span.in_scope(|| accepted(context));
-                }
+                self.intake.look(&caller.tenant, tenant, events.len(), now)?;
+                let mut budget = Budget::for_request();
+                let all =
+                    admit_all(&events, |event| self.intake.admission.admit(event, &keys, sender, now, &mut budget))?;
+                let operations = self.intake.take_all(all, sender, now).await?;
                 Ok(answer::accepted_all(&operations, minimal))
             }
         }
     }
 
-    /// Refuses so many commands before anything is done for them.
-    fn look(&self, id: &TenantId, tenant: &Tenant, count: usize, now: Timestamp) -> Result<(), Problem> {
-        self.limits.look(id, &tenant.limits, count, now).map_err(|why| throttled(id, why))
-    }
-
-    /// Lets the commands of all these groups through, or none.
-    fn take<'a>(
-        &self,
-        id: &TenantId,
-        tenant: &Tenant,
-        groups: impl Iterator<Item = &'a str>,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        self.limits.take(id, &tenant.limits, groups, now).map_err(|why| throttled(id, why))
-    }
-
     async fn caller(&self, request: &Request) -> Result<(Caller, Arc<Tenant>), Refusal> {
         let caller = self.callers.identify(request).await?;
         require(request, &[Scope::Submit])?;
-        self.with_tenant(caller).await
-    }
-
-    async fn with_tenant(&self, caller: Caller) -> Result<(Caller, Arc<Tenant>), Refusal> {
-        tracing::Span::current().record("tenant", caller.tenant.as_str());
-        let tenant = self.tenant(&caller.tenant).await?;
-        let tenant = tenant.ok_or_else(|| Problem::not_permitted("the tenant has no settings; ask the operator"))?;
+        let tenant = self.intake.tenant_of(&caller).await?;
         Ok((caller, tenant))
     }
-
-    /// The tenant, if it is registered.
-    async fn tenant(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Problem> {
-        self.tenants.get(id).await.map_err(|error| registry_problem(&error, "the tenant's settings"))
-    }
-}
-
-/// Counted by tenant, of which only those that are throttled show.
-fn throttled(tenant: &TenantId, why: Throttled) -> Problem {
-    if why != Throttled::Paused {
-        metrics::counter!(metric::THROTTLED).increment(1);
-        metrics::counter!(metric::THROTTLED, "Tenant" => tenant.to_string()).increment(1);
-    }
-    why.into()
-}
-
-fn group_of(all: &[Admitted]) -> impl Iterator<Item = &str> {
-    all.iter().map(|admitted| admitted.outgoing.group.as_str())
 }
 
 fn mode(request: &Request) -> Mode {
@@ -317,18 +240,4 @@ fn complaints_at(index: usize, mut problem: Problem) -> Vec<Complaint> {
         ..complaint
     };
     listed.into_iter().map(placed).collect()
-}
-
-pub(crate) fn too_large() -> Problem {
-    Problem::too_large("an event takes at most 256 KiB; put large content elsewhere and send where it is")
-}
-
-fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Refusal> {
-    let told = "the commands could not all be queued; send the same again, which repeats nothing";
-    sent.map_err(|error| Refusal::unavailable(told, &error))
-}
-
-fn accepted(context: &'static str) {
-    metrics::counter!(metric::ACCEPTED, "Context" => context).increment(1);
-    tracing::info!("accepted");
 }

@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start(&environment)?;
     let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
     let ingest = Ingest::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())?;
-    ingest.receipts.read_ahead().await;
+    ingest.intake.receipts.read_ahead().await;
     run::http_and_queue(
         |request| ingest.handle(request, SystemTime::now().into()),
         |batch, finish_by| ingest.hear(batch, SystemTime::now().into(), finish_by),

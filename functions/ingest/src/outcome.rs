@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use admission::sources::Source;
 use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::ids::{CommandKey, OWN};
@@ -28,7 +29,6 @@ use store::operations::{OperationRecord, Operations};
 use store::parked::{ActError, Parked, ParkedMessage};
 
 use crate::Ingest;
-use crate::sources::Source;
 
 /// Where outcomes are written.
 pub struct Outcomes {
@@ -139,7 +139,7 @@ impl Ingest {
     pub(crate) async fn report(&self, request: &Request, id: &str, now: Timestamp) -> Answer {
         let (caller, tenant) = self.caller(request).await?;
         let nothing_here = || Problem::not_found("there is no such operation");
-        let receipt = self.receipts.open(&caller.tenant, id).await?.ok_or_else(nothing_here)?;
+        let receipt = self.intake.receipts.open(&caller.tenant, id).await?.ok_or_else(nothing_here)?;
         tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
         let report: Report = object(request)?;
         let command = command_of(&report, &receipt, &caller)?;
@@ -161,7 +161,7 @@ impl Ingest {
         let record = self.outcomes.write(&command, record, &caller).await?;
         metrics::counter!(metric::REPORTED).increment(1);
         tracing::info!(operation = id, outcome = record.outcome.as_str(), "reported");
-        Ok(json(StatusCode::OK, &record.seen_by(&receipt, &self.admission.public_url)))
+        Ok(json(StatusCode::OK, &record.seen_by(&receipt, &self.intake.admission.public_url)))
     }
 }
 

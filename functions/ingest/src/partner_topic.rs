@@ -66,7 +66,7 @@ impl Ingest {
             }
             unknown => Refusal::from(unknown),
         })?;
-        let (caller, tenant) = self.with_tenant(caller).await?;
+        let tenant = self.intake.tenant_of(&caller).await?;
         self.take_event(&event, &caller, &tenant, now).await
     }
 }

@@ -32,17 +32,6 @@ pub(crate) fn none_of_a_batch(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Refuses an expected version without a subject. Only an aggregate that is named can have a version.
-pub(crate) fn check(event: &CloudEvent) -> Result<(), Problem> {
-    let expected = expected_version(event)
-        .map_err(|wrong| Problem::malformed_event(wrong.to_string()).about(extension::EXPECTED_VERSION))?;
-    if event.subject().is_none() && expected.is_some_and(|version| version > 0) {
-        let detail = "a command that expects a version names the aggregate in its subject";
-        return Err(Problem::invalid_subject(detail).about("subject"));
-    }
-    Ok(())
-}
-
 /// The precondition's name and the version that it expects; `None` where the request has none.
 fn expected_by(headers: &HeaderMap) -> Result<Option<(&'static str, u64)>, Problem> {
     match (value(headers, &IF_MATCH)?, value(headers, &IF_NONE_MATCH)?) {

@@ -60,7 +60,7 @@ impl Publisher {
         }
         let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
         self.topic.publish(&published).await?;
-        record_lag(metric::PUBLISH_LAG, &events, now);
+        record_lag(metric::PUBLISH_LAG, events.iter().map(|event| event.time), now);
         for event in &events {
             event_span(event).in_scope(|| tracing::info!("published"));
         }

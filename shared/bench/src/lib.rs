@@ -15,6 +15,7 @@ mod handling;
 pub mod http;
 mod installation;
 pub mod layouts;
+pub mod live;
 pub mod platform;
 pub mod sealing;
 

@@ -130,6 +130,8 @@ pub fn environment() -> Environment {
         ("WEBHOOKS_TABLE", TABLES.webhooks),
         ("JOBS_TABLE", TABLES.jobs),
         ("FINDINGS_TABLE", TABLES.findings),
+        ("CONNECTIONS_TABLE", TABLES.connections),
+        ("WEBSOCKET_URL", "wss://sockets.example/live"),
         (Queues::VARIABLE, &Aws::queue_url("")),
         ("EVENT_TOPIC", &topic()),
         ("RECEIPT_KEY_SECRET", &receipt_secret()),

@@ -4,6 +4,7 @@
 /// The first segments of the API's own paths. Query answers `/{collection}`, so no collection may be called so.
 pub const PATHS: &[&str] = &[
     "commands",
+    "connections",
     "console",
     "dead-letters",
     "events",

@@ -1,5 +1,5 @@
 //! What every room of the house agrees on: the CloudEvent, identifiers, receipts, deciders, projections, operations,
-//! problems and the signatures of webhooks.
+//! problems, the signatures of webhooks, and what is said over a connection.
 //!
 //! Pure: no clock, no I/O, no async, no AWS. Whoever calls in here brings the time and the bytes.
 
@@ -13,6 +13,7 @@ pub mod decider;
 pub mod domain_event;
 pub mod effect;
 pub mod expected_version;
+pub mod frame;
 mod hex;
 pub mod ids;
 pub mod message;
@@ -28,6 +29,7 @@ pub mod receipt;
 pub mod schema_uri;
 pub mod system_command;
 pub mod text;
+pub mod ticket;
 pub mod timestamp;
 pub mod webhook_signature;
 

@@ -116,7 +116,7 @@ impl Receipt {
     }
 }
 
-fn slice16(bytes: &[u8; LENGTH], at: usize) -> [u8; 16] {
+fn slice16(bytes: &[u8], at: usize) -> [u8; 16] {
     let mut part = [0; 16];
     part.copy_from_slice(&bytes[at..at + 16]);
     part
@@ -189,6 +189,22 @@ impl ReceiptKeys {
         let receipt = Receipt::read(text)?;
         let genuine = |key| authenticator(key, tenant, &receipt).verify_truncated_left(&receipt.mac).is_ok();
         self.keys.iter().any(genuine).then_some(receipt)
+    }
+
+    /// Seals other bytes than a receipt's, which begin with a layout of their own.
+    pub(crate) fn mac(&self, at: Timestamp, bytes: &[u8]) -> [u8; 16] {
+        let mut mac = self.sealing(at).clone();
+        mac.update(bytes);
+        slice16(&mac.finalize().into_bytes(), 0)
+    }
+
+    /// Whether one of the keys has sealed these bytes so. Compares in constant time.
+    pub(crate) fn is_genuine(&self, bytes: &[u8], sealed: &[u8]) -> bool {
+        self.keys.iter().any(|key| {
+            let mut mac = key.clone();
+            mac.update(bytes);
+            mac.verify_truncated_left(sealed).is_ok()
+        })
     }
 
     fn sealing(&self, at: Timestamp) -> &Hmac<Sha256> {

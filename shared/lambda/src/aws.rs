@@ -33,6 +33,12 @@ impl Aws {
         Self(aws_config::defaults(latest).http_client(http).timeout_config(timeouts).load().await)
     }
 
+    /// The WebSocket connections of the API and stage at this URL.
+    pub fn connections(&self, url: &str) -> aws_sdk_apigatewaymanagement::Client {
+        let config = aws_sdk_apigatewaymanagement::config::Builder::from(&self.0).endpoint_url(url).build();
+        aws_sdk_apigatewaymanagement::Client::from_conf(config)
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.0)
     }

@@ -13,6 +13,7 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::BoxError;
 use kernel::ids::TenantId;
 use kernel::receipt::{InvalidKeys, NOTICE, Receipt, ReceiptKeys};
+use kernel::ticket::Ticket;
 use kernel::timestamp::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -94,6 +95,14 @@ impl ReceiptSecret {
             return Ok(None); // no key makes a receipt of it
         }
         Ok(self.newest().await?.open(tenant, text))
+    }
+
+    /// The ticket, if it is genuine and still good, whichever key in the secret has sealed it.
+    pub async fn open_ticket(&self, text: &str, now: Timestamp) -> Result<Option<Ticket>, NoKeys> {
+        match self.keys().await?.open_ticket(text, now) {
+            Some(ticket) => Ok(Some(ticket)),
+            None => Ok(self.newest().await?.open_ticket(text, now)),
+        }
     }
 
     /// The keys as they are in the secret, or were moments ago. Requests that come together share one read.

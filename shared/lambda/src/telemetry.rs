@@ -82,6 +82,16 @@ pub mod metric {
     pub const WEBHOOKS_SWITCHED_OFF: &str = "WebhooksSwitchedOff";
     /// Streams whose next event an endpoint would not take for days, while it took others: they are held.
     pub const WEBHOOKS_HELD: &str = "WebhooksHeld";
+    /// Connections that were opened.
+    pub const CONNECTIONS_OPENED: &str = "ConnectionsOpened";
+    /// Frames that connections have sent.
+    pub const FRAMES: &str = "Frames";
+    /// Operations that were pushed to who follows them.
+    pub const PUSHED: &str = "Pushed";
+    /// Pushes that came to nothing, and are tried again.
+    pub const PUSHES_FAILED: &str = "PushesFailed";
+    /// From an operation's end until push had it, of those that are followed.
+    pub const PUSH_LAG: &str = "PushLag";
     /// From commit until an endpoint has taken it.
     pub const WEBHOOK_LAG: &str = "WebhookLag";
     /// From commit to publication.
@@ -108,12 +118,12 @@ pub mod metric {
     pub const CHECK_DURATION: &str = "CheckDuration";
 }
 
-/// Records, under the name of a [`metric`], how long ago the oldest and the newest of these events were committed.
+/// Records, under the name of a [`metric`], how long ago the oldest and the newest of these times were.
 ///
-/// Not for each event: the embedded format holds at most a hundred values of a metric, and an invocation that catches up
-/// has more events than that.
-pub fn record_lag(metric: &'static str, events: &[RecordedEvent], now: Timestamp) {
-    for time in oldest_and_newest(events.iter().map(|event| event.time)) {
+/// Not each of them: the embedded format holds at most a hundred values of a metric, and an invocation that catches up has
+/// more than that.
+pub fn record_lag(metric: &'static str, times: impl Iterator<Item = Timestamp> + Clone, now: Timestamp) {
+    for time in oldest_and_newest(times) {
         metrics::histogram!(metric).record(now.since(time).as_secs_f64() * 1000.0);
     }
 }
@@ -160,7 +170,7 @@ where
         builder = builder.with_dimension("Function", function.to_owned());
     }
     if let Ok(collector) = builder.init() {
-        for time in [metric::PUBLISH_LAG, metric::HANDLING_LAG, metric::CHECK_DURATION] {
+        for time in [metric::PUBLISH_LAG, metric::HANDLING_LAG, metric::PUSH_LAG, metric::CHECK_DURATION] {
             metrics::describe_histogram!(time, metrics::Unit::Milliseconds, "");
         }
         let _ = COLLECTOR.set(collector);
@@ -170,7 +180,9 @@ where
 
 /// The crates that log here and are ours. Their lines hold no payload and no secret, at any level.
 pub const OURS: &[&str] = &[
+    "admission",
     "command_handler",
+    "connections",
     "ingest",
     "lambda",
     "listener",
@@ -179,6 +191,7 @@ pub const OURS: &[&str] = &[
     "operator",
     "payment_gateway",
     "publisher",
+    "push",
     "query",
     "read_model_updater",
     "rebuild",

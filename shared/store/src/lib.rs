@@ -1,5 +1,6 @@
 //! Everything that Waybill keeps in DynamoDB, over the SDK's own client.
 //!
+//! - [`connections`]: WebSocket connections, and what they follow
 //! - [`event_store`]: streams of commits, and the one transaction that makes a command's effect exactly-once
 //! - [`findings`]: what a verification has found that does not fit
 //! - [`guards`]: conditions that reach beyond one aggregate
@@ -15,7 +16,9 @@
 //!
 //! Attribute names are none of DynamoDB's reserved words, so expressions need no aliases.
 
+mod batch_get;
 mod commit;
+pub mod connections;
 mod error;
 pub mod event_store;
 pub mod findings;

@@ -6,10 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
-use kernel::back_off::BackOff;
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use kernel::cloud_event::Invalid;
 use kernel::command::{Command, Header, ReplyTo};
 use kernel::context::Context;
@@ -24,6 +21,7 @@ use kernel::system_command::{Occasion, SystemCommand};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::batch_get::{MOST_PAUSES, items_of, pause};
 use crate::error::StoreError;
 use crate::item::{ScanPage, n, put_alone, s};
 
@@ -242,8 +240,6 @@ pub struct Operations {
     table: String,
 }
 
-/// What one `BatchGetItem` takes.
-const MOST_AT_ONCE: usize = 100;
 /// What one transaction of marks takes: fewer than it could, for one mark at fault means another try for the others.
 const MARKS_AT_ONCE: usize = 50;
 
@@ -275,41 +271,13 @@ impl Operations {
         &self,
         keys: impl IntoIterator<Item = String>,
     ) -> Result<HashMap<String, OperationRecord>, StoreError> {
-        const OPERATION: &str = "BatchGetItem";
-        let mut found = HashMap::new();
         // No key twice in a call.
-        let mut wanted: Vec<String> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut unanswered = 0;
-        while !wanted.is_empty() {
-            let now = wanted.split_off(wanted.len().saturating_sub(MOST_AT_ONCE));
-            let keys = now.into_iter().map(|key| HashMap::from([("operation_key".to_owned(), s(key))]));
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true).build();
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, keys.expect("all that is required is there"))
-                .send()
-                .await
-                .map_err(StoreError::unavailable(OPERATION))?;
-            let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
-            let answered = !items.is_empty();
-            let records: Vec<OperationRecord> =
-                serde_dynamo::from_items(items).map_err(StoreError::corrupt("operation"))?;
-            found.extend(records.into_iter().map(|record| (record.operation_key.clone(), record)));
-            let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
-            let left = left.into_iter().flat_map(|left| left.keys);
-            let left: Vec<_> = left.filter_map(|mut key| key.remove("operation_key")?.as_s().ok().cloned()).collect();
-            unanswered = if answered || left.is_empty() { 0 } else { unanswered + 1 };
-            if !left.is_empty() {
-                if unanswered > MOST_PAUSES {
-                    let source = "keys were left unprocessed again and again".into();
-                    return Err(StoreError::Unavailable { operation: OPERATION, source });
-                }
-                pause(unanswered).await;
-            }
-            wanted.extend(left);
-        }
-        Ok(found)
+        let keys: BTreeSet<String> = keys.into_iter().collect();
+        let keys = keys.into_iter().map(|key| HashMap::from([("operation_key".to_owned(), s(key))])).collect();
+        let items = items_of(&self.client, &self.table, keys).await?;
+        let records: Vec<OperationRecord> =
+            serde_dynamo::from_items(items).map_err(StoreError::corrupt("operation"))?;
+        Ok(records.into_iter().map(|record| (record.operation_key.clone(), record)).collect())
     }
 
     /// Keeps the record of this [key](OperationRecord::key) until then (seconds since 1970), if it would expire before: the
@@ -426,15 +394,6 @@ impl Operations {
         }
         Ok(closed)
     }
-}
-
-/// How often something is tried again that others are at.
-const MOST_PAUSES: u32 = 5;
-
-/// A pause before the `nth` retry (from 1).
-pub(crate) async fn pause(nth: u32) {
-    const BACK_OFF: BackOff = BackOff::of_millis(20, 640);
-    tokio::time::sleep(BACK_OFF.equal_jitter(nth, fastrand::f64())).await;
 }
 
 /// What makes it worth a write to put off that a record expires, in seconds: a repeat that comes within a day of the first

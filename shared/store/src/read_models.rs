@@ -14,12 +14,11 @@ mod totals;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use kernel::ids::{AggregateId, TenantId};
 use kernel::projection::Tally;
 use serde::{Deserialize, Serialize};
@@ -30,6 +29,7 @@ pub use self::lists::{By, ListPage, SHARDS};
 use self::lists::{owner_key, shard, state_key};
 pub use self::totals::Totals;
 use self::totals::{Shard, most_items};
+use crate::batch_get::items_of;
 use crate::error::StoreError;
 use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, put_alone, s};
 
@@ -189,9 +189,6 @@ const ROW_BYTES: usize = 2 * 1024;
 /// Keys that one `BatchGetItem` takes.
 const MOST_KEYS: usize = 100;
 
-/// A pause before reading what a batch left out.
-const READ_ON_AFTER: Duration = Duration::from_millis(50);
-
 const PLAIN: &str = "rows have string keys and plain values";
 
 impl ReadModels {
@@ -248,35 +245,15 @@ impl ReadModels {
     pub async fn get_many(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, StoreError> {
         let by_name: BTreeMap<(String, &str), &Key> =
             keys.iter().map(|key| ((key.partition(), key.id.as_str()), key)).collect();
-        let mut wanted: Vec<Item> = by_name
+        let wanted = by_name
             .values()
             .map(|key| Item::from([("collection_key".into(), s(key.partition())), ("id".into(), s(&key.id))]))
             .collect();
         let mut found = HashMap::new();
-        while !wanted.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .consistent_read(true)
-                .build()
-                .expect("there are keys");
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, request)
-                .send()
-                .await
-                .map_err(StoreError::unavailable("BatchGetItem"))?;
-            for item in answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
-                let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt("read model"))?;
-                if let Some(key) = by_name.get(&(row.collection_key.clone(), row.id.as_str())) {
-                    found.insert((*key).clone(), row);
-                }
-            }
-            let mut rest = answer.unprocessed_keys.unwrap_or_default();
-            wanted = rest.remove(&self.table).map(|rest| rest.keys).unwrap_or_default();
-            if !wanted.is_empty() {
-                // Throttled, or more than an answer holds.
-                tokio::time::sleep(READ_ON_AFTER).await;
+        for item in items_of(&self.client, &self.table, wanted).await? {
+            let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt("read model"))?;
+            if let Some(key) = by_name.get(&(row.collection_key.clone(), row.id.as_str())) {
+                found.insert((*key).clone(), row);
             }
         }
         Ok(found)

@@ -10,10 +10,11 @@ use kernel::ids::{StreamId, TenantId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::batch_get::{MOST_PAUSES, pause};
 use crate::error::StoreError;
 use crate::event_store::Commit;
 use crate::item::{Item, n, s};
-use crate::operations::{OperationRecord, Operations, pause};
+use crate::operations::{OperationRecord, Operations};
 use crate::parked::{ParkedMessage, Stage, Summary};
 use crate::read_models;
 use crate::stream_positions::CommitReference;
@@ -93,8 +94,6 @@ struct Wanted {
 
 /// What one `BatchGetItem` takes.
 pub const MOST_AT_ONCE: usize = 100;
-/// How often what was left unprocessed is asked for again.
-const MOST_PAUSES: u32 = 5;
 
 const COMMIT: &str = "stream_id, commit_number, first_version, events, effects, committed_at";
 /// All of a summary and the stage, but neither the message nor what was done with it.

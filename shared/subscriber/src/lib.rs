@@ -75,7 +75,7 @@ impl<S: BatchSubscriber> Runner<S> {
             }
         }
         metrics::counter!(metric::HANDLED).increment(handled.len() as u64);
-        record_lag(metric::HANDLING_LAG, &handled, now);
+        record_lag(metric::HANDLING_LAG, handled.iter().map(|event| event.time), now);
         self.giving_back.answer(failed, now).await
     }
 }

@@ -55,7 +55,7 @@ impl Answer {
                 let fault = if *status < 500 { "Sender" } else { "Receiver" };
                 Self { status: *status, body: body.to_string(), query_error: Some(format!("{code};{fault}")) }
             }
-            Service::SecretsManager | Service::Ses => {
+            Service::SecretsManager | Service::Ses | Service::Connections => {
                 Self::with_status(*status, serde_json::json!({ "__type": code, "message": message }).to_string())
             }
             Service::Sns => Self::with_status(

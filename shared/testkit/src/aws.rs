@@ -20,6 +20,7 @@ use crate::plain;
 use crate::queues::{Message, Queues};
 use crate::secrets::Secrets;
 use crate::ses::SentMail;
+use crate::sockets::Sockets;
 use crate::sqs;
 use crate::streams::{self, Positions};
 use crate::tables;
@@ -46,6 +47,7 @@ pub(crate) struct World {
     pub topics: Mutex<Topics>,
     pub secrets: Mutex<Secrets>,
     pub mails: Mutex<Vec<SentMail>>,
+    pub sockets: Mutex<Sockets>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
@@ -77,6 +79,7 @@ impl Aws {
             topics: Mutex::default(),
             secrets: Mutex::default(),
             mails: Mutex::default(),
+            sockets: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
@@ -105,6 +108,11 @@ impl Aws {
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
         clients::streams(self)
+    }
+
+    /// Its endpoint is that of any WebSocket API.
+    pub fn connections(&self) -> aws_sdk_apigatewaymanagement::Client {
+        clients::connections(self)
     }
 
     pub fn ses(&self) -> aws_sdk_sesv2::Client {
@@ -393,6 +401,28 @@ impl Aws {
     /// Every mail that was sent, in order.
     pub fn mails(&self) -> Vec<SentMail> {
         lock(&self.world.mails).clone()
+    }
+
+    // API Gateway's connections
+
+    /// Opens a WebSocket connection of this id. What is posted to it is kept until it is [taken](Self::take_frames).
+    pub fn connect(&self, id: &str) {
+        lock(&self.world.sockets).open(id);
+    }
+
+    /// Closes it: whoever posts to it from now on hears that it is gone, and what was not taken is lost.
+    pub fn disconnect(&self, id: &str) {
+        lock(&self.world.sockets).close(id);
+    }
+
+    /// Whether nobody has closed it.
+    pub fn is_connected(&self, id: &str) -> bool {
+        lock(&self.world.sockets).is_open(id)
+    }
+
+    /// The frames that were posted to an open connection since this was last asked, in order.
+    pub fn take_frames(&self, id: &str) -> Vec<Value> {
+        lock(&self.world.sockets).take(id)
     }
 
     // Secrets Manager

@@ -37,6 +37,12 @@ pub(crate) fn dynamodb(aws: &Aws) -> aws_sdk_dynamodb::Client {
     client!(aws_sdk_dynamodb, aws, ATTEMPT_TIMEOUT)
 }
 
+pub(crate) fn connections(aws: &Aws) -> aws_sdk_apigatewaymanagement::Client {
+    let client = client!(aws_sdk_apigatewaymanagement, aws, ATTEMPT_TIMEOUT);
+    let config = client.config().to_builder().endpoint_url("https://sockets.example/live").build();
+    aws_sdk_apigatewaymanagement::Client::from_conf(config)
+}
+
 pub(crate) fn secrets_manager(aws: &Aws) -> aws_sdk_secretsmanager::Client {
     client!(aws_sdk_secretsmanager, aws, ATTEMPT_TIMEOUT)
 }

@@ -140,6 +140,7 @@ pub(crate) fn throttle(service: Service) -> Answer {
         Service::DynamoDb | Service::DynamoDbStreams | Service::SecretsManager => (400, "ThrottlingException"),
         Service::Sqs => (403, "RequestThrottled"),
         Service::Ses => (429, "TooManyRequestsException"),
+        Service::Connections => (429, "LimitExceededException"),
         Service::Sns => (400, "Throttling"),
     };
     Answer::refusal(service, &Refusal { status, code: code.to_owned(), message: "Rate exceeded".to_owned() })

@@ -1,7 +1,7 @@
 //! An AWS inside the test's own process, behind the real SDK clients.
 //!
-//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS, SNS, SES and
-//! Secrets Manager requests from memory, without a socket or a thread, so that the code under test is the code that
+//! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS, SNS, SES,
+//! Secrets Manager and WebSocket connections' requests from memory, without a socket or a thread, so that the code under test is the code that
 //! ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own, with the
 //! tables that `template.yaml` declares.
 //!
@@ -59,6 +59,7 @@ mod request;
 mod secrets;
 mod ses;
 mod sns;
+mod sockets;
 mod sqs;
 mod streams;
 mod tables;

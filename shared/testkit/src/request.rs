@@ -13,6 +13,7 @@ pub enum Service {
     Sns,
     Ses,
     SecretsManager,
+    Connections,
 }
 
 impl fmt::Display for Service {
@@ -24,6 +25,7 @@ impl fmt::Display for Service {
             Self::Sns => "sns",
             Self::Ses => "ses",
             Self::SecretsManager => "secrets",
+            Self::Connections => "connections",
         })
     }
 }
@@ -33,10 +35,13 @@ pub(crate) struct Request {
     pub service: Service,
     pub operation: String,
     pub body: String,
+    /// Of the request's URL.
+    pub path: String,
 }
 
 impl Request {
-    /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body, SES in the path.
+    /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body,
+    /// SES and API Gateway's connections in the path.
     pub fn read(http: &HttpRequest) -> Result<Self, String> {
         let body = http
             .body()
@@ -54,11 +59,12 @@ impl Request {
                 _ => return Err(format!("no such service here: {target}")),
             },
             None if path == "/v2/email/outbound-emails" => (Service::Ses, "SendEmail".to_owned()),
+            None if path.contains("/@connections/") => (Service::Connections, "PostToConnection".to_owned()),
             None => match form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Action") {
                 Some((_, action)) => (Service::Sns, action.into_owned()),
                 None => return Err(format!("no such service here: {}", http.uri())),
             },
         };
-        Ok(Self { service, operation, body })
+        Ok(Self { service, operation, body, path })
     }
 }

@@ -25,6 +25,7 @@ pub struct Tables {
     pub webhooks: &'static str,
     pub jobs: &'static str,
     pub findings: &'static str,
+    pub connections: &'static str,
 }
 
 /// The names of the tables that every [`Aws`](crate::Aws) has.
@@ -39,6 +40,7 @@ pub const TABLES: Tables = Tables {
     webhooks: "webhooks",
     jobs: "jobs",
     findings: "findings",
+    connections: "connections",
 };
 
 /// A database with the project's tables.
@@ -137,9 +139,21 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_templates_tables() {
-        let Tables { events, operations, read_models, registry, parked, guards, timers, webhooks, jobs, findings } =
-            TABLES;
-        let mut named = [events, operations, read_models, registry, parked, guards, timers, webhooks, jobs, findings];
+        let Tables {
+            events,
+            operations,
+            read_models,
+            registry,
+            parked,
+            guards,
+            timers,
+            webhooks,
+            jobs,
+            findings,
+            connections,
+        } = TABLES;
+        let mut named =
+            [events, operations, read_models, registry, parked, guards, timers, webhooks, jobs, findings, connections];
         let mut declared: Vec<_> = TEMPLATE.iter().map(|table| table.name.as_str()).collect();
 
         named.sort_unstable();

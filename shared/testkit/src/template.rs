@@ -1,4 +1,4 @@
-//! What `template.yaml` says: the tables that it declares, and single settings.
+//! What `template.yaml` and the stack of connections nested in it say: the tables that they declare, and single settings.
 
 use std::sync::LazyLock;
 
@@ -21,8 +21,11 @@ pub(crate) struct Table {
 
 /// Parsed once a process.
 static WHOLE: LazyLock<Value> = LazyLock::new(|| template_json(include_str!("../../../template.yaml")));
-/// Its tables.
-pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| tables(&WHOLE));
+/// All tables.
+pub(crate) static TEMPLATE: LazyLock<Vec<Table>> = LazyLock::new(|| {
+    let live = template_json(include_str!("../../../live.yaml"));
+    [&*WHOLE, &live].into_iter().flat_map(tables).collect()
+});
 
 /// All values that `template.yaml` gives this key, wherever it stands. Of an intrinsic function, its arguments:
 /// `!If [IsProduction, 90, 14]` is that list.

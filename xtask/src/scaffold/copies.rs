@@ -31,6 +31,7 @@ pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
         "template.yaml",
         "observability.yaml",
         "export.yaml",
+        "live.yaml",
         "openapi.yaml",
         "functions",
         "fuzz",

@@ -3,7 +3,7 @@
 use bench::{Answer, Request};
 use std::time::Duration;
 
-use ingest::limits::{Limits, Rate, Rates};
+use admission::limits::{Limits, Rate, Rates};
 use lambda::caller::FRESH_FOR;
 use serde_json::{Value, json};
 use testkit::Metrics;
@@ -228,7 +228,7 @@ async fn without_an_entry_the_installations_limits_hold() {
         burst: burst.try_into().expect("more than none"),
     };
     let mut api = Api::new();
-    api.ingest.limits = Limits::new(Rates { tenant: rate(1, 3), stream: rate(1, 3) });
+    api.ingest.intake.limits = Limits::new(Rates { tenant: rate(1, 3), stream: rate(1, 3) });
     api.send(batch(0..3)).await.accepted();
     assert_throttled(api.send(single(&order(3))).await);
 }

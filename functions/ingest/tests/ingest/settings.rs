@@ -15,11 +15,15 @@ fn refusal<const N: usize>(variables: [(&str, &str); N]) -> String {
 
 #[tokio::test]
 async fn a_setting_that_is_missing_or_wrong_is_named() {
-    let key = ("RECEIPT_KEY_SECRET", "arn");
-    assert!(refusal([]).contains("RECEIPT_KEY_SECRET is not set"), "{}", refusal([]));
-    assert!(refusal([key]).contains("QUEUES is not set"), "{}", refusal([key]));
-    let known =
-        [key, ("QUEUES", "https://sqs.example/"), ("PUBLIC_URL", "https://api.example"), ("REGISTRY_TABLE", "r")];
+    let table = ("REGISTRY_TABLE", "r");
+    assert!(refusal([]).contains("REGISTRY_TABLE is not set"), "{}", refusal([]));
+    assert!(refusal([table]).contains("QUEUES is not set"), "{}", refusal([table]));
+    let known = [
+        table,
+        ("QUEUES", "https://sqs.example/"),
+        ("PUBLIC_URL", "https://api.example"),
+        ("RECEIPT_KEY_SECRET", "arn"),
+    ];
     let limit = |value| [known[0], known[1], known[2], known[3], ("TENANT_COMMANDS_PER_SECOND", value)];
     for (value, why) in [("", "is not set"), ("0", "zero"), ("many", "invalid"), ("-1", "invalid"), ("1.5", "invalid")]
     {

@@ -157,7 +157,7 @@ impl Run<'_> {
         match &answered {
             Ok(()) => {
                 metrics::counter!(metric::WEBHOOKS_DELIVERED).increment(1);
-                record_lag(metric::WEBHOOK_LAG, std::slice::from_ref(event), now);
+                record_lag(metric::WEBHOOK_LAG, std::iter::once(event.time), now);
                 tracing::info!(endpoint = id.id, "delivered");
                 let mut state = self.state();
                 let woken_at = state.health.woken_at;

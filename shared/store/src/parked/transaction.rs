@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::message::{Action, ParkedMessage};
+use crate::batch_get::pause;
 use crate::error::StoreError;
-use crate::operations;
 
 /// Why an operator's decision had no effect.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub(super) async fn transact(client: &Client, actions: Vec<TransactWriteItem>) -
         let Err(error) = sent else { break };
         match refusal(&error) {
             Some(Refused::Condition(done)) => return Err(ActError::Conflict(done)),
-            Some(Refused::Busy) if attempt < TRIES => operations::pause(attempt).await,
+            Some(Refused::Busy) if attempt < TRIES => pause(attempt).await,
             _ => return Err(StoreError::unavailable("TransactWriteItems")(error).into()),
         }
     }

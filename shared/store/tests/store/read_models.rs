@@ -186,9 +186,9 @@ mod writing {
             let start = Instant::now();
             let found = world.read_models.get_many(&keys).await.expect("documents");
             assert_eq!(found.keys().collect::<BTreeSet<_>>(), keys[..60].iter().collect::<BTreeSet<_>>());
-            let (calls, pauses) = if left_out == 0 { (1, 0) } else { (2, 1) };
+            let calls = if left_out == 0 { 1 } else { 2 };
             assert_eq!(world.aws.calls().len(), calls, "{}", world.aws.calls());
-            assert_eq!(start.elapsed(), Duration::from_millis(50) * pauses, "{left_out} left out");
+            assert_eq!(start.elapsed() >= Duration::from_millis(10), left_out > 0, "{left_out} left out");
         }
         assert!(world.read_models.get_many(&[]).await.expect("nothing").is_empty());
     }

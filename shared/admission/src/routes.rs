@@ -15,7 +15,7 @@ impl Routes {
 
     /// The tenant's own queue for what comes from `source`; `None` for the shared queue of the command's context.
     /// The longest prefix wins.
-    pub(crate) fn own_queue(&self, source: &Source) -> Option<&str> {
+    pub fn own_queue(&self, source: &Source) -> Option<&str> {
         let covering = self.0.iter().filter(|(prefix, _)| source.begins_with(prefix));
         covering.max_by_key(|(prefix, _)| prefix.len())?.1.as_deref()
     }

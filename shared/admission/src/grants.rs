@@ -9,7 +9,7 @@ use crate::sources::{Prefix, Source};
 pub struct Grants(Vec<Granted>);
 
 /// One grant, ready to be asked.
-pub(crate) struct Granted {
+pub struct Granted {
     principals: Vec<String>,
     types: Vec<String>,
     sources: Vec<Prefix>,
@@ -21,7 +21,7 @@ impl Grants {
     }
 
     /// Whether any of them lets `principal` send the command.
-    pub(crate) fn permit(&self, principal: &Principal, command: &str, source: &Source) -> bool {
+    pub fn permit(&self, principal: &Principal, command: &str, source: &Source) -> bool {
         self.0.iter().any(|grant| grant.is_for(principal) && grant.covers(command, source))
     }
 }

@@ -4,6 +4,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::command::Command;
 use kernel::context::Context;
 use kernel::domain_event::extension;
+use kernel::expected_version::expected_version;
 use kernel::ids::{CommandKey, OWN, StreamId};
 use kernel::operation::Operation;
 use kernel::problem::Problem;
@@ -19,7 +20,7 @@ use tracing::Span;
 
 use crate::sources::Source;
 use crate::tenants::Tenant;
-use crate::{preconditions, too_large};
+use crate::too_large;
 
 /// What is the same for every event.
 pub struct Admission {
@@ -43,7 +44,7 @@ pub struct Admitted {
 
 impl Admitted {
     /// What every log line about it carries.
-    pub(crate) fn span(&self, caller: &Caller) -> Span {
+    pub fn span(&self, caller: &Caller) -> Span {
         tracing::info_span!(
             "command",
             operation = self.operation.id,
@@ -91,7 +92,7 @@ impl Admission {
         }
         let own_queue = tenant.routes.own_queue(&source);
         check_correlation(&event)?;
-        preconditions::check(&event)?;
+        check_expected(&event)?;
         let data = data(&event)?;
         let digest = Digest::of(&event, &data);
         let (queue_url, mut event) = if let Some(queue) = own_queue {
@@ -185,13 +186,13 @@ impl Admission {
 }
 
 /// Where the event comes from, as grants and routes compare it.
-pub(crate) fn source(event: &CloudEvent) -> Result<Source, Problem> {
+pub fn source(event: &CloudEvent) -> Result<Source, Problem> {
     Source::of(event.source())
         .map_err(|why| Problem::not_permitted(format!("no grant covers this source, for {why}")).about("source"))
 }
 
 /// A command's data, which is JSON.
-pub(crate) fn data(event: &CloudEvent) -> Result<Value, Problem> {
+pub fn data(event: &CloudEvent) -> Result<Value, Problem> {
     match (event.json(), event.data()) {
         (Some(json), _) => command_data(json),
         (None, Some(_)) => Err(Problem::unsupported_media_type("a command's data is JSON").about("datacontenttype")),
@@ -202,7 +203,7 @@ pub(crate) fn data(event: &CloudEvent) -> Result<Value, Problem> {
 /// Most characters of a `correlationid`: it goes into every event that follows.
 const MAX_CORRELATION: usize = 128;
 
-pub(crate) fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
+pub fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
     match event.extension(extension::CORRELATION) {
         Some(id) if id.to_string().len() > MAX_CORRELATION => {
             let detail = format!("correlationid must not be longer than {MAX_CORRELATION} bytes");
@@ -213,7 +214,7 @@ pub(crate) fn check_correlation(event: &CloudEvent) -> Result<(), Problem> {
 }
 
 /// The event's own trace, if it is one. The state belongs to it, and to no other.
-pub(crate) fn trace_of(event: &CloudEvent) -> Option<Trace> {
+pub fn trace_of(event: &CloudEvent) -> Option<Trace> {
     let text = |name| event.extension(name)?.as_str();
     Trace::read(text(extension::TRACEPARENT), text(extension::TRACESTATE))
 }
@@ -228,4 +229,15 @@ fn set_state(event: &mut CloudEvent, state: Option<String>) -> Result<(), Proble
 
 fn unknown_schema(event: &CloudEvent) -> Problem {
     Problem::unknown_schema(format!("{} has no such schema here", event.ty())).about("dataschema")
+}
+
+/// Refuses an expected version without a subject. Only an aggregate that is named can have a version.
+fn check_expected(event: &CloudEvent) -> Result<(), Problem> {
+    let expected = expected_version(event)
+        .map_err(|wrong| Problem::malformed_event(wrong.to_string()).about(extension::EXPECTED_VERSION))?;
+    if event.subject().is_none() && expected.is_some_and(|version| version > 0) {
+        let detail = "a command that expects a version names the aggregate in its subject";
+        return Err(Problem::invalid_subject(detail).about("subject"));
+    }
+    Ok(())
 }

@@ -71,7 +71,7 @@ impl Prefix {
     }
 
     /// How narrow it is: of two that cover a source, the longer one says more.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.text.len()
     }
 }

@@ -56,6 +56,12 @@ struct Buckets {
     streams: Level,
 }
 
+/// Holds each of many to the same rate. Each environment counts for itself.
+pub struct Meter {
+    rate: Rate,
+    level: Mutex<Level>,
+}
+
 /// Token buckets by key. Each is known by one number: the time, in microseconds since 1970, at which it will be full
 /// again (the "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371). One that is full need not be
 /// known at all.
@@ -153,6 +159,23 @@ impl Limits {
 
     fn buckets(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Meter {
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, level: Mutex::default() }
+    }
+
+    /// Takes so many from what this key may have, or none: then it says after how many seconds they may be taken.
+    pub fn take(&self, key: &str, count: usize, now: Timestamp) -> Result<(), u32> {
+        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = microseconds(now);
+        if let Some(seconds) = seconds(level.wait(key, self.rate, count, now)) {
+            return Err(seconds);
+        }
+        level.take(key, self.rate, count, now);
+        Ok(())
     }
 }
 

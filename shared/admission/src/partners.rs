@@ -19,7 +19,7 @@ struct Partner {
 
 /// The headers of a signed request (Standard Webhooks, "Webhook headers"); empty where one is missing.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Signed<'a> {
+pub struct Signed<'a> {
     pub id: &'a str,
     pub timestamp: &'a str,
     pub signatures: &'a str,
@@ -27,7 +27,7 @@ pub(crate) struct Signed<'a> {
 
 /// What lets a sender of events in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Proof<'a> {
+pub enum Proof<'a> {
     /// Whose token it is, or the topic that has published.
     Principal(&'a Principal),
     /// The places of the partners whose secrets have signed.
@@ -44,7 +44,7 @@ impl Partners {
     }
 
     /// Whose secret has signed this body.
-    pub(crate) fn signed(&self, signed: Signed<'_>, body: &[u8], now: Timestamp) -> Result<Vec<usize>, BadSignature> {
+    pub fn signed(&self, signed: Signed<'_>, body: &[u8], now: Timestamp) -> Result<Vec<usize>, BadSignature> {
         let Signed { id, timestamp, signatures } = signed;
         let mut refused = BadSignature::NoMatch;
         let mut places = Vec::new();
@@ -58,7 +58,7 @@ impl Partners {
     }
 
     /// The names of the partners as which whoever brings this proof may send this type of event from this source.
-    pub(crate) fn names<'a>(&'a self, proof: Proof<'_>, ty: &str, source: &Source) -> Vec<&'a str> {
+    pub fn names<'a>(&'a self, proof: Proof<'_>, ty: &str, source: &Source) -> Vec<&'a str> {
         let is_one = |(place, partner): &(usize, &Partner)| {
             let is_sender = match proof {
                 Proof::Principal(principal) => partner.grant.is_for(principal),

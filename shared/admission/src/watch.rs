@@ -6,7 +6,7 @@ use kernel::timestamp::Timestamp;
 use messaging::{Queues, SendError, SqsClient};
 use timers::Watched;
 
-use crate::admission::Admitted;
+use crate::admit::Admitted;
 use crate::tenants::Tenant;
 
 /// Has commands watched over.
@@ -16,19 +16,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(sqs: SqsClient, queues: Queues) -> Self {
+    pub fn new(sqs: SqsClient, queues: Queues) -> Self {
         Self { sqs, queues }
     }
 
     /// Those that are to be watched over.
-    pub(crate) fn chosen(id: &TenantId, tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Vec<Watched> {
+    pub fn chosen(id: &TenantId, tenant: &Tenant, all: &[Admitted], now: Timestamp) -> Vec<Watched> {
         let Some(time) = tenant.report_within else { return Vec::new() };
         let own = all.iter().filter(|admitted| admitted.context == OWN);
         own.map(|admitted| Watched::new(id, &admitted.outgoing, now, now.plus(time))).collect()
     }
 
     /// After the commands themselves: what nobody was told to do need not be reported.
-    pub(crate) async fn over(&self, watched: Vec<Watched>) -> Result<(), SendError> {
+    pub async fn over(&self, watched: Vec<Watched>) -> Result<(), SendError> {
         if watched.is_empty() { Ok(()) } else { timers::watch(&self.sqs, &self.queues, watched).await }
     }
 }

@@ -1,0 +1,42 @@
+//! Frames to WebSocket connections, by API Gateway's management API.
+
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+use kernel::frame::Frame;
+
+use crate::error::SendError;
+
+/// Sends frames.
+#[derive(Debug, Clone)]
+pub struct Frames {
+    client: Client,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way. Nobody says whether it arrives.
+    Sent,
+    /// The connection is closed. So it stays.
+    Gone,
+}
+
+impl Frames {
+    /// The client's endpoint is that of the WebSocket API and its stage.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub async fn send(&self, connection: &str, frame: &Frame) -> Result<Sent, SendError> {
+        let data = Blob::new(frame.to_json());
+        let posted = self.client.post_to_connection().connection_id(connection).data(data).send().await;
+        match posted {
+            Ok(_) => Ok(Sent::Sent),
+            Err(error) if matches!(error.as_service_error(), Some(PostToConnectionError::GoneException(_))) => {
+                Ok(Sent::Gone)
+            }
+            Err(error) => Err(SendError::unavailable("PostToConnection")(error)),
+        }
+    }
+}
