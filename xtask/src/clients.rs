@@ -1,7 +1,8 @@
-//! Clients of the API that the usual generators make of `openapi.yaml`, at work on a deployed local stack.
+//! Clients of the API at work on a deployed local stack: the one that we ship, and those that the usual generators make of
+//! `openapi.yaml`.
 //!
-//! `tests/clients` has a program for each, which submits, follows, reads and lists by what the generator made. And a consumer of a
-//! tenant's own queue, which reports what became of commands; receivers of webhooks; and a warehouse that reads what is exported.
+//! `tests/clients` has a program for each, which submits, follows and reads. And a consumer of a tenant's own queue, which
+//! reports what became of commands; receivers of webhooks; and a warehouse that reads what is exported.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -33,6 +34,74 @@ pub fn typescript(workspace: &Workspace, stack: &LocalStack, description: &str) 
     step("check its types", || processes::keep(node.command("tsc").arg("--project").arg(&folder)))?;
     let mut program = Command::new("node");
     at_work(in_local_aws(&mut program).arg(folder.join("made/round_trip.js")), stack, description)
+}
+
+/// The client that we ship, without a stack: its types are those of the schemas, it compiles, and its tests pass, of which one
+/// says how large it is.
+pub fn shipped(workspace: &Workspace) -> Result<String> {
+    let node = NodePackages::of(workspace)?;
+    let folder = built(workspace, &node)?;
+    let mut generator = Command::new("node");
+    processes::collect(generator.arg(folder.join("generate.mjs")).arg("--check").arg(&workspace.root))?;
+    processes::collect(node.command("tsc").arg("--project").arg(folder.join("test")))?;
+    let mut tests = Command::new("node");
+    tests.args(["--test", "--test-reporter=spec"]).current_dir(&folder);
+    for file in fs::read_dir(folder.join("made"))? {
+        let file = file?.path();
+        // Beside the tests is what they share.
+        if file.file_stem().is_some_and(|name| Path::new(name).extension().is_some_and(|kind| kind == "test")) {
+            tests.arg(file);
+        }
+    }
+    processes::collect(&mut tests)
+}
+
+/// The client that we ship, told of outcomes over a WebSocket.
+pub fn live(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let node = step("install the compiler", || NodePackages::of(workspace))?;
+    let folder = step("build the client", || built(workspace, &node))?;
+    // Within the package, for the program to find the client by its name.
+    let program = folder.join("live");
+    copy_files(&workspace.root.join("tests/clients/live"), &program)?;
+    step("check its types", || processes::keep(node.command("tsc").arg("--project").arg(&program)))?;
+    let mut run = Command::new("node");
+    in_local_aws(&mut run).arg(program.join("made/live.js")).env(description, &stack.description);
+    step("submit, be told, be cut off, and read", || processes::keep(&mut run)).map(drop)
+}
+
+/// `clients/typescript`, compiled, in a folder that can be published as it is.
+fn built(workspace: &Workspace, node: &NodePackages) -> Result<PathBuf> {
+    let folder = empty_folder(workspace, "waybill")?;
+    let source = workspace.root.join("clients/typescript");
+    for part in ["", "src", "test"] {
+        copy_files(&source.join(part), &folder.join(part))?;
+    }
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        fs::copy(workspace.root.join(licence), folder.join(licence))?;
+    }
+    symlink(&node.modules, folder.join("node_modules"))?;
+    let compiler = || {
+        let mut compiler = node.command("tsc");
+        compiler.arg("--project").arg(&folder);
+        compiler
+    };
+    processes::collect(&mut compiler())?;
+    // Comments are for the types: the code is loaded by every page.
+    let types = ["--declaration", "--emitDeclarationOnly", "--removeComments", "false", "--stripInternal"];
+    processes::collect(compiler().args(types))?;
+    Ok(folder)
+}
+
+/// Of the folder itself, and not of those in it.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        if file.file_type()?.is_file() {
+            fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// With `openapi-generator-cli`.

@@ -86,6 +86,7 @@ fn beside_the_compiler(workspace: &Workspace, part: &Part) -> Checks {
     }
     if !part.end_to_end {
         checks.check_beside(lint::DEPENDENCIES, || lint::dependencies(workspace));
+        checks.check_beside("the TypeScript client", || clients::shipped(workspace));
     }
     checks
 }
@@ -103,6 +104,7 @@ fn code(workspace: &Workspace, checks: &mut Checks) {
 fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const STORIES: &str = "end-to-end tests";
     const BY_HAND: &str = "what `up` says to try";
+    const LIVE: &str = "the TypeScript client, with push";
     const TYPESCRIPT: &str = "a client in TypeScript";
     const PYTHON: &str = "a client in Python";
     const PIPELINE: &str = "a pipeline in Python";
@@ -120,8 +122,8 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     });
     let Some(functions) = built else {
         for check in [
-            RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE, HAPPY_PATH,
-            RESTORE,
+            RIGHTS, BY_HAND, STORIES, LIVE, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE,
+            HAPPY_PATH, RESTORE,
         ] {
             checks.skip(check, "there are no functions");
         }
@@ -140,7 +142,8 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE] {
+        for check in [RIGHTS, BY_HAND, STORIES, LIVE, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE]
+        {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -152,6 +155,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
         tests.arg(format!("binary(={END_TO_END})")).env(STACK_VARIABLE, &stack.description);
         with_last_words(&stack, processes::show(&mut tests))
     });
+    checks.check(LIVE, || with_last_words(&stack, clients::live(workspace, &stack, STACK_VARIABLE)));
     checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
     checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
     checks.check(PIPELINE, || with_last_words(&stack, clients::pipeline(workspace, &stack, STACK_VARIABLE)));
