@@ -35,26 +35,30 @@ class Stack:
         self.url = described["api_url"]
         self.endpoint = described["endpoint"]
         self.operators = described["operators"]
+        self.name = described["stack_name"]
         self._receipt_key = described["receipt_key"].split()[0].encode()
         self._orders = described["contexts"]["orders"]
-        self._sqs, self._dynamodb = [
-            boto3.client(
-                service,
-                endpoint_url=described["endpoint"],
-                region_name=described["region"],
-                aws_access_key_id=described["access_key_id"],
-                aws_secret_access_key=described["secret_access_key"],
-            )
-            for service in ("sqs", "dynamodb")
-        ]
+        self._aws = {
+            "region_name": described["region"],
+            "aws_access_key_id": described["access_key_id"],
+            "aws_secret_access_key": described["secret_access_key"],
+        }
+        self._sqs, self._dynamodb = self.client("sqs"), self.client("dynamodb")
+        self.websocket_url = described["outputs"]["WebSocketUrl"]
+        self.connections = described["outputs"]["ConnectionsTable"]
         self._read_models = described["tables"]["read_models"]
         # Where nothing listens.
         self.webhook_receiver = described["webhook_receiver"]
         client = described["tenants"][TENANT]
         self._client_id = client["client_id"]
-        self._token = _token(described["token_url"], client, "waybill/submit waybill/read")
+        self.token = lambda: _token(described["token_url"], client, "waybill/submit waybill/read")
+        self._token = self.token()
         operator = {name: self.operators[TENANT][name] for name in ("client_id", "client_secret")}
         self._operator_token = _token(described["token_url"], operator, "waybill/operate")
+
+    def client(self, service, endpoint=None):
+        """A client of AWS's."""
+        return boto3.client(service, endpoint_url=endpoint or self.endpoint, **self._aws)
 
     def queue(self, order, data, command="SubmitOrder"):
         """Puts a command into the queue, as a service would that leaves ingest out. Returns its operation."""

@@ -203,8 +203,8 @@ fn assumptions(measured: &Measured) -> String {
          deliveries from SNS to SQS."
             .to_owned(),
         "**Push** costs this, although nobody is connected: it is invoked for each batch of outcomes, and asks whether anybody \
-         is. `Live=false` saves it. With connections come their minutes and messages, at API Gateway's prices, and for each \
-         command that is followed two writes and two reads."
+         is. `Live=false` saves it. With connections come their minutes and messages, at API Gateway's prices; and for each \
+         command that is followed some reads and two writes, and a write and some reads for each minute that it is open."
             .to_owned(),
         format!(
             "**Webhooks** cost this, although no tenant has any: their dispatcher gathers events for two seconds, \

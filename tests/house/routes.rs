@@ -95,7 +95,8 @@ fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
         used.insert(key);
     }
     // Its methods are those that a function refuses.
-    let needless = rows.iter().filter(|(key, _)| !used.contains(key) && key != "ANY /commands");
+    let own = ["ANY /commands", "OPTIONS /{proxy+}"];
+    let needless = rows.iter().filter(|(key, _)| !used.contains(key) && !own.contains(&key.as_str()));
     assert_eq!(needless.map(|(key, _)| key).collect::<Vec<_>>(), [] as [&str; 0], "no function serves these");
 }
 

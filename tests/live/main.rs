@@ -1,4 +1,4 @@
-//! Clients over WebSockets whose connections are cut at random moments, between any two calls to AWS, while some of these calls
+//! Clients whose connections are cut at random moments, between any two calls to AWS, while some of these calls
 //! fail. Each must be told the outcome of all that it was promised, as it is on record, and nothing else.
 //!
 //! `LIVE_CUTS=10000 cargo nextest run -p tests --test live` is a longer run.
@@ -150,13 +150,10 @@ impl World {
     /// A new command, or one of those that were not answered.
     async fn submit(&mut self, client: &mut Client) {
         let Some(id) = client.connection.clone() else { return };
-        let (name, event) = match client.unanswered.pop_first() {
-            Some(unanswered) => unanswered,
-            None => {
-                let number = self.rng.u32(..);
-                (format!("{}-{number}", client.name), self.command(&client.name, number))
-            }
-        };
+        let (name, event) = client.unanswered.pop_first().unwrap_or_else(|| {
+            let number = self.rng.u32(..);
+            (format!("{}-{number}", client.name), self.command(&client.name, number))
+        });
         client.unanswered.insert(name.clone(), event.clone());
         let frame = json!({ "action": "submit", "id": name, "event": event });
         self.live.send(&id, &frame.to_string()).await;
@@ -238,17 +235,14 @@ impl World {
 impl Client {
     fn hear(&mut self, operation: Operation) {
         let is_open = self.open.remove(&operation.id);
-        match self.told.get_mut(&operation.id) {
-            Some((first, times)) => {
-                assert_eq!(*first, operation, "what is final stays");
-                *times += 1;
-            }
-            None => {
-                // A frame may overtake the answer to its submission.
-                assert!(is_open || !self.unanswered.is_empty(), "{} was promised nothing of {operation:?}", self.name);
-                self.told.insert(operation.id.clone(), (operation, 1));
-            }
+        if let Some((first, times)) = self.told.get_mut(&operation.id) {
+            assert_eq!(*first, operation, "what is final stays");
+            *times += 1;
+            return;
         }
+        // The answer to its submission may have been lost.
+        assert!(is_open || !self.unanswered.is_empty(), "{} was promised nothing of {operation:?}", self.name);
+        self.told.insert(operation.id.clone(), (operation, 1));
     }
 }
 
@@ -275,8 +269,7 @@ async fn every_followed_operation_is_told_whatever_is_cut() {
         if clients.iter().all(|client| client.open.is_empty() && client.unanswered.is_empty()) {
             break;
         }
-        for index in 0..clients.len() {
-            let client = &mut clients[index];
+        for client in &mut clients {
             world.connect(client).await;
             if !client.unanswered.is_empty() {
                 world.submit(client).await;

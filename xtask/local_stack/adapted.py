@@ -55,6 +55,10 @@ def adapted(file):
     for node in nodes(template["Resources"]):
         if "CONNECTIONS_URL" in node:
             node["CONNECTIONS_URL"] = at
+        if "AllowOrigins" in node:
+            # Here, what CloudFormation hands to the gateway is read in the gateway's own words.
+            for name in list(node):
+                node[name[0].lower() + name[1:]] = node.pop(name)
     for node in nodes(template["Resources"]):
         if any(statement.get("Action") == "ses:SendEmail" for statement in node.get("Statement", [])):
             node["Statement"].append(dict(MAILS))

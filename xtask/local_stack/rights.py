@@ -21,7 +21,7 @@ LOG_STREAMS = re.compile(r"^arn:aws:logs:[^*]+:log-group:[^*]+:\*$")
 OBJECTS = re.compile(r"^arn:aws:s3:::[^*/]+/[^*]+/\*$")
 
 # And a stage's connections, whose ids are the gateway's.
-CONNECTIONS = re.compile(r"^arn:aws:execute-api:[^*]+/[^*/]+/POST/@connections/\*$")
+CONNECTIONS = re.compile(r"^arn:aws:execute-api:[^*]+/[^*/]+/(POST|DELETE)/@connections/\*$")
 
 # Rights that the local stack asks for and AWS does not have.
 ONLY_LOCAL = set(BATCHES.values())

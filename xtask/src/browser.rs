@@ -22,10 +22,7 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Runs the stories of `tests/console/`. `description` is the variable that tells them where the stack is described.
 pub fn console(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
     let tools = step("install the browser's driver", || Environment::of(workspace, "browser"))?;
-    let browser = match find() {
-        Some(browser) => browser,
-        None => step("install Chromium", install)?,
-    };
+    let browser = installed()?;
     let folder = workspace.target.join("console");
     let mut stories = tools.command("python");
     in_local_aws(&mut stories)
@@ -40,6 +37,11 @@ pub fn console(workspace: &Workspace, stack: &LocalStack, description: &str) -> 
         .arg("--screenshots")
         .arg(folder.join("failures"));
     processes::show(&mut stories)
+}
+
+/// The browser, which is installed now where there is none.
+pub fn installed() -> Result<PathBuf> {
+    find().map_or_else(|| step("install Chromium", install), Ok)
 }
 
 fn find() -> Option<PathBuf> {

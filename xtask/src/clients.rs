@@ -12,10 +12,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::local_stack::{LocalStack, in_local_aws};
-use crate::processes;
 use crate::steps::step;
 use crate::tools::{Environment, NodePackages};
 use crate::workspace::Workspace;
+use crate::{browser, processes};
 
 /// With `openapi-typescript` and `openapi-fetch`. `description` is the variable that tells where the stack is described.
 pub fn typescript(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
@@ -67,6 +67,19 @@ pub fn live(workspace: &Workspace, stack: &LocalStack, description: &str) -> Res
     let mut run = Command::new("node");
     in_local_aws(&mut run).arg(program.join("made/live.js")).env(description, &stack.description);
     step("submit, be told, be cut off, and read", || processes::keep(&mut run)).map(drop)
+}
+
+/// The same in a browser, from a page of another origin.
+pub fn in_a_browser(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let tools = step("install the browser's driver", || Environment::of(workspace, "browser"))?;
+    let browser = browser::installed()?;
+    let node = step("install the compiler", || NodePackages::of(workspace))?;
+    let client = step("build the client", || built(workspace, &node))?;
+    let mut shop = tools.command("python");
+    in_local_aws(&mut shop).env("HOME", client.join("home")).env(description, &stack.description).arg("-B");
+    shop.arg(workspace.root.join("tests/clients/browser/shop.py")).arg("--browser").arg(browser);
+    shop.arg("--client").arg(client.join("dist"));
+    step("order, reload the page, and be cut off", || processes::keep(&mut shop)).map(drop)
 }
 
 /// `clients/typescript`, compiled, in a folder that can be published as it is.

@@ -109,7 +109,8 @@ impl LocalStack {
             format!("WebSocketUrl=ws:{}/_aws/execute-api/{LIVE_API_ID}/live", after_scheme(&self.endpoint));
         // Cognito's own host on AWS; here, the server's.
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
-        let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1", "EventExport=true"].map(str::to_owned);
+        let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1", "EventExport=true", "CorsOrigins=*"]
+            .map(str::to_owned);
         let mail_from = format!("MailFrom={MAIL_FROM}");
         let destinations = format!("WebhookDestinations={} {}", self.receiver, self.other);
         others.into_iter().chain([public_url, websocket_url, sign_in_url, mail_from, destinations]).collect()

@@ -105,6 +105,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const STORIES: &str = "end-to-end tests";
     const BY_HAND: &str = "what `up` says to try";
     const LIVE: &str = "the TypeScript client, with push";
+    const BROWSER: &str = "the TypeScript client, in a browser";
     const TYPESCRIPT: &str = "a client in TypeScript";
     const PYTHON: &str = "a client in Python";
     const PIPELINE: &str = "a pipeline in Python";
@@ -122,7 +123,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     });
     let Some(functions) = built else {
         for check in [
-            RIGHTS, BY_HAND, STORIES, LIVE, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE,
+            RIGHTS, BY_HAND, STORIES, LIVE, BROWSER, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE,
             HAPPY_PATH, RESTORE,
         ] {
             checks.skip(check, "there are no functions");
@@ -142,7 +143,8 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in [RIGHTS, BY_HAND, STORIES, LIVE, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE]
+        for check in
+            [RIGHTS, BY_HAND, STORIES, LIVE, BROWSER, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE]
         {
             checks.skip(check, "nothing is deployed");
         }
@@ -156,6 +158,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
         with_last_words(&stack, processes::show(&mut tests))
     });
     checks.check(LIVE, || with_last_words(&stack, clients::live(workspace, &stack, STACK_VARIABLE)));
+    checks.check(BROWSER, || with_last_words(&stack, clients::in_a_browser(workspace, &stack, STACK_VARIABLE)));
     checks.check(TYPESCRIPT, || with_last_words(&stack, clients::typescript(workspace, &stack, STACK_VARIABLE)));
     checks.check(PYTHON, || with_last_words(&stack, clients::python(workspace, &stack, STACK_VARIABLE)));
     checks.check(PIPELINE, || with_last_words(&stack, clients::pipeline(workspace, &stack, STACK_VARIABLE)));

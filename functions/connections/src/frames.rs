@@ -1,5 +1,6 @@
 //! Frames: what is asked for over a connection, and the answers.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -11,7 +12,7 @@ use kernel::timestamp::Timestamp;
 use lambda::refusal::Refusal;
 use lambda::telemetry::metric;
 use messaging::{SendError, Sent};
-use store::connections::{Follower, MOST_FOLLOWERS};
+use store::connections::Follower;
 use store::operations::OperationRecord;
 
 use crate::Server;
@@ -22,27 +23,45 @@ impl Server {
     #[tracing::instrument(name = "frame", skip_all, fields(tenant = %connection.holder.tenant, principal = connection.holder.principal))]
     pub(crate) async fn answer(&self, connection: &Connection, text: &str, now: Timestamp) -> Result<(), SendError> {
         metrics::counter!(metric::FRAMES).increment(1);
+        if now >= connection.holder.until() {
+            tracing::info!("the connection has outlived its token");
+            return self.frames.close(&connection.id).await;
+        }
         for frame in self.frames_for(connection, text, now).await {
-            if let Frame::Problem { problem, .. } = &frame {
-                metrics::counter!(metric::REFUSED).increment(1);
-                tracing::info!(problem = %problem.ty, status = problem.status, "refused");
-            }
-            if self.frames.send(&connection.id, &frame).await? == Sent::Gone {
-                tracing::info!("the connection is gone before its answer");
+            if !self.say(connection, &frame).await? {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn frames_for(&self, connection: &Connection, text: &str, now: Timestamp) -> Vec<Frame> {
-        if text.len() > MAX_REQUEST_BYTES {
-            let problem = Problem::too_large("a frame takes at most 32 KiB; larger commands go to POST /commands");
-            return vec![Frame::of_problem(None, problem)];
+    /// Sends a frame. Gives whether the connection still takes some.
+    async fn say(&self, connection: &Connection, frame: &Frame) -> Result<bool, SendError> {
+        if let Frame::Problem { problem, .. } = frame {
+            metrics::counter!(metric::REFUSED).increment(1);
+            tracing::info!(problem = %problem.ty, status = problem.status, "refused");
         }
-        let request = match Request::read(text) {
+        let sent = self.frames.send(&connection.id, frame).await?;
+        if sent != Sent::Sent {
+            tracing::info!(?sent, "the connection does not take its answer");
+        }
+        Ok(sent == Sent::Sent)
+    }
+
+    async fn frames_for(&self, connection: &Connection, text: &str, now: Timestamp) -> Vec<Frame> {
+        let read = if text.len() > MAX_REQUEST_BYTES {
+            let problem = Problem::too_large("a frame takes at most 32 KiB; larger commands go to POST /commands");
+            Err((None, problem))
+        } else {
+            Request::read(text).map_err(|Unreadable { id, why }| (id, Problem::bad_request(why)))
+        };
+        let request = match read {
             Ok(request) => request,
-            Err(Unreadable { id, why }) => return vec![Frame::of_problem(id, Problem::bad_request(why))],
+            // Who sends such things without end is not answered.
+            Err((id, problem)) => {
+                let is_answered = self.let_through(connection, 1, now).is_ok();
+                return is_answered.then(|| Frame::of_problem(id, problem)).into_iter().collect();
+            }
         };
         let (id, weight) = match &request {
             Request::Submit(submit) => (submit.id.clone(), 1),
@@ -61,12 +80,9 @@ impl Server {
         done.unwrap_or_else(|refusal| vec![Frame::of_problem(Some(id), refusal.into_problem())])
     }
 
-    /// Refuses what comes after the connection's end, and what is too much at once.
+    /// Refuses what is too much at once.
     #[expect(clippy::result_large_err, reason = "a problem is made once a frame and becomes the answer")]
     fn let_through(&self, connection: &Connection, weight: usize, now: Timestamp) -> Result<(), Problem> {
-        if now >= connection.holder.until() {
-            return Err(Problem::unauthenticated("the token has expired with which this connection was opened"));
-        }
         self.of_a_connection.take(&connection.id, weight, now).map_err(|seconds| {
             let problem = Problem::too_many_requests("so much is not taken over one connection at once");
             problem.to_be_tried_again_after(Duration::from_secs(seconds.into()))
@@ -80,21 +96,18 @@ impl Server {
         }
         let operation = self.intake.submit(&connection.holder.caller(), submit.event.get(), now).await?;
         let receipt = operation.id.clone();
-        let mut frames = vec![Frame::Accepted { id: submit.id.clone(), operation: Box::new(operation) }];
-        if submit.follow {
-            match self.followed(connection, vec![receipt], now).await {
-                // A repeat may have its outcome already.
-                Ok((mut operations, _)) => {
-                    operations.retain(|operation| operation.status.is_final());
-                    if !operations.is_empty() {
-                        frames.extend(Frame::of_operations(None, operations, Vec::new()));
-                    }
-                }
-                // It is queued all the same. The client follows it again.
-                Err(refusal) => frames.push(Frame::of_problem(Some(submit.id), refusal.into_problem())),
-            }
+        let accepted = Frame::Accepted { id: submit.id.clone(), operation: Box::new(operation) };
+        // At once: what follows may take its time, and must not keep the receipt from the client. If this fails, the client
+        // submits again.
+        let is_there = self.say(connection, &accepted).await.map_err(|error| unsent(&error))?;
+        if !submit.follow || !is_there {
+            return Ok(Vec::new());
         }
-        Ok(frames)
+        // It is queued whatever comes of this. If it is a problem, the client follows it again.
+        let (mut operations, _) = self.followed(connection, vec![receipt], now).await?;
+        // A repeat may have its outcome already.
+        operations.retain(|operation| operation.status.is_final());
+        Ok(if operations.is_empty() { Vec::new() } else { Frame::of_operations(None, operations, Vec::new()) })
     }
 
     /// Follows operations, and says how they are doing.
@@ -106,8 +119,8 @@ impl Server {
 
     /// How the operations of these receipts are doing, and the receipts that are no operation's of the tenant.
     ///
-    /// First it is noted who follows, then the record is read. So an outcome that comes in between is pushed and answered; and
-    /// none is neither.
+    /// Of what has not ended, it is first noted who follows, and then the record is read. So an outcome that comes in between is
+    /// pushed and answered; and none is neither.
     async fn followed(
         &self,
         connection: &Connection,
@@ -115,60 +128,74 @@ impl Server {
         now: Timestamp,
     ) -> Result<(Vec<Operation>, Vec<String>), Refusal> {
         let tenant = &connection.holder.tenant;
-        let (mut genuine, mut unknown) = (Vec::new(), Vec::new());
+        let (mut open, mut unknown) = (Vec::new(), Vec::new());
         for text in receipts {
             match self.intake.receipts.open(tenant, &text).await? {
-                Some(receipt) => genuine.push(receipt),
+                Some(receipt) => open.push(receipt),
                 None => unknown.push(text),
             }
         }
-        try_join_all(genuine.iter().map(|receipt| self.note(connection, receipt, now))).await?;
-        let keys = genuine.iter().map(|receipt| key(connection, receipt));
-        let records = self.operations.find_all(keys).await?;
         let mut operations = Vec::new();
-        for receipt in genuine {
-            let record = records.get(&key(connection, &receipt)).filter(|record| record.tells_of(&receipt));
-            let operation = match record {
-                Some(record) => record.seen_by(&receipt, &self.intake.admission.public_url),
-                // As GET /operations/{id} has it.
-                None if receipt.accepted_at.plus(LONGEST_WAY) < now => {
-                    unknown.push(receipt.to_string());
-                    self.let_go(connection, &receipt).await?;
-                    continue;
-                }
-                None => Operation::accepted(receipt.to_string(), receipt.accepted_at),
+        // What is final stays so, and costs no write.
+        let records = self.records(connection, &open).await?;
+        open.retain(|receipt| {
+            let operation = self.seen(connection, receipt, &records, now);
+            let Some(operation) = operation else {
+                unknown.push(receipt.to_string());
+                return false;
             };
-            if operation.status.is_final() {
-                self.let_go(connection, &receipt).await?;
+            let is_open = !operation.status.is_final();
+            if !is_open {
+                operations.push(operation);
             }
-            operations.push(operation);
+            is_open
+        });
+        if open.is_empty() {
+            return Ok((operations, unknown));
         }
+        let notes = open.iter().map(|receipt| async move {
+            self.connections.follow(&key(connection, receipt), &follower(connection, receipt), now).await
+        });
+        try_join_all(notes).await?;
+        let records = self.records(connection, &open).await?;
+        // One that has ended meanwhile leaves its follower to push.
+        operations.extend(open.iter().filter_map(|receipt| self.seen(connection, receipt, &records, now)));
         Ok((operations, unknown))
     }
 
-    /// Notes that the connection follows.
-    async fn note(&self, connection: &Connection, receipt: &Receipt, now: Timestamp) -> Result<(), Refusal> {
-        let (key, follower) = (key(connection, receipt), follower(connection, receipt));
-        if self.connections.follow(&key, &follower, now).await? {
-            return Ok(());
+    async fn records(
+        &self,
+        connection: &Connection,
+        receipts: &[Receipt],
+    ) -> Result<HashMap<String, OperationRecord>, Refusal> {
+        Ok(self.operations.find_all(receipts.iter().map(|receipt| key(connection, receipt))).await?)
+    }
+
+    /// As `GET /operations/{id}` has it; `None` if that is 404.
+    fn seen(
+        &self,
+        connection: &Connection,
+        receipt: &Receipt,
+        records: &HashMap<String, OperationRecord>,
+        now: Timestamp,
+    ) -> Option<Operation> {
+        let record = records.get(&key(connection, receipt)).filter(|record| record.tells_of(receipt));
+        match record {
+            Some(record) => Some(record.seen_by(receipt, &self.intake.admission.public_url)),
+            None if receipt.accepted_at.plus(LONGEST_WAY) < now => None,
+            None => Some(Operation::accepted(receipt.to_string(), receipt.accepted_at)),
         }
-        let detail = format!("{MOST_FOLLOWERS} follow this operation already; ask GET /operations/{receipt}");
-        Err(Problem::too_many_requests(detail).into())
     }
 
     async fn unfollow(&self, connection: &Connection, unfollow: Follow) -> Result<Vec<Frame>, Refusal> {
         few(&unfollow)?;
-        for text in &unfollow.operations {
-            // What nobody can have followed need not be forgotten.
-            if let Some(receipt) = Receipt::read(text) {
-                self.let_go(connection, &receipt).await?;
-            }
-        }
+        // What nobody can have followed need not be forgotten.
+        let receipts: Vec<Receipt> = unfollow.operations.iter().filter_map(|text| Receipt::read(text)).collect();
+        let forgotten = receipts.iter().map(|receipt| async move {
+            self.connections.unfollow(&key(connection, receipt), &[follower(connection, receipt)]).await
+        });
+        try_join_all(forgotten).await?;
         Ok(vec![Frame::Unfollowed { id: unfollow.id }])
-    }
-
-    async fn let_go(&self, connection: &Connection, receipt: &Receipt) -> Result<(), Refusal> {
-        Ok(self.connections.unfollow(&key(connection, receipt), &[follower(connection, receipt)]).await?)
     }
 }
 
@@ -186,5 +213,10 @@ fn key(connection: &Connection, receipt: &Receipt) -> String {
 }
 
 fn follower(connection: &Connection, receipt: &Receipt) -> Follower {
-    Follower { connection: connection.id.clone(), receipt: receipt.to_string() }
+    let until = connection.holder.until();
+    Follower { connection: connection.id.clone(), receipt: receipt.to_string(), until }
+}
+
+fn unsent(error: &SendError) -> Refusal {
+    Refusal::unavailable("it is queued; send the same again, which repeats nothing", error)
 }

@@ -110,7 +110,7 @@ impl Server {
         if now >= connection.holder.until() {
             return 403;
         }
-        let used = self.connections.use_ticket(ticket, connection.holder.expires_at()).await;
+        let used = self.connections.use_ticket(ticket, &connection.id, connection.holder.expires_at()).await;
         let opened = match used {
             Ok(true) => self.connections.open(tenant, connection.holder.until()).await,
             Ok(false) => {
@@ -133,10 +133,15 @@ impl Server {
     }
 }
 
+/// For a token whose expiry cannot be read.
+const UNREADABLE_EXPIRY: Duration = Duration::from_mins(5);
+
 /// When the connection must end: with the token, or when the gateway ends it.
 fn until(request: &Request, now: Timestamp) -> Timestamp {
     let longest = now.plus(LONGEST);
-    let claims = claims(request).unwrap_or_default();
-    let expiry = claims.get("exp").and_then(|text| text.parse::<u64>().ok());
-    expiry.map_or(longest, |seconds| Timestamp::from_millis(seconds.saturating_mul(1000)).min(longest))
+    let Some(expiry) = claims(request).and_then(|claims| claims.get("exp").cloned()) else { return longest };
+    // A NumericDate, which may have a fraction (RFC 7519, section 2). One that cannot be read has some minutes.
+    let seconds = expiry.parse().ok().filter(|seconds| (0.0..1e11).contains(seconds));
+    let end = seconds.map(|seconds: f64| Timestamp::from_millis(Duration::from_secs_f64(seconds).as_secs() * 1000));
+    end.unwrap_or_else(|| now.plus(UNREADABLE_EXPIRY)).min(longest)
 }

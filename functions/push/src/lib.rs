@@ -71,7 +71,7 @@ impl Push {
         let followed: Vec<_> = followed.collect();
         record_lag(metric::PUSH_LAG, followed.iter().map(|(operation, _)| operation.recorded_at), now);
         let pushed = stream::iter(followed).map(|(operation, followers)| async move {
-            let told = timeout_at(finish_by, self.tell(&operation, followers)).await;
+            let told = timeout_at(finish_by, self.tell(&operation, followers, now)).await;
             let told = told.unwrap_or_else(|_| {
                 tracing::warn!("an operation is left for the next time: this one is over");
                 false
@@ -83,9 +83,13 @@ impl Push {
     }
 
     /// Tells all who follow the operation. Gives whether all were told, or are gone.
-    async fn tell(&self, record: &OperationRecord, followers: Vec<Follower>) -> bool {
+    async fn tell(&self, record: &OperationRecord, followers: Vec<Follower>, now: Timestamp) -> bool {
         let (mut done, mut failed) = (Vec::new(), false);
         for follower in followers {
+            if follower.until <= now {
+                done.push(follower);
+                continue;
+            }
             // What was stored is a receipt that was found genuine.
             let receipt = Receipt::read(&follower.receipt).filter(|receipt| record.tells_of(receipt));
             let Some(receipt) = receipt else { continue };
@@ -100,15 +104,11 @@ impl Push {
                     }
                 }
                 Ok(Sent::Gone) => done.push(follower),
+                // The next try would end the same, and hold up others'. It will follow again.
+                Ok(Sent::Refused) => not_pushed(record, &follower, "the gateway does not take it"),
                 Err(error) => {
                     failed = true;
-                    metrics::counter!(metric::PUSHES_FAILED).increment(1);
-                    tracing::warn!(
-                        operation_key = record.operation_key,
-                        connection = follower.connection,
-                        error = chain(&error),
-                        "not pushed"
-                    );
+                    not_pushed(record, &follower, &chain(&error));
                 }
             }
         }
@@ -118,6 +118,11 @@ impl Push {
         }
         !failed
     }
+}
+
+fn not_pushed(record: &OperationRecord, follower: &Follower, error: &str) {
+    metrics::counter!(metric::PUSHES_FAILED).increment(1);
+    tracing::warn!(operation_key = record.operation_key, connection = follower.connection, error, "not pushed");
 }
 
 /// The operation as it is after the change; `None` if it is gone.

@@ -3,8 +3,8 @@
 use lambda::http::{asset, json};
 use lambda::refusal::Answer;
 use lambda::request::Parameters;
-use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,6 +28,13 @@ impl Query {
         parameters.expect_only(&[])?;
         Ok(asset(request, "application/yaml", DESCRIPTION.replace(EXAMPLE, &self.public_url)))
     }
+}
+
+/// `OPTIONS`, for whatever there is.
+pub(crate) fn nothing() -> Response<Body> {
+    let mut nothing = Response::new(Body::Empty);
+    *nothing.status_mut() = StatusCode::NO_CONTENT;
+    nothing
 }
 
 /// `GET /health`: gateway and function answer. It asks nothing else, so it loads nothing and tells nothing; whether

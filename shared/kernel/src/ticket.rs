@@ -44,6 +44,15 @@ impl Ticket {
         hex::encode(&self.nonce)
     }
 
+    /// Whether the text may be a ticket that is still good: a key has yet to say so.
+    pub fn may_be_good(text: &str, now: Timestamp) -> bool {
+        let sealed = BASE64.decode(text).ok().and_then(|mut bytes| {
+            bytes.truncate(bytes.len().checked_sub(MAC)?);
+            Self::read(&bytes)
+        });
+        sealed.is_some_and(|ticket| now < ticket.expires_at)
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let tenant = self.tenant.as_str().as_bytes();
         let mut bytes = vec![LAYOUT];

@@ -2,7 +2,7 @@
 //!
 //! | `connection_key` | holds |
 //! | --- | --- |
-//! | `ticket#NUMBER` | that this ticket has opened its connection |
+//! | `ticket#NUMBER` | `connection_id`: the one that this ticket has opened |
 //! | `tenant#TENANT` | `open_until`: the tenant may have connections until then |
 //! | `operation#KEY` | `followers`: who follows the operation of this [key](crate::operations::OperationRecord::key) |
 //!
@@ -10,6 +10,7 @@
 //! of one that is gone that it is.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -28,9 +29,11 @@ pub struct Follower {
     pub connection: String,
     /// The receipt by which it asked: receipts of one command may tell of it differently.
     pub receipt: String,
+    /// When the connection must end: it is told nothing from then on.
+    pub until: Timestamp,
 }
 
-/// So many follow one operation. More would be somebody who tries how many can.
+/// So many follow one operation. For one more, the one goes whose connection ends first.
 pub const MOST_FOLLOWERS: usize = 100;
 
 /// How long a connection may last: API Gateway ends it then.
@@ -47,22 +50,30 @@ const FOLLOWERS: &str = "followers";
 pub struct Connections {
     client: Client,
     table: String,
+    /// Until when tenants have connections, in seconds since 1970, as far as it was noted here.
+    noted: Arc<Mutex<HashMap<TenantId, u64>>>,
 }
+
+/// More tenants than that are not kept in mind.
+const MOST_NOTED: usize = 10_000;
 
 impl Connections {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), noted: Arc::default() }
     }
 
-    /// Uses a ticket up. Gives whether it was still good for its connection.
-    pub async fn use_ticket(&self, number: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
+    /// Uses a ticket up, for this connection. Gives whether it was still good, for it and no other.
+    pub async fn use_ticket(&self, number: &str, connection: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .item(KEY, s(ticket(number)))
+            .item("connection_id", s(connection))
             .item("expires_at", n(expires_at.seconds() + SLACK))
-            .condition_expression("attribute_not_exists(connection_key)")
+            // The same again is a repeat of this call.
+            .condition_expression("attribute_not_exists(connection_key) OR connection_id = :connection")
+            .expression_attribute_values(":connection", s(connection))
             .send()
             .await;
         StoreError::unless_refused("PutItem", put)
@@ -70,6 +81,11 @@ impl Connections {
 
     /// Notes that the tenant has a connection until then. Before it is noted, nothing may be followed.
     pub async fn open(&self, tenant: &TenantId, until: Timestamp) -> Result<(), StoreError> {
+        // By the quarter of an hour, so that of many connections few write.
+        let until = until.seconds().next_multiple_of(15 * 60);
+        if self.noted().get(tenant).is_some_and(|noted| *noted >= until) {
+            return Ok(());
+        }
         let update = self
             .client
             .update_item()
@@ -77,16 +93,42 @@ impl Connections {
             .key(KEY, s(of_tenant(tenant)))
             .update_expression("SET open_until = :until, expires_at = :expires")
             .condition_expression("attribute_not_exists(open_until) OR open_until < :until")
-            .expression_attribute_values(":until", n(until.seconds()))
-            .expression_attribute_values(":expires", n(until.seconds() + SLACK))
+            .expression_attribute_values(":until", n(until))
+            .expression_attribute_values(":expires", n(until + SLACK))
             .send()
             .await;
-        // Another one stays open for longer.
-        StoreError::unless_refused("UpdateItem", update).map(drop)
+        // If not, another one stays open for longer.
+        StoreError::unless_refused("UpdateItem", update)?;
+        let mut noted = self.noted();
+        if noted.len() >= MOST_NOTED {
+            noted.clear();
+        }
+        noted.insert(tenant.clone(), until);
+        Ok(())
     }
 
-    /// Follows the operation of this key. Gives whether it does now: not if too many do already.
-    pub async fn follow(&self, operation_key: &str, follower: &Follower, now: Timestamp) -> Result<bool, StoreError> {
+    fn noted(&self) -> MutexGuard<'_, HashMap<TenantId, u64>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the operation of this key.
+    pub async fn follow(&self, operation_key: &str, follower: &Follower, now: Timestamp) -> Result<(), StoreError> {
+        /// Others may take the place that was made.
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            if self.joins(operation_key, follower, now).await? {
+                return Ok(());
+            }
+            let mut all = self.of(operation_key).await?;
+            all.sort_by_key(|follower| follower.until);
+            let over = all.iter().filter(|follower| follower.until <= now).count().max(1);
+            self.unfollow(operation_key, &all[..over.min(all.len())]).await?;
+        }
+        Err(StoreError::contended("UpdateItem"))
+    }
+
+    /// Gives whether there was a place.
+    async fn joins(&self, operation_key: &str, follower: &Follower, now: Timestamp) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
@@ -103,6 +145,11 @@ impl Connections {
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", update)
+    }
+
+    async fn of(&self, operation_key: &str) -> Result<Vec<Follower>, StoreError> {
+        let items = self.get(vec![of_operation(operation_key)]).await?;
+        Ok(items.iter().flat_map(followers).collect())
     }
 
     /// These follow the operation of this key no more.
@@ -135,8 +182,7 @@ impl Connections {
         let items = self.get(wanted.map(|key| of_operation(key)).collect()).await?;
         let followers = items.into_iter().filter_map(|item| {
             let key = item.get(KEY)?.as_s().ok()?.strip_prefix(OPERATION)?.to_owned();
-            let all = item.get(FOLLOWERS)?.as_ss().ok()?;
-            Some((key, all.iter().filter_map(|text| Follower::read(text)).collect()))
+            Some((key, followers(&item)))
         });
         Ok(followers.collect())
     }
@@ -184,15 +230,25 @@ fn tenant_of(operation_key: &str) -> &str {
 }
 
 impl Follower {
-    /// A receipt has no blank.
+    /// None of the three has a blank.
     fn text(&self) -> String {
-        format!("{} {}", self.receipt, self.connection)
+        format!("{} {} {}", self.receipt, self.connection, self.until.millis())
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (receipt, connection) = text.split_once(' ')?;
-        Some(Self { connection: connection.to_owned(), receipt: receipt.to_owned() })
+        let mut parts = text.split(' ');
+        let (receipt, connection, until) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
+        Some(Self {
+            connection: connection.to_owned(),
+            receipt: receipt.to_owned(),
+            until: Timestamp::from_millis(until),
+        })
     }
+}
+
+fn followers(item: &Item) -> Vec<Follower> {
+    let texts = item.get(FOLLOWERS).and_then(|followers| followers.as_ss().ok());
+    texts.into_iter().flatten().filter_map(|text| Follower::read(text)).collect()
 }
 
 fn set<'a>(followers: impl IntoIterator<Item = &'a Follower>) -> AttributeValue {

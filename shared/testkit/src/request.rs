@@ -59,7 +59,10 @@ impl Request {
                 _ => return Err(format!("no such service here: {target}")),
             },
             None if path == "/v2/email/outbound-emails" => (Service::Ses, "SendEmail".to_owned()),
-            None if path.contains("/@connections/") => (Service::Connections, "PostToConnection".to_owned()),
+            None if path.contains("/@connections/") => {
+                let operation = if http.method() == "DELETE" { "DeleteConnection" } else { "PostToConnection" };
+                (Service::Connections, operation.to_owned())
+            }
             None => match form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Action") {
                 Some((_, action)) => (Service::Sns, action.into_owned()),
                 None => return Err(format!("no such service here: {}", http.uri())),

@@ -42,7 +42,14 @@ pub(crate) fn answer(aws: &Aws, request: &Request) -> Answer {
         return refused("PayloadTooLargeException", 413);
     }
     let id = request.path.rsplit('/').next().unwrap_or_default();
-    match lock(&aws.world.sockets).0.get_mut(id) {
+    let mut sockets = lock(&aws.world.sockets);
+    if request.operation == "DeleteConnection" {
+        return match sockets.0.remove(id) {
+            Some(_) => Answer::with_status(204, String::new()),
+            None => refused("GoneException", 410),
+        };
+    }
+    match sockets.0.get_mut(id) {
         Some(frames) => {
             frames.push(serde_json::from_str(&request.body).expect("frames are JSON"));
             Answer::success(String::new())

@@ -170,38 +170,68 @@ async fn no_outcome_is_missed_whichever_call_fails() {
     }
 }
 
-/// The outcome may come at any moment between two calls of `follow`.
+/// The outcome may be stored, and push may have it, at any moment before, between and after the calls of `follow`.
 #[tokio::test(start_paused = true)]
 async fn no_outcome_is_missed_whenever_it_comes() {
-    for after in 0..5 {
-        let shop = Shop::connected().await;
-        let receipt = shop.queue("O-1").await;
-        shop.aws.every_call_takes(Duration::from_millis(10));
+    let (mut answered, mut pushed) = (0, 0);
+    let shop = Shop::connected().await;
+    for seed in 0..400 {
+        let receipt = shop.queue(&format!("O-{seed}")).await;
+        // Some calls take long, so that others come between any two.
+        shop.aws.calls_take(Duration::from_millis(1), Duration::from_millis(40), seed);
+        let pause = Duration::from_millis(seed % 80);
         let receipts = [receipt.as_str()];
         let following = shop.follow("c1", &receipts);
         let ending = async {
-            tokio::time::sleep(Duration::from_millis(5 + after * 10)).await;
-            shop.orders.deliver().await;
+            tokio::time::sleep(pause).await;
+            shop.aws.insert(TABLES.operations, &shop.ended(&receipt));
             shop.live.push().await
         };
-        let (mut frames, pushed) = tokio::join!(following, ending);
-        assert!(pushed);
+        let (mut frames, is_told) = tokio::join!(following, ending);
+        assert!(is_told);
+        answered += usize::from(told_by(&frames, Some("f"), &receipt));
         frames.extend(shop.aws.take_frames("c1"));
-        assert!(told(&frames).contains(&succeeded(&receipt)), "after {after}: {frames:?}");
+        pushed += usize::from(told_by(&frames, None, &receipt));
+        assert!(told(&frames).contains(&succeeded(&receipt)), "seed {seed}: {frames:?}");
+        tokio::time::advance(Duration::from_secs(10)).await;
     }
+    assert!(answered > 0 && pushed > 0, "{answered} answered, {pushed} pushed");
+}
+
+/// Whether a frame with this id tells that it has succeeded.
+fn told_by(frames: &[Value], id: Option<&str>, receipt: &str) -> bool {
+    let of_id: Vec<Value> = frames.iter().filter(|frame| frame["id"].as_str() == id).cloned().collect();
+    told(&of_id).contains(&succeeded(receipt))
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_follow_one_operation() {
+async fn for_one_more_who_follows_the_one_goes_whose_connection_ends_first() {
     let shop = Shop::connected().await;
     let receipt = shop.queue("O-1").await;
-    for number in 0..100 {
+    for number in 0..101 {
         let id = format!("n{number}");
         let ticket = shop.live.ticket(token("shop")).await;
         assert!(shop.live.connect(&id, &ticket).await);
         assert_eq!(shop.follow(&id, &[&receipt]).await[0]["type"], "operations");
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    refused(&shop.follow("c1", &[&receipt]).await, "too-many-requests");
-    assert_eq!(shop.follow("n7", &[&receipt]).await[0]["type"], "operations", "who does already, again");
+    shop.handle().await;
+    let told: Vec<usize> =
+        (0..101).filter(|number| !told(&shop.aws.take_frames(&format!("n{number}"))).is_empty()).collect();
+    assert_eq!(told, (1..101).collect::<Vec<_>>(), "the first one is not told; it will follow again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_holds_up_nobody() {
+    let shop = Shop::connected().await;
+    shop.connect("c2", "shop").await;
+    shop.submit("c1", "O-1").await;
+    let second = shop.submit("c2", "O-2").await;
+    shop.orders.deliver().await;
+    shop.aws.inject(|attempt| match attempt.operation {
+        "PostToConnection" if attempt.body.contains("O-1") => Fault::refuse(429, "LimitExceededException"),
+        _ => Fault::None,
+    });
+    assert!(shop.live.push().await, "the batch is done");
+    assert_eq!(told(&shop.aws.take_frames("c2")), [succeeded(&second)]);
 }

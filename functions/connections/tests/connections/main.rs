@@ -8,6 +8,7 @@ use bench::http::client;
 use bench::live::Live;
 use bench::platform;
 use kernel::problem::Problem;
+use kernel::receipt::Receipt;
 use serde_json::{Value, json};
 use testkit::{Aws, Fault, TABLES};
 
@@ -64,6 +65,17 @@ impl Shop {
 
     async fn follow(&self, connection: &str, receipts: &[&str]) -> Vec<Value> {
         self.live.say(connection, &json!({ "action": "follow", "id": "f", "operations": receipts })).await
+    }
+
+    /// The record of an order's command that has succeeded, as the handler writes it.
+    fn ended(&self, receipt: &str) -> Value {
+        let receipt = Receipt::read(receipt).expect("a receipt");
+        let at = kernel::timestamp::Timestamp::from(self.aws.now());
+        json!({
+            "operation_key": format!("acme#{}", receipt.command_key), "outcome": "succeeded", "digest": receipt.digest.to_string(),
+            "context": "orders", "command_type": "SubmitOrder", "subject": "O-1", "resource": "/orders/O-1", "version": 1,
+            "commit_number": 1, "revision": 0, "accepted_at": receipt.accepted_at.to_string(), "recorded_at": at.to_string(),
+        })
     }
 
     /// The handler does what there is, and push tells of it.

@@ -55,8 +55,46 @@ async fn a_connection_ends_with_its_token() {
     assert!(shop.live.connect("c1", &ticket).await);
     let ping = json!({ "action": "ping", "id": "p" });
     assert_eq!(shop.live.say("c1", &ping).await, [json!({ "type": "pong", "id": "p" })]);
+    let receipt = shop.submit("c1", "O-1").await;
     tokio::time::advance(Duration::from_secs(601)).await;
-    refused(&shop.live.say("c1", &ping).await, "unauthenticated");
+    shop.handle().await;
+    assert_eq!(shop.aws.take_frames("c1"), [] as [Value; 0], "nothing of {receipt} is told over it any more");
+    shop.live.say("c1", &ping).await;
+    assert!(!shop.aws.is_connected("c1"), "it is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_when_nobody_knows_opens_a_short_connection() {
+    let shop = Shop::new();
+    let now = kernel::timestamp::Timestamp::from(shop.aws.now());
+    let whole = now.seconds();
+    for (expiry, seconds) in [
+        (format!("{}.7", whole + 600), 600),
+        (format!("{}", whole + 600), 600),
+        ("soon".to_owned(), 300),
+        ("-1".to_owned(), 300),
+        ("9e99".to_owned(), 300),
+        (format!("{}", whole + 600_000), 7200),
+    ] {
+        let mut claims = token("shop");
+        claims["exp"] = json!(expiry);
+        let answer = shop.live.ask_for_a_ticket(claims).await;
+        let body: Value = serde_json::from_str(answer["body"].as_str().expect("text")).expect("JSON");
+        let until = kernel::timestamp::Timestamp::parse(body["until"].as_str().expect("a time")).expect("a time");
+        assert_eq!(until.seconds() - whole, seconds, "{expiry}");
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_whose_use_is_not_answered_still_opens_its_connection() {
+    let shop = Shop::new();
+    let ticket = shop.live.ticket(token("shop")).await;
+    shop.aws.inject(|attempt| match (attempt.operation, attempt.nth) {
+        ("PutItem", 1) => Fault::LoseAnswer,
+        _ => Fault::None,
+    });
+    assert!(shop.live.connect("c1", &ticket).await, "the SDK has tried again");
 }
 
 #[tokio::test(start_paused = true)]

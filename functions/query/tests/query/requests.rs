@@ -69,7 +69,7 @@ async fn a_tenants_name_is_as_its_identity_provider_has_it() {
 #[tokio::test]
 async fn everything_is_read_by_get_alone() {
     let api = Api::new();
-    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"] {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"] {
         for path in PATHS.into_iter().chain(["/openapi.yaml", "/health"]) {
             let answer = api.send(get(path).method(method)).await;
             assert_eq!(answer.header("allow"), "GET, HEAD", "{method} {path}");
@@ -78,6 +78,15 @@ async fn everything_is_read_by_get_alone() {
         for path in ["/", "/nowhere", "/nowhere/O-1", "/nowhere/O-1/history", "/reports/nowhere", "/operations"] {
             api.send(get(path).method(method)).await.refused("not-found");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_asks_before_it_calls_is_answered_to_anybody() {
+    let api = Api::new();
+    for path in PATHS.into_iter().chain(["/commands", "/nowhere", "/"]) {
+        let answer = api.through_the_gateway(get(path).method("OPTIONS").without_claims()).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""), "{path}");
     }
 }
 
