@@ -157,11 +157,11 @@ mod tests {
 
     use super::*;
 
-    fn holder() -> Value {
-        json!({
-            "principalId": "user:olga", "integrationLatency": 3, "ticket": "07", "tenant": "acme", "principal": "user:olga",
-            "may_submit": "true", "expires_at": "60000", "until": "7200000",
-        })
+    /// A frame, as API Gateway hands it over.
+    const FRAME: &str = include_str!("../../../events/aws/connections.json");
+
+    fn event(ty: &str) -> String {
+        FRAME.replace("\"MESSAGE\"", &format!("\"{ty}\""))
     }
 
     #[test]
@@ -176,16 +176,10 @@ mod tests {
         let Ok(Event::Asked(asked)) = Event::read(&asked.to_string()) else { panic!("a question") };
         assert_eq!((asked.method_arn.as_str(), asked.ticket.as_str()), ("arn:…/live/$connect", "abc"));
 
-        let event = |ty: &str| {
-            let context = json!({ "eventType": ty, "connectionId": "c=", "authorizer": holder() });
-            json!({ "requestContext": context, "body": "{}", "isBase64Encoded": false }).to_string()
-        };
-        let Ok(Event::Socket(Moment::Message(text), connection)) = Event::read(&event("MESSAGE")) else {
-            panic!("a message")
-        };
-        assert_eq!((text.as_str(), connection.id.as_str()), ("{}", "c="));
-        assert_eq!(connection.holder.caller().principal.to_string(), "user:olga");
-        assert!(connection.holder.may_submit() && connection.holder.until().millis() == 7_200_000);
+        let Ok(Event::Socket(Moment::Message(text), connection)) = Event::read(FRAME) else { panic!("a frame") };
+        assert_eq!((text.as_str(), connection.id.as_str()), (r#"{"action":"ping","id":"1"}"#, "dE1bqcKkliACIBQ="));
+        assert_eq!(connection.holder.caller().principal.to_string(), "client:5h4k2j9s8d7f6g5h4j3k2l1m0n");
+        assert!(connection.holder.may_submit() && connection.holder.until().millis() == 1_768_473_000_000);
         assert!(matches!(Event::read(&event("CONNECT")), Ok(Event::Socket(Moment::Connect, _))));
         assert!(matches!(Event::read(&event("DISCONNECT")), Ok(Event::Socket(Moment::Disconnect, _))));
         assert!(Event::read(&event("OTHER")).is_err());
