@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use kernel::frame::{Follow, Frame, MAX_REQUEST_BYTES, MOST_OPERATIONS, Request, Submit, Unreadable};
-use kernel::operation::{LONGEST_WAY, Operation};
+use kernel::operation::Operation;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -13,7 +13,7 @@ use lambda::refusal::Refusal;
 use lambda::telemetry::metric;
 use messaging::{SendError, Sent};
 use store::connections::Follower;
-use store::operations::OperationRecord;
+use store::operations::{OperationRecord, seen};
 
 use crate::Server;
 use crate::event::Connection;
@@ -179,12 +179,7 @@ impl Server {
         records: &HashMap<String, OperationRecord>,
         now: Timestamp,
     ) -> Option<Operation> {
-        let record = records.get(&key(connection, receipt)).filter(|record| record.tells_of(receipt));
-        match record {
-            Some(record) => Some(record.seen_by(receipt, &self.intake.admission.public_url)),
-            None if receipt.accepted_at.plus(LONGEST_WAY) < now => None,
-            None => Some(Operation::accepted(receipt.to_string(), receipt.accepted_at)),
-        }
+        seen(records.get(&key(connection, receipt)), receipt, &self.intake.admission.public_url, now)
     }
 
     async fn unfollow(&self, connection: &Connection, unfollow: Follow) -> Result<Vec<Frame>, Refusal> {

@@ -137,7 +137,7 @@ impl Ingest {
         let groups = outgoing.iter().map(|command: &Outgoing| command.group.as_str());
         self.intake.take(door.tenant_id, door.tenant, groups, door.now)?;
         metrics::counter!(metric::HEARD).increment(operations.len() as u64);
-        queued(self.queue.send_all(outgoing).await)?;
+        queued(self.intake.queue.send_all(outgoing).await)?;
         tracing::info!(commands = operations.len(), "heard");
         Ok(operations)
     }

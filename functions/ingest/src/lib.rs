@@ -34,7 +34,6 @@ use lambda::scope::{Scope, require};
 use lambda::trace::{self, Trace};
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
-use messaging::CommandQueue;
 use messaging::command_queue::MAX_MESSAGE_BYTES;
 use schemas::Budget;
 
@@ -54,8 +53,6 @@ const MOST_COMPLAINTS: usize = 100;
 pub struct Ingest {
     pub callers: Callers,
     pub intake: Intake,
-    /// Of commands that follow from others' events.
-    pub queue: CommandQueue,
     pub webhooks: Webhooks,
     pub outcomes: Outcomes,
     /// `None`: no topic may send.

@@ -5,7 +5,6 @@ use lambda::SecretsManagerClient;
 use lambda::caller::Callers;
 use lambda::claims::ClaimRules;
 use lambda::settings::{BadSetting, Environment};
-use messaging::CommandQueue;
 use store::registry::Registry;
 
 use crate::Ingest;
@@ -27,8 +26,7 @@ impl Ingest {
         Ok(Self {
             callers: Callers::new(registry.clone(), ClaimRules::from_environment(environment)?),
             intake: Intake::from_environment(environment, registry, sqs.clone(), secrets_manager)?,
-            partner_topic: PartnerTopic::from_environment(environment, sqs.clone())?,
-            queue: CommandQueue::new(sqs),
+            partner_topic: PartnerTopic::from_environment(environment, sqs)?,
             webhooks: Webhooks::from_environment(environment)?,
             outcomes: Outcomes::from_environment(environment, dynamodb)?,
         })

@@ -1,7 +1,7 @@
 //! `GET /operations/{id}`: how a command is doing.
 
 use kernel::ids::TenantId;
-use kernel::operation::{LONGEST_WAY, Operation, Status};
+use kernel::operation::Status;
 use kernel::problem::Problem;
 use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
@@ -13,12 +13,12 @@ use lambda::scope::{Scope, require};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::RETRY_AFTER;
+use store::operations::seen;
 
 use crate::{Query, nothing_here};
 
 impl Query {
-    /// What the record tells; `accepted` for a genuine receipt of which none tells yet, as long as its command can be on
-    /// its way. Unknown, forged, foreign and long past are the same 404. So nothing final is ever taken back.
+    /// As its holder [sees](seen) it. Unknown, forged, foreign and long past are the same 404.
     pub(crate) async fn operation(
         &self,
         request: &Request,
@@ -29,13 +29,7 @@ impl Query {
         let Follower { tenant, .. } = self.follower(request, parameters).await?;
         let receipt = self.receipt(&tenant, id).await?;
         let record = self.operations.find(&tenant, receipt.command_key).await?;
-        let operation = match record.filter(|record| record.tells_of(&receipt)) {
-            Some(record) => record.seen_by(&receipt, &self.public_url),
-            None if receipt.is_of_system() || receipt.accepted_at.plus(LONGEST_WAY) < now => {
-                return Err(nothing_here().into());
-            }
-            None => Operation::accepted(id, receipt.accepted_at),
-        };
+        let operation = seen(record.as_ref(), &receipt, &self.public_url, now).ok_or_else(nothing_here)?;
         let mut answer = json(StatusCode::OK, &operation);
         if let Some(seconds) = ask_again(operation.status) {
             set(&mut answer, RETRY_AFTER, seconds);

@@ -48,7 +48,7 @@ pub struct Intake {
     pub limits: Limits,
     pub receipts: ReceiptSecret,
     pub admission: Admission,
-    queue: CommandQueue,
+    pub queue: CommandQueue,
     watch: Watch,
 }
 

@@ -224,6 +224,22 @@ impl OperationRecord {
     }
 }
 
+/// The operation as the holder of `receipt` sees it: what the record tells; `accepted` for a genuine receipt of which none tells
+/// yet, as long as its command can be on its way. `None`: past that, it reads as one that never was. So nothing final is ever
+/// taken back.
+pub fn seen(
+    record: Option<&OperationRecord>,
+    receipt: &Receipt,
+    public_url: &str,
+    now: Timestamp,
+) -> Option<Operation> {
+    match record.filter(|record| record.tells_of(receipt)) {
+        Some(record) => Some(record.seen_by(receipt, public_url)),
+        None if receipt.is_of_system() || receipt.accepted_at.plus(LONGEST_WAY) < now => None,
+        None => Some(Operation::accepted(receipt.to_string(), receipt.accepted_at)),
+    }
+}
+
 /// Why nobody can be told of a command that was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Untold {
