@@ -44,6 +44,7 @@ class Stack:
             "aws_secret_access_key": described["secret_access_key"],
         }
         self._sqs, self._dynamodb = self.client("sqs"), self.client("dynamodb")
+        self.trouble = described["trouble"]
         self.websocket_url = described["outputs"]["WebSocketUrl"]
         self.connections = described["outputs"]["ConnectionsTable"]
         self._read_models = described["tables"]["read_models"]
@@ -59,6 +60,23 @@ class Stack:
     def client(self, service, endpoint=None):
         """A client of AWS's."""
         return boto3.client(service, endpoint_url=endpoint or self.endpoint, **self._aws)
+
+    def submit(self, order, data, command="SubmitOrder"):
+        """Sends a command as a client does. Returns its operation."""
+        event = {
+            "specversion": "1.0",
+            "id": fresh("console"),
+            "source": "https://shop.example/checkout",
+            "type": command,
+            "subject": order,
+            "datacontenttype": "application/json",
+            "dataschema": f"{self.url}/schemas/orders/{command}/1",
+            "data": data,
+        }
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/cloudevents+json"}
+        request = urllib.request.Request(f"{self.url}/commands", json.dumps(event).encode(), headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)["id"]
 
     def queue(self, order, data, command="SubmitOrder"):
         """Puts a command into the queue, as a service would that leaves ingest out. Returns its operation."""

@@ -19,12 +19,13 @@ pub struct Templates {
 
 impl Templates {
     pub fn with(contexts: &[&str]) -> Self {
-        let [main, observability, live] = ["template.yaml", "observability.yaml", "live.yaml"].map(|name| {
+        let files = ["template.yaml", "observability.yaml", "live.yaml", "pages.yaml"];
+        let [main, observability, live, pages] = files.map(|name| {
             let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
             template_json(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
         });
         let mut resources = BTreeMap::new();
-        for template in [&main, &observability, &live] {
+        for template in [&main, &observability, &live, &pages] {
             unroll(template["Resources"].as_object().expect("a template has resources"), contexts, &mut resources);
         }
         Self { parameters: main["Parameters"].clone(), globals: main["Globals"].clone(), resources }

@@ -17,8 +17,11 @@ fn requests<E>(routes: &[Route<E>]) -> BTreeSet<Request> {
     routes.iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect()
 }
 
+/// The function whose answers are for people, and not part of the API.
+const PAGES: &str = "Pages";
+
 /// All that is served, by the function that serves it, as `template.yaml` calls it.
-fn served() -> [(&'static str, BTreeSet<Request>); 8] {
+fn served() -> [(&'static str, BTreeSet<Request>); 9] {
     [
         ("Ingest", requests(ingest::ROUTES)),
         ("Query", requests(query::ROUTES)),
@@ -28,21 +31,22 @@ fn served() -> [(&'static str, BTreeSet<Request>); 8] {
         ("Rebuild", requests(rebuild::ROUTES)),
         ("Verifier", requests(verifier::ROUTES)),
         ("Connections", requests(connections::ROUTES)),
+        (PAGES, requests(pages::ROUTES)),
     ]
 }
 
-/// The API's routes that the stack of connections adds, with the function that they lead to.
-fn live() -> Vec<(String, String)> {
-    let live = template_json(include_str!("../../live.yaml"));
-    let resources = live["Resources"].as_object().expect("resources").values();
+/// The API's routes that a nested stack adds. All lead to one function, and want a token, or not.
+fn nested(template: &str, function: &str, authorization: &str) -> Vec<(String, String)> {
+    let template = template_json(template);
+    let resources = template["Resources"].as_object().expect("resources").values();
     let of_the_api = resources.filter(|resource| {
         resource["Type"] == "AWS::ApiGatewayV2::Route" && resource["Properties"]["ApiId"] == "ApiId"
     });
     let keys = of_the_api.map(|route| {
-        assert_eq!(route["Properties"]["AuthorizationType"], "JWT", "{route}");
+        assert_eq!(route["Properties"]["AuthorizationType"], authorization, "{route}");
         route["Properties"]["RouteKey"].as_str().expect("text").to_owned()
     });
-    keys.map(|key| (key, "Connections".to_owned())).collect()
+    keys.map(|key| (key, function.to_owned())).collect()
 }
 
 #[test]
@@ -52,8 +56,7 @@ fn the_description_has_exactly_the_routes_that_are_served() {
         let methods = item.as_object().into_iter().flatten().map(|(name, _)| name).filter(|name| *name != "parameters");
         described.extend(methods.map(|method| (method.to_ascii_uppercase(), path.clone())));
     }
-    // A page for people is not part of the API.
-    let served = served().into_iter().flat_map(|(_, routes)| routes).filter(|(_, path)| !path.starts_with("/console"));
+    let served = served().into_iter().filter(|(function, _)| *function != PAGES).flat_map(|(_, routes)| routes);
     assert_eq!(described, served.collect());
 }
 
@@ -83,7 +86,9 @@ fn the_gateway_sends_every_route_to_the_function_that_serves_it() {
     let template = template();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("text").to_owned();
     let rows = rows(&template, "Routes").map(|(_, row)| (text(row, "Key"), text(row, "Function")));
-    let rows: Vec<_> = rows.chain(live()).collect();
+    let live = nested(include_str!("../../live.yaml"), "Connections", "JWT");
+    let pages = nested(include_str!("../../pages.yaml"), PAGES, "NONE");
+    let rows: Vec<_> = rows.chain(live).chain(pages).collect();
     let mut used = BTreeSet::new();
     for (function, request) in served().iter().flat_map(|(function, all)| all.iter().map(move |it| (function, it))) {
         let fitting = rows.iter().filter(|(key, _)| key.split_once(' ').is_some_and(|route| takes(&route, request)));

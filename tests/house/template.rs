@@ -110,11 +110,14 @@ fn queues_of_a_subscriber(template: &Value, subscriber: &str) -> Vec<String> {
     kept.chain([name(&resources["${Subscriber}Updates"], "")]).collect()
 }
 
+/// Its routes need no token.
+const PAGES: &str = include_str!("../../pages.yaml");
+
 /// A context's resources are called `INSTALLATION-CONTEXT` and `INSTALLATION-CONTEXT-…`. So no other resource of the
 /// same kind may have the name that a new context's would get, or the installation could not be deployed with it.
 #[test]
 fn no_context_can_get_a_name_that_another_resource_has() {
-    let nested = [include_str!("../../export.yaml"), include_str!("../../live.yaml")];
+    let nested = [include_str!("../../export.yaml"), include_str!("../../live.yaml"), PAGES];
     let files = files();
     let texts = files.iter().map(|(_, text)| text.as_str()).chain(nested);
     let names: BTreeSet<(String, String)> =
@@ -166,10 +169,14 @@ fn physical_names(text: &str) -> Vec<(String, String)> {
 #[test]
 fn what_needs_no_token_is_throttled_by_itself() {
     let template = template();
+    let pages = template_json(PAGES);
+    let of_pages = pages["Resources"].as_object().expect("resources").values();
+    let of_pages = of_pages.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::Route");
     let open = rows(&template, "Routes").filter(|(_, row)| row["Scopes"].is_null());
+    let open = open.map(|(_, row)| &row["Key"]).chain(of_pages.map(|route| &route["Properties"]["RouteKey"]));
     let throttled = template["Resources"]["ApiStage"]["Properties"]["RouteSettings"].as_object().expect("settings");
     let throttled: BTreeSet<&str> = throttled.keys().map(String::as_str).collect();
-    assert_eq!(throttled, open.filter_map(|(_, row)| row["Key"].as_str()).collect());
+    assert_eq!(throttled, open.filter_map(Value::as_str).collect());
     assert_eq!(files()[0].1.matches("AuthorizationType: NONE").count(), 1, "what else needs no token?");
 }
 

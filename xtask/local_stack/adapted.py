@@ -30,8 +30,9 @@ SHORTER = 6
 PATIENT = {"webhook-sender"}
 
 
-# The nested stack with functions, and the id of its API, with which the server is to be reached.
-LIVE = "LiveStack"
+# Nested stacks with functions, each after those whose outputs it needs.
+WITH_FUNCTIONS = ("LiveStack", "PagesStack")
+# The API of the first one, and its id, with which the server is to be reached.
 LIVE_API = "WebSocketApi"
 LIVE_API_ID = "waybill-live"
 
@@ -46,9 +47,13 @@ def main():
 def adapted(file):
     """The template in this file, changed."""
     template = loaded(file)
-    # There are no metrics to watch.
+    # Nobody is to be woken; see metrics.py for the metrics that there are.
     del template["Resources"]["Observability"]
-    put_in(template, LIVE, file.parent)
+    for name in WITH_FUNCTIONS:
+        put_in(template, name, file.parent)
+    # What makes trouble here: see trouble.py.
+    template["Parameters"]["TroubleUrl"] = {"Type": "String"}
+    template["Resources"]["Pages"]["Properties"]["Environment"]["Variables"]["TROUBLE_URL"] = {"Ref": "TroubleUrl"}
     template["Resources"][LIVE_API]["Properties"]["Tags"] = {"ms-custom-id": LIVE_API_ID}
     # Here, clients and functions reach an API at one place: that of the WebSockets, by HTTP.
     at = {"Fn::Join": ["", ["http:", {"Fn::Select": [1, {"Fn::Split": ["ws:", {"Ref": "WebSocketUrl"}]}]}]]}
@@ -91,11 +96,24 @@ def put_in(template, name, folder):
         twice = template[part].keys() & nested[part].keys()
         assert not twice, f"{name} and the template that it is put into both have {twice}"
         template[part] |= nested[part]
-    for output in nodes(template["Outputs"]):
-        value = output.get("Value")
-        got = value.get("Fn::GetAtt", [None]) if isinstance(value, dict) else [None]
-        if got[0] == name:
-            output["Value"] = nested["Outputs"][got[1].removeprefix("Outputs.")]["Value"]
+    for node in nodes([template["Outputs"], template["Resources"]]):
+        if name in node.get("DependsOn", []):
+            node["DependsOn"] = [one for one in node["DependsOn"] if one != name] + list(nested["Resources"])
+    outputs = {f"Outputs.{key}": output["Value"] for key, output in nested.get("Outputs", {}).items()}
+    for part in ("Outputs", "Resources"):
+        template[part] = with_outputs(template[part], name, outputs)
+
+
+def with_outputs(node, name, outputs):
+    """A template's part, with the outputs of the nested stack of this name."""
+    if isinstance(node, list):
+        return [with_outputs(member, name, outputs) for member in node]
+    if not isinstance(node, dict):
+        return node
+    got = node.get("Fn::GetAtt", [None])
+    if got[0] == name:
+        return outputs[got[1]]
+    return {key: with_outputs(value, name, outputs) for key, value in node.items()}
 
 
 def filled_in(node, given):

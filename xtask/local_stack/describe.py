@@ -19,6 +19,7 @@ def main():
     options.add_argument("--scissors", required=True, help="whoever connects there cuts the functions' connections")
     options.add_argument("--payment-provider", required=True, help="the URL of the provider that charges")
     options.add_argument("--provider-key", required=True, help="the key that it lets the payment gateway in with")
+    options.add_argument("--trouble", required=True, help="the URL where the demo asks for trouble")
     options.add_argument("--webhook-receiver", required=True, help="the URL below which a test may receive webhooks")
     options.add_argument("--output", required=True, type=pathlib.Path, help="the JSON file to write")
     given = options.parse_args()
@@ -55,6 +56,8 @@ def description(given, endpoint, outputs, queues, receipt_key):
         "stack_name": given.stack_name,
         "api_url": outputs["ApiUrl"],
         "console_url": outputs["ConsoleUrl"],
+        "demo_url": outputs["DemoUrl"],
+        "reports_url": outputs["ReportsUrl"],
         "sign_in_url": endpoint,
         "token_url": f"{endpoint}/oauth2/token",
         "user_pool_id": outputs["UserPoolId"],
@@ -89,6 +92,7 @@ def description(given, endpoint, outputs, queues, receipt_key):
         "server_log": given.server_log,
         "scissors": given.scissors,
         "payment_provider": given.payment_provider,
+        "trouble": given.trouble,
         "webhook_receiver": given.webhook_receiver,
         "outputs": outputs,
     }

@@ -25,11 +25,13 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--stack", required=True, type=pathlib.Path, help="the JSON file that describe.py wrote")
     options.add_argument("--command", required=True, type=pathlib.Path, help="a sample of SubmitOrder")
-    options.add_argument("what", choices=["order", "token", "password"])
+    options.add_argument("what", choices=["order", "token", "password", "user-password"])
     given = options.parse_args()
     stack = json.loads(given.stack.read_text())
     if given.what == "password":
         print(stack["operators"]["demo"]["password"])
+    elif given.what == "user-password":
+        print(stack["tenants"]["demo"]["user"]["password"])
     elif given.what == "token":
         print(token(stack["token_url"], stack["tenants"]["demo"], quiet=True))
     else:

@@ -109,11 +109,12 @@ def measured(templates: pathlib.Path, contexts: int, subscribers: int = 0) -> Li
     limits = Limits()
     with tempfile.TemporaryDirectory() as folder:
         template, observability = grown(templates, pathlib.Path(folder), contexts, subscribers)
-        live = pathlib.Path(folder) / "live.yaml"
-        live.write_text(with_code((templates / live.name).read_text()))
+        live, pages = (pathlib.Path(folder) / name for name in ("live.yaml", "pages.yaml"))
+        for file in (live, pages):
+            file.write_text(with_code((templates / file.name).read_text()))
         stack = Stack(*translated(template, "s" * STACK_LENGTH, **PRODUCTION))
         measure(limits, stack, "template.yaml")
-        nested = {"Observability": observability, "Export": templates / "export.yaml", "LiveStack": live}
+        nested = {"Observability": observability, "Export": templates / "export.yaml", "LiveStack": live, "PagesStack": pages}
         for name, of in stack.of_type("AWS::CloudFormation::Stack").items():
             measure(limits, Stack(*translated(nested[name], "nested", **of["Parameters"])), of["TemplateURL"])
     return limits

@@ -21,12 +21,13 @@ def main():
     given = options.parse_args()
     parameters = dict(parameter.split("=", 1) for parameter in given.parameters)
     stack = Stack(*translated(given.template, "waybill", AlarmEmail="night@example.com", **parameters))
-    live = next(nested(stack, "LiveStack"))
+    with_functions = [next(nested(stack, name)) for name in ("LiveStack", "PagesStack")]
 
     checks = (not_in_s3, not_by_alias, not_staged, not_repeatable, not_by_the_key, not_by_users, not_by_password_alone)
     findings = [finding for check in checks for finding in check(stack)]
-    findings += [finding for check in (not_in_s3, invoked_otherwise, not_repeatable) for finding in check(live)]
-    findings += not_by_the_key_of(live, live.values["KeyRights"])
+    for inner in with_functions:
+        findings += [finding for check in (not_in_s3, invoked_otherwise, not_repeatable) for finding in check(inner)]
+        findings += not_by_the_key_of(inner, inner.values["KeyRights"])
     for export in nested(stack, "Export"):
         findings += [*not_repeatable(export), *not_exported_by_the_key(export)]
     for finding in findings:

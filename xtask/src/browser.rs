@@ -1,4 +1,4 @@
-//! The operator console, in a browser, on a deployed local stack.
+//! The pages for people, in a browser, on a deployed local stack.
 //!
 //! The browser is the machine's own. Where it has none and this task may install one, it does: the only thing that a
 //! task installs outside of the target folder.
@@ -21,22 +21,36 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Runs the stories of `tests/console/`. `description` is the variable that tells them where the stack is described.
 pub fn console(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    let mut stories = stories(workspace, stack, description, "console/console.py")?;
+    processes::show(stories.arg("--screenshots").arg(folder(workspace).join("failures")))
+}
+
+/// Runs those of `tests/pages/`.
+pub fn pages(workspace: &Workspace, stack: &LocalStack, description: &str) -> Result<()> {
+    for script in ["pages/dashboard.py", "pages/demo.py"] {
+        processes::show(&mut stories(workspace, stack, description, script)?)?;
+    }
+    Ok(())
+}
+
+fn stories(workspace: &Workspace, stack: &LocalStack, description: &str, script: &str) -> Result<Command> {
     let tools = step("install the browser's driver", || Environment::of(workspace, "browser"))?;
     let browser = installed()?;
-    let folder = workspace.target.join("console");
     let mut stories = tools.command("python");
     in_local_aws(&mut stories)
         // A browser writes there whatever it is told.
-        .env("HOME", folder.join("home"))
+        .env("HOME", folder(workspace).join("home"))
         .env(description, &stack.description)
         // Without compiled modules beside the sources.
         .arg("-B")
-        .arg(workspace.root.join("tests/console/console.py"))
+        .arg(workspace.root.join("tests").join(script))
         .arg("--browser")
-        .arg(browser)
-        .arg("--screenshots")
-        .arg(folder.join("failures"));
-    processes::show(&mut stories)
+        .arg(browser);
+    Ok(stories)
+}
+
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("console")
 }
 
 /// The browser, which is installed now where there is none.

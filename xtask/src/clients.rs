@@ -4,12 +4,13 @@
 //! `tests/clients` has a program for each, which submits, follows and reads. And a consumer of a tenant's own queue, which
 //! reports what became of commands; receivers of webhooks; and a warehouse that reads what is exported.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::local_stack::{LocalStack, in_local_aws};
 use crate::steps::step;
@@ -36,14 +37,20 @@ pub fn typescript(workspace: &Workspace, stack: &LocalStack, description: &str) 
     at_work(in_local_aws(&mut program).arg(folder.join("made/round_trip.js")), stack, description)
 }
 
-/// The client that we ship, without a stack: its types are those of the schemas, it compiles, and its tests pass, of which one
-/// says how large it is.
+/// The demo has the compiled client.
+const DEMO: &str = "functions/pages/demo/waybill";
+/// If set, the demo gets the client as it is now.
+const UPDATE: &str = "UPDATE_CLIENT";
+
+/// The client that we ship, without a stack: its types are those of the schemas, it compiles, the demo has it, and its tests
+/// pass, of which one says how large it is.
 pub fn shipped(workspace: &Workspace) -> Result<String> {
     let node = NodePackages::of(workspace)?;
     let folder = built(workspace, &node)?;
     let mut generator = Command::new("node");
     processes::collect(generator.arg(folder.join("generate.mjs")).arg("--check").arg(&workspace.root))?;
     processes::collect(node.command("tsc").arg("--project").arg(folder.join("test")))?;
+    in_the_demo(&folder.join("dist"), &workspace.root.join(DEMO))?;
     let mut tests = Command::new("node");
     tests.args(["--test", "--test-reporter=spec"]).current_dir(&folder);
     for file in fs::read_dir(folder.join("made"))? {
@@ -54,6 +61,38 @@ pub fn shipped(workspace: &Workspace) -> Result<String> {
         }
     }
     processes::collect(&mut tests)
+}
+
+/// Holds the demo's copy against the compiled client, or renews it.
+fn in_the_demo(compiled: &Path, copy: &Path) -> Result<()> {
+    let (wanted, there) = (modules(compiled)?, modules(copy)?);
+    if wanted == there {
+        return Ok(());
+    }
+    ensure!(
+        std::env::var_os(UPDATE).is_some(),
+        "{DEMO} is not the client any more; {UPDATE}=1 cargo xtask test --unit renews it"
+    );
+    for name in there.keys() {
+        fs::remove_file(copy.join(name))?;
+    }
+    for (name, text) in wanted {
+        fs::write(copy.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// The modules in a folder: their names and texts.
+fn modules(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut modules = BTreeMap::new();
+    for file in fs::read_dir(folder)? {
+        let file = file?.path();
+        if file.extension().is_some_and(|extension| extension == "js") {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            modules.insert(name, fs::read_to_string(&file)?);
+        }
+    }
+    Ok(modules)
 }
 
 /// The client that we ship, told of outcomes over a WebSocket.

@@ -2,14 +2,15 @@
 //!
 //! One server process, on loopback, holding everything in memory; Lambda functions are its children, and reach it
 //! through a relay, so that tests can cut their connections. It enforces the template's IAM policies, so a right that
-//! is missing is missed here already. Beside it is a payment provider, which the payment gateway asks.
+//! is missing is missed here already. Beside it are a payment provider, which the payment gateway asks, and a process that
+//! makes metrics of logs.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,11 @@ pub struct LocalStack {
     /// Where tenants' webhooks may go: a receiver that a test may start there, and another stack.
     receiver: String,
     other: String,
+    /// Where the demo asks for trouble, and who makes it, once there is a stack.
+    trouble_url: String,
+    trouble: Option<Group>,
+    /// Who makes metrics of what is logged, likewise.
+    metrics: Option<Group>,
 }
 
 impl LocalStack {
@@ -93,7 +99,10 @@ impl LocalStack {
         let tools = step("install the local stack", || Environment::of(workspace, "local-stack"))?;
         let mut stack = step("start the local stack", || Self::serve(workspace, &tools, port))?;
         set(&mut stack);
-        let deployed = deploy(&stack).and_then(|()| stack.set_up(workspace));
+        let deployed = deploy(&stack)
+            .and_then(|()| stack.set_up(workspace))
+            .and_then(|()| stack.make_trouble(workspace))
+            .and_then(|()| stack.make_metrics(workspace));
         if deployed.is_err() {
             eprintln!("\nThe server's last words:\n{}", stack.last_words());
         }
@@ -113,7 +122,9 @@ impl LocalStack {
             .map(str::to_owned);
         let mail_from = format!("MailFrom={MAIL_FROM}");
         let destinations = format!("WebhookDestinations={} {}", self.receiver, self.other);
-        others.into_iter().chain([public_url, websocket_url, sign_in_url, mail_from, destinations]).collect()
+        // A parameter that the template has here alone: see `adapted.py`.
+        let trouble = format!("TroubleUrl={}", self.trouble_url);
+        others.into_iter().chain([public_url, websocket_url, sign_in_url, mail_from, destinations, trouble]).collect()
     }
 
     /// The stack's tag, as `NAME=VALUE`.
@@ -166,8 +177,22 @@ impl LocalStack {
         let server = Group::spawn(&mut command)?;
         // Free now; nobody else is told of them.
         let free = || Ok::<_, anyhow::Error>(endpoint(listen(None)?.local_addr()?.port()));
-        let (receiver, other) = (free()?, free()?);
-        let mut stack = Self { server, relay, provider, log, endpoint: endpoint(port), description, receiver, other };
+        let (receiver, other, trouble_url) = (free()?, free()?, free()?);
+        let endpoint = endpoint(port);
+        let (trouble, metrics) = (None, None);
+        let mut stack = Self {
+            server,
+            relay,
+            provider,
+            log,
+            endpoint,
+            description,
+            receiver,
+            other,
+            trouble_url,
+            trouble,
+            metrics,
+        };
         stack.wait_for(port)?;
         Ok(stack)
     }
@@ -196,7 +221,7 @@ impl LocalStack {
                 .arg(&self.log)
                 .args(["--scissors", &self.relay.scissors.to_string()])
                 .args(["--payment-provider", &self.provider.url, "--provider-key", PROVIDER_KEY])
-                .args(["--webhook-receiver", &self.receiver])
+                .args(["--webhook-receiver", &self.receiver, "--trouble", &self.trouble_url])
                 .arg("--output")
                 .arg(&self.description);
             processes::keep(&mut describe)
@@ -210,6 +235,23 @@ impl LocalStack {
             tenants.arg("--stack").arg(&self.description).arg("--registry").arg(workspace.root.join("events/registry"));
             processes::keep(&mut tenants)
         })?;
+        Ok(())
+    }
+
+    /// Starts what the demo's buttons ask for trouble.
+    fn make_trouble(&mut self, workspace: &Workspace) -> Result<()> {
+        let mut maker = self.script(workspace, "local_stack/trouble.py")?;
+        maker.arg("--stack").arg(&self.description).args(["--port", &port_of(&self.trouble_url)?.to_string()]);
+        self.trouble = Some(Group::spawn(maker.stdout(Stdio::null()).stderr(Stdio::null()))?);
+        Ok(())
+    }
+
+    /// Starts what stands for CloudWatch's and SQS's own part in metrics.
+    fn make_metrics(&mut self, workspace: &Workspace) -> Result<()> {
+        let errors = File::create(self.log.with_file_name("metrics.log"))?;
+        let mut maker = self.script(workspace, "local_stack/metrics.py")?;
+        maker.arg("--stack").arg(&self.description);
+        self.metrics = Some(Group::spawn(maker.stdout(Stdio::null()).stderr(errors))?);
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub enum Attempt {
     Token,
     /// Print the password that the demo tenant's operator has in the console
     Password,
+    /// Print the password that the demo tenant's user has in the demo and in the dashboard
+    UserPassword,
 }
 
 #[derive(Args, Default)]
@@ -56,6 +58,7 @@ pub fn attempt_at(workspace: &Workspace, description: &Path, attempt: Attempt) -
         Attempt::Order => "order",
         Attempt::Token => "token",
         Attempt::Password => "password",
+        Attempt::UserPassword => "user-password",
     };
     let mut python = script(workspace, description, "try.py")?;
     python.arg("--command").arg(workspace.root.join("events/orders/submit-order.json")).arg(what);

@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 /// Templates with loops: what is deployed, and the alarms, which are nested in it.
 pub const TEMPLATES: [&str; 2] = ["template.yaml", "observability.yaml"];
 /// Nested as well, without loops.
-pub const NESTED: [&str; 2] = ["export.yaml", "live.yaml"];
+pub const NESTED: [&str; 3] = ["export.yaml", "live.yaml", "pages.yaml"];
 
 /// What SAM calls for each function. It puts a script where cargo-lambda would build the program: the script starts the
 /// program that is built already. SAM packs all functions for each deployment, which takes a second for each program.

@@ -113,6 +113,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     const TWO: &str = "two installations";
     const WAREHOUSE: &str = "export to a data warehouse";
     const CONSOLE: &str = "operator console in a browser";
+    const PAGES: &str = "dashboard and demo in a browser";
     const RIGHTS: &str = "rights of the roles";
     const HAPPY_PATH: &str = "the happy path on what SAM deployed";
     const RESTORE: &str = "the way back from a backup";
@@ -124,7 +125,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     let Some(functions) = built else {
         for check in [
             RIGHTS, BY_HAND, STORIES, LIVE, BROWSER, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE,
-            HAPPY_PATH, RESTORE,
+            PAGES, HAPPY_PATH, RESTORE,
         ] {
             checks.skip(check, "there are no functions");
         }
@@ -143,9 +144,10 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     checks.check(RESTORE, || restore::rehearse(workspace, &functions));
     let Some(stack) = checks.check("deployment on the local stack", || LocalStack::start(workspace, &functions, None))
     else {
-        for check in
-            [RIGHTS, BY_HAND, STORIES, LIVE, BROWSER, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE]
-        {
+        for check in [
+            RIGHTS, BY_HAND, STORIES, LIVE, BROWSER, TYPESCRIPT, PYTHON, PIPELINE, ANALYTICS, TWO, WAREHOUSE, CONSOLE,
+            PAGES,
+        ] {
             checks.skip(check, "nothing is deployed");
         }
         return;
@@ -168,6 +170,7 @@ fn end_to_end(workspace: &Workspace, tested: bool, checks: &mut Checks) {
     });
     checks.check(WAREHOUSE, || with_last_words(&stack, clients::warehouse(workspace, &stack, STACK_VARIABLE)));
     checks.check(CONSOLE, || with_last_words(&stack, browser::console(workspace, &stack, STACK_VARIABLE)));
+    checks.check(PAGES, || with_last_words(&stack, browser::pages(workspace, &stack, STACK_VARIABLE)));
 }
 
 /// `cargo xtask try`, then `logs` and `env`.

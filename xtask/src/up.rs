@@ -31,11 +31,15 @@ fn guide(stack: &Value, seconds: u64) -> String {
     format!(
         r#"
 Waybill is up, after {seconds} s. Stop it with Ctrl-C.
-  API      {api}
-  console  {console}
-           where the demo tenant's operator signs in as {operator}; `cargo xtask try password` prints the password
-  files    {folder}
-           server.log, and stack.json with all secrets; nobody else may read them
+  demo       {demo}
+             place orders, make trouble, and watch
+  dashboard  {reports}
+             in both, sign in as {user}; `cargo xtask try user-password` prints the password
+  console    {console}
+             sign in as {operator}; `cargo xtask try password` prints the password
+  API        {api}
+  files      {folder}
+             server.log, and stack.json with all secrets; nobody else may read them
 
 In another shell:
 
@@ -49,6 +53,9 @@ By hand, as the demo tenant's machine client:
   curl -i "$API/orders" -H "Authorization: Bearer $TOKEN"
 "#,
         api = text("/api_url"),
+        demo = text("/demo_url"),
+        reports = text("/reports_url"),
+        user = text("/tenants/demo/user/username"),
         console = text("/console_url"),
         operator = text("/operators/demo/username"),
         folder = Path::new(text("/server_log")).parent().unwrap_or(Path::new("")).display(),
@@ -69,10 +76,19 @@ mod tests {
             "server_log": "/runs/4566/server.log",
             "receipt_key": "secret-1",
             "operators": { "demo": { "username": "demo-operator", "password": "secret-2", "client_secret": "secret-3" } },
-            "tenants": { "demo": { "client_id": "id", "client_secret": "secret-4" } },
+            "tenants": {
+                "demo": {
+                    "client_id": "id",
+                    "client_secret": "secret-4",
+                    "user": { "username": "demo-user", "password": "secret-5" },
+                },
+            },
         });
         let guide = guide(&stack, 90);
-        assert!(guide.contains("as demo-operator") && guide.contains("/runs/4566\n"), "{guide}");
+        assert!(
+            guide.contains("as demo-user") && guide.contains("as demo-operator") && guide.contains("/runs/4566\n"),
+            "{guide}"
+        );
         assert!(!guide.contains("secret-"), "{guide}");
     }
 }

@@ -1,7 +1,7 @@
 //! The operators' desk: what failed and was set aside waits here for a person, who looks at it, repairs it, sends it
 //! back or gives it up.
 //!
-//! [`ROUTES`] lists what they ask for. The console's page and its parts are the only ones that anybody may ask for.
+//! [`ROUTES`] lists what they ask for.
 //!
 //! An operator sees their own tenant, a platform operator all of them; what belongs to another tenant is as absent as
 //! what never was. Whatever is done is done once: of two who act on the same message, one is told who was faster.
@@ -10,11 +10,11 @@
 
 mod answers;
 mod body;
-mod console;
 mod dead_letters;
 mod detail;
 mod discard;
 mod done;
+mod flow;
 mod history;
 mod list;
 mod outcome;
@@ -51,7 +51,7 @@ use tracing::field::display;
 use ::trace::Tracer;
 
 pub use crate::answers::describe;
-pub use crate::console::SignIn;
+pub use crate::flow::Flows;
 pub use crate::parking::ParkingId;
 use crate::refusal::nothing_here;
 
@@ -71,9 +71,8 @@ pub struct Desk {
     pub queues: BTreeMap<String, Option<String>>,
     /// By the same names.
     pub dead_letters: BTreeMap<String, DeadLetters>,
+    pub flows: Flows,
     pub bundled: Bundled,
-    /// How the console signs people in; `None`: it cannot.
-    pub sign_in: Option<SignIn>,
     /// The API's own address, without a slash at its end.
     pub public_url: String,
     /// How long the record of a final outcome is kept.
@@ -93,9 +92,9 @@ pub enum Endpoint {
     Discard,
     DiscardAll,
     DeadLetters,
+    Flow,
     Search,
     Trace,
-    Console,
 }
 
 /// All that operators ask for.
@@ -110,10 +109,9 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     Route::post("/parked/{id}/discard", Endpoint::Discard),
     Route::post("/parked/discard", Endpoint::DiscardAll),
     Route::get("/dead-letters", Endpoint::DeadLetters),
+    Route::get("/flow", Endpoint::Flow),
     Route::get("/traces", Endpoint::Search),
     Route::get("/traces/{id}", Endpoint::Trace),
-    Route::get("/console", Endpoint::Console),
-    Route::get("/console/{file}", Endpoint::Console),
 ];
 
 impl Desk {
@@ -128,7 +126,6 @@ impl Desk {
         let (id, parameters) = (place.value("id"), &Parameters::of(request));
         let operator = || self.operator(request);
         match place.endpoint(request.method())? {
-            Endpoint::Console => self.console(place.value("file"), request),
             Endpoint::List if parameters.have_only(&["atMost"]) => self.groups(&operator().await?, parameters).await,
             Endpoint::List => self.list(&operator().await?, parameters).await,
             Endpoint::Detail => self.detail(&operator().await?, id, parameters).await,
@@ -140,6 +137,7 @@ impl Desk {
             Endpoint::Discard => self.discard(&operator().await?, id, request, now).await,
             Endpoint::DiscardAll => self.discard_all(&operator().await?, request, now).await,
             Endpoint::DeadLetters => self.dead_letters(&operator().await?, parameters).await,
+            Endpoint::Flow => self.flow(&operator().await?, parameters, now).await,
             Endpoint::Search => self.search(&operator().await?, parameters).await,
             Endpoint::Trace => self.trace(&operator().await?, id, parameters, now).await,
         }

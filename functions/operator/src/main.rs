@@ -12,6 +12,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
-    let desk = &Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())?;
+    let (secrets, cloudwatch) = (aws.secrets_manager(), aws.cloudwatch());
+    let desk = &Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), secrets, cloudwatch)?;
     run::http(|request| async move { desk.handle(request, SystemTime::now().into()).await }).await
 }

@@ -1,11 +1,11 @@
 //! The operator function's settings, from environment variables.
 
 use kernel::ids::OWN;
-use lambda::SecretsManagerClient;
 use lambda::caller::Operators;
 use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
-use lambda::settings::{BadSetting, Environment, invalid};
+use lambda::settings::{BadSetting, Environment};
+use lambda::{CloudWatchClient, SecretsManagerClient, telemetry};
 use messaging::{Queues, SqsClient};
 use recovery::DeadLetters;
 use schemas::Bundled;
@@ -16,13 +16,7 @@ use store::registry::Registry;
 use store::traces::{OperatorTables, TraceTables, Traces};
 use trace::Tracer;
 
-use crate::{Desk, SignIn};
-
-/// The console's client at the identity provider, and the base of `/oauth2/authorize`, `/oauth2/token` and
-/// `/oauth2/revoke` there.
-/// Without them nobody can sign in there, and the API is as it is.
-const CONSOLE_CLIENT_ID: &str = "CONSOLE_CLIENT_ID";
-const CONSOLE_SIGN_IN_URL: &str = "CONSOLE_SIGN_IN_URL";
+use crate::{Desk, Flows};
 
 impl Desk {
     pub fn from_environment(
@@ -30,6 +24,7 @@ impl Desk {
         dynamodb: store::Client,
         sqs: SqsClient,
         secrets_manager: SecretsManagerClient,
+        cloudwatch: CloudWatchClient,
     ) -> Result<Self, BadSetting> {
         let queues = Queues::new(environment.text(Queues::VARIABLE)?);
         let pairs = queues.pairs(catalog::CONTEXTS.iter().map(|context| context.name));
@@ -61,6 +56,7 @@ impl Desk {
                 .iter()
                 .map(|pair| (pair.name.clone(), DeadLetters::new(sqs.clone(), &pair.dead_letters_url)))
                 .collect(),
+            flows: Flows::new(cloudwatch, telemetry::namespace(environment), &queues),
             queues: pairs
                 .into_iter()
                 .map(|pair| (pair.name, Some(pair.queue_url)))
@@ -68,16 +64,8 @@ impl Desk {
                 .collect(),
             sqs,
             bundled: Bundled::compile(&public_url),
-            sign_in: sign_in(environment)?,
             public_url,
             retention: environment.retention()?,
         })
     }
-}
-
-fn sign_in(environment: &Environment) -> Result<Option<SignIn>, BadSetting> {
-    let (client, url) = (environment.optional(CONSOLE_CLIENT_ID), environment.optional(CONSOLE_SIGN_IN_URL));
-    let Some((client, url)) = client.zip(url) else { return Ok(None) };
-    let sign_in = SignIn::new(client, url);
-    sign_in.map(Some).ok_or_else(|| invalid(CONSOLE_SIGN_IN_URL, "must be an https address without a query"))
 }

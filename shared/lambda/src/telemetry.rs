@@ -137,9 +137,14 @@ fn oldest_and_newest(times: impl Iterator<Item = Timestamp> + Clone) -> impl Ite
 /// Starts logs and metrics. To be called once, first.
 ///
 /// `LOG_LEVEL` is a level or a list of `tracing` directives (default `info`). Whatever it says, of crates that are not ours
-/// nothing is written that is less than `info`. `METRICS_NAMESPACE` defaults to `Waybill`.
+/// nothing is written that is less than `info`. The metrics are in the [`namespace`].
 pub fn start(environment: &Environment) -> Result<(), BadSetting> {
     start_to(environment, io::stdout)
+}
+
+/// The CloudWatch namespace of all metrics: `METRICS_NAMESPACE`, or `Waybill`.
+pub fn namespace(environment: &Environment) -> &str {
+    environment.optional("METRICS_NAMESPACE").unwrap_or("Waybill")
 }
 
 /// As [`start`], with the log lines written elsewhere: for measuring them. Metrics go where [`flush_metrics_to`] says.
@@ -162,8 +167,7 @@ where
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(location = panic.location().map(display), "panicked");
     }));
-    let namespace = environment.optional("METRICS_NAMESPACE").unwrap_or("Waybill").to_owned();
-    let mut builder = Builder::new().cloudwatch_namespace(namespace);
+    let mut builder = Builder::new().cloudwatch_namespace(namespace(environment).to_owned());
     if let Some(function) =
         environment.optional("METRICS_FUNCTION").or(environment.optional("AWS_LAMBDA_FUNCTION_NAME"))
     {
@@ -189,6 +193,7 @@ pub const OURS: &[&str] = &[
     "notification_sender",
     "notifier",
     "operator",
+    "pages",
     "payment_gateway",
     "publisher",
     "push",

@@ -32,6 +32,7 @@ pub fn copy(name: &str, needed: &[&str]) -> PathBuf {
         "observability.yaml",
         "export.yaml",
         "live.yaml",
+        "pages.yaml",
         "openapi.yaml",
         "functions",
         "fuzz",

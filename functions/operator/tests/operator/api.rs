@@ -117,9 +117,8 @@ impl Api {
 
     /// As a fresh Lambda environment would start it.
     fn cold(aws: &Aws) -> Desk {
-        let console = [("CONSOLE_CLIENT_ID", "the-console"), ("CONSOLE_SIGN_IN_URL", "https://auth.example/")];
-        let environment = environment().with(console);
-        Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager()).expect("good settings")
+        let (secrets, cloudwatch) = (aws.secrets_manager(), aws.cloudwatch());
+        Desk::from_environment(&environment(), aws.dynamodb(), aws.sqs(), secrets, cloudwatch).expect("good settings")
     }
 
     pub fn register_schema(&self, tenant: &str, uri: &str, command_type: &str, document: &str) {
@@ -130,13 +129,9 @@ impl Api {
         self.aws.now().into()
     }
 
-    /// Asks, and holds the answer against the API's description, which the console is not in.
+    /// Asks, and holds the answer against the API's description.
     pub async fn send(&self, request: Request) -> Answer {
-        let handle = |request| self.desk.handle(request, self.now());
-        if request.path().starts_with("/console") {
-            return Answer::of(handle(request.into_http()).await);
-        }
-        request.answered(handle).await
+        request.answered(|request| self.desk.handle(request, self.now())).await
     }
 
     pub async fn get(&self, target: impl Into<String>) -> Answer {

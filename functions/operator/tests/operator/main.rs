@@ -1,13 +1,13 @@
 //! The operator function in process: real requests as API Gateway hands them over, the real SDK clients, and an AWS in
 //! memory whose content the `store` crate wrote.
 //!
-//! Every answer of every test but the console's is held against `openapi.yaml` besides (see `Api::send`).
+//! Every answer of every test is held against `openapi.yaml` besides (see `Api::send`).
 
 mod api;
-mod console;
 mod dead_letters;
 mod details;
 mod discarding;
+mod flow;
 mod groups;
 mod hostile;
 mod isolation;

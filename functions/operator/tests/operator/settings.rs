@@ -20,7 +20,7 @@ const GOOD: [(&str, &str); 11] = [
 
 fn start(environment: &Environment) -> Result<Desk, String> {
     let aws = Aws::new();
-    Desk::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager())
+    Desk::from_environment(environment, aws.dynamodb(), aws.sqs(), aws.secrets_manager(), aws.cloudwatch())
         .map_err(|error| error.to_string())
 }
 
@@ -41,16 +41,5 @@ async fn a_context_needs_no_setting_of_its_own() {
         let expected = format!("https://sqs.example/1/waybill-{}-commands.fifo", context.name);
         assert_eq!(queue.as_ref(), Some(&expected));
         assert!(desk.dead_letters.contains_key(context.name));
-    }
-}
-
-#[tokio::test]
-async fn the_console_may_have_no_sign_in_but_no_impossible_one() {
-    let with = |url: &str| Environment::of(GOOD).with([("CONSOLE_CLIENT_ID", "c"), ("CONSOLE_SIGN_IN_URL", url)]);
-    assert_eq!(start(&Environment::of(GOOD)).expect("it starts").sign_in, None);
-    assert_eq!(start(&with("")).expect("it starts").sign_in, None);
-    assert!(start(&with("https://auth.example")).expect("it starts").sign_in.is_some());
-    for url in ["auth.example", "https://auth.example;script-src *", "javascript:alert(1)"] {
-        assert!(start(&with(url)).err().is_some_and(|why| why.contains("CONSOLE_SIGN_IN_URL")), "{url}");
     }
 }

@@ -1,12 +1,13 @@
-// The operator console: shows what is parked, what lies dead and which webhooks fail, and what became of a command, and
-// lets a person do something about it. Platform operators rebuild and verify here, and mend what does not fit.
+// The operator console: shows how commands flow, what is parked, what lies dead and which webhooks fail, and what became
+// of a command, and lets a person do something about it. Platform operators rebuild and verify here, and mend what does
+// not fit.
 //
 // This part knows which view a URL's fragment names. Each part knows only those to the right of it:
 //
 //   console   overview       together        findings   dead-letters   jobs   parked   shell   page   session   json
 //             group          repair          rebuilds   webhooks
 //             message        verifications              traces
-//             webhook
+//             webhook                                    flow
 //             trace
 //             rebuild
 //             finding

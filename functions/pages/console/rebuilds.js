@@ -3,7 +3,7 @@
 import { STATES, field, ifPermitted, input, jobForm, paceInput, select, tenantInput } from "./jobs.js";
 import { button, h, note, section, table, time } from "./page.js";
 import { HOME } from "./parked.js";
-import { call, collections } from "./session.js";
+import { call, setting } from "./session.js";
 
 /** A step of a trail. */
 export const REBUILDS = ["Rebuilds", "#/rebuilds"];
@@ -59,7 +59,7 @@ const DRY_RUN_MEANS = "Dry run: write nothing, only count what would be written"
 
 function rebuildForm() {
   const all = ["", "All collections"];
-  const collection = select("rebuild-collection", [all, ...collections().map((name) => [name])]);
+  const collection = select("rebuild-collection", [all, ...setting("collections").map((name) => [name])]);
   const [tenant, pace] = [tenantInput("rebuild-tenant"), paceInput("rebuild-pace")];
   const dryRun = input("rebuild-dry-run", { type: "checkbox", checked: true });
 

@@ -4,7 +4,7 @@
 // later on `every` so many milliseconds. One that is `byHandOnly` is not asked for again by itself.
 
 import { button, complain, guarded, h, hush, note, tell, updateTimes } from "./page.js";
-import { clientId, isSignedIn, operator, signIn, signOut, start } from "./session.js";
+import { clientId, isSignedIn, signIn, signOut, signedInAs, start } from "./session.js";
 
 export const REFRESH_EVERY = 30_000;
 /** What is on its way is looked at again after this; twice as long each time. */
@@ -53,7 +53,7 @@ async function arrive() {
   clearTimeout(again);
   soon = SOON;
   byId("session").hidden = !isSignedIn();
-  byId("operator").textContent = operator();
+  byId("operator").textContent = signedInAs();
   byId("refreshed").textContent = "";
   if (!isSignedIn()) return place(signInView());
   if (dialog.open) dialog.close();

@@ -1,7 +1,8 @@
-// What waits for a person, by groups; with the dead letters, the findings and the webhooks below.
+// What waits for a person, by groups; with the flow above, and the dead letters, the findings and the webhooks below.
 
 import { deadLetterQueues, deadLetters } from "./dead-letters.js";
 import { findingSection, findingTrouble, openFindings } from "./findings.js";
+import { flow, flowSection } from "./flow.js";
 import { h, note, section, table, time } from "./page.js";
 import { HOME, groupLink } from "./parked.js";
 import { call } from "./session.js";
@@ -9,27 +10,34 @@ import { rebuildSection } from "./rebuilds.js";
 import { searchSection } from "./traces.js";
 import { webhookCounts, webhookSection, webhookTrouble } from "./webhooks.js";
 
+const PARKED = "Parked messages";
 const COUNT_ALL = 50_000;
 
 export const overview = {
-  name: "Parked messages",
+  name: PARKED,
 
   async load() {
-    const asked = [call("GET", "parked"), deadLetters(), webhookCounts(), openFindings()];
-    const [parked, queues, webhooks, findings] = await Promise.all(asked);
-    return { ...parked.body, queues, webhooks, findings };
+    const asked = [call("GET", "parked"), deadLetters(), webhookCounts(), openFindings(), flow()];
+    const [parked, queues, webhooks, findings, flows] = await Promise.all(asked);
+    return { ...parked.body, queues, webhooks, findings, flows };
   },
 
-  draw({ groups, complete, queues, webhooks, findings }) {
+  draw({ groups, complete, queues, webhooks, findings, flows }) {
     const more = complete === false && note(
       "There are more messages than were counted. ",
       h("a", { href: "#/all", "data-key": "all" }, "Count them all"),
     );
     const dead = section("Dead letters", deadLetterQueues(queues));
     const trouble = [findingTrouble(findings), webhookTrouble(webhooks)];
-    const content = [...trouble, parkedGroups(groups), more, searchSection(), dead, webhookSection(webhooks)];
+    const flowing = flowSection(flows, groups, queues);
+    const parked = [parkedGroups(groups), more].filter(Boolean);
+    const content = [
+      ...trouble, flowing, ...(flowing ? [section(PARKED, parked)] : parked), searchSection(), dead,
+      webhookSection(webhooks),
+    ];
     // Who sees no dead letters is no platform operator.
     if (queues !== null) content.push(findingSection(findings), rebuildSection());
+    this.name = flowing ? "Overview" : PARKED;
     return { title: this.name, content };
   },
 };

@@ -18,11 +18,14 @@ export class SignedOut extends Problem {
   }
 }
 
-// The page is `<base>/console`, whatever the base.
+// The page is `<base>/<name>`, whatever the base.
 const BASE = new URL(".", location.href);
-const CONSOLE = location.origin + location.pathname;
-const TOKENS = "waybill.tokens";
-const SIGN_IN = "waybill.sign-in";
+const NAME = location.pathname.split("/").at(-1);
+const PAGE = location.origin + location.pathname;
+// A page asks for its own scope, so each has tokens of its own.
+const KEYS = `waybill.${NAME}.`;
+const TOKENS = `${KEYS}tokens`;
+const SIGN_IN = `${KEYS}sign-in`;
 // Longer than the gateway's, whose answer says more than silence.
 const PATIENCE = 40_000;
 // A token that ends while a request is on its way would be refused.
@@ -33,7 +36,7 @@ let renewal = null;
 
 /** Reads the configuration, and finishes the sign-in if the identity provider has just sent the browser back. */
 export async function start() {
-  const answer = await reach(new URL("console/config.json", BASE));
+  const answer = await reach(new URL(`${NAME}/config.json`, BASE));
   // Where nobody can sign in, there is nothing to say about it.
   if (!answer.ok && answer.status !== 404) throw problemOf(answer);
   config = answer.ok ? answer.body : {};
@@ -43,16 +46,16 @@ export async function start() {
 /** This page's name at the identity provider; empty if it has none, undefined before the start. */
 export const clientId = () => config && (config.clientId ?? "");
 
-/** The names of all collections of read models. */
-export const collections = () => config.collections ?? [];
+/** What this page was told besides, by its name in `config.json`. */
+export const setting = (name) => config[name];
 
-/** All kinds of findings. */
-export const findingKinds = () => config.findingKinds ?? [];
+/** The API's own address, with a slash at its end. */
+export const api = () => BASE;
 
 export const isSignedIn = () => load(TOKENS) !== null;
 
 /** The name of who is signed in, as far as the identity provider told. */
-export function operator() {
+export function signedInAs() {
   try {
     const claims = load(TOKENS).identity.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(claims), (character) => character.charCodeAt(0));
@@ -72,7 +75,7 @@ export async function signIn() {
   url.search = new URLSearchParams({
     response_type: "code",
     client_id: config.clientId,
-    redirect_uri: CONSOLE,
+    redirect_uri: PAGE,
     scope: config.scope,
     state,
     code_challenge: base64url(new Uint8Array(digest)),
@@ -87,7 +90,7 @@ export async function signIn() {
  */
 export async function signOut() {
   const token = load(TOKENS)?.refresh;
-  for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith("waybill."))) {
+  for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(KEYS))) {
     sessionStorage.removeItem(key);
   }
   if (!token) return true;
@@ -121,7 +124,7 @@ async function finishSignIn() {
   if (!answer.has("code") && !answer.has("error")) return;
   const begun = load(SIGN_IN);
   sessionStorage.removeItem(SIGN_IN);
-  history.replaceState(null, "", CONSOLE + (begun?.hash ?? ""));
+  history.replaceState(null, "", PAGE + (begun?.hash ?? ""));
   const title = "You could not be signed in";
   if (!begun || answer.get("state") !== begun.state) {
     throw new Problem({ title, detail: "That sign-in was not begun in this tab. Please sign in again." });
@@ -132,12 +135,13 @@ async function finishSignIn() {
   await takeTokens({
     grant_type: "authorization_code",
     code: answer.get("code"),
-    redirect_uri: CONSOLE,
+    redirect_uri: PAGE,
     code_verifier: begun.verifier,
   });
 }
 
-async function freshToken() {
+/** The access token of who is signed in, renewed if it ends soon. */
+export async function freshToken() {
   const tokens = load(TOKENS);
   if (!tokens) throw new SignedOut();
   return Date.now() < tokens.expires - EARLY ? tokens.access : renewed();

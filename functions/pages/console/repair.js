@@ -6,7 +6,7 @@ import { SENDER } from "./parked.js";
 import { Problem, call } from "./session.js";
 import { focusHeading, refresh, refreshSoon } from "./shell.js";
 
-const draftOf = (id) => `waybill.draft.${id}`;
+const draftOf = (id) => `waybill.console.draft.${id}`;
 
 function keepDraft(id, draft) {
   if (draft) sessionStorage.setItem(draftOf(id), JSON.stringify(draft));

@@ -3,7 +3,7 @@
 import { ifPermitted, field, select } from "./jobs.js";
 import { askForReason, button, confirmed, counted, h, note, section, table, tell, time } from "./page.js";
 import { HOME } from "./parked.js";
-import { SignedOut, call, findingKinds } from "./session.js";
+import { SignedOut, call, setting } from "./session.js";
 import { focusHeading, refresh } from "./shell.js";
 import { query } from "./traces.js";
 
@@ -149,7 +149,7 @@ function inShort({ total, verified }, { state, kind, tenant, stream }) {
 
 function filter(wanted) {
   const states = Object.entries(FINDING_STATES);
-  const kinds = [["", "All kinds"], ...findingKinds().map((kind) => [kind, kindName(kind)])];
+  const kinds = [["", "All kinds"], ...setting("findingKinds").map((kind) => [kind, kindName(kind)])];
   const [state, kind] = [select("finding-state", states), select("finding-kind", kinds)];
   [state.value, kind.value] = [wanted.state, wanted.kind ?? ""];
   const submit = (event) => {
@@ -169,7 +169,7 @@ function filter(wanted) {
 
 /** By kind, in the order of the API's kinds: the earlier ones are often the cause of the later ones. */
 function groups(items) {
-  const kinds = findingKinds();
+  const kinds = setting("findingKinds");
   const byKind = [...Map.groupBy(items, ({ kind }) => kind)];
   byKind.sort(([one], [other]) => kinds.indexOf(one) - kinds.indexOf(other));
   return byKind.map(([kind, findings]) => {
