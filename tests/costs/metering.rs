@@ -47,6 +47,7 @@ fn meter(call: &Effect<'_>, usage: &mut Usage) {
         // Once an environment and five minutes: what it costs does not grow with the commands.
         Service::Ses | Service::SecretsManager | Service::Connections => {}
         Service::DynamoDbStreams => panic!("only Lambda reads streams, which is not billed"),
+        Service::CloudWatch => panic!("only a look at the console reads metrics"),
     }
 }
 

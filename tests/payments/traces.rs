@@ -42,7 +42,8 @@ impl Traced {
         }
         let (environment, secrets) = (environment(), aws.secrets_manager());
         let query = Query::from_environment(&environment, aws.dynamodb(), secrets.clone()).expect("settings");
-        let desk = Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), secrets).expect("settings");
+        let desk = Desk::from_environment(&environment, aws.dynamodb(), aws.sqs(), secrets, aws.cloudwatch());
+        let desk = desk.expect("settings");
         Self { world, query, desk }
     }
 

@@ -66,7 +66,8 @@ impl World {
             ingest: Ingest::from_environment(&environment, dynamodb.clone(), aws.sqs(), secrets.clone())
                 .expect("settings"),
             query: Query::from_environment(&environment, dynamodb.clone(), secrets).expect("settings"),
-            desk: Desk::from_environment(&environment, dynamodb, aws.sqs(), aws.secrets_manager()).expect("settings"),
+            desk: Desk::from_environment(&environment, dynamodb, aws.sqs(), aws.secrets_manager(), aws.cloudwatch())
+                .expect("settings"),
             installation: Installation::on(aws.clone(), &[]),
             aws,
         }

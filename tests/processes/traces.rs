@@ -229,7 +229,8 @@ async fn a_command_that_was_refused_shows_with_what_its_sender_was_told() {
     let dispatch = parcels::Command::from(Dispatch { days: 0 });
     let receipt = it.send("parcels", "held-1", "dispatch", dispatch).await;
     it.settle().await;
-    let desk = Desk::from_environment(&environment(), it.aws.dynamodb(), it.aws.sqs(), it.aws.secrets_manager());
+    let (secrets, cloudwatch) = (it.aws.secrets_manager(), it.aws.cloudwatch());
+    let desk = Desk::from_environment(&environment(), it.aws.dynamodb(), it.aws.sqs(), secrets, cloudwatch);
     let mut desk = desk.expect("settings");
     desk.tracer.contexts = probe::CONTEXTS;
     let request = Request::get(format!("/traces/{receipt}")).by(bench::http::client("desk", "waybill/operate"));

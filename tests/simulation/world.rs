@@ -343,6 +343,8 @@ impl World {
                 self.front.0.clone(),
                 self.front.1.clone(),
                 self.secrets_manager.clone(),
+                // Nobody asks for the flow here.
+                self.aws.cloudwatch(),
             )
             .expect("settings")
         })

@@ -23,6 +23,9 @@ OBJECTS = re.compile(r"^arn:aws:s3:::[^*/]+/[^*]+/\*$")
 # And a stage's connections, whose ids are the gateway's.
 CONNECTIONS = re.compile(r"^arn:aws:execute-api:[^*]+/[^*/]+/(POST|DELETE)/@connections/\*$")
 
+# CloudWatch names no resources for the reading of metrics, so the right to it is on all of them or on none.
+ON_NO_RESOURCE = {"cloudwatch:GetMetricData"}
+
 # Rights that the local stack asks for and AWS does not have.
 ONLY_LOCAL = set(BATCHES.values())
 
@@ -100,6 +103,8 @@ def wildcards_of(document):
         for action in listed(statement["Action"]):
             if "*" in action:
                 yield f"the action {action} is a wildcard"
+        if ON_NO_RESOURCE.issuperset(listed(statement["Action"])):
+            continue
         for resource in listed(statement["Resource"]):
             if "*" in resource and not any(known.match(resource) for known in (LOG_STREAMS, OBJECTS, CONNECTIONS)):
                 yield f"the resource {resource} is a wildcard"

@@ -5,6 +5,7 @@ use schemars::SchemaGenerator;
 use crate::dead_letters::AllQueues;
 use crate::detail::Detail;
 use crate::done::{Done, GroupDone};
+use crate::flow::Flow;
 use crate::history::{History, Revision};
 use crate::list::{Groups, Item, List};
 use crate::outcome::Outcomes;
@@ -22,6 +23,7 @@ pub fn describe(generator: &mut SchemaGenerator) {
     generator.subschema_for::<Done>();
     generator.subschema_for::<GroupDone>();
     generator.subschema_for::<AllQueues>();
+    generator.subschema_for::<Flow>();
     generator.subschema_for::<Trace>();
     generator.subschema_for::<Search>();
 }

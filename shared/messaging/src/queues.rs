@@ -47,6 +47,11 @@ pub fn is_fifo(queue: &str) -> bool {
     queue.ends_with(".fifo")
 }
 
+/// The name of the queue with this URL.
+pub fn name_of(url: &str) -> &str {
+    url.rsplit_once('/').map_or(url, |(_, name)| name)
+}
+
 impl Queues {
     /// The environment variable that holds the prefix.
     pub const VARIABLE: &str = "QUEUES";
@@ -54,6 +59,11 @@ impl Queues {
     /// `prefix` is the start of every queue's URL: `https://sqs.eu-west-1.amazonaws.com/123456789012/waybill-`.
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
+    }
+
+    /// What all names of the installation begin with, those of its functions too: `waybill-`.
+    pub fn installation(&self) -> &str {
+        name_of(&self.prefix)
     }
 
     /// A context's command queue.
@@ -122,6 +132,8 @@ mod tests {
     fn a_queue_is_known_by_its_installation_and_its_name() {
         let queues = Queues::new("https://sqs.example/1/shop-");
         assert_eq!(queues.commands("orders"), "https://sqs.example/1/shop-orders-commands.fifo");
+        assert_eq!(name_of(&queues.commands("orders")), "shop-orders-commands.fifo");
+        assert_eq!(queues.installation(), "shop-");
         let pairs = queues.pairs(["orders"]);
         assert!(pairs.is_sorted_by(|one, other| one.name < other.name), "{pairs:?}");
         assert_eq!(

@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
+use crate::cbor;
 use crate::request::Service;
 
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Answer {
     pub body: String,
     /// SQS tells the error's code of its old protocol in a header of its own.
     query_error: Option<String>,
+    /// The body is told in CBOR, and written here as JSON.
+    is_cbor: bool,
 }
 
 /// A refusal as the services model it: HTTP status, error code, text.
@@ -35,7 +38,12 @@ impl Answer {
     }
 
     pub fn with_status(status: u16, body: String) -> Self {
-        Self { status, body, query_error: None }
+        Self { status, body, query_error: None, is_cbor: false }
+    }
+
+    /// Of JSON, to be told in CBOR.
+    pub fn cbor(body: String) -> Self {
+        Self { is_cbor: true, ..Self::success(body) }
     }
 
     pub fn refusal(service: Service, refusal: &Refusal) -> Self {
@@ -53,10 +61,14 @@ impl Answer {
                 let short = code.rsplit('.').next().unwrap_or(code);
                 let body = serde_json::json!({ "__type": format!("com.amazonaws.sqs#{short}"), "message": message });
                 let fault = if *status < 500 { "Sender" } else { "Receiver" };
-                Self { status: *status, body: body.to_string(), query_error: Some(format!("{code};{fault}")) }
+                Self { query_error: Some(format!("{code};{fault}")), ..Self::with_status(*status, body.to_string()) }
             }
             Service::SecretsManager | Service::Ses | Service::Connections => {
                 Self::with_status(*status, serde_json::json!({ "__type": code, "message": message }).to_string())
+            }
+            Service::CloudWatch => {
+                let body = serde_json::json!({ "__type": code, "message": message });
+                Self { status: *status, ..Self::cbor(body.to_string()) }
             }
             Service::Sns => Self::with_status(
                 *status,
@@ -72,7 +84,15 @@ impl Answer {
 
     pub fn into_http(self) -> HttpResponse {
         let status = StatusCode::try_from(self.status).expect("an HTTP status of three digits");
-        let mut response = HttpResponse::new(status, SdkBody::from(self.body));
+        let body = if self.is_cbor {
+            SdkBody::from(cbor::write(&serde_json::from_str(&self.body).expect("JSON")))
+        } else {
+            SdkBody::from(self.body)
+        };
+        let mut response = HttpResponse::new(status, body);
+        if self.is_cbor {
+            response.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+        }
         if let Some(error) = self.query_error {
             response.headers_mut().insert("x-amzn-query-error", error);
         }

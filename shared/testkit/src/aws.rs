@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::calls::{Calls, Log};
 use crate::clients;
 use crate::clock::{Clock, Latency};
+use crate::cloudwatch::Metrics;
 use crate::disturbance::{Disturbance, Disturbed};
 use crate::dynamodb::Tokens;
 use crate::faults::{Attempt, Effect, Fault, Faults, Observer, Rewriting};
@@ -48,6 +49,7 @@ pub(crate) struct World {
     pub secrets: Mutex<Secrets>,
     pub mails: Mutex<Vec<SentMail>>,
     pub sockets: Mutex<Sockets>,
+    pub metrics: Mutex<Metrics>,
     pub log: Mutex<Log>,
     pub faults: Mutex<Faults>,
     pub rewriting: Mutex<Rewriting>,
@@ -80,6 +82,7 @@ impl Aws {
             secrets: Mutex::default(),
             mails: Mutex::default(),
             sockets: Mutex::default(),
+            metrics: Mutex::default(),
             log: Mutex::default(),
             faults: Mutex::default(),
             rewriting: Mutex::default(),
@@ -108,6 +111,10 @@ impl Aws {
 
     pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
         clients::streams(self)
+    }
+
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        clients::cloudwatch(self)
     }
 
     /// Its endpoint is that of any WebSocket API.
@@ -423,6 +430,18 @@ impl Aws {
     /// The frames that were posted to an open connection since this was last asked, in order.
     pub fn take_frames(&self, id: &str) -> Vec<Value> {
         lock(&self.world.sockets).take(id)
+    }
+
+    // CloudWatch
+
+    /// Puts a value of a metric, of this namespace and name: what [`GetMetricData`](Self::cloudwatch) is answered from.
+    pub fn put_metric(&self, metric: (&str, &str), dimensions: &[(&str, &str)], at: SystemTime, value: f64) {
+        lock(&self.world.metrics).put(metric, dimensions, at, value);
+    }
+
+    /// From now on a page of an answer has no more values than that.
+    pub fn page_metrics(&self, values: usize) {
+        lock(&self.world.metrics).set_page(values);
     }
 
     // Secrets Manager

@@ -37,6 +37,10 @@ pub(crate) fn dynamodb(aws: &Aws) -> aws_sdk_dynamodb::Client {
     client!(aws_sdk_dynamodb, aws, ATTEMPT_TIMEOUT)
 }
 
+pub(crate) fn cloudwatch(aws: &Aws) -> aws_sdk_cloudwatch::Client {
+    client!(aws_sdk_cloudwatch, aws, ATTEMPT_TIMEOUT)
+}
+
 pub(crate) fn connections(aws: &Aws) -> aws_sdk_apigatewaymanagement::Client {
     let client = client!(aws_sdk_apigatewaymanagement, aws, ATTEMPT_TIMEOUT);
     let config = client.config().to_builder().endpoint_url("https://sockets.example/live").build();

@@ -14,7 +14,7 @@ pub struct Attempt<'a> {
     pub operation: &'a str,
     /// The how many-th call of that operation this is, from 1, since the [`Aws`](crate::Aws) was made.
     pub nth: usize,
-    /// The request's body: JSON, or for SNS a form.
+    /// The request's body: JSON, or for SNS a form. CloudWatch's CBOR as JSON.
     pub body: &'a str,
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn throttle(service: Service) -> Answer {
         Service::Sqs => (403, "RequestThrottled"),
         Service::Ses => (429, "TooManyRequestsException"),
         Service::Connections => (429, "LimitExceededException"),
-        Service::Sns => (400, "Throttling"),
+        Service::Sns | Service::CloudWatch => (400, "Throttling"),
     };
     Answer::refusal(service, &Refusal { status, code: code.to_owned(), message: "Rate exceeded".to_owned() })
 }

@@ -13,7 +13,7 @@ use crate::answer::{Answer, Refusal};
 use crate::aws::{Aws, lock};
 use crate::faults::{self, Attempt, Fault};
 use crate::request::{Request, Service};
-use crate::{dynamodb, holding, secrets, ses, sns, sockets, sqs, streams};
+use crate::{cloudwatch, dynamodb, holding, secrets, ses, sns, sockets, sqs, streams};
 
 impl HttpClient for Aws {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -111,6 +111,7 @@ async fn answer(aws: &Aws, request: &Request, failing_entries: &[usize], told: b
         Service::Ses => ses::answer(aws, request),
         Service::Connections => sockets::answer(aws, request),
         Service::SecretsManager => secrets::answer(aws, request),
+        Service::CloudWatch => cloudwatch::answer(aws, request),
     };
     lock(&aws.world.observer).see(request, &answer, told);
     answer

@@ -1,9 +1,9 @@
 //! An AWS inside the test's own process, behind the real SDK clients.
 //!
 //! [`Aws`] is the HTTP client that the SDK's clients are given. It answers `DynamoDB`, `DynamoDB` Streams, SQS, SNS, SES,
-//! Secrets Manager and WebSocket connections' requests from memory, without a socket or a thread, so that the code under test is the code that
-//! ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own, with the
-//! tables that `template.yaml` declares.
+//! CloudWatch, Secrets Manager and WebSocket connections' requests from memory, without a socket or a thread, so that the
+//! code under test is the code that ships and a paused tokio clock stays in charge. Each [`Aws`] is a world of its own,
+//! with the tables that `template.yaml` declares.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,8 +42,10 @@ mod attributes;
 mod aws;
 mod batch;
 mod calls;
+mod cbor;
 mod clients;
 mod clock;
+mod cloudwatch;
 mod counts;
 mod disturbance;
 mod dynamodb;

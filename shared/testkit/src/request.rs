@@ -4,6 +4,8 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
+use crate::cbor;
+
 /// The AWS services that are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
@@ -14,6 +16,7 @@ pub enum Service {
     Ses,
     SecretsManager,
     Connections,
+    CloudWatch,
 }
 
 impl fmt::Display for Service {
@@ -26,6 +29,7 @@ impl fmt::Display for Service {
             Self::Ses => "ses",
             Self::SecretsManager => "secrets",
             Self::Connections => "connections",
+            Self::CloudWatch => "metrics",
         })
     }
 }
@@ -34,6 +38,7 @@ impl fmt::Display for Service {
 pub(crate) struct Request {
     pub service: Service,
     pub operation: String,
+    /// Of CBOR, as JSON.
     pub body: String,
     /// Of the request's URL.
     pub path: String,
@@ -41,15 +46,15 @@ pub(crate) struct Request {
 
 impl Request {
     /// `DynamoDB`, its streams, SQS and Secrets Manager name the operation in `x-amz-target`, SNS in the form that is its body,
-    /// SES and API Gateway's connections in the path.
+    /// CloudWatch, SES and API Gateway's connections in the path.
     pub fn read(http: &HttpRequest) -> Result<Self, String> {
-        let body = http
-            .body()
-            .bytes()
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .ok_or("a request's body must be text that is held in memory")?
-            .to_owned();
         let path = http.uri().parse::<http::Uri>().map_err(|error| error.to_string())?.path().to_owned();
+        let bytes = http.body().bytes().ok_or("a request's body must be held in memory")?;
+        if let Some(operation) = path.strip_prefix("/service/GraniteServiceVersion20100801/operation/") {
+            let body = cbor::read(bytes).map_err(|error| error.to_string())?.to_string();
+            return Ok(Self { service: Service::CloudWatch, operation: operation.to_owned(), body, path });
+        }
+        let body = std::str::from_utf8(bytes).map_err(|_| "a request's body must be text")?.to_owned();
         let (service, operation) = match http.headers().get("x-amz-target") {
             Some(target) => match target.split_once('.') {
                 Some(("DynamoDB_20120810", operation)) => (Service::DynamoDb, operation.to_owned()),

@@ -1,5 +1,6 @@
 //! Proves that the in-process AWS answers the real SDK clients as AWS does.
 
+mod cloudwatch;
 mod dead_letters;
 mod dynamodb;
 mod faults;
