@@ -27,7 +27,7 @@ def main():
     findings = [finding for check in checks for finding in check(stack)]
     for inner in with_functions:
         findings += [finding for check in (not_in_s3, invoked_otherwise, not_repeatable) for finding in check(inner)]
-        findings += not_by_the_key_of(inner, inner.values["KeyRights"])
+        findings += not_by_the_key_of(inner, inner.values.get("KeyRights"))
     for export in nested(stack, "Export"):
         findings += [*not_repeatable(export), *not_exported_by_the_key(export)]
     for finding in findings:
@@ -145,7 +145,8 @@ def not_by_the_key_of(stack, rights):
         return
     yield from encrypted_otherwise(stack, key)
     for role, properties in stack.of_type("AWS::IAM::Role").items():
-        if role != "CodeDeployServiceRole" and rights not in properties.get("ManagedPolicyArns", []):
+        # A rollout reads nothing, and pages hold nothing.
+        if role not in ("CodeDeployServiceRole", "PagesRole") and rights not in properties.get("ManagedPolicyArns", []):
             yield f"{role} may not use the key"
 
 

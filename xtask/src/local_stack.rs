@@ -53,11 +53,10 @@ pub struct LocalStack {
     /// Where tenants' webhooks may go: a receiver that a test may start there, and another stack.
     receiver: String,
     other: String,
-    /// Where the demo asks for trouble, and who makes it, once there is a stack.
+    /// Where the demo asks for trouble.
     trouble_url: String,
-    trouble: Option<Group>,
-    /// Who makes metrics of what is logged, likewise.
-    metrics: Option<Group>,
+    /// Who makes it, and who makes metrics of what is logged, once there is a stack.
+    others: Vec<Group>,
 }
 
 impl LocalStack {
@@ -99,10 +98,8 @@ impl LocalStack {
         let tools = step("install the local stack", || Environment::of(workspace, "local-stack"))?;
         let mut stack = step("start the local stack", || Self::serve(workspace, &tools, port))?;
         set(&mut stack);
-        let deployed = deploy(&stack)
-            .and_then(|()| stack.set_up(workspace))
-            .and_then(|()| stack.make_trouble(workspace))
-            .and_then(|()| stack.make_metrics(workspace));
+        let deployed =
+            deploy(&stack).and_then(|()| stack.set_up(workspace)).and_then(|()| stack.start_others(workspace));
         if deployed.is_err() {
             eprintln!("\nThe server's last words:\n{}", stack.last_words());
         }
@@ -118,8 +115,9 @@ impl LocalStack {
             format!("WebSocketUrl=ws:{}/_aws/execute-api/{LIVE_API_ID}/live", after_scheme(&self.endpoint));
         // Cognito's own host on AWS; here, the server's.
         let sign_in_url = format!("SignInUrl={}", self.endpoint);
-        let others = ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1", "EventExport=true", "CorsOrigins=*"]
-            .map(str::to_owned);
+        let others =
+            ["Stage=test", "Architecture=x86_64", "RedriveMinutes=1", "EventExport=true", "CorsOrigins=*", "Demo=true"]
+                .map(str::to_owned);
         let mail_from = format!("MailFrom={MAIL_FROM}");
         let destinations = format!("WebhookDestinations={} {}", self.receiver, self.other);
         // A parameter that the template has here alone: see `adapted.py`.
@@ -179,7 +177,6 @@ impl LocalStack {
         let free = || Ok::<_, anyhow::Error>(endpoint(listen(None)?.local_addr()?.port()));
         let (receiver, other, trouble_url) = (free()?, free()?, free()?);
         let endpoint = endpoint(port);
-        let (trouble, metrics) = (None, None);
         let mut stack = Self {
             server,
             relay,
@@ -190,8 +187,7 @@ impl LocalStack {
             receiver,
             other,
             trouble_url,
-            trouble,
-            metrics,
+            others: Vec::new(),
         };
         stack.wait_for(port)?;
         Ok(stack)
@@ -238,20 +234,15 @@ impl LocalStack {
         Ok(())
     }
 
-    /// Starts what the demo's buttons ask for trouble.
-    fn make_trouble(&mut self, workspace: &Workspace) -> Result<()> {
-        let mut maker = self.script(workspace, "local_stack/trouble.py")?;
-        maker.arg("--stack").arg(&self.description).args(["--port", &port_of(&self.trouble_url)?.to_string()]);
-        self.trouble = Some(Group::spawn(maker.stdout(Stdio::null()).stderr(Stdio::null()))?);
-        Ok(())
-    }
-
-    /// Starts what stands for CloudWatch's and SQS's own part in metrics.
-    fn make_metrics(&mut self, workspace: &Workspace) -> Result<()> {
-        let errors = File::create(self.log.with_file_name("metrics.log"))?;
-        let mut maker = self.script(workspace, "local_stack/metrics.py")?;
-        maker.arg("--stack").arg(&self.description);
-        self.metrics = Some(Group::spawn(maker.stdout(Stdio::null()).stderr(errors))?);
+    /// Starts what the demo's buttons ask for trouble, and what stands for CloudWatch's and SQS's own part in metrics.
+    fn start_others(&mut self, workspace: &Workspace) -> Result<()> {
+        let port = port_of(&self.trouble_url)?.to_string();
+        for (name, arguments) in [("trouble", vec!["--port", &port]), ("metrics", vec![])] {
+            let errors = File::create(self.log.with_file_name(format!("{name}.log")))?;
+            let mut other = self.script(workspace, &format!("local_stack/{name}.py"))?;
+            other.arg("--stack").arg(&self.description).args(arguments);
+            self.others.push(Group::spawn(other.stdout(Stdio::null()).stderr(errors))?);
+        }
         Ok(())
     }
 

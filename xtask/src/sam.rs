@@ -165,7 +165,7 @@ impl Project {
             &[production, staged, key, "EventExport=true"],
             &[production, staged, provider[0], provider[1]],
             &[production, staged, provider[0], provider[1], secret, key],
-            &["Stage=test", "CheckMinutes=0"],
+            &["Stage=test", "CheckMinutes=0", "Demo=true"],
         ] {
             let mut check = self.sam.command("python");
             in_local_aws(&mut check)

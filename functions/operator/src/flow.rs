@@ -53,7 +53,8 @@ struct ContextFlow {
     rejected: Vec<u64>,
     /// Commands that were set aside for a person.
     parked: Vec<u64>,
-    /// The most commands that were in the queue, waiting or in a handler's hands. Null: SQS has not told.
+    /// No more than so many were in the queue: the most that waited and the most in handlers' hands, together. Null: SQS
+    /// has not told.
     depth: Vec<Option<u64>>,
     /// How long the oldest command in the queue had waited, at most. Null: SQS has not told.
     lag_seconds: Vec<Option<u64>>,

@@ -47,6 +47,11 @@ export function guarded(work) {
   };
 }
 
+/** Marks a field while something is in it: what is being typed is not taken away by a view that refreshes itself. */
+export function markEdited({ currentTarget }) {
+  currentTarget.toggleAttribute("data-edited", currentTarget.value !== "");
+}
+
 /**
  * A table whose first column heads its rows. A narrow screen shows each row as a card with labelled lines, which takes
  * the table's meaning away unless the roles are spelt out.
@@ -144,6 +149,14 @@ function region(role) {
 
 export function tell(text) {
   region("status").textContent = text;
+}
+
+/** Says that nobody is signed in any more; `revoked` becomes whether the identity provider has ended it, too. */
+export async function tellSignedOut(revoked) {
+  tell("You are signed out here. The identity provider may still know you.");
+  if (!(await revoked)) {
+    tell("You are signed out here. The identity provider did not confirm that it has ended what this tab was given.");
+  }
 }
 
 /** Shows an error until the next action, or until what it is about is put right: see {@link hush}. */

@@ -110,7 +110,7 @@ export async function call(method, path, body) {
   };
   let answer = await request(await freshToken());
   // Refused, so not carried out: it may be sent again.
-  if (answer.status === 401) answer = await request(await renewed());
+  if (answer.status === 401) answer = await request(await renewedToken());
   if (answer.status === 401) {
     sessionStorage.removeItem(TOKENS);
     throw new SignedOut();
@@ -144,11 +144,11 @@ async function finishSignIn() {
 export async function freshToken() {
   const tokens = load(TOKENS);
   if (!tokens) throw new SignedOut();
-  return Date.now() < tokens.expires - EARLY ? tokens.access : renewed();
+  return Date.now() < tokens.expires - EARLY ? tokens.access : renewedToken();
 }
 
-/** A new token for the refresh token. Calls at the same time share it. */
-function renewed() {
+/** A new access token. Calls at the same time share it. */
+export function renewedToken() {
   renewal ??= renew().finally(() => (renewal = null));
   return renewal;
 }
@@ -159,8 +159,8 @@ async function renew() {
     if (!refresh) throw new SignedOut();
     return await takeTokens({ grant_type: "refresh_token", refresh_token: refresh });
   } catch (error) {
-    // Unreachable is not refused: the refresh token may serve yet.
-    if (error.status === undefined) throw error;
+    // Only a refusal ends it (RFC 6749, section 5.2): the refresh token may serve yet.
+    if (![400, 401].includes(error.status)) throw error;
     sessionStorage.removeItem(TOKENS);
     throw new SignedOut();
   }
@@ -175,6 +175,8 @@ async function takeTokens(grant) {
     throw new Problem({ title: "You could not be signed in", detail, status: answer.status });
   }
   const before = load(TOKENS);
+  // Somebody has signed out meanwhile.
+  if (grant.refresh_token && before?.refresh !== grant.refresh_token) throw new SignedOut();
   save(TOKENS, {
     access: tokens.access_token,
     refresh: tokens.refresh_token ?? before?.refresh,

@@ -13,6 +13,8 @@ const STILL = 3;
 const KNOWN_FOR = 10;
 /** Minutes for which a context was at work before it is called quiet. */
 const RECENT = 10;
+/** Minutes by which a number may be late. */
+const LATE = 5;
 
 /**
  * What is drawn of a context. A `count` is summed up; all else is as it is now. Of one `like` another, both are drawn to
@@ -31,6 +33,9 @@ const MEASURES = [
 const HEIGHT = 28;
 
 let isPlatformOperator = true;
+
+/** By context, the minute that arrow keys have read last: who reads it stays on it when all is drawn anew. */
+const lastRead = new Map();
 
 /** The flow; null for who may not see it, why not as text if it cannot be had now. */
 export async function flow() {
@@ -59,7 +64,7 @@ export function flowSection(told, groups, queues) {
   const heads = MEASURES.map(({ label, count }) => h("span", {}, label, h("small", {}, count ? "in the hour" : "now")));
   return section(
     "Flow",
-    verdict(rows),
+    verdict(rows, Array.isArray(queues)),
     h("div", { class: "flow-head", "aria-hidden": "true" }, h("span", {}, `${times[0]} to ${times.at(-1)} UTC`), heads),
     h("ul", { class: "flow" }, rows.map(row)),
     note(
@@ -79,25 +84,39 @@ function judged(context, waiting, dead) {
   const trouble = new Map();
   // Of the last minute, little is known yet.
   const isStill = waits > 0 && sum(done.slice(-STILL - 1)) === 0 && lag >= STILL * 60;
+  // A repeat is accepted, and leaves the queue without anything done.
+  const seenTo = Math.max(done.length - 1 - idle(done), depth.lastIndexOf(0));
+  const isUndone = sum(accepted.slice(seenTo + 1, -LATE)) > 0;
   if (isStill) trouble.set("depth", `stands still for ${duration(60 * idle(done))}`);
+  else if (isUndone) trouble.set("succeeded", `nothing done for ${duration(60 * idle(done))}`);
   if (lag >= TOO_LONG) trouble.set("lagSeconds", `oldest waits ${duration(lag)}`);
   const letters = dead ? dead.waiting + dead.inFlight : 0;
   if (letters > 0) trouble.set("dead", counted(letters, "dead letter"));
   if (sum(parked) > 0 && waiting.length > 0) trouble.set("parked", `${number(sum(parked))} parked`);
-  const told = (words) => ({ trouble, words, isAtRest: false });
+  const isKnown = waits !== null && lag !== null;
+  const told = (words) => ({ trouble, words, isKnown, isAtRest: false });
   if (trouble.size > 0) return told([...trouble.values()].join(", "));
   if (sum(parked) > 0) return told(`${number(sum(parked))} parked, and seen to`);
   if (waits > 0 && idle(done) > STILL) return told("waits");
-  if (sum(done) + sum(accepted) === 0) return { ...told("at rest"), isAtRest: true };
-  if (idle(done) > RECENT && idle(accepted) < idle(done)) return told(`nothing done for ${duration(60 * idle(done))}`);
-  return told(idle(done) > RECENT ? `quiet for ${duration(60 * idle(done))}` : "flows");
+  if (sum(done) + sum(accepted) === 0) return { ...told(isKnown ? "at rest" : "nothing done"), isAtRest: isKnown };
+  const quiet = Math.min(idle(done), idle(accepted));
+  return told(quiet > RECENT ? `quiet for ${duration(60 * quiet)}` : "flows");
 }
 
-function verdict(rows) {
-  const ill = rows.filter(({ trouble }) => trouble.size > 0).map(({ context }) => context.context);
-  if (ill.length === 0) return note("Nothing needs a look: no command waits for long, or lies dead, or was parked just now.");
-  const names = h("strong", {}, new Intl.ListFormat("en").format(ill));
-  return h("p", { class: "stage trouble" }, names, ill.length === 1 ? " needs a look." : " need a look.");
+/** Which contexts need a look. What is not known is not called fine. */
+function verdict(rows, areLettersKnown) {
+  const named = (some) => new Intl.ListFormat("en").format(some.map(({ context }) => context.context));
+  const ill = rows.filter(({ trouble }) => trouble.size > 0);
+  const unknown = rows.filter(({ isKnown }) => !isKnown);
+  const gaps = [];
+  if (unknown.length > 0) gaps.push(`How many wait, or for how long, is not known for ${named(unknown)}.`);
+  if (!areLettersKnown) gaps.push("Dead letters are not known.");
+  if (ill.length > 0) {
+    const words = ill.length === 1 ? " needs a look." : " need a look.";
+    return [h("p", { class: "stage trouble" }, h("strong", {}, named(ill)), words), gaps.length > 0 && note(gaps.join(" "))];
+  }
+  if (gaps.length > 0) return note(["Nothing that is known needs a look.", ...gaps].join(" "));
+  return note("Nothing needs a look: no command waits for long, or lies dead, or was parked just now.");
 }
 
 /** For how many minutes nothing was done, up to the last one. */
@@ -152,7 +171,12 @@ function row({ context, times, waiting, trouble, isAtRest, words }) {
     if (to === undefined) return;
     event.preventDefault();
     show(Math.max(0, Math.min(to, times.length - 1)));
+    lastRead.set(context.context, times[step]);
     read.textContent = `${times[step]} UTC: ${sparks.map((one) => one.said(step)).join(", ")}`;
+  };
+  const readOn = () => {
+    const last = times.indexOf(lastRead.get(context.context));
+    if (step === null && last >= 0) show(last);
   };
   const point = (event) => {
     const drawing = event.target.closest(".spark")?.querySelector("svg").getBoundingClientRect();
@@ -165,7 +189,7 @@ function row({ context, times, waiting, trouble, isAtRest, words }) {
     {
       class: "sparks", role: "group", tabindex: "0", "aria-label": `${context.context}, by minute`,
       "data-key": `flow ${context.context}`, keydown: press, pointermove: point, pointerdown: point,
-      pointerleave: () => show(null), blur: () => show(null),
+      pointerleave: () => show(null), focus: readOn, blur: () => show(null),
     },
     sparks.map(({ node }) => node),
   );

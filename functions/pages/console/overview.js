@@ -10,11 +10,10 @@ import { rebuildSection } from "./rebuilds.js";
 import { searchSection } from "./traces.js";
 import { webhookCounts, webhookSection, webhookTrouble } from "./webhooks.js";
 
-const PARKED = "Parked messages";
 const COUNT_ALL = 50_000;
 
 export const overview = {
-  name: PARKED,
+  name: HOME[0],
 
   async load() {
     const asked = [call("GET", "parked"), deadLetters(), webhookCounts(), openFindings(), flow()];
@@ -29,15 +28,11 @@ export const overview = {
     );
     const dead = section("Dead letters", deadLetterQueues(queues));
     const trouble = [findingTrouble(findings), webhookTrouble(webhooks)];
+    const parked = section("Parked messages", parkedGroups(groups), more);
     const flowing = flowSection(flows, groups, queues);
-    const parked = [parkedGroups(groups), more].filter(Boolean);
-    const content = [
-      ...trouble, flowing, ...(flowing ? [section(PARKED, parked)] : parked), searchSection(), dead,
-      webhookSection(webhooks),
-    ];
+    const content = [...trouble, flowing, parked, searchSection(), dead, webhookSection(webhooks)];
     // Who sees no dead letters is no platform operator.
     if (queues !== null) content.push(findingSection(findings), rebuildSection());
-    this.name = flowing ? "Overview" : PARKED;
     return { title: this.name, content };
   },
 };

@@ -4,7 +4,7 @@ import { h, times } from "./page.js";
 import { call } from "./session.js";
 
 /** The first step of every trail. */
-export const HOME = ["Parked messages", "#/"];
+export const HOME = ["Overview", "#/"];
 
 /** Who reads why a message was discarded. */
 export const SENDER = "for the history and the message's sender";

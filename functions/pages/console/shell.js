@@ -3,7 +3,7 @@
 // A view has a `name`, a `load`, and a `draw` of what was loaded. One that `isPending` is asked for again soon, and
 // later on `every` so many milliseconds. One that is `byHandOnly` is not asked for again by itself.
 
-import { button, complain, guarded, h, hush, note, tell, updateTimes } from "./page.js";
+import { button, complain, guarded, h, hush, note, tellSignedOut, updateTimes } from "./page.js";
 import { clientId, isSignedIn, signIn, signOut, signedInAs, start } from "./session.js";
 
 export const REFRESH_EVERY = 30_000;
@@ -151,9 +151,6 @@ async function leave() {
   const revoked = signOut();
   hush();
   await arrive();
-  tell("You are signed out here. The identity provider may still know you.");
   focusHeading();
-  if (!(await revoked)) {
-    tell("You are signed out here. The identity provider did not confirm that it has ended what this tab was given.");
-  }
+  await tellSignedOut(revoked);
 }

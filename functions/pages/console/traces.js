@@ -1,6 +1,6 @@
 // Finding a command: by its receipt, by the id of what it changed, or by its correlation.
 
-import { h, note, section, table, time } from "./page.js";
+import { h, markEdited, note, section, table, time } from "./page.js";
 import { HOME } from "./parked.js";
 import { call } from "./session.js";
 
@@ -32,9 +32,7 @@ const TENANT = { id: "search-tenant", required: true, pattern: "[A-Za-z0-9_\\-]{
 const SEARCH = { id: "search", type: "search", required: true, maxlength: 256, autocomplete: "off", autocapitalize: "off", spellcheck: "false", "data-key": "search" };
 
 function searchForm({ search = "", tenant = "" }) {
-  // What is being typed is not taken away by a view that refreshes itself.
-  const input = ({ currentTarget }) => currentTarget.toggleAttribute("data-edited", currentTarget.value !== "");
-  const [field, whose] = [h("input", { ...SEARCH, input }), h("input", TENANT)];
+  const [field, whose] = [SEARCH, TENANT].map((attributes) => h("input", { ...attributes, input: markEdited }));
   [field.value, whose.value] = [search, tenant];
   const submit = (event) => {
     event.preventDefault();

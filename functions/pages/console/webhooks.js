@@ -1,6 +1,6 @@
 // Webhooks: a tenant's endpoints, how each does, and which of them need somebody.
 
-import { counted, h, note, section, table, time } from "./page.js";
+import { counted, h, markEdited, note, section, table, time } from "./page.js";
 import { HOME } from "./parked.js";
 import { SignedOut, call } from "./session.js";
 
@@ -84,7 +84,7 @@ function byApiAlone() {
 const TENANT = { id: "tenant", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", autocomplete: "off", "data-key": "tenant" };
 
 function tenantForm(tenant = "") {
-  const field = h("input", TENANT);
+  const field = h("input", { ...TENANT, input: markEdited });
   field.value = tenant;
   const submit = (event) => {
     event.preventDefault();

@@ -5,7 +5,7 @@
 //
 //   dashboard   reports   chart   page   session
 
-import { button, complain, h, hush, note, tell } from "./page.js";
+import { button, complain, h, hush, note, tell, tellSignedOut } from "./page.js";
 import { Card, ask, lastDays } from "./reports.js";
 import { Problem, clientId, isSignedIn, setting, signIn, signOut, signedInAs, start } from "./session.js";
 
@@ -84,10 +84,7 @@ async function leave() {
   const revoked = signOut();
   hush();
   arrive();
-  tell("You are signed out here. The identity provider may still know you.");
-  if (!(await revoked)) {
-    tell("You are signed out here. The identity provider did not confirm that it has ended what this tab was given.");
-  }
+  await tellSignedOut(revoked);
 }
 
 // --- The range -------------------------------------------------------------------------------------------------------

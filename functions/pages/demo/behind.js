@@ -1,8 +1,8 @@
 // What happens behind the counter: where all orders are, and each step of one.
 
-import { awaitsPayment, everyCommand, isFinal } from "./orders.js";
+import { JUST_NOW, askedOfProvider, everyCommand, isFinal } from "./orders.js";
 import { h, note } from "./page.js";
-import { STOPS, duration, standing, stopOf } from "./steps.js";
+import { STOPS, duration, since, standing, stopOf } from "./steps.js";
 
 const TELLS = {
   Browser: "this page",
@@ -14,6 +14,8 @@ const TELLS = {
   Push: "tells this page",
 };
 
+const ASKED = { charge: "charge", void: "call the charge off", refund: "give the money back" };
+
 export function behind(orders) {
   const track = h("div", { class: "dots", "aria-hidden": "true" });
   const stops = STOPS.map((name) => h("li", {}, h("span", { class: "stop" }, name), h("small", {}, TELLS[name])));
@@ -22,7 +24,7 @@ export function behind(orders) {
   orders.subscribe(() => {
     move(orders, track, dots);
     STOPS.forEach((_, at) => stops[at].classList.toggle("busy", orders.all.some((order) => isUnderWay(order) && stopOf(order) === at)));
-    stops.at(-1).classList.toggle("busy", orders.all.some(({ toldAt }) => Date.now() - toldAt < 1_500));
+    stops.at(-1).classList.toggle("busy", orders.all.some(({ toldAt }) => Date.now() - toldAt < JUST_NOW));
     steps.replaceChildren(...stepsOf(orders.selected));
   });
   return h(
@@ -34,8 +36,8 @@ export function behind(orders) {
   );
 }
 
-function isUnderWay({ failure, shownAt, state }) {
-  return !failure && !shownAt && !(state && isFinal(state) && state.status !== "succeeded");
+function isUnderWay({ refusal, lost, shownAt, state }) {
+  return !refusal && !lost && !shownAt && !(state && isFinal(state) && state.status !== "succeeded");
 }
 
 /** One dot for each order, at the stop that it has reached. Those at one stop stand below each other. */
@@ -67,21 +69,22 @@ function move(orders, track, dots) {
 
 function stepsOf(order) {
   if (!order) return [note("Place an order, and follow it here, step by step.")];
-  const since = (at) => at && `+${duration(at - order.placedAt)}`;
-  const { failure, receipt, acceptedAt, state, toldAt, shownAt, isPushed, trace, document } = order;
-  const finishedAt = state && isFinal(state) ? Date.parse(state.finishedAt) : undefined;
+  const after = (at) => at && `+${duration(at - order.placedAt)}`;
+  const { refusal, receipt, acceptedAt, state, toldAt, shownAt, isPushed, trace, document } = order;
+  const finishedAt = state && isFinal(state) ? state.finishedAt : undefined;
   const events = trace?.events.map(({ type }) => type).join(", ");
   const rows = [
     ["Browser", "sends the command SubmitOrder", "+0 ms", true],
-    ["Ingest", receipt ? "has accepted it: a receipt, to follow it by" : failure ? "has not accepted it" : "is asked", since(acceptedAt), receipt],
+    ["Ingest", receipt ? "has accepted it: a receipt, to follow it by" : refusal ? "has not accepted it" : "is asked", after(acceptedAt), receipt],
     ["Queue", receipt && (finishedAt ? "has handed it on" : "keeps it until a handler has done with it"), "", finishedAt],
-    ["Handler", handlerSays(state), since(finishedAt), finishedAt],
-    ["Events", events && `${events}: stored, in one transaction with the outcome`, since(trace?.events[0] && Date.parse(trace.events[0].time)), events],
-    ["Push", toldAt && (isPushed ? "has told this page" : "was not needed: this page has asked"), since(toldAt), toldAt],
-    ["Read model", shownAt && `shows the order: ${document?.status ?? "there"}`, since(shownAt), shownAt],
+    ["Handler", handlerSays(state), finishedAt && since(order, finishedAt), finishedAt],
+    ["Events", events && `${events}: stored, in one transaction with the outcome`, events && since(order, trace.events[0].time), events],
+    ["Push", toldAt && (isPushed ? "has told this page" : "was not needed: this page has asked"), after(toldAt), toldAt],
+    ["Read model", shownAt && `shows the order: ${document?.status ?? "there"}`, after(shownAt), shownAt],
   ];
-  const followed = trace ? everyCommand(trace).slice(1).map((command) => followUp(command, since)) : [];
-  if (trace && awaitsPayment(trace)) followed.push(step(["provider", "is asked to charge, and asked again until it answers"]));
+  const followed = trace ? everyCommand(trace).slice(1).map((command) => followUp(command, order)) : [];
+  const asked = trace && askedOfProvider(trace);
+  if (asked) followed.push(step(["provider", `is asked to ${ASKED[asked]}, and asked again until it answers`]));
   return [
     h("h3", {}, "Order ", h("code", {}, order.id), ", step by step"),
     h("ol", { class: "steps" }, rows.map(step)),
@@ -102,10 +105,10 @@ function step([name, words, when, isDone]) {
   return h("li", { class: isDone ? "done" : words ? "now" : "" }, h("strong", {}, name), " ", h("span", {}, words || "–"), " ", h("time", {}, when || ""));
 }
 
-function followUp({ type, context, events, operation }, since) {
+function followUp({ type, context, events, operation }, order) {
   const status = operation?.status ?? "accepted";
   const made = events.map(({ type }) => type).join(", ");
   const words = `${type}${made ? ` → ${made}` : ""}${status === "succeeded" ? "" : `: ${status}`}`;
-  const at = operation?.finishedAt && since(Date.parse(operation.finishedAt));
+  const at = operation?.finishedAt && since(order, operation.finishedAt);
   return step([context, words, at, operation && isFinal(operation)]);
 }

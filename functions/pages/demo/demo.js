@@ -10,18 +10,21 @@
 import { behind } from "./behind.js";
 import { counter } from "./counter.js";
 import { Orders } from "./orders.js";
-import { button, complain, guarded, h, hush, note } from "./page.js";
-import { api, clientId, freshToken, isSignedIn, setting, signIn, signOut, signedInAs, start } from "./session.js";
+import { button, complain, guarded, h, hush, note, tellSignedOut } from "./page.js";
+import { SignedOut, api, clientId, freshToken, isSignedIn, renewedToken, setting, signIn, signOut, signedInAs, start } from "./session.js";
 import { slips } from "./slips.js";
 import { watched } from "./sockets.js";
 import { trouble } from "./trouble.js";
-import { Waybill } from "./waybill/index.js";
+import { Unreachable, Waybill } from "./waybill/index.js";
 
 /** Where the shop's orders come from: a grant of the tenant has to allow it. */
 const SOURCE = "https://shop.example/checkout";
 
 const byId = (id) => document.getElementById(id);
 const main = byId("main");
+
+/** What is to be ended when somebody signs out. */
+let opened;
 
 async function begin() {
   byId("skip").addEventListener("click", (event) => {
@@ -34,7 +37,7 @@ async function begin() {
   } catch (error) {
     complain(error);
   }
-  if (isSignedIn()) open();
+  if (clientId() !== undefined && isSignedIn()) open();
   else main.replaceChildren(...closed());
 }
 
@@ -58,20 +61,21 @@ function open() {
   const push = setting("push");
   const waybill = new Waybill({
     url: api().href,
-    token: freshToken,
+    token,
     source: SOURCE,
     storage: sessionStorage,
     push,
     WebSocket: sockets.Socket,
   });
   const orders = new Orders(waybill, sockets);
+  opened = { orders, waybill };
+  orders.restore();
   const troubleUrl = setting("troubleUrl");
-  const parts = [counter(orders), slips(orders), behind(orders), troubleUrl && trouble(orders, troubleUrl)];
+  const parts = [counter(orders), behind(orders), troubleUrl && trouble(orders, troubleUrl), slips(orders)];
   main.replaceChildren(h("h1", { class: "out-of-sight", tabindex: "-1" }, "A shop"), h("div", { class: "shop" }, parts.filter(Boolean)));
   byId("session").hidden = false;
   byId("user").textContent = signedInAs();
   showLink(push ? "asleep" : "none");
-  orders.restore();
 
   function showLink(state) {
     const words = {
@@ -85,12 +89,28 @@ function open() {
   }
 }
 
+/** For the client, which tries again where there is no answer. */
+async function token({ renew }) {
+  try {
+    return await (renew ? renewedToken() : freshToken());
+  } catch (error) {
+    if (!(error instanceof SignedOut)) throw new Unreachable(error.title, { cause: error });
+    complain(error);
+    throw error;
+  }
+}
+
 async function leave() {
+  const revoked = signOut();
   hush();
-  await signOut();
   // The orders of who has left are not for who comes.
-  sessionStorage.clear();
-  location.reload();
+  opened.orders.end();
+  opened.waybill.close();
+  for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith("waybill:"))) sessionStorage.removeItem(key);
+  byId("session").hidden = true;
+  main.replaceChildren(...closed());
+  main.querySelector("h1").focus();
+  await tellSignedOut(revoked);
 }
 
 begin();

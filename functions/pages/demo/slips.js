@@ -1,44 +1,74 @@
 // The orders of this tab, one slip each: how it stands, and its own timeline.
 
-import { h, note } from "./page.js";
 import { money } from "./money.js";
-import { duration, happenings, standing } from "./steps.js";
+import { h, note } from "./page.js";
+import { happenings, since, standing } from "./steps.js";
 
 export function slips(orders) {
   const list = h("ol", { class: "slips" });
   const empty = note("Nothing ordered yet. What you order is listed here, and outlives a reload of the page.");
+  const told = h("p", { class: "out-of-sight", role: "status" });
+  const known = new Map();
   orders.subscribe(() => {
-    const key = list.contains(document.activeElement) && document.activeElement.dataset.key;
-    list.replaceChildren(...orders.all.map((order) => slip(order, orders)));
-    if (key) [...list.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key)?.focus();
+    for (const order of orders.all) {
+      if (!known.has(order)) known.set(order, slip(order, orders));
+      known.get(order).update(told);
+    }
+    for (const [order, { node }] of known) {
+      if (orders.all.includes(order)) continue;
+      node.remove();
+      known.delete(order);
+    }
+    // The newest first. What stays where it is keeps its focus.
+    orders.all.forEach((order, at) => {
+      const { node } = known.get(order);
+      if (list.children[at] !== node) list.insertBefore(node, list.children[at] ?? null);
+    });
     empty.hidden = orders.all.length > 0;
   });
-  return h("section", { class: "card", "aria-labelledby": "slips-title" }, h("h2", { id: "slips-title" }, "Your orders"), empty, list);
+  return h("section", { class: "card orders", "aria-labelledby": "slips-title" }, h("h2", { id: "slips-title" }, "Your orders"), empty, told, list);
 }
 
+/** A slip, and what brings it up to date. */
 function slip(order, orders) {
-  const { word, mood } = standing(order);
-  const isSelected = order === orders.selected;
+  const shown = h("span", { class: "standing" });
   const head = h(
     "button",
-    { type: "button", class: "slip-head", "data-key": order.id, "aria-pressed": String(isSelected), click: () => orders.select(order) },
+    { type: "button", class: "slip-head", click: () => orders.select(order) },
     h("code", {}, order.id),
     h("span", {}, money(order.total)),
-    h("span", { class: `standing ${mood}` }, word),
+    shown,
   );
-  return h("li", { class: isSelected ? "slip selected" : "slip", id: order.id }, head, isSelected && details(order));
+  const more = h("div", {});
+  const node = h("li", { class: "slip", id: order.id }, head, more);
+  let drawn = "";
+  const update = (told) => {
+    const { word, mood } = standing(order);
+    const isSelected = order === orders.selected;
+    // Whoever cannot see the slip hears what became of it.
+    if (shown.textContent && shown.textContent !== word && mood !== "busy") told.textContent = `${order.id}: ${word}`;
+    [shown.textContent, shown.className] = [word, `standing ${mood}`];
+    head.setAttribute("aria-pressed", String(isSelected));
+    node.classList.toggle("selected", isSelected);
+    const entries = isSelected ? details(order) : [];
+    const text = JSON.stringify(entries);
+    if (text === drawn) return;
+    drawn = text;
+    more.replaceChildren(...entries.map(draw));
+  };
+  return { node, update };
 }
 
 function details(order) {
-  const { failure, state, document } = order;
-  const why = failure?.detail ?? failure?.message ?? state?.error?.detail;
+  const { refusal, lost, state, document } = order;
+  const why = refusal ?? lost ?? state?.error?.detail;
   const reason = document?.cancellationReason;
-  const entries = happenings(order).map(({ type, time, words }) =>
-    h("li", {}, h("span", {}, words), " ", h("code", {}, type), " ", h("time", { datetime: time }, `+${duration(Date.parse(time) - order.placedAt)}`)),
-  );
-  return [
-    why && h("p", { class: "why" }, why),
-    reason && h("p", { class: "why" }, `Cancelled: ${reason}`),
-    entries.length > 0 && h("ol", { class: "timeline", "aria-label": "What has happened to the order" }, entries),
-  ];
+  const timeline = happenings(order).map(({ type, time, words }) => ({ type, words, after: since(order, time) }));
+  return [why && { why }, reason && { why: `Cancelled: ${reason}` }, timeline.length > 0 && { timeline }].filter(Boolean);
+}
+
+function draw({ why, timeline }) {
+  if (why) return h("p", { class: "why" }, why);
+  const entries = timeline.map(({ type, words, after }) => h("li", {}, h("span", {}, words), " ", h("code", {}, type), " ", h("time", {}, after)));
+  return h("ol", { class: "timeline", "aria-label": "What has happened to the order" }, entries);
 }

@@ -1,6 +1,6 @@
 // How far an order has come, in words and in numbers.
 
-import { awaitsPayment, everyCommand, isFinal } from "./orders.js";
+import { askedOfProvider, everyCommand, isFinal } from "./orders.js";
 
 /** What an order passes, in order. */
 export const STOPS = ["Browser", "Ingest", "Queue", "Handler", "Events", "Read model", "Push"];
@@ -20,15 +20,21 @@ export function duration(milliseconds) {
   return milliseconds < 1_000 ? `${Math.max(0, Math.round(milliseconds))} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
 }
 
+/** From the click to a time of the server's, in words. */
+export function since({ placedAt, skew = 0 }, time) {
+  return `+${duration(Date.parse(time) - skew - placedAt)}`;
+}
+
 /** One word for an order, and how grave it is: `busy`, `good` or `bad`. */
-export function standing({ failure, state, trace, document }) {
-  if (failure) return { word: "not accepted", mood: "bad" };
+export function standing({ refusal, lost, state, trace, document }) {
+  if (refusal) return { word: "not accepted", mood: "bad" };
+  if (lost) return { word: "cannot be followed now", mood: "bad" };
   if (!state || ["accepted", "retrying"].includes(state.status)) return { word: "on its way", mood: "busy" };
   if (state.status === "parked") return { word: "waits for a person", mood: "bad" };
   if (state.status !== "succeeded") return { word: state.status, mood: "bad" };
   if (document?.status === "cancelled") return { word: "cancelled", mood: "bad" };
   if (document?.status === "confirmed") return { word: "paid and confirmed", mood: "good" };
-  if (trace && awaitsPayment(trace)) return { word: "taken; payment under way", mood: "busy" };
+  if (trace && askedOfProvider(trace)) return { word: "taken; payment under way", mood: "busy" };
   return { word: "taken", mood: "good" };
 }
 
@@ -39,6 +45,7 @@ const WORDS = {
   ChargeRequested: "Payment asked for",
   ChargeSucceeded: "Paid",
   ChargeDeclined: "Payment declined",
+  PaymentGivenUp: "Payment given up: its time is over",
   VoidRequested: "Payment to be called off",
   ChargeVoided: "Payment called off",
   RefundRequested: "Money to be given back",

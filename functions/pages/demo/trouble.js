@@ -17,7 +17,8 @@ const HELD_UP = 1_500;
 
 export function trouble(orders, url) {
   const log = h("ol", { class: "log", role: "log", "aria-label": "What was broken, and how it healed" });
-  const told = new Set(orders.all);
+  // What was ordered before the page was loaded is no news.
+  const told = new WeakSet(orders.all);
   const tell = (text, mood = "") => {
     const now = new Date().toLocaleTimeString();
     log.prepend(h("li", { class: mood }, h("time", {}, now), " ", text));
@@ -29,7 +30,7 @@ export function trouble(orders, url) {
       if (told.has(order) || !order.toldAt || !isFinal(order.state)) continue;
       told.add(order);
       const took = order.toldAt - order.placedAt;
-      if (took > HELD_UP) tell(`${order.id} got through after ${duration(took)}: ${standing(order).word}`, "good");
+      if (took > HELD_UP && order.state.status === "succeeded") tell(`${order.id} got through after ${duration(took)}: ${standing(order).word}`, "good");
     }
   });
 
@@ -41,12 +42,22 @@ export function trouble(orders, url) {
     const { sockets, others } = await ask("connections");
     tell(`Cut: ${sockets} WebSockets that follow an order, and ${others} connections of functions. All are made again.`);
   };
-  const set = async (mode) => {
-    await ask(`provider?mode=${mode}`);
-    const [, label, says] = MODES.find(([name]) => name === mode);
-    about.textContent = says;
-    tell(`The payment provider: ${label.toLowerCase()}.`);
+  let mode = "fine";
+  const show = (provider) => {
+    mode = provider;
+    for (const { firstChild: input } of modes) input.checked = input.value === mode;
+    about.textContent = MODES.find(([name]) => name === mode)?.[2] ?? "";
   };
+  // One at a time. What is chosen meanwhile is not, which shows at the end.
+  const choose = guarded(async () => {
+    const wanted = modes.map(({ firstChild }) => firstChild).find(({ checked }) => checked).value;
+    try {
+      show((await ask(`provider?mode=${wanted}`)).provider);
+      tell(`The payment provider: ${MODES.find(([name]) => name === mode)[1].toLowerCase()}.`);
+    } finally {
+      show(mode);
+    }
+  });
 
   async function ask(what) {
     let answer;
@@ -59,15 +70,12 @@ export function trouble(orders, url) {
     return answer.json();
   }
 
-  const about = h("p", { class: "note", role: "status" }, MODES[0][2]);
+  const about = h("p", { class: "note mode" }, MODES[0][2]);
   const modes = MODES.map(([name, label]) =>
-    h("label", {}, h("input", { type: "radio", name: "provider", value: name, checked: name === "fine", change: guarded(() => set(name)) }), h("span", {}, label)),
+    h("label", {}, h("input", { type: "radio", name: "provider", value: name, checked: name === "fine", change: choose }), h("span", {}, label)),
   );
-  // As it is, whoever has set it.
-  fetch(url).then((answer) => answer.json()).then(({ provider }) => {
-    for (const input of modes.map((label) => label.firstChild)) input.checked = input.value === provider;
-    about.textContent = MODES.find(([name]) => name === provider)?.[2] ?? "";
-  }, () => {});
+  // As it was set last, by whatever page.
+  fetch(url).then((answer) => answer.json()).then(({ provider }) => show(provider), () => {});
 
   return h(
     "section",
