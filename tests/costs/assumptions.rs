@@ -14,7 +14,7 @@ pub const GATHERED: usize = 20;
 /// The memory with which Lambda gives a function a whole core, in MB.
 pub const MEMORY_OF_A_CORE: f64 = 1769.0;
 
-/// Bytes that Lambda's own JSON lines take per invocation (`platform.start`, `platform.report`).
+/// Bytes that Lambda's own JSON lines take per invocation (`platform.start`, `platform.report`), where it logs them.
 pub const LAMBDA_LOG_BYTES: f64 = 550.0;
 
 /// Bytes of a request's line in the API's access log.

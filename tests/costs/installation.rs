@@ -33,9 +33,7 @@ use tokio::time::Instant;
 use verifier::Verifier;
 use webhook_dispatcher::WebhookDispatcher;
 
-use crate::assumptions::{
-    ACCESS_LOG_BYTES, CALL, CPU_EACH, GATHERED, LAMBDA_LOG_BYTES, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE,
-};
+use crate::assumptions::{ACCESS_LOG_BYTES, CALL, CPU_EACH, GATHERED, LINE_OVERHEAD_BYTES, MEMORY_OF_A_CORE};
 use crate::metering::{Metering, chunks, requests_to};
 use crate::templates::{CONTEXTS, Templates};
 use crate::usage::{Meter, Usage, number};
@@ -253,7 +251,7 @@ impl Installation {
         let milliseconds = ((started.elapsed().as_secs_f64() + cpu) * 1000.0).ceil();
         self.metering.add(Meter::LambdaRequests, 1.0);
         self.metering.add(Meter::GigabyteSeconds, milliseconds / 1000.0 * memory / 1024.0);
-        self.metering.add(Meter::LogBytes, LAMBDA_LOG_BYTES);
+        self.metering.add(Meter::LogBytes, self.templates.lambda_log_bytes());
         telemetry::flush_metrics_to(self.log.clone());
         answer
     }

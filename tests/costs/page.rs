@@ -222,8 +222,8 @@ fn assumptions(measured: &Measured) -> String {
             .to_owned(),
         format!(
             "**Logs** are the lines that the functions write, metrics included, and {LINE_OVERHEAD_BYTES} bytes a line \
-             that CloudWatch adds; {LAMBDA_LOG_BYTES} bytes an invocation of Lambda's own; {ACCESS_LOG_BYTES} bytes a \
-             request of the access log. Stored they take {LOG_COMPRESSION} of that."
+             that CloudWatch adds; {ACCESS_LOG_BYTES} bytes a request of the access log; and nothing of Lambda's own. With \
+             `SystemLogLevel=INFO` that is {LAMBDA_LOG_BYTES} bytes an invocation. Stored they take {LOG_COMPRESSION} of that."
         ),
         "**Commands** are as small as those in `events/`, and succeed at the first attempt.".to_owned(),
         "**Not in it**: data that leaves AWS, a domain, a firewall or CDN in front, people who sign in by Cognito, taxes, and \

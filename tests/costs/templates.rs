@@ -6,6 +6,8 @@ use std::fs;
 use serde_json::{Map, Value};
 use testkit::template_json;
 
+use crate::assumptions::LAMBDA_LOG_BYTES;
+
 /// Those whose costs are told, however many others somebody adds.
 pub const CONTEXTS: [&str; 2] = ["orders", "policies"];
 const SUBSCRIBER: &str = "ReadModel";
@@ -68,6 +70,11 @@ impl Templates {
         let own = &self.resources[function]["Properties"]["MemorySize"];
         let memory = own.as_f64().or_else(|| self.globals["Function"]["MemorySize"].as_f64());
         memory.expect("a function has a size")
+    }
+
+    /// Bytes that Lambda itself logs of an invocation that does not fail.
+    pub fn lambda_log_bytes(&self) -> f64 {
+        if self.parameters["SystemLogLevel"]["Default"] == "WARN" { 0.0 } else { LAMBDA_LOG_BYTES }
     }
 
     /// A number that is a parameter's default.

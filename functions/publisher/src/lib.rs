@@ -61,8 +61,10 @@ impl Publisher {
         let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
         self.topic.publish(&published).await?;
         record_lag(metric::PUBLISH_LAG, events.iter().map(|event| event.time), now);
-        for event in &events {
-            event_span(event).in_scope(|| tracing::info!("published"));
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            for event in &events {
+                event_span(event).in_scope(|| tracing::debug!("published"));
+            }
         }
         metrics::counter!(metric::PUBLISHED).increment(events.len() as u64);
         Ok(())

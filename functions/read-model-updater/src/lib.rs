@@ -84,11 +84,13 @@ impl BatchSubscriber for Updater {
                 OUT_OF_TIME.to_owned()
             }
         };
-        // Once, however many documents it is in.
-        let mut told = HashSet::new();
-        for event in &progress.applied {
-            if told.insert((event.stream.to_string(), event.version)) {
-                event_span(event).in_scope(|| tracing::info!("projected"));
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            // Once, however many documents it is in.
+            let mut told = HashSet::new();
+            for event in &progress.applied {
+                if told.insert((event.stream.to_string(), event.version)) {
+                    event_span(event).in_scope(|| tracing::debug!("projected"));
+                }
             }
         }
         failures.extend(progress.unfinished(&error));

@@ -181,5 +181,5 @@ pub fn queued(sent: Result<(), messaging::SendError>) -> Result<(), Refusal> {
 
 fn accepted(context: &'static str) {
     metrics::counter!(metric::ACCEPTED, "Context" => context).increment(1);
-    tracing::info!("accepted");
+    tracing::debug!("accepted");
 }

@@ -9,7 +9,7 @@ use crate::api::{Api, submit_order, user, with};
 /// Stands in every place of an event that a client fills freely.
 const SECRET: &str = "Jane.Doe-4111111111111111";
 
-const CRATES: [&str; 5] = ["ingest", "kernel", "lambda", "messaging", "store"];
+const CRATES: [&str; 6] = ["admission", "ingest", "kernel", "lambda", "messaging", "store"];
 
 /// An order whose every free text is the secret.
 fn secretive() -> Value {
