@@ -20,6 +20,14 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** An element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 /**
  * A button. It does not start again while it is at work, and what goes wrong is shown. Its `data-key` is what it is
  * known by when a view is drawn anew.

@@ -1,7 +1,7 @@
 // Flow: how commands have gone through each context in the last hour, as small multiples on one axis. For platform
 // operators.
 
-import { counted, h, note, section } from "./page.js";
+import { counted, h, note, section, svg } from "./page.js";
 import { groupLink } from "./parked.js";
 import { SignedOut, call } from "./session.js";
 
@@ -257,11 +257,4 @@ function spark(context, { key, label, count, least, like, tell = number }, isTro
     },
     said: (step) => `${label.toLowerCase()} ${values[step] === null ? "not known" : tell(values[step])}`,
   };
-}
-
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
 }

@@ -1,9 +1,8 @@
 // Charts of days: panels of stacked columns, one below the other on the same days, and a readout of one day, by pointer
 // and by keyboard. Knows nothing of what is counted.
 
-import { h } from "./page.js";
+import { h, svg } from "./page.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** In pixels: what stands left of the columns, above each panel, and below all. */
 const [LEFT, ABOVE, BELOW] = [40, 38, 24];
 /** A column's width, and what is between its parts. */
@@ -20,13 +19,6 @@ const KEYS = {
 
 /** Of a day as in 2026-01-31. */
 export const dayName = (day) => LONG.format(new Date(day));
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 /** A round distance of lines, of which so many are enough. It is whole, as the numbers are. */
 function distanceOf(span, lines) {

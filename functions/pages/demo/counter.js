@@ -1,7 +1,7 @@
 // The counter: what there is to buy, and the button that buys it.
 
 import { CURRENCY, money } from "./money.js";
-import { button, h } from "./page.js";
+import { button, h, svg } from "./page.js";
 
 const GOODS = [
   { sku: "TEA-EARL-GREY-100", name: "Earl Grey, 100 g", price: 450, picture: "M6 9h16v7a8 8 0 0 1-16 0zM22 11h2a4 4 0 0 1 0 8h-2M10 3v3M14 2v4M18 3v3" },
@@ -67,10 +67,5 @@ function goods({ sku, name, price, picture }, quantities, changed) {
 }
 
 function drawing(path) {
-  const [svg, line] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 32 32");
-  svg.setAttribute("aria-hidden", "true");
-  line.setAttribute("d", path);
-  svg.append(line);
-  return svg;
+  return svg("svg", { viewBox: "0 0 32 32", "aria-hidden": "true" }, svg("path", { d: path }));
 }

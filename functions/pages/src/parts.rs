@@ -34,20 +34,19 @@ const CLIENT: &[File] = files!("demo/waybill":
 
 /// What follows a page's path; the page itself, if nothing does.
 pub(crate) fn part(page: Page, name: &str) -> Option<(&'static str, &'static str)> {
-    match (page, name) {
-        (_, "index.html") => None,
-        (Page::Console, "") => named(CONSOLE, "index.html"),
-        (Page::Dashboard, "") => named(DASHBOARD, "index.html"),
-        (Page::Demo, "") => named(DEMO, "index.html"),
-        (Page::Console, name) => named(CONSOLE, name).or_else(|| named(COMMON, name)),
-        (Page::Dashboard, name) => named(DASHBOARD, name).or_else(|| named(COMMON, name)),
-        (Page::Demo, name) => named(DEMO, name).or_else(|| named(COMMON, name)),
-        (Page::Client, name) => named(CLIENT, name),
-    }
-}
-
-fn named(files: &[File], name: &str) -> Option<(&'static str, &'static str)> {
-    let (name, text) = files.iter().find(|(known, _)| *known == name)?;
+    let (own, shared): (&[File], &[File]) = match page {
+        Page::Console => (CONSOLE, COMMON),
+        Page::Dashboard => (DASHBOARD, COMMON),
+        Page::Demo => (DEMO, COMMON),
+        Page::Client => (CLIENT, &[]),
+    };
+    let name = match name {
+        "" => "index.html",
+        // It has one address alone.
+        "index.html" => return None,
+        name => name,
+    };
+    let (name, text) = own.iter().chain(shared).find(|(known, _)| *known == name)?;
     let media_type = match name.rsplit_once('.') {
         Some((_, "html")) => "text/html; charset=utf-8",
         Some((_, "css")) => "text/css; charset=utf-8",
