@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
+    let aws = Aws::connect(&environment, WITH_A_CLIENT_WAITING).await?;
     let clients = connections::Clients {
         dynamodb: aws.dynamodb(),
         sqs: aws.sqs(),

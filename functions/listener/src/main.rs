@@ -9,7 +9,7 @@ use listener::Listener;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let listener = Listener::from_environment(&environment, aws.sqs())?;
     subscriber::run(listener, &environment, aws.sqs()).await
 }

@@ -9,7 +9,7 @@ use notification_sender::NotificationSender;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let sender = NotificationSender::from_environment(&environment, aws.dynamodb(), aws.ses(), aws.sqs())?;
     subscriber::run(sender, &environment, aws.sqs()).await
 }

@@ -9,7 +9,7 @@ use notifier::Notifier;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let notifier = &Notifier::from_environment(&environment, aws.sqs())?;
     lambda::run::events(|batch, _| async move { Ok(notifier.handle(batch).await?) }).await
 }

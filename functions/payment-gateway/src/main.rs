@@ -10,7 +10,7 @@ use payment_gateway::PaymentGateway;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let gateway = PaymentGateway::from_environment(&environment, aws.secrets_manager(), aws.sqs(), WebClient::new())?;
     subscriber::run(gateway, &environment, aws.sqs()).await
 }

@@ -7,11 +7,14 @@ use lambda::settings::Environment;
 use lambda::{run, telemetry};
 use publisher::{Clients, Incoming, Publisher};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let clients = Clients { sns: aws.sns(), sqs: aws.sqs(), dynamodb: aws.dynamodb(), streams: aws.streams() };
     let publisher = &Publisher::from_environment(&environment, clients)?;
     run::events(|incoming, finish_by| async move {

@@ -7,11 +7,14 @@ use lambda::settings::Environment;
 use lambda::{run, telemetry};
 use query::Query;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
+    let aws = Aws::connect(&environment, WITH_A_CLIENT_WAITING).await?;
     let query = &Query::from_environment(&environment, aws.dynamodb(), aws.secrets_manager())?;
     query.receipts.read_ahead().await;
     run::http(|request| async move { query.handle(request, SystemTime::now().into()).await }).await

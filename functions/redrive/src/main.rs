@@ -12,7 +12,7 @@ use redrive::Redrive;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let redrive = &Redrive::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     run::events(|wake, finish_by| async move {
         let now = SystemTime::now().into();

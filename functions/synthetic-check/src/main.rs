@@ -14,7 +14,7 @@ use synthetic_check::SyntheticCheck;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let check = &SyntheticCheck::from_environment(&environment, aws.secrets_manager(), WebClient::new())?;
     run::events(|_: Value, finish_by| async move {
         // With its causes, for whoever invokes it by hand.

@@ -14,7 +14,7 @@ use verifier::Verifier;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let verifier = &Verifier::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     run::events(|wake: Wake<Value>, finish_by| async move {
         let now = SystemTime::now().into();

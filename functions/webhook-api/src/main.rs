@@ -11,7 +11,7 @@ use webhook_api::Office;
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(WITH_A_CLIENT_WAITING).await;
+    let aws = Aws::connect(&environment, WITH_A_CLIENT_WAITING).await?;
     let office = &Office::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     run::http(|request| async move { office.handle(request, SystemTime::now().into()).await }).await
 }

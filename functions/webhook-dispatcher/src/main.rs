@@ -5,11 +5,14 @@ use lambda::settings::Environment;
 use lambda::telemetry;
 use webhook_dispatcher::WebhookDispatcher;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let dispatcher = WebhookDispatcher::from_environment(&environment, aws.dynamodb(), aws.sqs())?;
     subscriber::run(dispatcher, &environment, aws.sqs()).await
 }

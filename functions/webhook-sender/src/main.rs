@@ -11,7 +11,7 @@ use webhook_sender::{Incoming, WebhookSender, web};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     let sender = &WebhookSender::from_environment(&environment, aws.dynamodb(), aws.sqs(), web(&environment)?)?;
     run::events(|incoming, finish_by| async move {
         let now = SystemTime::now().into();

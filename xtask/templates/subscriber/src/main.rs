@@ -9,6 +9,6 @@ use lambda::telemetry;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
-    let aws = Aws::connect(IN_THE_BACKGROUND).await;
+    let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;
     subscriber::run(__Name__, &environment, aws.sqs()).await
 }
