@@ -17,7 +17,7 @@ use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 use crate::CommandHandler;
 use crate::defect::Defect;
 use crate::delivery::Delivery;
-use crate::verdict::{Predecided, Verdict, decide};
+use crate::verdict::{Asked, Predecided, Verdict, decide};
 
 /// How often a group starts over after a conflict with another handler. After that, its messages go back to the queue.
 const MOST_CONFLICTS: u32 = 8;
@@ -119,29 +119,32 @@ impl Group {
             outcomes: Vec::new(),
             aggregate: Arc::clone(&base.aggregate),
         };
-        for delivery in self.pending.iter_mut().take(self.at_once) {
-            let verdict = match (&delivery.predecided, delivery.command.expected_version) {
-                (Some(predecided), _) => predecided.clone().into(),
-                (None, Some(expected)) if expected != batch.commit.version() => Verdict::Unexpected { expected },
-                (None, _) => decide(handler.deciding, handler.context, &batch.aggregate, &delivery.command).await,
-            };
+        let asked = self.pending.iter().take(self.at_once).map(|delivery| match &delivery.predecided {
+            Some(predecided) => Asked::Known(predecided.clone()),
+            None => Asked::Command(Arc::clone(&delivery.command)),
+        });
+        let verdicts = decide(handler.deciding, handler.context, base, asked.collect()).await;
+        for (delivery, verdict) in self.pending.iter_mut().zip(verdicts) {
             if let Verdict::Parked(defect) = &verdict {
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));
             }
-            let mut entry = handler.entry(delivery, verdict, batch.commit.version(), clock.now());
-            if batch.commit.add(&entry).is_err() {
-                if !batch.outcomes.is_empty() {
-                    break; // it begins the next transaction
-                }
+            let entry = handler.entry(delivery, verdict, batch.commit.version(), clock.now());
+            if batch.commit.add(&entry).is_ok() {
+                batch.take(entry);
+                continue;
+            }
+            if batch.outcomes.is_empty() {
                 let error = "its events and records exceed what one transaction can hold".to_owned();
                 let defect = Defect::new(Reason::TooLarge, error);
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));
-                entry = handler.entry(delivery, Verdict::Parked(defect), batch.commit.version(), clock.now());
+                let entry = handler.entry(delivery, Verdict::Parked(defect), batch.commit.version(), clock.now());
                 if batch.commit.add(&entry).is_err() {
                     return Err("it is too large to be parked".to_owned().into());
                 }
+                batch.take(entry);
             }
-            batch.take(entry);
+            // The next transaction begins with it, or with the one behind it, which was decided on what is not recorded.
+            break;
         }
         Ok(batch)
     }

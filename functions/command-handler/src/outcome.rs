@@ -11,7 +11,7 @@ use store::parked::ParkedMessage;
 use crate::CommandHandler;
 use crate::defect::Defect;
 use crate::delivery::Delivery;
-use crate::verdict::Verdict;
+use crate::verdict::{Decision, Verdict};
 
 impl CommandHandler {
     /// Until when the record of a final outcome is kept, in seconds since 1970.
@@ -33,8 +33,8 @@ impl CommandHandler {
             next: None,
         };
         match verdict {
-            Verdict::Decided { decided, effects } => {
-                let version = version + decided.events.len() as u64;
+            Verdict::Decided(Decision { events, guards, effects, next }) => {
+                let version = version + events.len() as u64;
                 operation.outcome = Status::Succeeded;
                 if version > 0 {
                     operation.version = Some(version);
@@ -42,13 +42,7 @@ impl CommandHandler {
                     operation.resource =
                         collection.map(|name| format!("/{name}/{}", delivery.command.stream.aggregate));
                 }
-                Entry {
-                    events: decided.events,
-                    guards: decided.guards,
-                    effects,
-                    next: Some(decided.next.into()),
-                    ..entry(operation)
-                }
+                Entry { events, guards, effects, next: Some(next), ..entry(operation) }
             }
             Verdict::Rejected(rejection) => {
                 operation.outcome = Status::Rejected;

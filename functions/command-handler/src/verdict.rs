@@ -1,29 +1,27 @@
-//! Deciding one command, with whatever its decider does kept to it.
+//! Deciding the commands of one stream, with whatever the decider does over one kept to it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use kernel::command::Command;
 use kernel::context::{Aggregate, Context, Decided, Undecided};
-use kernel::decider::Rejection;
+use kernel::decider::{Guard, Rejection};
 use kernel::domain_event::{EventData, RecordedEvent, Unpublishable};
 use kernel::effect::RecordedEffect;
 use kernel::parking::Reason;
 use lambda::telemetry::chain_in_full;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use store::Loaded;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout_at};
 
 use crate::defect::Defect;
 use crate::effects;
 
 /// What became of deciding.
 pub(crate) enum Verdict {
-    Decided {
-        decided: Decided,
-        effects: Vec<RecordedEffect>,
-    },
+    Decided(Decision),
     Rejected(Rejection),
     /// The aggregate is not at this version, and the command was for that one only.
     Unexpected {
@@ -31,6 +29,15 @@ pub(crate) enum Verdict {
     },
     /// It cannot succeed as it stands.
     Parked(Defect),
+}
+
+/// What a command causes, as it is recorded.
+pub(crate) struct Decision {
+    pub events: Vec<EventData>,
+    pub guards: Vec<Guard>,
+    pub effects: Vec<RecordedEffect>,
+    /// The aggregate after `events`.
+    pub next: Arc<dyn Aggregate>,
 }
 
 /// What is known of a command before it is decided (again).
@@ -50,6 +57,13 @@ impl From<Predecided> for Verdict {
     }
 }
 
+/// What is to be decided.
+pub(crate) enum Asked {
+    Command(Arc<Command>),
+    /// Deciding it again would not change that.
+    Known(Predecided),
+}
+
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -66,35 +80,98 @@ pub enum Deciding {
     Inline,
 }
 
+/// Decides commands of one stream, in order, each on the state that those before it leave; the first one on `base`. Gives a
+/// verdict for each of them, or for those up to the first one that hangs.
 pub(crate) async fn decide(
     deciding: Deciding,
+    context: &'static Context,
+    base: &Loaded,
+    asked: Vec<Asked>,
+) -> Vec<Verdict> {
+    let (aggregate, version) = (Arc::clone(&base.aggregate), base.version);
+    match deciding {
+        Deciding::Inline => {
+            let mut verdicts = Vec::with_capacity(asked.len());
+            decide_each(context, aggregate, version, asked, |verdict| verdicts.push(verdict));
+            verdicts
+        }
+        Deciding::OnAThread => {
+            let (tell, told) = mpsc::channel();
+            let count = asked.len();
+            // Once for all of them: waking a thread takes longer than most decisions.
+            let thread = spawn_blocking(move || {
+                decide_each(context, aggregate, version, asked, |verdict| {
+                    let _nobody_waits_any_more = tell.send((verdict, Instant::now()));
+                });
+            });
+            verdicts_of(thread, told, count).await
+        }
+    }
+}
+
+/// The verdicts that the thread tells, with the time of each. It hangs if there is none for too long.
+async fn verdicts_of(
+    mut thread: JoinHandle<()>,
+    told: mpsc::Receiver<(Verdict, Instant)>,
+    count: usize,
+) -> Vec<Verdict> {
+    let mut verdicts = Vec::with_capacity(count);
+    let mut since = Instant::now();
+    loop {
+        let end = timeout_at(since + PATIENCE, &mut thread).await;
+        let before = verdicts.len();
+        for (verdict, at) in told.try_iter() {
+            verdicts.push(verdict);
+            since = at;
+        }
+        let defect = match end {
+            _ if verdicts.len() == count => return verdicts,
+            Ok(_) => Defect::new(Reason::Panicked, "the decision was cancelled".to_owned()),
+            Err(_) if verdicts.len() > before => continue,
+            Err(_) => Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}")),
+        };
+        verdicts.push(Verdict::Parked(defect));
+        return verdicts;
+    }
+}
+
+fn decide_each(
     context: &Context,
-    aggregate: &Arc<dyn Aggregate>,
-    command: &Arc<Command>,
-) -> Verdict {
-    let (of, what) = (Arc::clone(aggregate), Arc::clone(command));
-    let decide = move || of.decide(&what);
-    let decided = match deciding {
-        Deciding::Inline => catch_unwind(AssertUnwindSafe(decide)).map_err(panic_message),
-        Deciding::OnAThread => match timeout(PATIENCE, spawn_blocking(decide)).await {
-            Ok(Ok(decided)) => Ok(decided),
-            Ok(Err(error)) => Err(match error.try_into_panic() {
-                Ok(panic) => panic_message(panic),
-                Err(_) => "the decision was cancelled".to_owned(),
-            }),
-            Err(_) => return Verdict::Parked(Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))),
-        },
-    };
-    match decided {
+    mut aggregate: Arc<dyn Aggregate>,
+    mut version: u64,
+    asked: Vec<Asked>,
+    mut tell: impl FnMut(Verdict),
+) {
+    for asked in asked {
+        let verdict = match asked {
+            Asked::Known(predecided) => predecided.into(),
+            Asked::Command(command) => match command.expected_version {
+                Some(expected) if expected != version => Verdict::Unexpected { expected },
+                _ => decide_one(context, &*aggregate, &command),
+            },
+        };
+        if let Verdict::Decided(decision) = &verdict {
+            version += decision.events.len() as u64;
+            aggregate = Arc::clone(&decision.next);
+        }
+        tell(verdict);
+    }
+}
+
+fn decide_one(context: &Context, aggregate: &dyn Aggregate, command: &Command) -> Verdict {
+    match catch_unwind(AssertUnwindSafe(|| aggregate.decide(command))) {
         Ok(Ok(decided)) => match recordable(context, command, &decided) {
-            Ok(effects) => Verdict::Decided { decided, effects },
+            Ok(effects) => {
+                let Decided { events, guards, next, .. } = decided;
+                Verdict::Decided(Decision { events, guards, effects, next: next.into() })
+            }
             Err(defect) => Verdict::Parked(defect),
         },
         Ok(Err(Undecided::Rejected(rejection))) => Verdict::Rejected(rejection),
         Ok(Err(Undecided::Unreadable(error))) => {
             Verdict::Parked(Defect::new(Reason::Unreadable, chain_in_full(&error)))
         }
-        Err(panic) => Verdict::Parked(Defect::new(Reason::Panicked, panic)),
+        Err(panic) => Verdict::Parked(Defect::new(Reason::Panicked, panic_message(panic))),
     }
 }
 

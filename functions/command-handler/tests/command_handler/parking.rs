@@ -116,6 +116,29 @@ async fn a_command_whose_decision_hangs_is_parked() {
     gate.open();
 }
 
+/// They are decided one after the other. None hangs, however long all of them take.
+#[tokio::test(start_paused = true)]
+async fn commands_of_one_stream_have_their_time_each() {
+    let bench = probe::bench();
+    let gates = [Gate(3), Gate(4), Gate(5)];
+    let mut receipts = Vec::new();
+    for gate in gates {
+        receipts.push(bench.send("A", &gate.0.to_string(), Command::from(Hang { gate: gate.0 })).await);
+    }
+    let slow = async {
+        for gate in gates {
+            gate.reached().await;
+            tokio::time::advance(Duration::from_millis(1_500)).await;
+            gate.open();
+        }
+    };
+
+    tokio::join!(bench.deliver(), slow);
+
+    let outcomes: Vec<_> = receipts.iter().map(|receipt| bench.outcome(receipt)).collect();
+    assert_eq!(outcomes, ["succeeded"; 3]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_command_with_an_event_too_large_to_publish_is_parked() {
     let bench = probe::bench();
