@@ -4,6 +4,7 @@ Lines that Lambda itself writes, and those that only carry metrics, are left out
 """
 
 import argparse
+import base64
 import datetime
 import json
 import os
@@ -87,7 +88,16 @@ class Shown:
         if LEVELS.index(level) < LEVELS.index(self.given.level):
             return False
         fields = record | record.get("span", {})
-        return not self.given.operation or self.given.operation in (fields.get("operation"), fields.get("command_key"))
+        operation = fields.get("operation")
+        return not self.given.operation or operation and self.given.operation in (operation, command_key(operation))
+
+
+def command_key(operation):
+    """The key of the command that an operation is of: 16 bytes of it, after a byte for the layout and six for the time."""
+    try:
+        return base64.urlsafe_b64decode(operation + "=" * (-len(operation) % 4))[7:23].hex()
+    except ValueError:
+        return None
 
 
 def record_of(event):

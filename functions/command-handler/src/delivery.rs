@@ -43,13 +43,12 @@ impl Delivery {
         tracing::info_span!(
             "command",
             operation = %command.receipt,
-            command_key = %command.receipt.command_key,
             tenant = %command.stream.tenant,
             principal = %command.principal,
             context,
             stream = command.stream.pseudonym(),
             trace_id,
-            receives = self.received.receives
+            receives = Some(self.received.receives).filter(|receives| *receives > 1)
         )
     }
 }

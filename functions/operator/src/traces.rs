@@ -371,14 +371,14 @@ impl Facts {
         line.caused.iter().for_each(|caused| self.add(caused));
     }
 
-    /// Lines of the trace, and lines of the command where no trace is known yet.
+    /// Lines of the trace, and lines of the command and its repeats where no trace is known yet.
     fn logs(&self, receipt: &Receipt) -> String {
-        let key = receipt.command_key;
+        let (id, fields) = (receipt.shared_text(), "@timestamp, @log, level, message, error, span.context, span.operation");
         let by_trace: Vec<_> = self.trace_ids.iter().map(|id| format!(" or span.trace_id = \"{id}\"")).collect();
         let by_trace = by_trace.concat();
         format!(
-            "fields @timestamp, @log, level, message, error, span.context, span.command_key\n\
-             | filter span.command_key = \"{key}\" or span.operation = \"{receipt}\"{by_trace}\n\
+            "fields {fields}\n\
+             | filter span.operation like \"{id}\"{by_trace}\n\
              | sort @timestamp asc\n\
              | limit 1000"
         )

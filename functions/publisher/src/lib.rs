@@ -11,7 +11,7 @@ mod settings;
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use kernel::timestamp::Timestamp;
-use lambda::telemetry::{event_span, metric, record_lag};
+use lambda::telemetry::event_span;
 use messaging::{EventTopic, SendError};
 use store::StoreError;
 use store::event_store::Commit;
@@ -49,24 +49,22 @@ impl Publisher {
     }
 
     async fn publish(&self, commits: &[Commit], now: Timestamp) -> Result<(), PublishError> {
-        self.publish_events(commits, now).await?;
+        self.publish_events(commits).await?;
         Ok(self.effects.carry_out(commits, now).await?)
     }
 
-    async fn publish_events(&self, commits: &[Commit], now: Timestamp) -> Result<(), PublishError> {
+    async fn publish_events(&self, commits: &[Commit]) -> Result<(), PublishError> {
         let mut events = Vec::new();
         for commit in commits {
             events.extend(commit.events()?);
         }
         let published: Vec<_> = events.iter().map(|event| event.to_cloud_event(&self.public_url)).collect();
         self.topic.publish(&published).await?;
-        record_lag(metric::PUBLISH_LAG, events.iter().map(|event| event.time), now);
         if tracing::enabled!(tracing::Level::DEBUG) {
             for event in &events {
                 event_span(event).in_scope(|| tracing::debug!("published"));
             }
         }
-        metrics::counter!(metric::PUBLISHED).increment(events.len() as u64);
         Ok(())
     }
 }

@@ -48,7 +48,6 @@ impl Admitted {
         tracing::info_span!(
             "command",
             operation = self.operation.id,
-            command_key = self.outgoing.deduplication_id,
             tenant = %caller.tenant,
             principal = %caller.principal,
             context = self.context,

@@ -1,6 +1,6 @@
 //! Logs as JSON lines, metrics in CloudWatch's embedded format; both go to standard output.
 //!
-//! What belongs to every line of an invocation (operation, command key, tenant, context, stream, trace) is a field of a
+//! What belongs to every line of an invocation (operation, tenant, context, stream, trace) is a field of a
 //! span. A payload is never logged, at no level; a caller's words are only where they are identifiers that were checked.
 //! An aggregate's id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym)
 //! stands for it.
@@ -10,7 +10,6 @@ use std::io;
 use std::sync::OnceLock;
 
 use kernel::domain_event::RecordedEvent;
-use kernel::receipt::Receipt;
 use kernel::timestamp::Timestamp;
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::{Level, Metadata, Span};
@@ -26,6 +25,10 @@ use crate::settings::{BadSetting, Environment, invalid};
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
 /// Metrics, one name each. All are counts but the two lags and the duration, which are milliseconds.
+///
+/// What AWS counts anyway is not counted again: what is published (the topic's `NumberOfMessagesPublished`, the publisher's
+/// `IteratorAge`), and what subscribers have done with and how old it was (their queues' `NumberOfMessagesDeleted` and
+/// `ApproximateAgeOfOldestMessage`).
 pub mod metric {
     /// Commands answered 202.
     pub const ACCEPTED: &str = "Accepted";
@@ -52,7 +55,6 @@ pub mod metric {
     pub const DUPLICATES: &str = "Duplicates";
     /// Domain events stored.
     pub const COMMITTED: &str = "Committed";
-    pub const PUBLISHED: &str = "Published";
     /// Documents that a rebuild has made anew.
     pub const REBUILT: &str = "Rebuilt";
     /// Documents and streams that a rebuild could make nothing of.
@@ -94,12 +96,6 @@ pub mod metric {
     pub const PUSH_LAG: &str = "PushLag";
     /// From commit until an endpoint has taken it.
     pub const WEBHOOK_LAG: &str = "WebhookLag";
-    /// From commit to publication.
-    pub const PUBLISH_LAG: &str = "PublishLag";
-    /// Domain events that a subscriber has done with: applied, or known as done already.
-    pub const HANDLED: &str = "Handled";
-    /// From commit until a subscriber's batch with the event was received. Repeats count as well.
-    pub const HANDLING_LAG: &str = "HandlingLag";
     /// Messages in a subscriber's queue that this build cannot read as domain events.
     pub const UNDECODABLE: &str = "Undecodable";
     /// Verifications of everything that came to their end.
@@ -174,7 +170,7 @@ where
         builder = builder.with_dimension("Function", function.to_owned());
     }
     if let Ok(collector) = builder.init() {
-        for time in [metric::PUBLISH_LAG, metric::HANDLING_LAG, metric::PUSH_LAG, metric::CHECK_DURATION] {
+        for time in [metric::PUSH_LAG, metric::WEBHOOK_LAG, metric::CHECK_DURATION] {
             metrics::describe_histogram!(time, metrics::Unit::Milliseconds, "");
         }
         let _ = COLLECTOR.set(collector);
@@ -242,7 +238,6 @@ pub fn event_span(event: &RecordedEvent) -> Span {
     tracing::info_span!(
         "event",
         operation = cause.operation,
-        command_key = Receipt::read(&cause.operation).map(|receipt| display(receipt.command_key)),
         tenant = %stream.tenant,
         principal = cause.principal.as_ref().map(display),
         context = stream.context,

@@ -21,7 +21,7 @@ use kernel::cloud_event::CloudEvent;
 use kernel::domain_event::RecordedEvent;
 use kernel::timestamp::Timestamp;
 use lambda::settings::{BadSetting, Environment};
-use lambda::telemetry::{metric, record_lag};
+use lambda::telemetry::metric;
 use messaging::SqsClient;
 use recovery::batch::{GivingBack, Received};
 use tokio::time::Instant;
@@ -67,15 +67,11 @@ impl<S: BatchSubscriber> Runner<S> {
             events.push(event);
         }
         let mut failures = self.subscriber.handle_batch(&events, finish_by).await;
-        let mut handled = Vec::new();
-        for (place, (message, event)) in messages.into_iter().zip(events).enumerate() {
-            match failures.remove(&place) {
-                Some(error) => failed.push((message, error)),
-                None => handled.push(event),
+        for (place, message) in messages.into_iter().enumerate() {
+            if let Some(error) = failures.remove(&place) {
+                failed.push((message, error));
             }
         }
-        metrics::counter!(metric::HANDLED).increment(handled.len() as u64);
-        record_lag(metric::HANDLING_LAG, handled.iter().map(|event| event.time), now);
         self.giving_back.answer(failed, now).await
     }
 }

