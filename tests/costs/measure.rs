@@ -16,6 +16,8 @@ pub struct Measured {
     pub workloads: Vec<Taken>,
     /// Reading an operation's outcome and its document.
     pub reads: Usage,
+    /// Reading a list of [`LISTED`](workloads::LISTED) documents.
+    pub list: Usage,
     /// A run of redrive that finds nothing.
     pub redrive: Usage,
     /// A verification of everything, by the stream.
@@ -41,6 +43,7 @@ async fn measure() -> Measured {
     }
     let operations = taken.first().map(|singly: &Taken| singly.operations.clone()).expect("workloads");
     let reads = workloads::read_outcomes(&mut installation, &operations).await;
+    let list = workloads::list_documents(&mut installation).await;
     let busy = metrics(&installation.log_lines());
 
     installation.redrive().await;
@@ -53,6 +56,7 @@ async fn measure() -> Measured {
         templates: installation.templates,
         workloads: taken,
         reads,
+        list,
         redrive,
         verification,
         commits_of_a_stream: number(commits) / number(streams),

@@ -15,7 +15,7 @@ use crate::measure::Measured;
 use crate::prices::{self, GIGABYTE};
 use crate::templates::CONTEXTS;
 use crate::usage::{Meter, Usage};
-use crate::workloads::{Taken, WORKLOADS};
+use crate::workloads::{LISTED, Taken, WORKLOADS};
 
 /// The environment variable that makes [`assert_up_to_date`] write the page instead of comparing it.
 const UPDATE: &str = "UPDATE_COSTS";
@@ -51,6 +51,7 @@ fn sections(measured: &Measured) -> Vec<String> {
         "## A million commands".to_owned(),
         ways(),
         bill(measured),
+        lists(measured),
         "## A month in which nothing happens".to_owned(),
         format!("Production, with the contexts {}, without data:", CONTEXTS.join(" and ")),
         month(&idle::lines(measured, &measured.templates)),
@@ -112,6 +113,16 @@ fn bill(measured: &Measured) -> String {
     let with_reads = with_reads.map(|usage| dollars(prices::total(&million(&usage))));
     table.row("with its two reads", with_reads.chain([String::new()]));
     table.to_string()
+}
+
+fn lists(measured: &Measured) -> String {
+    let million = measured.list.times(1e6);
+    format!(
+        "A million lists of {LISTED} documents cost ${}, of which ${} are DynamoDB's reads: the lists' indexes hold keys alone, \
+         so that a command writes no index as long as its document stays where it is listed, and each document is read.",
+        dollars(prices::total(&million)),
+        dollars(prices::of(Meter::ReadUnits).times(million.of(Meter::ReadUnits)))
+    )
 }
 
 fn month(lines: &[Line]) -> String {

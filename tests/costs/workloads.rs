@@ -8,6 +8,9 @@ use crate::installation::{Installation, command, text};
 use crate::storage::Storage;
 use crate::usage::{Usage, number};
 
+/// Documents in a list whose length nobody has asked for.
+pub const LISTED: usize = 20;
+
 /// How many commands a workload sends.
 const COMMANDS: usize = 100;
 
@@ -121,6 +124,14 @@ pub async fn read_outcomes(installation: &mut Installation, operations: &[String
         installation.read(text(&operation["resource"]["href"])).await;
     }
     installation.take_usage().times(1.0 / number(operations.len()))
+}
+
+/// What one list of [`LISTED`] documents takes.
+pub async fn list_documents(installation: &mut Installation) -> Usage {
+    installation.take_usage();
+    let list = installation.read("/policies?holder=H-7").await;
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(LISTED), "{list}");
+    installation.take_usage()
 }
 
 fn policy(nth: usize) -> String {

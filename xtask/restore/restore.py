@@ -21,7 +21,7 @@ ON_DEMAND = ("redrive", "operator", "rebuild", "verifier")
 # As in template.yaml: tables with a stream, those whose items expire, and the indexes of tables.
 WITH_STREAM = ("events", "operations")
 EXPIRING = ("operations",)
-INDEXES = {"parked": {"by_waiting", "by_unsent"}, "read-models": {"by_owner", "by_state"},
+INDEXES = {"parked": {"by_waiting", "by_unsent"}, "read-models": {"keys_by_owner", "keys_by_state"},
            "webhooks": {"by_look_at", "by_due"}}
 
 

@@ -6,10 +6,10 @@ use lambda::cache::Cache;
 use lambda::caller::{Callers, FRESH_FOR, Operators};
 use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
-use lambda::settings::{BadSetting, Environment};
+use lambda::settings::{BadSetting, Environment, invalid};
 use store::event_store::Streams;
 use store::operations::Operations;
-use store::read_models::ReadModels;
+use store::read_models::{ListIndexes, ReadModels};
 use store::registry::Registry;
 use store::traces::{TraceTables, Traces};
 use trace::Tracer;
@@ -52,10 +52,21 @@ impl Query {
                 public_url: environment.public_url()?,
             },
             operations: Operations::new(dynamodb.clone(), environment.text("OPERATIONS_TABLE")?),
-            read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?),
+            read_models: ReadModels::new(dynamodb.clone(), environment.text("READ_MODELS_TABLE")?)
+                .listing_by(list_indexes(environment)?),
             streams: Streams::new(dynamodb, &environment.text("EVENTS_TABLE")?),
             read_model: catalog::read_model,
             public_url: environment.public_url()?,
         })
+    }
+}
+
+/// `LIST_INDEXES`: which indexes lists are read from, `keys`, which is what is meant if it is not set, or `whole`.
+fn list_indexes(environment: &Environment) -> Result<ListIndexes, BadSetting> {
+    const NAME: &str = "LIST_INDEXES";
+    match environment.optional(NAME) {
+        None | Some("keys") => Ok(ListIndexes::Keys),
+        Some("whole") => Ok(ListIndexes::Whole),
+        Some(other) => Err(invalid(NAME, format!("is {other}, and must be `keys` or `whole`"))),
     }
 }

@@ -19,15 +19,28 @@ pub(crate) async fn pause(nth: u32) {
     tokio::time::sleep(BACK_OFF.equal_jitter(nth, fastrand::f64())).await;
 }
 
-/// The items that there are of these keys, strongly consistent, in no order and in as few calls as that takes. No key may be
-/// there twice.
-pub(crate) async fn items_of(client: &Client, table: &str, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+/// How current what is read must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// As of now.
+    Strong,
+    /// Perhaps of a moment before, for half the price.
+    Eventual,
+}
+
+/// The items that there are of these keys, in no order and in as few calls as that takes. No key may be there twice.
+pub(crate) async fn items_of(
+    client: &Client,
+    table: &str,
+    mut keys: Vec<Item>,
+    consistency: Consistency,
+) -> Result<Vec<Item>, StoreError> {
     const OPERATION: &str = "BatchGetItem";
     let mut found = Vec::new();
     let mut unanswered = 0;
     while !keys.is_empty() {
         let now = keys.split_off(keys.len().saturating_sub(MOST_AT_ONCE));
-        let now = KeysAndAttributes::builder().set_keys(Some(now)).consistent_read(true).build();
+        let now = KeysAndAttributes::builder().set_keys(Some(now)).consistent_read(consistency == Consistency::Strong).build();
         let answer = client
             .batch_get_item()
             .request_items(table, now.expect("all that is required is there"))

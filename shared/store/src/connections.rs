@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 
-use crate::batch_get::items_of;
+use crate::batch_get::{Consistency, items_of};
 use crate::error::StoreError;
 use crate::item::{Item, n, s};
 
@@ -205,7 +205,7 @@ impl Connections {
 
     async fn get(&self, keys: Vec<String>) -> Result<Vec<Item>, StoreError> {
         let keys = keys.into_iter().map(|key| HashMap::from([(KEY.to_owned(), s(key))])).collect();
-        items_of(&self.client, &self.table, keys).await
+        items_of(&self.client, &self.table, keys, Consistency::Strong).await
     }
 }
 

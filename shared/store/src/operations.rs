@@ -21,7 +21,7 @@ use kernel::system_command::{Occasion, SystemCommand};
 use kernel::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::batch_get::{MOST_PAUSES, items_of, pause};
+use crate::batch_get::{Consistency, MOST_PAUSES, items_of, pause};
 use crate::error::StoreError;
 use crate::item::{ScanPage, n, put_alone, s};
 
@@ -290,7 +290,7 @@ impl Operations {
         // No key twice in a call.
         let keys: BTreeSet<String> = keys.into_iter().collect();
         let keys = keys.into_iter().map(|key| HashMap::from([("operation_key".to_owned(), s(key))])).collect();
-        let items = items_of(&self.client, &self.table, keys).await?;
+        let items = items_of(&self.client, &self.table, keys, Consistency::Strong).await?;
         let records: Vec<OperationRecord> =
             serde_dynamo::from_items(items).map_err(StoreError::corrupt("operation"))?;
         Ok(records.into_iter().map(|record| (record.operation_key.clone(), record)).collect())

@@ -25,11 +25,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, ChangeError, Replaced};
 pub use self::counting::{Counted, Difference};
-pub use self::lists::{By, ListPage, SHARDS};
+pub use self::lists::{By, ListIndexes, ListPage, SHARDS};
 use self::lists::{owner_key, shard, state_key};
 pub use self::totals::Totals;
 use self::totals::{Shard, most_items};
-use crate::batch_get::items_of;
+use crate::batch_get::{Consistency, items_of};
 use crate::error::StoreError;
 use crate::item::{Item, MAX_TRANSACTION_ACTIONS, MAX_TRANSACTION_BYTES, n, put_alone, s};
 
@@ -181,6 +181,7 @@ pub struct ReadModels {
     client: Client,
     table: String,
     shard: Arc<Shard>,
+    indexes: ListIndexes,
 }
 
 /// What a row weighs besides its document, and the totals that it moves: keys, names, tallies and listing.
@@ -193,7 +194,7 @@ const PLAIN: &str = "rows have string keys and plain values";
 
 impl ReadModels {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), shard: Arc::new(Shard::any()) }
+        Self { client, table: table.into(), shard: Arc::new(Shard::any()), indexes: ListIndexes::default() }
     }
 
     /// The same for whoever writes beside this one: its transactions do not meet the other's at the totals.
@@ -250,7 +251,7 @@ impl ReadModels {
             .map(|key| Item::from([("collection_key".into(), s(key.partition())), ("id".into(), s(&key.id))]))
             .collect();
         let mut found = HashMap::new();
-        for item in items_of(&self.client, &self.table, wanted).await? {
+        for item in items_of(&self.client, &self.table, wanted, Consistency::Strong).await? {
             let row: Row = serde_dynamo::from_item(item).map_err(StoreError::corrupt("read model"))?;
             if let Some(key) = by_name.get(&(row.collection_key.clone(), row.id.as_str())) {
                 found.insert((*key).clone(), row);

@@ -50,7 +50,7 @@ impl Table {
         let mut request = json!({ "TableName": self.name, "BillingMode": "PAY_PER_REQUEST" });
         for property in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
             if let Some(value) = self.properties.get(property) {
-                request[property] = value.clone();
+                request[property] = value.as_array().into_iter().flatten().filter_map(by_default).collect();
             }
         }
         if self.stream_view.is_some() {
@@ -59,6 +59,12 @@ impl Table {
         }
         request
     }
+}
+
+/// What stands in a list if no parameter is given: of an `!If`, its last branch; nothing if that is `AWS::NoValue`.
+fn by_default(element: &Value) -> Option<Value> {
+    let branch = element.as_array().map_or(Some(element), |branches| branches.last());
+    branch.filter(|branch| branch.is_object()).cloned()
 }
 
 /// The `AWS::DynamoDB::Table` resources of a template. Everything else in it is ignored,

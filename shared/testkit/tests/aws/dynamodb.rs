@@ -117,7 +117,7 @@ async fn every_operation_a_store_needs_is_answered() {
     let listed = client
         .query()
         .table_name(TABLES.read_models)
-        .index_name("by_owner")
+        .index_name("keys_by_owner")
         .key_condition_expression("owner_key = :owner")
         .expression_attribute_values(":owner", text("o"))
         .scan_index_forward(false)
