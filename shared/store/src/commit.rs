@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Put, TransactWriteItem};
 use kernel::context::{Aggregate, Snapshot};
 use kernel::decider::{Guard, Rejection};
 use kernel::domain_event::EventData;
@@ -51,9 +51,10 @@ pub struct CommitBuilder {
     /// What the commands were decided on.
     base: Head,
     decided: bool,
-    events: Vec<EventData>,
-    effects: Vec<RecordedEffect>,
-    /// Of events and effects as JSON.
+    /// Each as JSON, and so the effects.
+    events: Vec<String>,
+    effects: Vec<String>,
+    /// Of events and effects.
     stored_bytes: usize,
     newest: Option<Arc<dyn Aggregate>>,
     actions: Vec<(Slot, TransactWriteItem)>,
@@ -147,10 +148,12 @@ impl CommitBuilder {
     pub fn add(&mut self, entry: &Entry) -> Result<(), TooLarge> {
         let index = self.entries;
         let operation = self.with_commit_number(entry);
-        let item = to_item(&operation);
-        let mut bytes = checked_weight(&item)?;
-        let slot = Slot::Operation(index, entry.operation.digest.clone());
         let put = operations::put_if_open(&self.tables.operations, &operation);
+        let mut bytes = weight(put.item());
+        if bytes > MAX_ITEM_BYTES {
+            return Err(TooLarge);
+        }
+        let slot = Slot::Operation(index, operation.digest);
         let mut actions = vec![(slot, TransactWriteItem::builder().put(put).build())];
         if let Some(parked) = &entry.parked {
             if parked.weight() > MAX_ITEM_BYTES {
@@ -160,7 +163,7 @@ impl CommitBuilder {
             let update = parked.update(&self.tables.parked).build().expect("all that is required is there");
             actions.push((Slot::Parked, TransactWriteItem::builder().update(update).build()));
         }
-        let mut touched = vec![entry.operation.operation_key.clone()];
+        let mut touched = vec![operation.operation_key];
         for guard in &entry.guards {
             let (key, rejection, action) = guards::action(guard, &self.stream, &self.tables.guards);
             bytes += 1024 + key.len();
@@ -171,9 +174,9 @@ impl CommitBuilder {
         if distinct.len() < touched.len() || distinct.iter().any(|key| self.touched.contains(*key)) {
             return Err(TooLarge); // no item twice in a transaction
         }
-        let of_events = entry.events.iter().map(|event| json(event).len() + 1);
-        let of_effects = entry.effects.iter().map(|effect| json(effect).len() + 1);
-        let stored_bytes = of_events.chain(of_effects).sum::<usize>();
+        let events: Vec<_> = entry.events.iter().map(json).collect();
+        let effects: Vec<_> = entry.effects.iter().map(json).collect();
+        let stored_bytes = events.iter().chain(&effects).map(|stored| stored.len() + 1).sum::<usize>();
         // One action more than there are: the commit itself.
         let fits = self.actions.len() + actions.len() < MAX_TRANSACTION_ACTIONS
             && self.bytes + bytes + MAX_ITEM_BYTES <= MAX_TRANSACTION_BYTES
@@ -184,8 +187,8 @@ impl CommitBuilder {
         self.actions.extend(actions);
         self.bytes += bytes;
         self.touched.extend(touched);
-        self.events.extend(entry.events.iter().cloned());
-        self.effects.extend(entry.effects.iter().cloned());
+        self.events.extend(events);
+        self.effects.extend(effects);
         self.stored_bytes += stored_bytes;
         self.entries += 1;
         self.decided |= entry.decided;
@@ -244,11 +247,11 @@ impl CommitBuilder {
             ("stream_id".into(), s(&self.stream)),
             ("commit_number".into(), n(next)),
             ("first_version".into(), n(self.base.version + 1)),
-            ("events".into(), s(json(&self.events))),
+            ("events".into(), json_array(&self.events)),
             ("committed_at".into(), n(head.committed_at.millis())),
         ]);
         if !self.effects.is_empty() {
-            item.insert("effects".into(), s(json(&self.effects)));
+            item.insert("effects".into(), json_array(&self.effects));
         }
         if let Some(aggregate) = &self.newest {
             let Snapshot { layout, state } = aggregate.snapshot();
@@ -333,17 +336,12 @@ fn explain(slots: &[Slot], reasons: &[CancellationReason]) -> CommitError {
     }
 }
 
-fn to_item<T: serde::Serialize>(record: &T) -> Item {
-    serde_dynamo::to_item(record).expect("records have string keys and plain values")
-}
-
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("stored events have string keys")
 }
 
-fn checked_weight(item: &Item) -> Result<usize, TooLarge> {
-    let weight = weight(item);
-    if weight > MAX_ITEM_BYTES { Err(TooLarge) } else { Ok(weight) }
+fn json_array(elements: &[String]) -> AttributeValue {
+    AttributeValue::S(format!("[{}]", elements.join(",")))
 }
 
 #[cfg(test)]
