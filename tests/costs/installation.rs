@@ -148,16 +148,29 @@ impl Installation {
 
     /// Handles, publishes and projects until nothing is left to do. A batch of commands goes all the way before the next.
     pub async fn settle(&self) {
+        while self.handle().await {
+            self.push().await;
+            self.publish_and_project().await;
+        }
+    }
+
+    /// Handles one batch of commands. Says whether there was one.
+    pub async fn handle(&self) -> bool {
         for (context, handler) in &self.functions.handlers {
             let queue = commands(context);
             let name = format!("{context}CommandHandler");
             let handle = async |event, now, until| Box::pin(handler.handle(event, now, until)).await;
-            while self.poll(&queue, &name, BATCH, handle).await {
-                self.publish().await;
-                self.push().await;
-                self.update().await;
+            if self.poll(&queue, &name, BATCH, handle).await {
+                return true;
             }
         }
+        false
+    }
+
+    /// Publishes and projects what was committed since the last time.
+    pub async fn publish_and_project(&self) {
+        self.publish().await;
+        self.update().await;
     }
 
     async fn update(&self) {
@@ -232,7 +245,7 @@ impl Installation {
     }
 
     /// Hands push what has ended since the last time. Nobody is connected.
-    async fn push(&self) {
+    pub async fn push(&self) {
         let mut event = self.aws.stream_event(TABLES.operations);
         let ended = event["Records"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let ended: Vec<Value> = ended.into_iter().filter(is_pushed).collect();

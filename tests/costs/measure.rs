@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::installation::Installation;
 use crate::templates::Templates;
 use crate::usage::{Usage, number};
-use crate::workloads::{self, Taken, WORKLOADS};
+use crate::workloads::{self, IN_A_WINDOW, Taken, WORKLOADS};
 
 pub struct Measured {
     pub templates: Templates,
@@ -18,6 +18,8 @@ pub struct Measured {
     pub reads: Usage,
     /// Reading a list of [`LISTED`](workloads::LISTED) documents.
     pub list: Usage,
+    /// A command, by how many of them a window gathers, as in [`IN_A_WINDOW`].
+    pub gathered: Vec<Usage>,
     /// A run of redrive that finds nothing.
     pub redrive: Usage,
     /// A verification of everything, by the stream.
@@ -44,6 +46,10 @@ async fn measure() -> Measured {
     let operations = taken.first().map(|singly: &Taken| singly.operations.clone()).expect("workloads");
     let reads = workloads::read_outcomes(&mut installation, &operations).await;
     let list = workloads::list_documents(&mut installation).await;
+    let mut gathered = Vec::new();
+    for in_a_window in IN_A_WINDOW {
+        gathered.push(workloads::gather(&mut installation, in_a_window).await);
+    }
     let busy = metrics(&installation.log_lines());
 
     installation.redrive().await;
@@ -57,6 +63,7 @@ async fn measure() -> Measured {
         workloads: taken,
         reads,
         list,
+        gathered,
         redrive,
         verification,
         commits_of_a_stream: number(commits) / number(streams),

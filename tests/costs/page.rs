@@ -15,7 +15,7 @@ use crate::measure::Measured;
 use crate::prices::{self, GIGABYTE};
 use crate::templates::CONTEXTS;
 use crate::usage::{Meter, Usage};
-use crate::workloads::{LISTED, Taken, WORKLOADS};
+use crate::workloads::{IN_A_WINDOW, LISTED, Taken, WORKLOADS};
 
 /// The environment variable that makes [`assert_up_to_date`] write the page instead of comparing it.
 const UPDATE: &str = "UPDATE_COSTS";
@@ -52,6 +52,9 @@ fn sections(measured: &Measured) -> Vec<String> {
         ways(),
         bill(measured),
         lists(measured),
+        "## What windows save".to_owned(),
+        WINDOWS.to_owned(),
+        windows(measured),
         "## A month in which nothing happens".to_owned(),
         format!("Production, with the contexts {}, without data:", CONTEXTS.join(" and ")),
         month(&idle::lines(measured, &measured.templates)),
@@ -123,6 +126,26 @@ fn lists(measured: &Measured) -> String {
         dollars(prices::total(&million)),
         dollars(prices::of(Meter::ReadUnits).times(million.of(Meter::ReadUnits)))
     )
+}
+
+const WINDOWS: &str = "The publisher and the subscribers' functions get at once what is there. With `PublishWindow` and \
+    `SubscriberWindow`, Lambda gathers for them for so many seconds first: of the events table's stream, and of the \
+    subscribers' queues. A window of a second gathers ten where ten commands come in a second, each handled by itself. It \
+    saves requests, and costs what a read model or a process is later than now: at most both windows. Commands, their outcomes and \
+    what is pushed of them wait for neither. Full batches do not wait.";
+
+fn windows(measured: &Measured) -> String {
+    let million: Vec<_> = measured.gathered.iter().map(|usage| usage.times(1e6)).collect();
+    let mut table = Table::new(
+        "$ per million commands, by how many are gathered",
+        IN_A_WINDOW.map(|count| if count == 1 { "1: no window".to_owned() } else { count.to_string() }),
+    );
+    for meter in [Meter::StandardRequests, Meter::SnsRequests, Meter::LambdaRequests, Meter::GigabyteSeconds] {
+        let price = prices::of(meter);
+        table.row(price.of, million.iter().map(|usage| dollars(price.times(usage.of(meter)))));
+    }
+    table.row("**in all**, with all else", million.iter().map(|usage| format!("**{}**", dollars(prices::total(usage)))));
+    table.to_string()
 }
 
 fn month(lines: &[Line]) -> String {

@@ -100,6 +100,25 @@ impl Workload {
     }
 }
 
+/// How many commands' events a window gathers, in turn.
+pub const IN_A_WINDOW: [usize; 4] = [1, 5, 10, 50];
+
+/// A command of so many whose events are gathered before they are published and projected. Each is handled by itself.
+pub async fn gather(installation: &mut Installation, in_a_window: usize) -> Usage {
+    installation.take_usage();
+    for nth in 0..COMMANDS {
+        let command = adjust(&format!("gathered-{in_a_window}"), 60_000 + in_a_window * COMMANDS + nth, nth, nth);
+        installation.submit(&[command]).await;
+        assert!(installation.handle().await, "the command");
+        installation.push().await;
+        if (nth + 1) % in_a_window == 0 {
+            installation.publish_and_project().await;
+        }
+    }
+    installation.dispatch().await;
+    installation.take_usage().times(1.0 / number(COMMANDS))
+}
+
 /// Binds the policies that the workloads adjust. It also warms up what functions remember.
 pub async fn prepare(installation: &Installation) {
     for nth in 0..COMMANDS {
