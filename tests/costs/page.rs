@@ -144,7 +144,8 @@ fn windows(measured: &Measured) -> String {
         let price = prices::of(meter);
         table.row(price.of, million.iter().map(|usage| dollars(price.times(usage.of(meter)))));
     }
-    table.row("**in all**, with all else", million.iter().map(|usage| format!("**{}**", dollars(prices::total(usage)))));
+    table
+        .row("**in all**, with all else", million.iter().map(|usage| format!("**{}**", dollars(prices::total(usage)))));
     table.to_string()
 }
 

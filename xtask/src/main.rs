@@ -4,6 +4,7 @@
 //! cargo-nextest if it is missing, are installed on first use, in fixed versions, into the target folder; nothing is
 //! installed outside of it but a browser, where there is none and the task runs as root.
 
+mod bench;
 mod browser;
 mod clients;
 mod compatibility;
@@ -75,6 +76,8 @@ enum Task {
     RehearseRestore,
     /// Measure what a command and an idle installation cost, and write it into `docs/costs.md`
     Costs,
+    /// Measure what the functions take beside peers, and write `docs/performance.md`; nothing else should run meanwhile
+    Bench(bench::Measuring),
     /// Check schemas with those of the release before, dependencies, the API's description, the template, and the rights
     /// that its roles give
     Lint,
@@ -138,6 +141,7 @@ fn run(task: &Task) -> Result<()> {
             restore::rehearse(&workspace, &functions::build(&workspace)?.folder)
         }
         Task::Costs => costs::costs(&workspace),
+        Task::Bench(measuring) => bench::bench(&workspace, measuring),
         Task::Mutants(asked) => mutants::mutants(&workspace, asked),
         Task::Sbom => sbom::sbom(&workspace),
         Task::Lint => lint::lint(&workspace),

@@ -46,7 +46,7 @@ impl Environment {
     }
 }
 
-/// The installed packages of `requirements/node`. Its lock file is made by `npm install --package-lock-only
+/// Installed packages, those of `requirements/node` mostly. A lock file is made by `npm install --package-lock-only
 /// --omit-lockfile-registry-resolved`, so it says what is installed and not where from: that is npm's configuration.
 pub struct NodePackages {
     pub modules: PathBuf,
@@ -55,8 +55,12 @@ pub struct NodePackages {
 impl NodePackages {
     /// Installed now if there are none yet, or if the lock file has changed since.
     pub fn of(workspace: &Workspace) -> Result<Self> {
-        let lock = workspace.root.join("requirements/node/package-lock.json");
-        Ok(Self { modules: installed(workspace, "node", &lock, install_node)?.join("node_modules") })
+        Self::locked_by(workspace, "node", &workspace.root.join("requirements/node/package-lock.json"))
+    }
+
+    /// The same of another lock file, in a folder of this name.
+    pub fn locked_by(workspace: &Workspace, name: &str, lock: &Path) -> Result<Self> {
+        Ok(Self { modules: installed(workspace, name, lock, install_node)?.join("node_modules") })
     }
 
     pub fn command(&self, program: &str) -> Command {

@@ -17,7 +17,7 @@ use store::{CommitBuilder, CommitError, Entry, Loaded, Refusal, StoreError};
 use crate::CommandHandler;
 use crate::defect::Defect;
 use crate::delivery::Delivery;
-use crate::verdict::{Asked, Predecided, Verdict, decide};
+use crate::verdict::{Asked, Predecided, Verdict};
 
 /// How often a group starts over after a conflict with another handler. After that, its messages go back to the queue.
 const MOST_CONFLICTS: u32 = 8;
@@ -123,7 +123,7 @@ impl Group {
             Some(predecided) => Asked::Known(predecided.clone()),
             None => Asked::Command(Arc::clone(&delivery.command)),
         });
-        let verdicts = decide(handler.deciding, handler.context, base, asked.collect()).await;
+        let verdicts = handler.deciding.decide(handler.context, base, asked.collect()).await;
         for (delivery, verdict) in self.pending.iter_mut().zip(verdicts) {
             if let Verdict::Parked(defect) = &verdict {
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));

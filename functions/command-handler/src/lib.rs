@@ -2,11 +2,12 @@
 //!
 //! - [`Delivery`] is a queue message with the command in it
 //! - [`group`] handles the commands of one stream, in order, in as few transactions as possible
-//! - [`verdict`] decides one command, and keeps a panic or a hang to it
+//! - [`deciding`] decides them on a thread, and keeps a hang to its command; [`verdict`] does so with a panic
 //!
 //! Every command ends in one of four ways: succeeded, rejected, parked, or given back to the queue to be retried; on
 //! its last receive, to the dead letters.
 
+mod deciding;
 mod defect;
 mod delivery;
 mod effects;
@@ -30,9 +31,9 @@ use store::EventStore;
 use store::parked::Parked;
 use tokio::time::{Instant, timeout_at};
 
+pub use crate::deciding::Deciding;
 pub use crate::delivery::Delivery;
 use crate::group::Group;
-pub use crate::verdict::Deciding;
 
 /// Handles the commands of one context.
 pub struct CommandHandler {

@@ -373,7 +373,8 @@ impl Facts {
 
     /// Lines of the trace, and lines of the command and its repeats where no trace is known yet.
     fn logs(&self, receipt: &Receipt) -> String {
-        let (id, fields) = (receipt.shared_text(), "@timestamp, @log, level, message, error, span.context, span.operation");
+        let (id, fields) =
+            (receipt.shared_text(), "@timestamp, @log, level, message, error, span.context, span.operation");
         let by_trace: Vec<_> = self.trace_ids.iter().map(|id| format!(" or span.trace_id = \"{id}\"")).collect();
         let by_trace = by_trace.concat();
         format!(

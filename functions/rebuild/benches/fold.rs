@@ -22,12 +22,12 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     let commits = runtime.block_on(history());
-    println!("| events in a stream | events a second |\n| --: | --: |");
-    for length in [2, 10, 100, 1_000] {
+    println!("| events in a stream | events a second | least | most |\n| --: | --: | --: | --: |");
+    for length in [2, 10, 100, 1_000, 10_000] {
         let stream = stretched(&commits, length);
         let mut rates: Vec<f64> = (0..RUNS).map(|_| rate(&stream, length)).collect();
         rates.sort_by(f64::total_cmp);
-        println!("| {length} | {:.0} |", rates[RUNS / 2]);
+        println!("| {length} | {:.0} | {:.0} | {:.0} |", rates[RUNS / 2], rates[0], rates[RUNS - 1]);
     }
 }
 

@@ -22,7 +22,7 @@ pub const IN_THE_BACKGROUND: Duration = Duration::from_secs(8);
 const TRUSTED_ROOTS: &str = "TRUSTED_ROOTS";
 
 /// PEM.
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+const AMAZON_ROOTS: &[u8] = include_bytes!("../amazon_roots.pem");
 
 /// The connection to AWS.
 pub struct Aws(SdkConfig);
@@ -114,9 +114,8 @@ mod tests {
     #[test]
     fn the_roots_are_those_that_amazon_has_in_mozillas_list() {
         let has = |der: &[u8], name: &str| der.windows(name.len()).any(|bytes| bytes == name.as_bytes());
-        let of_amazon = |der: &[u8]| {
-            has(der, "Amazon Root CA") || has(der, "Starfield Services Root Certificate Authority - G2")
-        };
+        let of_amazon =
+            |der: &[u8]| has(der, "Amazon Root CA") || has(der, "Starfield Services Root Certificate Authority - G2");
         let listed = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| der.to_vec());
         let expected: BTreeSet<_> = listed.filter(|der| of_amazon(der)).collect();
         assert_eq!(certificates(str::from_utf8(AMAZON_ROOTS).expect("text")), expected);

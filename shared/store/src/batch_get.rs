@@ -40,7 +40,10 @@ pub(crate) async fn items_of(
     let mut unanswered = 0;
     while !keys.is_empty() {
         let now = keys.split_off(keys.len().saturating_sub(MOST_AT_ONCE));
-        let now = KeysAndAttributes::builder().set_keys(Some(now)).consistent_read(consistency == Consistency::Strong).build();
+        let now = KeysAndAttributes::builder()
+            .set_keys(Some(now))
+            .consistent_read(consistency == Consistency::Strong)
+            .build();
         let answer = client
             .batch_get_item()
             .request_items(table, now.expect("all that is required is there"))

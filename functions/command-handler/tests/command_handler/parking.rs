@@ -84,7 +84,7 @@ async fn a_command_whose_data_does_not_decode_is_parked_with_the_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_whose_decision_panics_is_parked() {
-    for deciding in [Deciding::OnAThread, Deciding::Inline] {
+    for deciding in [Deciding::default(), Deciding::Inline] {
         let mut bench = probe::bench();
         bench.handler.deciding = deciding;
         let panic = || Command::from(Panic { message: "index out of luck".to_owned() });
