@@ -30,11 +30,27 @@ So the page compares programs. It does not tell how long a command takes on Lamb
   mimalloc, they have Waybill's.
 """
 
+# As `perf` has sampled it in November 2026, with batches of one stream.
+IN_THE_WAY = """What stands in the way of those that are not met is no single thing. Of a batch of one stream, system calls take 27 %
+(sockets 17 %, waiting 5 %, ten lines of logs 5 %), the allocator and copying 8 %, the deciding thread 3 %. No function takes
+more than 3 %. At `LOG_LEVEL=warn` a command takes 5 % less.
+"""
+
+HELD = """What does not depend on the machine is held by tests:
+
+- Calls, write units and bytes of logs of a command: `tests/costs`.
+- Twenty updaters bring 5,000 events a second into one collection, with less than a tenth of their tries refused, while
+  transactions hold their items for 8 ms: `functions/read-model-updater/tests/contention.rs`, in simulated time.
+- While three calls in a hundred fail, 99 commands in a hundred have their outcome within two seconds:
+  `tests/recovery/latency.rs`, in simulated time.
+- Redrive makes less than half a call for a dead letter: `tests/recovery/volume.rs`.
+"""
+
 
 def write(results):
     sections = [goals, handlers, histories, others, way, starts, admission, fold, redrive, sizes]
     head = HEAD.format(rounds=results["rounds"], **results["machine"])
-    return "\n".join([head, *(section(results) for section in sections)])
+    return "\n".join([head, *(section(results) for section in sections), section("Held by tests", HELD)])
 
 
 # Figures
@@ -110,6 +126,7 @@ def goals(results):
         table(["", "goal", "measured", ""], told),
         "The peers of the first two rows have the system's allocator, and Waybill has mimalloc. With mimalloc in the peers",
         f"as well, these rows are {allocator[0]:.2f} × and {allocator[1]:.2f} ×.\n",
+        IN_THE_WAY,
     )
 
 

@@ -4,6 +4,7 @@
 mod back_off;
 mod bounds;
 mod crashes;
+mod latency;
 mod ledger;
 mod outages;
 mod poison;

@@ -33,7 +33,9 @@ pub enum Deciding {
 
 /// Streams that wait for the thread.
 #[derive(Clone, Default)]
-pub struct Waiting(Arc<Mutex<Vec<(Question, oneshot::Sender<Vec<Verdict>>)>>>);
+pub struct Waiting(Arc<Mutex<Vec<(Question, Answer)>>>);
+
+type Answer = oneshot::Sender<Vec<Verdict>>;
 
 /// The commands of one stream.
 struct Question {
