@@ -131,8 +131,8 @@ fn lists(measured: &Measured) -> String {
 const WINDOWS: &str = "The publisher and the subscribers' functions get at once what is there. With `PublishWindow` and \
     `SubscriberWindow`, Lambda gathers for them for so many seconds first: of the events table's stream, and of the \
     subscribers' queues. A window of a second gathers ten where ten commands come in a second, each handled by itself. It \
-    saves requests, and costs what a read model or a process is later than now: at most both windows. Commands, their outcomes and \
-    what is pushed of them wait for neither. Full batches do not wait.";
+    saves requests, and costs what a read model is later than now: at most both windows, and a process as much for each of its steps. \
+    Commands that clients send, their outcomes and what is pushed of them wait for neither. Full batches do not wait.";
 
 fn windows(measured: &Measured) -> String {
     let million: Vec<_> = measured.gathered.iter().map(|usage| usage.times(1e6)).collect();

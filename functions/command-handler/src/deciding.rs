@@ -1,9 +1,11 @@
 //! Where commands are decided: on a thread, where a hang is survived.
 //!
 //! Waking a thread and being woken by it takes longer than most decisions. So one thread decides for all streams that are
-//! loaded at the same moment, and tells each verdict with its time: whatever it has told nothing of for too long hangs.
+//! loaded at the same moment, and notes each verdict with its time: whatever it has noted nothing of for too long hangs, and
+//! another thread goes on behind it.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::context::{Aggregate, Context};
@@ -51,16 +53,37 @@ impl Default for Deciding {
     }
 }
 
+/// Where the thread is.
+struct Progress {
+    /// By the question's place. One that has its answer is `None`.
+    answers: Vec<Option<Answer>>,
+    /// Of the question in hand.
+    place: usize,
+    verdicts: Vec<Verdict>,
+    /// When it came to that question, or to its last verdict.
+    since: Instant,
+    /// It took too long: another thread goes on behind the question in hand.
+    given_up: bool,
+}
+
 impl Deciding {
     /// Decides commands of one stream, in order, the first one on `base`. Gives a verdict for each of them, or for those up
-    /// to the first one that hangs.
-    pub(crate) async fn decide(&self, context: &'static Context, base: &Loaded, asked: Vec<Asked>) -> Vec<Verdict> {
+    /// to the first one that hangs; `None` if nobody is there to decide.
+    pub(crate) async fn decide(
+        &self,
+        context: &'static Context,
+        base: &Loaded,
+        asked: Vec<Asked>,
+    ) -> Option<Vec<Verdict>> {
         let (aggregate, version) = (Arc::clone(&base.aggregate), base.version);
         match self {
             Self::Inline => {
                 let mut verdicts = Vec::with_capacity(asked.len());
-                decide_each(context, &aggregate, version, &asked, |verdict| verdicts.push(verdict));
-                verdicts
+                let _all = decide_each(context, &aggregate, version, &asked, |verdict| {
+                    verdicts.push(verdict);
+                    ControlFlow::Continue(())
+                });
+                Some(verdicts)
             }
             Self::OnAThread(waiting) => waiting.ask(Question { context, aggregate, version, asked }).await,
         }
@@ -68,10 +91,10 @@ impl Deciding {
 }
 
 impl Waiting {
-    async fn ask(&self, question: Question) -> Vec<Verdict> {
+    async fn ask(&self, question: Question) -> Option<Vec<Verdict>> {
         let (answer, verdicts) = oneshot::channel();
         let is_first = {
-            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = lock(&self.0);
             waiting.push((question, answer));
             waiting.len() == 1
         };
@@ -79,58 +102,92 @@ impl Waiting {
             // A task of its own, for the stream that began it may be given up while others wait.
             tokio::spawn(self.clone().answer());
         }
-        verdicts.await.unwrap_or_default() // nobody answers once the process ends
+        verdicts.await.ok()
     }
 
     async fn answer(self) {
         // What has arrived besides is looked at first, and may be another stream.
         yield_now().await;
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let (questions, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        let (questions, answers): (Vec<_>, Vec<_>) = std::mem::take(&mut *lock(&self.0)).into_iter().unzip();
         let questions = Arc::new(questions);
-        let mut answers = answers.into_iter();
-        while answers.len() > 0 {
-            let first = questions.len() - answers.len();
-            for (verdicts, answer) in verdicts_from(&questions, first).await.into_iter().zip(&mut answers) {
-                let _given_up_meanwhile = answer.send(verdicts);
+        let mut answers: Vec<_> = answers.into_iter().map(Some).collect();
+        let mut next = 0;
+        while next < questions.len() {
+            let progress =
+                Progress { answers, place: next, verdicts: Vec::new(), since: Instant::now(), given_up: false };
+            match answered(&questions, progress).await {
+                Some(given_up) => (answers, next) = (given_up.answers, given_up.place + 1),
+                None => return,
             }
         }
     }
 }
 
-/// The verdicts on each question from the `first` on, or up to the first one over which the thread hangs. It hangs if it
-/// tells nothing for too long.
-async fn verdicts_from(questions: &Arc<Vec<Question>>, first: usize) -> Vec<Vec<Verdict>> {
-    let (tell, told) = mpsc::channel();
-    let asked = Arc::clone(questions);
+/// Has a thread answer the questions from the place of `progress` on, each as soon as it is decided. Gives the progress back
+/// if the thread hangs, with the question in hand answered up to the command that it hangs over.
+async fn answered(questions: &Arc<Vec<Question>>, progress: Progress) -> Option<Progress> {
+    let (first, progress) = (progress.place, Arc::new(Mutex::new(progress)));
+    let (asked, told) = (Arc::clone(questions), Arc::clone(&progress));
     let mut thread = spawn_blocking(move || {
         for (place, question) in asked.iter().enumerate().skip(first) {
-            let Question { context, aggregate, version, asked } = question;
-            decide_each(context, aggregate, *version, asked, |verdict| {
-                let _nobody_waits_any_more = tell.send((place, verdict, Instant::now()));
-            });
+            if answer_one(question, place, &told).is_break() {
+                return;
+            }
         }
     });
-    let mut verdicts: Vec<Vec<Verdict>> = questions[first..].iter().map(|_| Vec::new()).collect();
-    let mut since = Instant::now();
     loop {
-        let end = timeout_at(since + PATIENCE, &mut thread).await;
-        let mut goes_on = false;
-        for (place, verdict, at) in told.try_iter() {
-            verdicts[place - first].push(verdict);
-            since = at;
-            goes_on = true;
+        let since = lock(&progress).since;
+        if timeout_at(since + PATIENCE, &mut thread).await.is_ok() {
+            return None; // all are answered, or the process ends, and nobody will be
         }
-        let open =
-            verdicts.iter().zip(&questions[first..]).position(|(known, question)| known.len() < question.asked.len());
-        let Some(open) = open else { return verdicts };
-        let defect = match end {
-            Err(_) if goes_on => continue,
-            Err(_) => Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}")),
-            Ok(_) => Defect::new(Reason::Panicked, "the decision was cancelled".to_owned()),
-        };
-        verdicts[open].push(Verdict::Parked(defect));
-        verdicts.truncate(open + 1);
-        return verdicts;
+        let mut progress = lock(&progress);
+        if progress.since > since {
+            continue;
+        }
+        progress.given_up = true;
+        let mut verdicts = std::mem::take(&mut progress.verdicts);
+        verdicts.push(Verdict::Parked(Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))));
+        let place = progress.place;
+        let mut answers = std::mem::take(&mut progress.answers);
+        if let Some(answer) = answers[place].take() {
+            let _given_up_meanwhile = answer.send(verdicts);
+        }
+        return Some(Progress { answers, place, verdicts: Vec::new(), since, given_up: false });
     }
+}
+
+/// Breaks if the thread was given up meanwhile.
+fn answer_one(question: &Question, place: usize, progress: &Mutex<Progress>) -> ControlFlow<()> {
+    let in_hand = |step: &mut dyn FnMut(&mut Progress)| {
+        let mut progress = lock(progress);
+        if progress.given_up {
+            return ControlFlow::Break(());
+        }
+        step(&mut progress);
+        progress.since = Instant::now();
+        ControlFlow::Continue(())
+    };
+    let mut is_wanted = false;
+    in_hand(&mut |progress| {
+        progress.place = place;
+        is_wanted = progress.answers[place].as_ref().is_some_and(|answer| !answer.is_closed());
+    })?;
+    if !is_wanted {
+        return ControlFlow::Continue(());
+    }
+    let Question { context, aggregate, version, asked } = question;
+    decide_each(context, aggregate, *version, asked, |verdict| {
+        let mut verdict = Some(verdict);
+        in_hand(&mut |progress| progress.verdicts.extend(verdict.take()))
+    })?;
+    in_hand(&mut |progress| {
+        let verdicts = std::mem::take(&mut progress.verdicts);
+        if let Some(answer) = progress.answers[place].take() {
+            let _given_up_meanwhile = answer.send(verdicts);
+        }
+    })
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -124,6 +124,7 @@ impl Group {
             None => Asked::Command(Arc::clone(&delivery.command)),
         });
         let verdicts = handler.deciding.decide(handler.context, base, asked.collect()).await;
+        let verdicts = verdicts.ok_or_else(|| "nobody was there to decide".to_owned())?;
         for (delivery, verdict) in self.pending.iter_mut().zip(verdicts) {
             if let Verdict::Parked(defect) = &verdict {
                 delivery.predecided = Some(Predecided::Parked(defect.clone()));

@@ -47,7 +47,6 @@ impl CommandHandler {
     ) -> Option<(Received, String)> {
         let now = clock.now();
         let header = Header::read(&stranger.received.body);
-        let command_key = header.as_ref().map(|header| display(header.receipt.command_key));
         let message = stranger.parked_message(header.as_ref(), self.context.name, now);
         let Stranger { received, why } = stranger;
         let message_id = &received.message_id;
@@ -62,7 +61,6 @@ impl CommandHandler {
                 tracing::warn!(
                     message_id,
                     operation,
-                    command_key,
                     tenant,
                     stream,
                     %why,
@@ -74,7 +72,7 @@ impl CommandHandler {
             Ok(Err(error)) => chain(&error),
             Err(_) => OUT_OF_TIME.to_owned(),
         };
-        tracing::error!(message_id, operation, command_key, tenant, stream, error, "not parked");
+        tracing::error!(message_id, operation, tenant, stream, error, "not parked");
         Some((received, format!("{}; and it could not be parked: {error}", chain_in_full(&why))))
     }
 

@@ -1,6 +1,7 @@
 //! Deciding commands, with whatever the decider does over one kept to it.
 
 use std::any::Any;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -60,14 +61,14 @@ pub(crate) enum Asked {
     Known(Predecided),
 }
 
-/// Decides commands of one stream, in order, each on the state that those before it leave.
+/// Decides commands of one stream, in order, each on the state that those before it leave, until `tell` breaks.
 pub(crate) fn decide_each(
     context: &Context,
     aggregate: &Arc<dyn Aggregate>,
     mut version: u64,
     asked: &[Asked],
-    mut tell: impl FnMut(Verdict),
-) {
+    mut tell: impl FnMut(Verdict) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut aggregate = Arc::clone(aggregate);
     for asked in asked {
         let verdict = match asked {
@@ -82,8 +83,9 @@ pub(crate) fn decide_each(
             version += decision.events.len() as u64;
             aggregate = Arc::clone(&decision.next);
         }
-        tell(verdict);
+        tell(verdict)?;
     }
+    ControlFlow::Continue(())
 }
 
 fn decide_one(context: &Context, aggregate: &dyn Aggregate, command: &Command) -> Verdict {

@@ -379,7 +379,7 @@ impl Facts {
         let by_trace = by_trace.concat();
         format!(
             "fields {fields}\n\
-             | filter span.operation like \"{id}\"{by_trace}\n\
+             | filter span.operation like \"{id}\" or operation like \"{id}\"{by_trace}\n\
              | sort @timestamp asc\n\
              | limit 1000"
         )

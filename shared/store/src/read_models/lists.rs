@@ -90,8 +90,8 @@ impl ReadModels {
         Self { indexes, ..self }
     }
 
-    /// Documents newest first, from before the place `before` on. Lists may lag behind single documents; one that has moved
-    /// meanwhile is not in the part that it has left.
+    /// Documents newest first, from before the place `before` on. Lists may lag behind single documents: one that was just
+    /// made may be missing for a moment, and one that has moved meanwhile is not in the part that it has left.
     pub async fn list(
         &self,
         tenant: &TenantId,
