@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 
-from translated import Stack, listed, translated
+from translated import Stack, listed, translated, with_code
 
 # So many must fit.
 CONTEXTS = 20
@@ -139,13 +139,6 @@ def grown(folder: pathlib.Path, to: pathlib.Path, contexts: int, subscribers: in
         file.write_text(with_code(text))
         files.append(file)
     return files
-
-
-def with_code(text: str) -> str:
-    """A template, with all code in S3."""
-    code = f"s3://{'b' * 63}/{'k' * 32}"
-    text = re.sub(r"CodeUri: \.(?=[,\n])", f"CodeUri: {code}", text)
-    return text.replace("DefaultValue: .]", f'DefaultValue: "{code}"]')
 
 
 def distinct(count: int, length: int) -> list[str]:

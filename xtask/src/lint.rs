@@ -38,6 +38,7 @@ pub fn files(workspace: &Workspace, checks: &mut Checks) {
     checks.check_beside("template, as SAM", || sam(workspace));
     checks.check_beside("templates within AWS's limits", || limits(workspace));
     checks.check_beside("templates with a subscriber more", || subscriber(workspace));
+    checks.check_beside("template, on the way to other indexes", || upgraded(workspace));
 }
 
 /// Their licences, where they come from, and that none is among them that we do without: `deny.toml`. Advisories are in a
@@ -90,6 +91,14 @@ fn limits(workspace: &Workspace) -> Result<String> {
     let mut limits = Environment::of(workspace, "sam")?.command("python");
     in_local_aws(&mut limits).arg(workspace.root.join("xtask/sam/limits.py")).arg("--templates").arg(&workspace.root);
     processes::collect(&mut limits)
+}
+
+/// That each deployment on the way from a release whose lists had other indexes can be made, and that lists can be read.
+fn upgraded(workspace: &Workspace) -> Result<String> {
+    let mut upgraded = Environment::of(workspace, "sam")?.command("python");
+    let template = workspace.root.join("template.yaml");
+    in_local_aws(&mut upgraded).arg(workspace.root.join("xtask/sam/upgraded.py")).arg("--template").arg(template);
+    processes::collect(&mut upgraded)
 }
 
 /// That all around a new subscriber's function is unrolled from its entry.
