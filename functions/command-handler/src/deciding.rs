@@ -21,6 +21,9 @@ use crate::verdict::{Asked, Verdict, decide_each};
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long answers are held back at most, to be given together: each by itself would wake the handler.
+const TOGETHER: Duration = Duration::from_millis(5);
+
 /// Where commands are decided.
 #[derive(Clone)]
 pub enum Deciding {
@@ -55,8 +58,10 @@ impl Default for Deciding {
 
 /// Where the thread is.
 struct Progress {
-    /// By the question's place. One that has its answer is `None`.
+    /// By the question's place. One that is decided is `None`.
     answers: Vec<Option<Answer>>,
+    /// Of those that are decided; `None` once that has taken long, and each is answered at once.
+    held: Option<Vec<(Answer, Vec<Verdict>)>>,
     /// Of the question in hand.
     place: usize,
     verdicts: Vec<Verdict>,
@@ -113,18 +118,44 @@ impl Waiting {
         let mut answers: Vec<_> = answers.into_iter().map(Some).collect();
         let mut next = 0;
         while next < questions.len() {
-            let progress =
-                Progress { answers, place: next, verdicts: Vec::new(), since: Instant::now(), given_up: false };
-            match answered(&questions, progress).await {
-                Some(given_up) => (answers, next) = (given_up.answers, given_up.place + 1),
+            match answered(&questions, Progress::at(next, answers)).await {
+                Some(hung) => (answers, next) = (hung.answers, hung.place + 1),
                 None => return,
             }
         }
     }
 }
 
-/// Has a thread answer the questions from the place of `progress` on, each as soon as it is decided. Gives the progress back
-/// if the thread hangs, with the question in hand answered up to the command that it hangs over.
+impl Progress {
+    fn at(place: usize, answers: Vec<Option<Answer>>) -> Self {
+        let held = Some(Vec::new());
+        Self { answers, held, place, verdicts: Vec::new(), since: Instant::now(), given_up: false }
+    }
+
+    /// The question in hand has its verdicts.
+    fn answer(&mut self) {
+        let verdicts = std::mem::take(&mut self.verdicts);
+        let Some(answer) = self.answers[self.place].take() else { return };
+        match &mut self.held {
+            Some(held) => held.push((answer, verdicts)),
+            None => give(answer, verdicts),
+        }
+    }
+
+    /// What is decided so far is answered, and from now on all else at once.
+    fn answer_held(&mut self) {
+        for (answer, verdicts) in self.held.take().into_iter().flatten() {
+            give(answer, verdicts);
+        }
+    }
+}
+
+fn give(answer: Answer, verdicts: Vec<Verdict>) {
+    let _given_up_meanwhile = answer.send(verdicts);
+}
+
+/// Has a thread answer the questions from the place of `progress` on. Gives the progress back if the thread hangs, with the
+/// question in hand answered up to the command that it hangs over.
 async fn answered(questions: &Arc<Vec<Question>>, progress: Progress) -> Option<Progress> {
     let (first, progress) = (progress.place, Arc::new(Mutex::new(progress)));
     let (asked, told) = (Arc::clone(questions), Arc::clone(&progress));
@@ -135,24 +166,23 @@ async fn answered(questions: &Arc<Vec<Question>>, progress: Progress) -> Option<
             }
         }
     });
+    let mut until = Instant::now() + TOGETHER;
     loop {
-        let since = lock(&progress).since;
-        if timeout_at(since + PATIENCE, &mut thread).await.is_ok() {
+        let has_ended = timeout_at(until, &mut thread).await.is_ok();
+        let mut progress = lock(&progress);
+        progress.answer_held();
+        if has_ended {
             return None; // all are answered, or the process ends, and nobody will be
         }
-        let mut progress = lock(&progress);
-        if progress.since > since {
+        until = progress.since + PATIENCE;
+        if Instant::now() < until {
             continue;
         }
+        let hung = Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}"));
+        progress.verdicts.push(Verdict::Parked(hung));
+        progress.answer();
         progress.given_up = true;
-        let mut verdicts = std::mem::take(&mut progress.verdicts);
-        verdicts.push(Verdict::Parked(Defect::new(Reason::Hung, format!("no decision within {PATIENCE:?}"))));
-        let place = progress.place;
-        let mut answers = std::mem::take(&mut progress.answers);
-        if let Some(answer) = answers[place].take() {
-            let _given_up_meanwhile = answer.send(verdicts);
-        }
-        return Some(Progress { answers, place, verdicts: Vec::new(), since, given_up: false });
+        return Some(Progress::at(progress.place, std::mem::take(&mut progress.answers)));
     }
 }
 
@@ -180,12 +210,7 @@ fn answer_one(question: &Question, place: usize, progress: &Mutex<Progress>) -> 
         let mut verdict = Some(verdict);
         in_hand(&mut |progress| progress.verdicts.extend(verdict.take()))
     })?;
-    in_hand(&mut |progress| {
-        let verdicts = std::mem::take(&mut progress.verdicts);
-        if let Some(answer) = progress.answers[place].take() {
-            let _given_up_meanwhile = answer.send(verdicts);
-        }
-    })
+    in_hand(&mut Progress::answer)
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
