@@ -1,7 +1,6 @@
 """Inputs: each function's are made of what the one before it has sent to the stub AWS."""
 
 import base64
-import copy
 import hashlib
 import json
 import os
@@ -41,16 +40,21 @@ def reading(path):
     return encoded(event)
 
 
+def messages(name, bodies):
+    """A sample's message of SQS for each body."""
+    for number, body in enumerate(bodies):
+        message = sample(name)["Records"][0]
+        message |= {"body": body, "md5OfBody": hashlib.md5(body.encode()).hexdigest()}
+        message["messageId"] = f"{message['messageId'][:-12]}{number:012d}"
+        yield message
+
+
 def queued(bodies, context):
     """SQS's event with these commands."""
-    records = []
-    for number, body in enumerate(bodies):
-        record = copy.deepcopy(sample("aws/command-handler")["Records"][0])
-        record |= {"body": body, "md5OfBody": hashlib.md5(body.encode()).hexdigest()}
-        record |= {"messageId": f"0b6f4f0e-6f2d-4a7c-9a53-{number:012d}"}
-        record["attributes"]["MessageGroupId"] = f"{TENANT}/{context}/{json.loads(body)['subject']}"
+    records = list(messages("aws/command-handler", bodies))
+    for record in records:
+        record["attributes"]["MessageGroupId"] = f"{TENANT}/{context}/{json.loads(record['body'])['subject']}"
         record["eventSourceARN"] = record["eventSourceARN"].replace("orders", context)
-        records.append(record)
     return encoded({"Records": records})
 
 
@@ -58,7 +62,7 @@ def streamed(commits):
     """The event of DynamoDB's stream with these commits."""
     records = []
     for number, commit in enumerate(commits):
-        record = copy.deepcopy(sample("aws/publisher")["Records"][0])
+        record = sample("aws/publisher")["Records"][0]
         record["dynamodb"]["NewImage"] = commit
         record["dynamodb"]["Keys"] = {key: commit[key] for key in ("stream_id", "commit_number")}
         record["eventID"] = f"{number:032x}"
@@ -68,15 +72,11 @@ def streamed(commits):
 
 def delivered(events):
     """SQS's event with these domain events, as the topic hands them on."""
-    records = []
-    for number, event in enumerate(events):
-        record = copy.deepcopy(sample("aws/read-model-updater")["Records"][0])
-        record |= {"body": event, "md5OfBody": hashlib.md5(event.encode()).hexdigest()}
-        record |= {"messageId": f"2e1424d4-f796-459a-8184-{number:012d}"}
-        known = json.loads(event)
-        record["messageAttributes"]["type"]["stringValue"] = known["type"]
-        record["messageAttributes"]["context"]["stringValue"] = known["id"].split("/")[1]
-        records.append(record)
+    records = list(messages("aws/read-model-updater", events))
+    for record in records:
+        known, attributes = json.loads(record["body"]), record["messageAttributes"]
+        attributes["type"]["stringValue"] = known["type"]
+        attributes["context"]["stringValue"] = known["id"].split("/")[1]
     return encoded({"Records": records})
 
 
