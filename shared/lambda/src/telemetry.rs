@@ -5,6 +5,8 @@
 //! An aggregate's id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym)
 //! stands for it.
 
+mod lines;
+
 use std::error::Error;
 use std::io;
 use std::sync::OnceLock;
@@ -16,10 +18,11 @@ use tracing::{Level, Metadata, Span};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::lines::Lines;
 use crate::settings::{BadSetting, Environment, invalid};
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
@@ -150,14 +153,7 @@ where
 {
     let level = environment.optional("LOG_LEVEL").unwrap_or("info");
     let wanted = EnvFilter::try_new(level).map_err(|error| invalid("LOG_LEVEL", error))?;
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_target(false)
-        .with_span_events(FmtSpan::NONE)
-        .with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().fmt_fields(JsonFields::new()).event_format(Lines).with_writer(writer);
     tracing_subscriber::registry().with(filter_fn(may_be_written)).with(wanted).with(lines).init();
     // A panic's message may quote what it panicked over; where it happened is enough for a log.
     std::panic::set_hook(Box::new(|panic| {
