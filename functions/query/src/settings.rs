@@ -6,7 +6,7 @@ use lambda::cache::Cache;
 use lambda::caller::{Callers, FRESH_FOR, Operators};
 use lambda::claims::ClaimRules;
 use lambda::receipt_keys::ReceiptSecret;
-use lambda::settings::{BadSetting, Environment, invalid};
+use lambda::settings::{BadSetting, Environment};
 use store::event_store::Streams;
 use store::operations::Operations;
 use store::read_models::{ListIndexes, ReadModels};
@@ -61,12 +61,7 @@ impl Query {
     }
 }
 
-/// `LIST_INDEXES`: which indexes lists are read from, `keys`, which is what is meant if it is not set, or `whole`.
+/// `LIST_INDEXES`: which indexes lists are read from.
 fn list_indexes(environment: &Environment) -> Result<ListIndexes, BadSetting> {
-    const NAME: &str = "LIST_INDEXES";
-    match environment.optional(NAME) {
-        None | Some("keys") => Ok(ListIndexes::Keys),
-        Some("whole") => Ok(ListIndexes::Whole),
-        Some(other) => Err(invalid(NAME, format!("is {other}, and must be `keys` or `whole`"))),
-    }
+    environment.one_of("LIST_INDEXES", [("keys", ListIndexes::Keys), ("whole", ListIndexes::Whole)])
 }

@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-use crate::settings::{BadSetting, Environment, invalid};
+use crate::settings::{BadSetting, Environment};
 
 /// How long a call may take while a client waits for its answer.
 pub const WITH_A_CLIENT_WAITING: Duration = Duration::from_secs(3);
@@ -88,11 +88,8 @@ impl Aws {
 }
 
 fn trusted_roots(environment: &Environment) -> Result<TrustStore, BadSetting> {
-    match environment.optional(TRUSTED_ROOTS) {
-        None | Some("amazon") => Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)),
-        Some("system") => Ok(TrustStore::default()),
-        Some(other) => Err(invalid(TRUSTED_ROOTS, format!("is {other}, and must be `amazon` or `system`"))),
-    }
+    let amazon = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    environment.one_of(TRUSTED_ROOTS, [("amazon", amazon), ("system", TrustStore::default())])
 }
 
 #[cfg(test)]

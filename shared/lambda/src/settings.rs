@@ -54,6 +54,14 @@ impl Environment {
         self.text(name)?.parse().map_err(|error: T::Err| invalid(name, error))
     }
 
+    /// A variable that is one of these words; the first one is meant if it is not set.
+    pub fn one_of<T, const N: usize>(&self, name: &str, words: [(&str, T); N]) -> Result<T, BadSetting> {
+        let known = words.each_ref().map(|(word, _)| *word);
+        let given = self.optional(name).unwrap_or(known[0]);
+        let found = words.into_iter().find(|(word, _)| *word == given).map(|(_, meant)| meant);
+        found.ok_or_else(|| invalid(name, format!("is {given}, and must be `{}`", known.join("` or `"))))
+    }
+
     /// `PUBLIC_URL`: the API's address for callers, without a slash at its end.
     pub fn public_url(&self) -> Result<String, BadSetting> {
         Ok(self.text("PUBLIC_URL")?.trim_end_matches('/').to_owned())
@@ -106,6 +114,14 @@ mod tests {
         let days = environment.parsed::<u32>("DAYS").map_err(message);
         assert_eq!(days, Err("the environment variable DAYS invalid digit found in string".into()));
         assert_eq!(environment.with([("DAYS", "7")]).parsed::<u32>("DAYS").ok(), Some(7));
+    }
+
+    #[test]
+    fn one_of_a_few_words_is_meant_and_the_first_where_nothing_is_said() {
+        let wanted = |value| Environment::of([("LISTS", value)]).one_of("LISTS", [("short", 1), ("long", 2)]);
+        assert_eq!([wanted("").ok(), wanted("short").ok(), wanted("long").ok()], [Some(1), Some(1), Some(2)]);
+        let refused = wanted("Long").map_err(|error| error.to_string());
+        assert_eq!(refused, Err("the environment variable LISTS is Long, and must be `short` or `long`".into()));
     }
 
     #[test]
