@@ -101,49 +101,45 @@ impl ReadModels {
         limit: usize,
     ) -> Result<ListPage, StoreError> {
         let partition = partition(tenant, collection);
-        let found = match by {
-            By::Owner { owner, state } => {
-                let state = state.map(|state| state_prefix(&partition, state));
-                let key = owner_key(&partition, owner);
-                let list = Index { name: self.indexes.by_owner(), attribute: "owner_key", key, state };
-                self.index(&list, before, limit).await?
-            }
+        let indexes = self.indexes(&partition, by);
+        let parts = try_join_all(indexes.iter().map(|index| self.index(index, before, limit))).await?;
+        // Beyond the last place of the shortest part, other shards may still have places.
+        let known = parts.iter().filter_map(|part| part.next.clone()).max();
+        let mut places: Vec<Place> = parts.into_iter().flat_map(|part| part.places).collect();
+        places.retain(|place| known.as_ref().is_none_or(|known| place.list_sort >= *known));
+        places.sort_by(|a, b| b.list_sort.cmp(&a.list_sort));
+        let next = if places.len() > limit {
+            places.truncate(limit);
+            places.last().map(|place| place.list_sort.clone())
+        } else {
+            known
+        };
+        self.documents(&partition, &indexes, Places { places, next }).await
+    }
+
+    /// The partitions of an index that have the list.
+    fn indexes(&self, partition: &str, by: By<'_>) -> Vec<Index> {
+        match by {
+            By::Owner { owner, state } => vec![Index {
+                name: self.indexes.by_owner(),
+                attribute: "owner_key",
+                key: owner_key(partition, owner),
+                state: state.map(|state| state_prefix(partition, state)),
+            }],
             By::State(state) => {
-                let shards = (0..SHARDS).map(|shard| Index {
+                let shard = |shard| Index {
                     name: self.indexes.by_state(),
                     attribute: "state_key",
-                    key: state_key(&partition, state, shard),
+                    key: state_key(partition, state, shard),
                     state: None,
-                });
-                let shards: Vec<_> = shards.collect();
-                let parts = try_join_all(shards.iter().map(|shard| self.index(shard, before, limit))).await?;
-                // Beyond the last place of the shortest part, other shards may still have places.
-                let known = parts.iter().filter_map(|part| part.next.clone()).max();
-                let mut places: Vec<Place> = parts.into_iter().flat_map(|part| part.places).collect();
-                places.retain(|place| known.as_ref().is_none_or(|known| place.list_sort >= *known));
-                places.sort_by(|a, b| b.list_sort.cmp(&a.list_sort));
-                let next = if places.len() > limit {
-                    places.truncate(limit);
-                    places.last().map(|place| place.list_sort.clone())
-                } else {
-                    known
                 };
-                Places { places, next }
+                (0..SHARDS).map(shard).collect()
             }
-        };
-        self.documents(&partition, by, found).await
+        }
     }
 
     /// The documents at these places, as many as weigh no more than an answer may; at least one of those that there are.
-    async fn documents(&self, partition: &str, by: By<'_>, found: Places) -> Result<ListPage, StoreError> {
-        let is_listed = |row: &Row| match by {
-            By::Owner { owner, state } => {
-                let state = state.map(|state| state_prefix(partition, state));
-                row.owner_key == owner_key(partition, owner)
-                    && state.is_none_or(|state| row.state_key.starts_with(&state))
-            }
-            By::State(state) => row.state_key.starts_with(&state_prefix(partition, state)),
-        };
+    async fn documents(&self, partition: &str, indexes: &[Index], found: Places) -> Result<ListPage, StoreError> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         for places in found.places.chunks(READ_AT_ONCE) {
             // An index may show a document that has just moved at both its places.
@@ -154,7 +150,8 @@ impl ReadModels {
             let stored: Vec<Row> = serde_dynamo::from_items(items).map_err(StoreError::corrupt("read model"))?;
             let mut stored: HashMap<String, Row> = stored.into_iter().map(|row| (row.id.clone(), row)).collect();
             for place in places {
-                let is_here = |row: &Row| row.list_sort == place.list_sort && is_listed(row);
+                let is_here =
+                    |row: &Row| row.list_sort == place.list_sort && indexes.iter().any(|index| index.lists(row));
                 if !stored.get(&place.id).is_some_and(is_here) {
                     continue;
                 }
@@ -215,11 +212,21 @@ impl ReadModels {
     }
 }
 
+/// One partition of an index.
 struct Index {
     name: &'static str,
     attribute: &'static str,
     key: String,
+    /// How the documents' state keys begin, if not all are asked for.
     state: Option<String>,
+}
+
+impl Index {
+    /// Whether it has such a document, or will have it soon.
+    fn lists(&self, row: &Row) -> bool {
+        let key = if self.attribute == "owner_key" { &row.owner_key } else { &row.state_key };
+        *key == self.key && self.state.as_ref().is_none_or(|state| row.state_key.starts_with(state))
+    }
 }
 
 pub(super) fn owner_key(partition: &str, owner: &str) -> String {
