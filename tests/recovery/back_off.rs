@@ -13,8 +13,6 @@ use crate::world::World;
 
 const COMMANDS: usize = 1_000;
 const STREAMS: usize = 200;
-/// As many handlers as a context has by default, in `template.yaml`.
-const HANDLERS: usize = 50;
 const OUTAGE: Duration = Duration::from_secs(30);
 const MOST_AFTERWARDS: Duration = Duration::from_secs(10);
 
@@ -66,16 +64,7 @@ async fn outage(meets: Meets, backs_off: bool) -> Outcomes {
     let world = Rc::new(World::new());
     world.aws.patience(lambda::aws::IN_THE_BACKGROUND);
     world.aws.every_call_takes(Duration::from_millis(10));
-    for _ in 0..HANDLERS {
-        let world = Rc::clone(&world);
-        tokio::task::spawn_local(async move {
-            loop {
-                if world.handle().await == 0 {
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        });
-    }
+    world.work(Duration::from_millis(100));
     let began = Instant::now();
     world.aws.inject(move |attempt: &Attempt<'_>| match attempt.service {
         Service::DynamoDb if began.elapsed() < OUTAGE => meets(began.elapsed()),

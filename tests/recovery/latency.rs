@@ -14,8 +14,6 @@ use crate::world::World;
 
 const COMMANDS: usize = 3_000;
 const STREAMS: usize = 300;
-/// As many handlers as a context has by default, in `template.yaml`.
-const HANDLERS: usize = 50;
 /// Between two commands: fifty a second.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Of all calls, how many in a hundred fail.
@@ -51,16 +49,7 @@ async fn latencies(seed: u64) -> Vec<Duration> {
             }
         }
     });
-    for _ in 0..HANDLERS {
-        let world = Rc::clone(&world);
-        tokio::task::spawn_local(async move {
-            loop {
-                if world.handle().await == 0 {
-                    sleep(Duration::from_millis(20)).await;
-                }
-            }
-        });
-    }
+    world.work(Duration::from_millis(20));
     let chance = Mutex::new(fastrand::Rng::with_seed(seed));
     world.aws.inject(move |attempt: &Attempt<'_>| {
         let mut chance = chance.lock().expect("not poisoned");

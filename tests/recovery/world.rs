@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -133,6 +134,22 @@ impl World {
             self.handler.handle(event, self.now(), Instant::now() + Duration::from_secs(25)).await
         });
         poll.await
+    }
+
+    /// As many handlers as a context has by default, in `template.yaml`, each of which looks again after a pause where it
+    /// found nothing. On the [`LocalSet`](tokio::task::LocalSet) of the test, until that ends.
+    pub fn work(self: &Rc<Self>, pause: Duration) {
+        const HANDLERS: usize = 50;
+        for _ in 0..HANDLERS {
+            let world = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                loop {
+                    if world.handle().await == 0 {
+                        sleep(pause).await;
+                    }
+                }
+            });
+        }
     }
 
     /// Handles what can be seen, again and again as it becomes visible, until the queue is empty.
