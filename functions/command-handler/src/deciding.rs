@@ -132,6 +132,12 @@ impl Progress {
         Self { answers, held, place, verdicts: Vec::new(), since: Instant::now(), given_up: false }
     }
 
+    /// The question at this place is in hand. Gives whether somebody waits for it still.
+    fn begin(&mut self, place: usize) -> bool {
+        self.place = place;
+        self.answers[place].as_ref().is_some_and(|answer| !answer.is_closed())
+    }
+
     /// The question in hand has its verdicts.
     fn answer(&mut self) {
         let verdicts = std::mem::take(&mut self.verdicts);
@@ -188,29 +194,25 @@ async fn answered(questions: &Arc<Vec<Question>>, progress: Progress) -> Option<
 
 /// Breaks if the thread was given up meanwhile.
 fn answer_one(question: &Question, place: usize, progress: &Mutex<Progress>) -> ControlFlow<()> {
-    let in_hand = |step: &mut dyn FnMut(&mut Progress)| {
-        let mut progress = lock(progress);
-        if progress.given_up {
-            return ControlFlow::Break(());
-        }
-        step(&mut progress);
-        progress.since = Instant::now();
-        ControlFlow::Continue(())
-    };
-    let mut is_wanted = false;
-    in_hand(&mut |progress| {
-        progress.place = place;
-        is_wanted = progress.answers[place].as_ref().is_some_and(|answer| !answer.is_closed());
-    })?;
-    if !is_wanted {
+    let Question { context, aggregate, version, asked } = question;
+    if !step(progress, |progress| progress.begin(place))? {
         return ControlFlow::Continue(());
     }
-    let Question { context, aggregate, version, asked } = question;
     decide_each(context, aggregate, *version, asked, |verdict| {
-        let mut verdict = Some(verdict);
-        in_hand(&mut |progress| progress.verdicts.extend(verdict.take()))
+        step(progress, |progress| progress.verdicts.push(verdict))
     })?;
-    in_hand(&mut Progress::answer)
+    step(progress, Progress::answer)
+}
+
+/// What the thread notes, and when. Breaks if it was given up meanwhile.
+fn step<T>(progress: &Mutex<Progress>, note: impl FnOnce(&mut Progress) -> T) -> ControlFlow<(), T> {
+    let mut progress = lock(progress);
+    if progress.given_up {
+        return ControlFlow::Break(());
+    }
+    let noted = note(&mut progress);
+    progress.since = Instant::now();
+    ControlFlow::Continue(noted)
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -21,8 +21,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use kernel::context::Context;
 use kernel::timestamp::Timestamp;
 use lambda::clock::Clock;
@@ -62,7 +63,8 @@ impl CommandHandler {
                 Err(stranger) => strangers.push(*stranger),
             }
         }
-        let groups = join_all(groups.into_iter().map(|mut group| async move {
+        // Unordered, for that polls only the groups that have got something.
+        let groups = groups.into_iter().map(|mut group| async move {
             // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
             let stop = match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {
                 Ok(Ok(Ok(()))) => return Vec::new(),
@@ -71,7 +73,8 @@ impl CommandHandler {
                 Err(_) => OUT_OF_TIME.to_owned().into(),
             };
             group.give_back(self.context.name, stop)
-        }));
+        });
+        let groups = groups.collect::<FuturesUnordered<_>>().collect::<Vec<_>>();
         let strangers = strangers.into_iter().map(|stranger| self.set_aside(stranger, clock, finish_by));
         let (groups, strangers) = futures_util::future::join(groups, join_all(strangers)).await;
         let failed = groups.into_iter().flatten().chain(strangers.into_iter().flatten()).collect();

@@ -12,6 +12,7 @@ use kernel::effect::RecordedEffect;
 use kernel::ids::StreamId;
 use kernel::timestamp::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::commit::{CommitBuilder, CommitError};
 use crate::error::StoreError;
@@ -69,17 +70,23 @@ impl Commit {
     pub fn events(&self) -> Result<Vec<RecordedEvent>, StoreError> {
         let stream = self.stream()?;
         let events: Vec<EventData> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
-        let last_version = u64::try_from(events.len()).ok().and_then(|count| self.first_version.checked_add(count));
-        last_version.ok_or("its versions go on behind the last one").map_err(StoreError::corrupt("commit"))?;
+        self.version_behind(events.len())?;
         let placed = events.into_iter().zip(self.first_version..);
         Ok(placed
             .map(|(event, version)| RecordedEvent { stream: stream.clone(), version, time: self.committed_at(), event })
             .collect())
     }
 
-    /// The version of its last event.
+    /// The version of its last event. The events are counted, and not read.
     pub fn last_version(&self) -> Result<u64, StoreError> {
-        Ok(self.events()?.last().map_or(self.first_version - 1, |event| event.version))
+        let events: Vec<IgnoredAny> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
+        Ok(self.version_behind(events.len())? - 1)
+    }
+
+    /// The version that comes next after so many events.
+    fn version_behind(&self, events: usize) -> Result<u64, StoreError> {
+        let version = u64::try_from(events).ok().and_then(|count| self.first_version.checked_add(count));
+        version.ok_or("its versions go on behind the last one").map_err(StoreError::corrupt("commit"))
     }
 
     /// What it causes outside of its stream. An effect's place among them is a part of its key.

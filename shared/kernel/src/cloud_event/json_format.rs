@@ -26,7 +26,13 @@ impl CloudEvent {
     /// Writes the event in the JSON format: the specification's attributes in a fixed order, extensions by name, then
     /// `data` as it came, or `data_base64` for anything but JSON.
     pub fn to_json(&self) -> String {
-        let mut out = String::new();
+        let data = match self.data() {
+            None => 0,
+            Some(Data::Json(json)) => json.get().len(),
+            Some(Data::Binary(bytes)) => bytes.len() / 3 * 4,
+        };
+        // As much as the attributes mostly take, so that it need not grow.
+        let mut out = String::with_capacity(1024 + data);
         push_event(&mut out, self);
         out
     }

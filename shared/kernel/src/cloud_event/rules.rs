@@ -92,6 +92,10 @@ pub(super) fn attribute_name(name: &str) -> Result<(), Invalid> {
 }
 
 fn text(attribute: &str, value: &str) -> Result<(), Invalid> {
+    // Nearly every attribute: printable ASCII, by the byte.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     match value.chars().find(|character| is_forbidden(*character)) {
         None => Ok(()),
         Some(character) => Err(Invalid::attributed(
