@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::io::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -42,6 +43,8 @@ const PUBLIC_URL: &str = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com
 const SOURCE: &str = "https://shop.example/checkout";
 /// The queues besides those of the contexts, however many others somebody adds.
 const OTHERS: [&str; 3] = ["publisher", "read_model_subscription", "read_model_updater"];
+/// The function in the dimensions of all metrics that this process counts.
+const FUNCTION: &str = "this-process";
 const CLIENT: &str = "5h4k2j9s8d7f6g5h4j3k2l1m0n";
 /// What Lambda hands to a function at once, as in `template.yaml`, and receives at once.
 const BATCH: usize = 10;
@@ -81,7 +84,7 @@ impl Installation {
         register_client(&aws, CLIENT, "acme");
         let grants = json!([{ "principals": ["*"], "types": ["*"], "sources": [SOURCE] }]);
         register_tenant(&aws, "acme", &json!({ "grants": grants }));
-        let own = [("METRICS_FUNCTION", "waybill-command-handler"), ("PUBLIC_URL", PUBLIC_URL)];
+        let own = [("METRICS_FUNCTION", FUNCTION), ("PUBLIC_URL", PUBLIC_URL)];
         let environment = environment().with(own).with(own_queue(&retries(), &dead_retries()));
         let log = Log::default();
         // A failed assertion is to be seen on the terminal, not in that log.
@@ -265,8 +268,19 @@ impl Installation {
         self.metering.add(Meter::LambdaRequests, 1.0);
         self.metering.add(Meter::GigabyteSeconds, milliseconds / 1000.0 * memory / 1024.0);
         self.metering.add(Meter::LogBytes, self.templates.lambda_log_bytes());
-        telemetry::flush_metrics_to(self.log.clone());
+        self.log_metrics(function);
         answer
+    }
+
+    /// What an invocation has counted. A process has one name for its metrics, and here it stands in for all functions: so
+    /// the function's own name is put in its place.
+    fn log_metrics(&self, function: &str) {
+        let mut counted = Vec::new();
+        telemetry::flush_metrics_to(&mut counted);
+        let counted = String::from_utf8(counted).expect("metrics are text");
+        let name =
+            if function.ends_with("CommandHandler") { "command-handler".to_owned() } else { function.to_lowercase() };
+        self.log.clone().write_all(counted.replace(FUNCTION, &format!("waybill-{name}")).as_bytes()).expect("memory");
     }
 
     fn now(&self) -> Timestamp {

@@ -36,7 +36,18 @@ impl Delivery {
         }
     }
 
-    /// Every log line about this command carries these fields.
+    /// What the log line of a command carries that succeeds at its first delivery. All else follows from its operation.
+    pub(crate) fn short_span(&self) -> Span {
+        let Command { receipt, stream, .. } = &*self.command;
+        tracing::info_span!(
+            "command",
+            operation = %receipt,
+            tenant = %stream.tenant,
+            stream = stream.pseudonym()
+        )
+    }
+
+    /// Every other log line about this command carries these fields.
     pub(crate) fn span(&self, context: &str) -> Span {
         let command = &self.command;
         let trace_id = command.traceparent.as_deref().and_then(lambda::trace::id);

@@ -159,7 +159,9 @@ impl Group {
                 _ => metric::SUCCEEDED,
             };
             metrics::counter!(metric, "Context" => context).increment(1);
-            delivery.span(context).in_scope(|| {
+            let went_well = *outcome == Status::Succeeded && delivery.received.receives == 1;
+            let span = if went_well { delivery.short_span() } else { delivery.span(context) };
+            span.in_scope(|| {
                 if let (Status::Parked, Some(Predecided::Parked(defect))) = (outcome, &delivery.predecided) {
                     tracing::error!(reason = defect.reason.as_str(), "parked");
                 } else {

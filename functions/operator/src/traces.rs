@@ -214,9 +214,9 @@ impl Desk {
         let trace = Trace {
             tenant,
             id: receipt.to_string(),
+            correlation: facts.correlation.clone(),
+            trace_ids: facts.trace_ids.clone(),
             logs: facts.logs(&receipt),
-            correlation: facts.correlation,
-            trace_ids: facts.trace_ids,
             effects: reader.effects(&found.root),
             complete: found.complete,
         };
@@ -353,6 +353,8 @@ impl Found {
 struct Facts {
     correlation: Option<String>,
     trace_ids: BTreeSet<String>,
+    /// What the operations of each command have in common, by which its log lines are found.
+    shared_texts: BTreeSet<String>,
 }
 
 impl Facts {
@@ -363,6 +365,7 @@ impl Facts {
     }
 
     fn add(&mut self, line: &Line) {
+        self.shared_texts.extend(line.receipt.as_ref().map(Receipt::shared_text));
         for event in &line.events {
             let cause = &event.event.cause;
             self.correlation.get_or_insert_with(|| cause.correlation.clone());
@@ -371,15 +374,15 @@ impl Facts {
         line.caused.iter().for_each(|caused| self.add(caused));
     }
 
-    /// Lines of the trace, and lines of the command and its repeats where no trace is known yet.
-    fn logs(&self, receipt: &Receipt) -> String {
-        let (id, fields) =
-            (receipt.shared_text(), "@timestamp, @log, level, message, error, span.context, span.operation");
+    /// Lines of the commands and their repeats, and what else was logged under the trace.
+    fn logs(mut self, receipt: &Receipt) -> String {
+        self.shared_texts.insert(receipt.shared_text());
+        let commands = self.shared_texts.into_iter().collect::<Vec<_>>().join("|");
         let by_trace: Vec<_> = self.trace_ids.iter().map(|id| format!(" or span.trace_id = \"{id}\"")).collect();
         let by_trace = by_trace.concat();
         format!(
-            "fields {fields}\n\
-             | filter span.operation like \"{id}\" or operation like \"{id}\"{by_trace}\n\
+            "fields @timestamp, @log, level, message, error, span.context, span.operation\n\
+             | filter span.operation like /{commands}/ or operation like /{commands}/{by_trace}\n\
              | sort @timestamp asc\n\
              | limit 1000"
         )

@@ -5,6 +5,7 @@ use bench::sealing::TRACEPARENT;
 use bench::{Bench, text};
 use std::time::Duration;
 
+use kernel::ids::StreamId;
 use kernel::money::Money;
 use orders::commands::{CancelOrder, Command, Line, ShipOrder, SubmitOrder};
 use serde_json::{Value, json};
@@ -221,20 +222,42 @@ fn clients() -> (store::Client, messaging::SqsClient) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_sent_a_command_is_in_its_record_its_events_and_its_log_lines() {
-    let (bench, log) = (Bench::orders(), Log::default());
+async fn who_sent_a_command_is_in_its_record_and_its_events() {
+    let bench = Bench::orders();
     let receipt = bench.send("O-1", "1", submit()).await;
-    let guard = log.begin(&["command_handler"]);
     bench.deliver().await;
-    drop(guard);
     let shop = json!({ "id": "shop", "type": "service_account" });
     assert_eq!(bench.record(&receipt).expect("a record")["principal"], shop);
     let (stored, published) = only_event(&bench, "O-1");
     assert_eq!(stored["principal"], shop);
     let text = |name: &str| published.extension(name).map(ToString::to_string);
     assert_eq!((text("authid").as_deref(), text("authtype").as_deref()), (Some("shop"), Some("service_account")));
-    let line = log.lines().into_iter().find(|line| line["message"] == "succeeded").expect("a line");
-    assert_eq!(line["span"]["principal"], "client:shop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_goes_well_has_a_short_line_and_any_other_one_says_who_sent_it_and_all_else() {
+    let (bench, log) = (Bench::orders(), Log::default());
+    let taken = bench.send("O-1", "1", submit()).await;
+    let refused = bench.send("O-1", "2", submit()).await;
+    let guard = log.begin(&["command_handler"]);
+    bench.deliver().await;
+    drop(guard);
+    let lines = log.lines();
+    let fields = |message: &str| {
+        let line = lines.iter().find(|line| line["message"] == message).expect("a line");
+        let mut fields = line["span"].as_object().expect("fields").clone();
+        fields.remove("name");
+        Value::Object(fields)
+    };
+    let stream = StreamId::parse("acme/orders/O-1").expect("a stream").pseudonym();
+    let short = json!({ "operation": taken.to_string(), "tenant": "acme", "stream": stream });
+    assert_eq!(fields("succeeded"), short);
+    let trace_id = lambda::trace::id(TRACEPARENT);
+    let long = json!({
+        "operation": refused.to_string(), "tenant": "acme", "stream": stream,
+        "principal": "client:shop", "context": "orders", "trace_id": trace_id,
+    });
+    assert_eq!(fields("rejected"), long);
 }
 
 #[tokio::test(start_paused = true)]

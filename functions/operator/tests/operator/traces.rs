@@ -55,7 +55,8 @@ async fn a_handled_command_is_told_with_all_that_is_known_of_it() {
     let trace_id = lambda::trace::id(TRACEPARENT).expect("an id");
     assert_eq!(told["traceIds"], json!([trace_id]));
     let logs = told["logs"].as_str().expect("a query");
-    for part in [&receipt.shared_text(), trace_id] {
+    let payment = told["caused"][0]["operation"]["id"].as_str().and_then(Receipt::read).expect("an operation");
+    for part in [&receipt.shared_text(), &payment.shared_text(), trace_id] {
         assert!(logs.contains(part), "{logs}");
     }
     assert_eq!((&told["operation"]["status"], &told["stream"]), (&json!("succeeded"), &json!("acme/orders/O-1")));
