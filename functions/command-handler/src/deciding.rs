@@ -1,25 +1,30 @@
 //! Where commands are decided: on a thread, where a hang is survived.
 //!
-//! Waking a thread and being woken by it takes longer than most decisions. So one thread decides for all streams that are
-//! loaded at the same moment, and notes each verdict with its time: whatever it has noted nothing of for too long hangs, and
-//! another thread goes on behind it.
+//! Waking a thread and being woken by it takes longer than most decisions. So streams that are being loaded at the same time
+//! are decided together, by one thread. It notes each verdict with its time: whatever it has noted nothing of for too long
+//! hangs, and another thread goes on behind it.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::context::{Aggregate, Context};
 use kernel::parking::Reason;
 use store::Loaded;
-use tokio::sync::oneshot;
-use tokio::task::{spawn_blocking, yield_now};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::defect::Defect;
 use crate::verdict::{Asked, Verdict, decide_each};
 
 /// What a decision may take. A pure function on a state in memory takes microseconds; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a stream that is loaded waits at most for those that are being loaded, to be decided with them.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// How long answers are held back at most, to be given together: each by itself would wake the handler.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -36,9 +41,28 @@ pub enum Deciding {
     Inline,
 }
 
-/// Streams that wait for the thread.
+/// Streams on their way to the thread.
 #[derive(Clone, Default)]
-pub struct Waiting(Arc<Mutex<Vec<(Question, Answer)>>>);
+pub struct Waiting(Arc<Streams>);
+
+#[derive(Default)]
+struct Streams {
+    loaded: Mutex<Vec<(Question, Answer)>>,
+    /// How many are being loaded.
+    loading: AtomicUsize,
+    none_is_loading: Notify,
+}
+
+/// A stream that is being loaded, until this is dropped.
+pub(crate) struct Loading(Arc<Streams>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if self.0.loading.fetch_sub(1, Relaxed) == 1 {
+            self.0.none_is_loading.notify_one();
+        }
+    }
+}
 
 type Answer = oneshot::Sender<Vec<Verdict>>;
 
@@ -72,6 +96,13 @@ struct Progress {
 }
 
 impl Deciding {
+    /// To be called when a stream begins to be loaded whose commands will be decided.
+    pub(crate) fn loading(&self) -> Option<Loading> {
+        let Self::OnAThread(Waiting(streams)) = self else { return None };
+        streams.loading.fetch_add(1, Relaxed);
+        Some(Loading(Arc::clone(streams)))
+    }
+
     /// Decides commands of one stream, in order, the first one on `base`. Gives a verdict for each of them, or for those up
     /// to the first one that hangs; `None` if nobody is there to decide.
     pub(crate) async fn decide(
@@ -99,9 +130,9 @@ impl Waiting {
     async fn ask(&self, question: Question) -> Option<Vec<Verdict>> {
         let (answer, verdicts) = oneshot::channel();
         let is_first = {
-            let mut waiting = lock(&self.0);
-            waiting.push((question, answer));
-            waiting.len() == 1
+            let mut loaded = lock(&self.0.loaded);
+            loaded.push((question, answer));
+            loaded.len() == 1
         };
         if is_first {
             // A task of its own, for the stream that began it may be given up while others wait.
@@ -111,9 +142,8 @@ impl Waiting {
     }
 
     async fn answer(self) {
-        // What has arrived besides is looked at first, and may be another stream.
-        yield_now().await;
-        let (questions, answers): (Vec<_>, Vec<_>) = std::mem::take(&mut *lock(&self.0)).into_iter().unzip();
+        let _some_are_late = timeout(GATHERING, self.none_is_loading()).await;
+        let (questions, answers): (Vec<_>, Vec<_>) = std::mem::take(&mut *lock(&self.0.loaded)).into_iter().unzip();
         let questions = Arc::new(questions);
         let mut answers: Vec<_> = answers.into_iter().map(Some).collect();
         let mut next = 0;
@@ -122,6 +152,12 @@ impl Waiting {
                 Some(hung) => (answers, next) = (hung.answers, hung.place + 1),
                 None => return,
             }
+        }
+    }
+
+    async fn none_is_loading(&self) {
+        while self.0.loading.load(Relaxed) > 0 {
+            self.0.none_is_loading.notified().await;
         }
     }
 }

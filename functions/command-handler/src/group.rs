@@ -66,9 +66,11 @@ impl Group {
         let mut conflicts = 0;
         let mut known: Option<Loaded> = None;
         while !self.pending.is_empty() {
-            let base = match known.take() {
-                Some(base) => base,
-                None => handler.events.load(self.aggregate_type, &self.stream).await?,
+            let base = if let Some(base) = known.take() {
+                base
+            } else {
+                let _loading = handler.deciding.loading();
+                handler.events.load(self.aggregate_type, &self.stream).await?
             };
             let batch = self.decide(handler, &base, clock).await?;
             match handler.events.commit(batch.commit, clock.now()).await {

@@ -1,12 +1,13 @@
 //! Several handlers at the same streams at the same time.
 
 use bench::Bench;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::receipt::Receipt;
 use serde_json::json;
-use testkit::{Fault, TABLES};
+use testkit::{Attempt, Fault, TABLES};
 use tokio::time::Instant;
 
 use crate::probe::{self, CONTEXT, Command, Note, Rename};
@@ -46,6 +47,33 @@ async fn handlers_that_meet_at_a_stream_all_get_through_in_order() {
     expected.sort();
     assert_eq!(found, expected, "each once");
     assert!(bench.aws.count("TransactWriteItems") > 4, "they did meet\n{}", bench.aws.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_loads_slowly_is_waited_for_briefly_and_decided_behind_the_others() {
+    const SLOW: Duration = Duration::from_secs(1);
+    let bench = probe::bench();
+    for aggregate in ["A", "B", "C"] {
+        notes(&bench, aggregate, 1).await;
+    }
+    let slow = format!("acme/{}/A", CONTEXT.name);
+    let began = Instant::now();
+    let commits: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let noted = Arc::clone(&commits);
+    bench.aws.inject(move |attempt: &Attempt<'_>| match attempt.operation {
+        "Query" if attempt.body.contains(&slow) => Fault::Delay(SLOW),
+        "TransactWriteItems" => {
+            noted.lock().expect("not poisoned").push(began.elapsed());
+            Fault::None
+        }
+        _ => Fault::None,
+    });
+
+    bench.deliver().await;
+
+    let commits = commits.lock().expect("not poisoned");
+    let [one, other, last] = commits[..] else { panic!("three commits, not {commits:?}") };
+    assert!(one == other && other < Duration::from_millis(10) && last >= SLOW, "{commits:?}");
 }
 
 #[tokio::test(start_paused = true)]
