@@ -12,6 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
+    run::on_a_task(serve()).await
+}
+
+async fn serve() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(&environment, WITH_A_CLIENT_WAITING).await?;

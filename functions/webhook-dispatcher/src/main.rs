@@ -10,6 +10,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda::run::on_a_task(serve()).await
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     telemetry::start(&environment)?;
     let aws = Aws::connect(&environment, IN_THE_BACKGROUND).await?;

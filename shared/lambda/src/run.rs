@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use send_wrapper::SendWrapper;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -12,6 +13,12 @@ use tokio::time::Instant;
 
 use crate::gateway;
 use crate::telemetry::flush_metrics;
+
+/// Runs what `main` does on a task of its own: what wakes a task on its own thread takes no system call, as each waking of
+/// `main` would. It pays where an invocation waits for many answers. For runtimes of one thread alone.
+pub async fn on_a_task(main: impl Future<Output = Result<(), Error>> + 'static) -> Result<(), Error> {
+    tokio::spawn(SendWrapper::new(main)).await?
+}
 
 /// Serves requests of the HTTP API until the environment is shut down.
 pub async fn http<F, A>(answer: F) -> Result<(), Error>

@@ -250,14 +250,13 @@ async fn a_command_that_goes_well_has_a_short_line_and_any_other_one_says_who_se
         Value::Object(fields)
     };
     let stream = StreamId::parse("acme/orders/O-1").expect("a stream").pseudonym();
-    let short = json!({ "operation": taken.to_string(), "tenant": "acme", "stream": stream });
-    assert_eq!(fields("succeeded"), short);
-    let trace_id = lambda::trace::id(TRACEPARENT);
-    let long = json!({
+    let in_short = json!({ "operation": taken.to_string(), "tenant": "acme", "stream": stream });
+    assert_eq!(fields("succeeded"), in_short);
+    let in_full = json!({
         "operation": refused.to_string(), "tenant": "acme", "stream": stream,
-        "principal": "client:shop", "context": "orders", "trace_id": trace_id,
+        "principal": "client:shop", "context": "orders", "trace_id": lambda::trace::id(TRACEPARENT),
     });
-    assert_eq!(fields("rejected"), long);
+    assert_eq!(fields("rejected"), in_full);
 }
 
 #[tokio::test(start_paused = true)]
