@@ -1,6 +1,9 @@
 // An AWS on this machine that answers at once: DynamoDB, SQS, SNS and Secrets Manager, as far as the functions and their
 // peers call them. It counts calls and bytes, and keeps the last request of each kind.
 //
+// While it counts, it reckons DynamoDB's units, too, as DynamoDB documents them: items rounded up, transactions twice,
+// consistent reads twice what others are. No item here moves a key of an index.
+//
 // It hardly knows an item's format. While it learns, it keeps the last item that was put into each table; every read is
 // then answered by that item, with the key that is asked for. So what functions read is what they have written.
 //
@@ -36,8 +39,14 @@ const outcomes = new Map();
 let learning = false;
 let history = 1;
 let letters = null;
-let counted = { calls: {}, received: 0, sent: 0 };
+let latency = 0;
+let counting = false;
+let counted = nothing();
 let last = {};
+
+function nothing() {
+  return { calls: {}, received: 0, sent: 0, read: 0, written: 0 };
+}
 
 const kind = (table, attributes) => `${table} ${attributes[KINDS[table]]?.S ?? ''}`;
 const md5 = (text) => createHash('md5').update(text).digest('hex');
@@ -89,15 +98,43 @@ function forwards(table, item, number, start) {
     let [bytes, at] = [0, begin];
     for (; at <= history && bytes < PAGE_BYTES; at += 1) {
       items.push(numbered(table, item, at));
-      // As DynamoDB weighs: names and values, without JSON's own.
-      bytes += Object.entries(items.at(-1)).reduce((sum, [key, value]) => sum + key.length + weight(value), 0);
+      bytes += weight(items.at(-1));
     }
     pages.set(name, list(items, at <= history && { LastEvaluatedKey: { [number]: { N: String(at - 1) } } }));
   }
   return pages.get(name);
 }
 
-const weight = ({ S, N, B }) => (B ? (B.length * 3) / 4 : (S ?? N ?? '1').length);
+// As DynamoDB weighs an item: names and values, without JSON's own.
+const weight = (item) => Object.entries(item).reduce((sum, [name, value]) => sum + name.length + weightOf(value), 0);
+const weightOf = ({ S, N, B }) => (B ? (B.length * 3) / 4 : (S ?? N ?? '1').length);
+const kilobytes = (bytes, each) => Math.max(1, Math.ceil(bytes / (each * 1024)));
+
+// What an update leaves is reckoned as its key and values, a check as its key.
+const written = ({ Put, Update, ConditionCheck, Delete }) => {
+  const { Item, Key, ExpressionAttributeValues } = Put ?? Update ?? ConditionCheck ?? Delete;
+  return kilobytes(weight(Item ?? { ...Key, ...(Update && ExpressionAttributeValues) }), 1);
+};
+
+function countUnits(operation, request, answer) {
+  const read = (items, { ConsistentRead }) => {
+    const bytes = items.reduce((sum, item) => sum + weight(item), 0);
+    counted.read += kilobytes(bytes, 4) * (ConsistentRead ? 1 : 0.5);
+  };
+  switch (operation) {
+    case 'Query': return read(answer.Items, request);
+    case 'GetItem': return read(answer.Item ? [answer.Item] : [], request);
+    case 'BatchGetItem':
+      return Object.entries(request.RequestItems).forEach(([table, asked]) => {
+        // Each for itself, and what is not there as well.
+        asked.Keys.forEach((_, at) => read([answer.Responses[table][at] ?? {}], asked));
+      });
+    case 'PutItem': counted.written += written({ Put: request }); return;
+    case 'UpdateItem': counted.written += written({ Update: request }); return;
+    case 'TransactWriteItems':
+      counted.written += request.TransactItems.reduce((sum, action) => sum + 2 * written(action), 0);
+  }
+}
 
 function item(table, key) {
   if (outcomes.has(key.operation_key?.S)) return outcomes.get(key.operation_key.S);
@@ -192,8 +229,9 @@ const told = {
   learn: (on) => { learning = on; pages.clear(); },
   history: (length) => { history = length; },
   letters: (given) => { letters = given && { ...given, taken: 0 }; outcomes.clear(); },
-  reset: () => { counted = { calls: {}, received: 0, sent: 0 }; last = {}; },
-  counted: () => counted,
+  latency: (milliseconds) => { latency = milliseconds; },
+  reset: () => { counted = nothing(); counting = true; last = {}; },
+  counted: () => { counting = false; return counted; },
   last: (operation) => last[operation],
 };
 
@@ -212,9 +250,16 @@ function serve(request, response) {
     counted.calls[operation] = (counted.calls[operation] ?? 0) + 1;
     counted.received += body.length;
     counted.sent += length;
+    if (counting && request.headers['x-amz-target']?.startsWith('DynamoDB')) {
+      countUnits(operation, JSON.parse(text), JSON.parse(answered));
+    }
     last[operation] = text;
-    response.writeHead(200, { 'content-type': type, 'content-length': length, 'x-amzn-requestid': REQUEST_ID });
-    response.end(answered);
+    const send = () => {
+      response.writeHead(200, { 'content-type': type, 'content-length': length, 'x-amzn-requestid': REQUEST_ID });
+      response.end(answered);
+    };
+    if (latency) setTimeout(send, latency);
+    else send();
   });
 }
 

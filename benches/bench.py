@@ -35,6 +35,7 @@ def main():
         stub.stop()
         sink.stop()
     results["in process"] = asked.in_process.read_text()
+    results["costs"] = asked.page.with_name("costs.md").read_text()
     # So that the page can be written again without measuring again.
     (asked.peers / "results.json").write_text(json.dumps(results))
     asked.page.write_text(page.write(json.loads(json.dumps(results))))

@@ -20,10 +20,10 @@ class Programs:
         environment = {**self.settings(), **settings, **roots}
         return Function(name, [self.functions / binary], environment, self.stub, self.sink, tls=tls)
 
-    def handler(self, name, context, tls=False):
+    def handler(self, name, context, tls=False, **more):
         queue = {"QUEUE": f"{self.queues}{context}-commands.fifo"}
         dead = {"DEAD_LETTERS": f"{self.queues}{context}-dead-letters.fifo"}
-        return self.waybill(name, "command-handler", tls, CONTEXT=context, **queue, **dead)
+        return self.waybill(name, "command-handler", tls, CONTEXT=context, **queue, **dead, **more)
 
     def publisher(self, tls=False):
         queues = {"QUEUE": f"{self.queues}publisher-retries", "DEAD_LETTERS": f"{self.queues}publisher-dead-letters"}

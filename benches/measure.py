@@ -5,6 +5,7 @@ import json
 import os
 import random
 import zipfile
+from statistics import median
 
 import inputs
 from inputs import BATCH
@@ -13,6 +14,8 @@ HISTORIES = [10, 100, 1_000, 10_000]
 # Until V8 has compiled what runs often.
 NODE_WARM_UP, WARM_UP = 250, 10
 LETTER_STREAMS, LETTERS_OF_EACH = 2_000, 5
+# How long a call to AWS is assumed to take, as in docs/costs.md.
+CALL_MS = 8
 
 
 class Case:
@@ -20,24 +23,34 @@ class Case:
 
     def __init__(self, function, name, events, each, invocations):
         self.function, self.name, self.events, self.each, self.invocations = function, name, events, each, invocations
-        self.cpu, self.calls, self.sent, self.received = [], 0, 0, 0
+        self.cpu, self.counted = [], {}
 
     def count(self, stub):
-        """Counts its calls and bytes."""
+        """Counts its calls, units and bytes, and how long an invocation takes while each call takes `CALL_MS`."""
         stub.tell("reset")
+        logged = self.function.sink.bytes()
         for turn in range(BATCH):
             self.function.invoke(self.events[turn % len(self.events)])
             self.function.check()
+        logged = self.function.sink.bytes() - logged
         counted, handled = stub.tell("counted"), BATCH * self.each
-        self.calls = sum(counted["calls"].values()) / handled
+        calls = counted["calls"]
         # As the stub sees it: what it has received was sent.
-        self.sent, self.received = counted["received"] / handled, counted["sent"] / handled
+        amounts = {"sent": counted["received"], "received": counted["sent"], "calls": sum(calls.values())}
+        amounts |= {"read units": counted["read"], "write units": counted["written"], "logged": logged}
+        amounts |= {"published": calls.get("Publish", 0) + calls.get("PublishBatch", 0)}
+        amounts |= {"queued": calls.get("SendMessage", 0) + calls.get("SendMessageBatch", 0)}
+        self.counted = {name: amount / handled for name, amount in amounts.items()}
+        stub.tell("latency", CALL_MS)
+        waits = [self.function.invoke(self.events[turn % len(self.events)]) for turn in range(BATCH)]
+        stub.tell("latency", 0)
+        self.counted["wait"] = median(waits)
 
     def measure(self):
         self.cpu.append(self.function.measure(self.events, self.invocations) / self.each)
 
     def told(self):
-        return {"cpu": self.cpu, "calls": self.calls, "sent": self.sent, "received": self.received}
+        return {"cpu": self.cpu, "each": self.each, **self.counted}
 
 
 class Table:
@@ -63,7 +76,8 @@ class Table:
                 case.count(stub)
 
     def round(self):
-        for case in self.cases.values():
+        # In another order each time: what comes first after a pause meets cold caches.
+        for case in random.sample([*self.cases.values()], len(self.cases)):
             case.measure()
 
     def stop(self):
@@ -84,6 +98,7 @@ def handlers(programs, made):
     few = [(name, events, each, max(2, invocations // 5)) for name, events, each, invocations in (one, ten, stream)]
     table = Table()
     table.add(programs.handler("Waybill", "policies"), one, ten, stream)
+    table.add(programs.handler("Waybill, LOG_LEVEL=warn", "policies", LOG_LEVEL="warn"), one, ten, stream)
     for allocator, told in [("system", ""), ("mimalloc", ", mimalloc")]:
         table.add(programs.rust(f"bare SDK{told}", "bare-sdk", allocator), one, ten)
         table.add(programs.rust(f"cqrs-es + dynamo-es{told}", "dynamo-es", allocator), one, ten)
@@ -167,7 +182,7 @@ def histories(programs, made, rounds):
                 case.count(stub)
     for _ in range(rounds):
         for function in functions:
-            # In another order each time: what comes first after a pause meets cold caches.
+            # As above.
             for length in random.sample(HISTORIES, len(HISTORIES)):
                 stub.tell("history", length)
                 function.invoke(made["handle 10"][0])

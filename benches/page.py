@@ -20,8 +20,8 @@ So the page compares programs. It does not tell how long a command takes on Lamb
   counts all threads, the runtime's client, logs and metrics.
 - Inputs are real: ingest made the messages, the handler the commits, the publisher the events. A stream has ten events,
   unless the table says otherwise.
-- All processes of a table live at the same time and take turns, {rounds} rounds. A figure is the median of the rounds,
-  with the quartiles in brackets. A ratio is the median of the ratios of each round.
+- All processes of a table live at the same time and take turns, {rounds} rounds, each in another order. A figure is the
+  median of the rounds, with the quartiles in brackets. A ratio is the median of the ratios of each round.
 - Other work on the machine shows in all figures. The load was {load before:.1f} before and {load after:.1f} after.
   Ratios suffer less than times.
 - Peers are ours, written as their documentation shows. They promise less: none has an outbox, and Powertools repeats a
@@ -30,15 +30,26 @@ So the page compares programs. It does not tell how long a command takes on Lamb
   mimalloc, they have Waybill's.
 """
 
-# Not measured in this run.
-IN_THE_WAY = """What stands in the way of those that are not met is no single thing. As `perf` sampled it in November 2026, with batches
-of one stream, system calls take 27 % (sockets 17 %, waiting 5 %, ten lines of logs 5 %), the allocator and copying 8 %, the deciding thread 3 %. No function takes
-more than 3 %. At `LOG_LEVEL=warn` a command takes 5 % less.
+# Profiles are not made in each run.
+IN_THE_WAY = """What stands in the way of those that are not met:
+
+- **CPU.** What is left is the SDK. `callgrind` counted instructions in November 2026, with ten streams: 74 % are within
+  the SDK's calls (signing alone 20 %), 8 % read the batch, 6 % make the records, 4 % decide, 2 % write log lines. The bare SDK,
+  which does no more than these calls, takes {bare:.1f} × less CPU than bundled Node Powertools. With one stream, no function
+  of Waybill's own takes more than 5 %.
+- **Dollars.** The commit and the operation's record are one transaction, and DynamoDB takes twice the write units for
+  one: that is $1.25 of each million commands, and as much in HTTP batches, whose writes alone exceed their goal. Two
+  puts would need another proof that a command takes effect once ([architecture.md](architecture.md)). Besides, push asks after each
+  batch of outcomes whether anybody is connected, which is $0.40 of the single commands. `Live=false` saves it. A
+  `PublishWindow` and a `SubscriberWindow` of a second bring them to $8.47 where ten commands come in a second.
+- **Write units.** Two are the commit, two the operation's record, and one is each document: the sample's policy is in
+  its own and in its customer's overview. A context with one read model takes five.
 """
 
 HELD = """What does not depend on the machine is held by tests:
 
 - Calls, write units and bytes of logs of a command: `tests/costs`.
+- Allocations of a command: `tests/allocations`.
 - Twenty updaters bring 5,000 events a second into one collection, with less than a tenth of their tries refused, while
   transactions hold their items for 8 ms: `functions/read-model-updater/tests/contention.rs`, in simulated time.
 - While three calls in a hundred fail, 99 commands in a hundred have their outcome within two seconds:
@@ -48,7 +59,7 @@ HELD = """What does not depend on the machine is held by tests:
 
 
 def write(results):
-    sections = [goals, handlers, histories, others, way, starts, admission, fold, redrive, sizes]
+    sections = [goals, handlers, histories, others, way, dollars, starts, admission, fold, redrive, sizes]
     head = HEAD.format(rounds=results["rounds"], **results["machine"])
     return "\n".join([head, *(section(results) for section in sections), section("Held by tests", HELD)])
 
@@ -91,6 +102,13 @@ def printed(text, title):
     raise ValueError(f"there is no table of {title}")
 
 
+def costs(results, heading):
+    """The rows of the first table below a heading of docs/costs.md."""
+    _, below = results["costs"].split(f"\n## {heading}\n", 1)
+    lines = [line for line in below.split("\n## ")[0].splitlines() if line[:1] == "|"]
+    return [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
+
+
 # Sections
 
 
@@ -102,6 +120,8 @@ def goals(results):
     [order] = [row for row in printed(results["in process"], "command") if row[0] == "SubmitOrder"]
     admitted = float(order[2])
     against = lambda one, other, kind: ratio(cpu(one, kind), cpu(other, kind))
+    [spent] = [row for row in costs(results, "A million commands") if row[0] == "in all"]
+    single = used(*ways(results)["Waybill, one at a time"])
 
     def at_most(name, measured, goal, unit="×"):
         return name, f"≤ {goal:g} {unit}", f"{measured:.3f} {unit}", measured <= goal
@@ -118,6 +138,12 @@ def goals(results):
         at_most("handler, CPU from exec to `/next`", median(start["handler"]), 3.5, "ms"),
         at_least("CPU of bundled Node Powertools, of that", ratio(start[bundled], start["handler"]), 60),
         at_most("admission of a SubmitOrder", admitted, 10, "µs"),
+        *(
+            (f"$ per million commands, {kind}: [costs.md](costs.md)", f"≤ {goal:.2f}", spent[at], float(spent[at]) <= goal)
+            for at, kind, goal in [(1, "singly", 9), (2, "bursts", 6), (3, "one stream", 4), (4, "HTTP batches", 3.5)]
+        ),
+        at_most("write units of a command that moves no key of a list", single["DynamoDB, writes"], 5, "units"),
+        at_most("bytes that the functions log of a command, singly", single["CloudWatch, logs taken in"], 700, "bytes"),
     ]
     told = [[name, goal, measured, "met" if met else "**not met**"] for name, goal, measured, met in rows]
     allocator = [against(ours, f"{peer}, mimalloc", "10") for peer in ("bare SDK", "cqrs-es + dynamo-es")]
@@ -126,7 +152,7 @@ def goals(results):
         table(["", "goal", "measured", ""], told),
         "The peers of the first two rows have the system's allocator, and Waybill has mimalloc. With mimalloc in the peers",
         f"as well, these rows are {allocator[0]:.2f} × and {allocator[1]:.2f} ×.\n",
-        IN_THE_WAY,
+        IN_THE_WAY.format(bare=against(bundled, "bare SDK", "10")),
     )
 
 
@@ -214,19 +240,41 @@ def others(results):
     )
 
 
-def way(results):
+def ways(results):
+    """The functions of a command's whole way: what was measured of each, its memory in MB, and what feeds it."""
     handler, others = results["handlers"], results["others"]
-    ours = [
-        ("one at a time", "1", "1 commit", "1 event"),
-        ("in a burst, ten streams", "10", "10 commits", "10 events of 10 streams"),
-    ]
-    rows = []
-    for name, batch, commits, events in ours:
-        mine = [others["ingest"]["one command"], handler["Waybill"][batch]]
-        mine += [others["publisher"][commits], others["updater"][events]]
-        peer = [others["Node ingest, bundled"]["one command"], handler["Node Powertools, bundled"][batch]]
-        peer.append(others["Node projector, bundled"][events])
-        (mine, calls), (peer, peers_calls) = summed(mine), summed(peer)
+    ingest, publisher, updater = (others[name] for name in ("ingest", "publisher", "updater"))
+    api, fifo, standard = "API Gateway, HTTP API", "SQS, FIFO queues", "SQS, standard queues"
+
+    def ours(batch, commits, events):
+        parts = [(ingest["one command"], 256, api), (handler["Waybill"][batch], 512, fifo)]
+        return [*parts, (publisher[commits], 256, None), (updater[events], 256, standard)]
+
+    def powertools(batch, events):
+        parts = [(others["Node ingest, bundled"]["one command"], 512, api)]
+        parts.append((handler["Node Powertools, bundled"][batch], 512, fifo))
+        return [*parts, (others["Node projector, bundled"][events], 512, standard)]
+
+    ten = "10 events of 10 streams"
+    return {
+        "Waybill, one at a time": ours("1", "1 commit", "1 event"),
+        "Waybill, in a burst, ten streams": ours("10", "10 commits", ten),
+        "Waybill, in a burst, one stream": ours("one stream", "10 commits", "10 events of one stream"),
+        "Node Powertools, bundled, one at a time": powertools("1", "1 event"),
+        "Node Powertools, bundled, in a burst": powertools("10", ten),
+        "cqrs-es + dynamo-es, with a view, in the request": [
+            (handler["cqrs-es + dynamo-es, with a view"]["1"], 256, api)
+        ],
+    }
+
+
+def way(results):
+    rows, all_ways = [], ways(results)
+    for name, mine, peer in [
+        ("one at a time", "Waybill, one at a time", "Node Powertools, bundled, one at a time"),
+        ("in a burst, ten streams", "Waybill, in a burst, ten streams", "Node Powertools, bundled, in a burst"),
+    ]:
+        (mine, calls), (peer, peers_calls) = summed(all_ways[mine]), summed(all_ways[peer])
         rows.append([name, spread(mine), calls, spread(peer), peers_calls, times(peer, mine)])
     return section(
         "The whole way of a command",
@@ -237,7 +285,64 @@ def way(results):
 
 def summed(parts):
     """The CPU of each round, and the calls, of several functions together."""
-    return [sum(round) for round in zip(*(part["cpu"] for part in parts))], f"{sum(part['calls'] for part in parts):.1f}"
+    measured = [part for part, _, _ in parts]
+    return [sum(round) for round in zip(*(part["cpu"] for part in measured))], f"{sum(part['calls'] for part in measured):.1f}"
+
+
+CORE_MB = 1769
+
+
+def used(*parts):
+    """What AWS meters of a command on its way through these functions, by the names that docs/costs.md has prices for."""
+    taken = dict.fromkeys(
+        ["API Gateway, HTTP API", "SQS, FIFO queues", "SQS, standard queues", "SNS, standard topic", "DynamoDB, writes"]
+        + ["DynamoDB, reads", "Lambda, requests", "Lambda, duration on arm64", "CloudWatch, logs taken in"],
+        0,
+    )
+    for part, memory, feeds in parts:
+        if feeds:
+            # A request of the API, or a receive and a delete of Lambda's poller.
+            taken[feeds] += (1 if feeds.startswith("API") else 2) / part["each"]
+        taken["SQS, FIFO queues"] += part["queued"]
+        taken["SNS, standard topic"] += part["published"]
+        taken["DynamoDB, writes"] += part["write units"]
+        taken["DynamoDB, reads"] += part["read units"]
+        taken["Lambda, requests"] += 1 / part["each"]
+        cpu = median(part["cpu"]) / 1000
+        milliseconds = part["wait"] / part["each"] - cpu + cpu * CORE_MB / memory
+        taken["Lambda, duration on arm64"] += milliseconds / 1000 * memory / 1024
+        taken["CloudWatch, logs taken in"] += part["logged"]
+    return taken
+
+
+def dollars(results):
+    prices = {}
+    for name, price, unit in costs(results, "Prices")[2:]:
+        many = 1e6 if unit.startswith("million") else 2**30 if unit == "GB written" else 1
+        prices[name] = float(price) / many * 1e6
+    rows, amounts = [], []
+    for name, parts in ways(results).items():
+        taken = used(*parts)
+        each = [taken[what] * prices[what] for what in taken]
+        rows.append([name, f"**{sum(each):.2f}**", *(f"{amount:.2f}" if amount else "-" for amount in each)])
+        units = [taken["DynamoDB, writes"], taken["DynamoDB, reads"]]
+        logged = f"{taken['CloudWatch, logs taken in']:,.0f}"
+        amounts.append([name, *(f"{amount:.2f}" for amount in units), logged, f"{taken['Lambda, requests']:.2f}"])
+    return section(
+        "Dollars",
+        "What AWS asks for a million commands, by the prices in [costs.md](costs.md#prices). Here are ingest, handler, publisher and",
+        "updater alone, for the peers have neither push nor webhooks: so Waybill's sums are lower than there.\n",
+        table(["$ per million commands", "in all", *taken], rows),
+        "Of each command:\n",
+        table(["", "write units", "read units", "bytes of logs", "Lambda requests"], amounts),
+        "- A call to AWS takes 8 ms, for which the stub waited. CPU is what was measured, as it takes with the memory's share of a",
+        f"  core ({CORE_MB} MB). Waybill's functions have what `template.yaml` gives them, Powertools 512 MB, dynamo-es 256.",
+        "- Logs are what the functions write, at `info` (Powertools at `WARN`), without the API's access log and CloudWatch's",
+        "  own bytes. Nothing is counted of Lambda's own lines, and no polls by clients.",
+        "- Waybill keeps an operation that clients follow, and two documents of a policy. Powertools keeps two idempotency records and",
+        "  one document. dynamo-es in the request has no queue, no record of the command and no outbox: what fails there is lost.",
+        "- Embedded metrics are custom metrics, at $0.30 each a month: [costs.md](costs.md#a-month-in-which-nothing-happens).\n",
+    )
 
 
 def starts(results):

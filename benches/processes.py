@@ -1,10 +1,13 @@
 """Processes: the stub AWS, and functions, each with a Lambda Runtime API of its own."""
 
+import array
+import fcntl
 import json
 import os
 import select
 import socket
 import subprocess
+import termios
 import time
 import urllib.request
 from pathlib import Path
@@ -74,11 +77,20 @@ class Sink:
     """Reads what functions log, as Lambda does, and throws it away."""
 
     def __init__(self, folder):
-        reader, self.log = os.pipe()
+        self.unread, self.log = reader, _ = os.pipe()
         self.errors = open(folder / "errors.log", "wb")
         self.process = subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL)
         self.functions = set()
-        os.close(reader)
+
+    def bytes(self):
+        """All that was logged so far."""
+        waiting = array.array("i", [1])
+        while waiting[0]:
+            fcntl.ioctl(self.unread, termios.FIONREAD, waiting)
+        # What it has taken out of the pipe is counted when its call ends.
+        time.sleep(0.005)
+        [read] = [line for line in Path(f"/proc/{self.process.pid}/io").read_text().splitlines() if "rchar" in line]
+        return int(read.split()[1])
 
     def stop(self):
         """Ends it, and the functions that a failure has left running."""
@@ -86,6 +98,7 @@ class Sink:
             process.kill()
             process.wait()
         os.close(self.log)
+        os.close(self.unread)
         self.errors.close()
 
 
