@@ -38,6 +38,31 @@ impl CloudEvent {
     }
 }
 
+impl CloudEvent {
+    /// No less than the bytes of [`to_json`](Self::to_json), and found without writing it.
+    pub fn most_json_bytes(&self) -> usize {
+        // A byte takes six at most, as `\u001f`. Beside the value stand a comma, a colon and four quotes.
+        let attribute = |name: &str, value: &str| name.len() + value.len() * 6 + 6;
+        let optional = [self.subject(), self.time(), self.dataschema(), self.datacontenttype()];
+        let required = [self.id(), self.source(), self.ty()];
+        let own = required.into_iter().chain(optional.into_iter().flatten());
+        let extensions = self.extensions().map(|(name, value)| match value {
+            Value::String(value) => attribute(name, value),
+            Value::Boolean(_) | Value::Integer(_) => attribute(name, "-2147483648"),
+        });
+        let data = match self.data() {
+            None => 0,
+            Some(Data::Json(json)) => json.get().len(),
+            Some(Data::Binary(bytes)) => bytes.len().div_ceil(3) * 4,
+        };
+        let envelope = attribute("specversion", "1.0") + attribute("data_base64", "");
+        own.map(|value| attribute("datacontenttype", value)).sum::<usize>()
+            + extensions.sum::<usize>()
+            + data
+            + envelope
+    }
+}
+
 /// Writes events in the JSON batch format.
 pub fn batch_to_json<'a>(events: impl Iterator<Item = &'a CloudEvent>) -> String {
     let mut out = String::from("[");
@@ -226,5 +251,24 @@ impl<'de> Visitor<'de> for &mut Elements<'de> {
             self.found.push(element.get());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_event_is_longer_than_it_may_be(id in "[ -~é]{1,9}", note in "[\"\\\\ -~]{0,9}", number: i32, data in "[a-z]{0,9}") {
+            let event = CloudEvent::builder(id, "/orders", "OrderSubmitted").extension("note", note).extension("number", number);
+            let json = event.clone().subject("O-1").data_json(&data).build().expect("an event");
+            let binary = event.datacontenttype("text/plain").data_binary(data).build().expect("an event");
+            for event in [json, binary] {
+                prop_assert!(event.to_json().len() <= event.most_json_bytes(), "{}", event.to_json());
+            }
+        }
     }
 }
