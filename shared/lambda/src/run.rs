@@ -14,10 +14,17 @@ use tokio::time::Instant;
 use crate::gateway;
 use crate::telemetry::flush_metrics;
 
-/// Runs what `main` does on a task of its own: what wakes a task on its own thread takes no system call, as each waking of
-/// `main` would. It pays where an invocation waits for many answers. For runtimes of one thread alone.
+/// Runs what `main` does on a task of its own: what wakes a task on its own thread takes no system call, while each waking of
+/// `main` takes one. It pays where an invocation waits for many answers. For runtimes of one thread alone.
 pub async fn on_a_task(main: impl Future<Output = Result<(), Error>> + 'static) -> Result<(), Error> {
-    tokio::spawn(SendWrapper::new(main)).await?
+    match tokio::spawn(SendWrapper::new(main)).await {
+        Ok(ended) => ended,
+        Err(error) => match error.try_into_panic() {
+            // It ends the process as it would have in `main`. As an error, its message would be written.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(cancelled.into()),
+        },
+    }
 }
 
 /// Serves requests of the HTTP API until the environment is shut down.
@@ -159,6 +166,19 @@ mod tests {
         let incoming = serde_json::from_str::<Wake<Order>>(&request.to_string()).expect("a request");
         let Wake::Http(event) = incoming else { panic!("a request, not {incoming:?}") };
         assert_eq!(event.get(), request.to_string(), "as it came");
+    }
+
+    #[tokio::test]
+    async fn what_runs_on_a_task_ends_as_it_would_in_main() {
+        assert!(on_a_task(async { Ok(()) }).await.is_ok());
+        let failed = on_a_task(async { Err("no table".into()) }).await.map_err(|error| error.to_string());
+        assert_eq!(failed, Err("no table".to_owned()));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "Jane Doe")]
+    async fn a_panic_on_a_task_stays_one_and_is_no_error_with_its_message() {
+        let _never = on_a_task(async { panic!("Jane Doe") }).await;
     }
 
     #[test]
