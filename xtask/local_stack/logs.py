@@ -112,7 +112,7 @@ def record_of(event):
 
 def readable(function, record):
     """One line for people: time, level, function, message, and every other field."""
-    span = {name: value for name, value in record.get("span", {}).items() if name != "name"}
+    span = record.get("span", {})
     others = {name: value for name, value in record.items() if name not in ("timestamp", "level", "message", "span")}
     fields = " ".join(f"{name}={value}" for name, value in (others | span).items())
     return f"{record['timestamp'][11:23]} {record['level']:5} {function}: {record['message']} {fields}".rstrip()

@@ -97,6 +97,7 @@ struct Progress {
 
 impl Deciding {
     /// To be called when a stream begins to be loaded whose commands will be decided.
+    #[must_use]
     pub(crate) fn loading(&self) -> Option<Loading> {
         let Self::OnAThread(Waiting(streams)) = self else { return None };
         streams.loading.fetch_add(1, Relaxed);

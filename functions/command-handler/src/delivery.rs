@@ -36,7 +36,12 @@ impl Delivery {
         }
     }
 
-    /// What the log line of a command carries that succeeds at its first delivery. All else follows from its operation.
+    /// Whether the command was never given back, sent back or resubmitted.
+    pub(crate) fn is_first_attempt(&self) -> bool {
+        self.received.receives == 1 && self.received.failure.attempts == 0 && self.command.revision == 0
+    }
+
+    /// What the log line of a command carries that succeeds at its first attempt. All else follows from its operation.
     pub(crate) fn short_span(&self) -> Span {
         let Command { receipt, stream, .. } = &*self.command;
         tracing::info_span!(

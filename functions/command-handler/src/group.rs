@@ -161,7 +161,7 @@ impl Group {
                 _ => metric::SUCCEEDED,
             };
             metrics::counter!(metric, "Context" => context).increment(1);
-            let went_well = *outcome == Status::Succeeded && delivery.received.receives == 1;
+            let went_well = *outcome == Status::Succeeded && delivery.is_first_attempt();
             let span = if went_well { delivery.short_span() } else { delivery.span(context) };
             span.in_scope(|| {
                 if let (Status::Parked, Some(Predecided::Parked(defect))) = (outcome, &delivery.predecided) {

@@ -63,7 +63,7 @@ impl CommandHandler {
                 Err(stranger) => strangers.push(*stranger),
             }
         }
-        // Unordered, for that polls only the groups that have got something.
+        // Unordered: that polls only the groups that have something new.
         let groups = groups.into_iter().map(|mut group| async move {
             // Deciding keeps its panics to itself; one over what is stored must not reach the other groups either.
             let stop = match timeout_at(finish_by, AssertUnwindSafe(group.run(self, clock)).catch_unwind()).await {

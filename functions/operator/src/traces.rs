@@ -381,7 +381,7 @@ impl Facts {
         let by_trace: Vec<_> = self.trace_ids.iter().map(|id| format!(" or span.trace_id = \"{id}\"")).collect();
         let by_trace = by_trace.concat();
         format!(
-            "fields @timestamp, @log, level, message, error, span.context, span.operation\n\
+            "fields @timestamp, @log, level, message, error, span.stream, span.operation\n\
              | filter span.operation like /{commands}/ or operation like /{commands}/{by_trace}\n\
              | sort @timestamp asc\n\
              | limit 1000"

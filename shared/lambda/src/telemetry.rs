@@ -1,6 +1,6 @@
 //! Logs as JSON lines, metrics in CloudWatch's embedded format; both go to standard output.
 //!
-//! What belongs to every line of an invocation (operation, tenant, context, stream, trace) is a field of a
+//! What belongs to several lines of an invocation, or to a command's every line (operation, tenant, stream), is a field of a
 //! span. A payload is never logged, at no level; a caller's words are only where they are identifiers that were checked.
 //! An aggregate's id, which may be somebody's address, is not: its stream's [pseudonym](kernel::ids::StreamId::pseudonym)
 //! stands for it.
