@@ -107,7 +107,11 @@ function forwards(table, item, number, start) {
 
 // As DynamoDB weighs an item: names and values, without JSON's own.
 const weight = (item) => Object.entries(item).reduce((sum, [name, value]) => sum + name.length + weightOf(value), 0);
-const weightOf = ({ S, N, B }) => (B ? (B.length * 3) / 4 : (S ?? N ?? '1').length);
+const weightOf = ({ S, N, B, M, L }) => {
+  if (M) return 3 + weight(M);
+  if (L) return L.reduce((sum, value) => sum + weightOf(value), 3);
+  return B ? (B.length * 3) / 4 : (S ?? N ?? '1').length;
+};
 const kilobytes = (bytes, each) => Math.max(1, Math.ceil(bytes / (each * 1024)));
 
 // What an update leaves is reckoned as its key and values, a check as its key.
@@ -133,6 +137,8 @@ function countUnits(operation, request, answer) {
     case 'UpdateItem': counted.written += written({ Update: request }); return;
     case 'TransactWriteItems':
       counted.written += request.TransactItems.reduce((sum, action) => sum + 2 * written(action), 0);
+      return;
+    default: throw new Error(`nobody has said what ${operation} takes`);
   }
 }
 

@@ -17,7 +17,9 @@ class Programs:
     def waybill(self, name, binary, tls=False, **settings):
         # Of roots they read a few by default, Amazon's: here the stub's.
         roots = {"TRUSTED_ROOTS": "system", "SSL_CERT_FILE": str(self.stub.authority)} if tls else {}
-        environment = {**self.settings(), **settings, **roots}
+        # Metrics have its name, as long as where it is installed.
+        named = {"METRICS_FUNCTION": f"waybill-{binary}"}
+        environment = {**self.settings(), **named, **settings, **roots}
         return Function(name, [self.functions / binary], environment, self.stub, self.sink, tls=tls)
 
     def handler(self, name, context, tls=False, **more):

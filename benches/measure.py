@@ -92,10 +92,10 @@ class Table:
 
 def handlers(programs, made):
     """The command handler and its peers."""
-    one, ten = ("1", made["handle 1"], 1, 40), ("10", made["handle 10"], BATCH, 8)
-    stream = ("one stream", made["handle one stream"], BATCH, 15)
-    fewer = [(name, events, each, invocations // 2) for name, events, each, invocations in (one, ten, stream)]
-    few = [(name, events, each, max(2, invocations // 5)) for name, events, each, invocations in (one, ten, stream)]
+    one, ten = ("1", made["handle 1"], 1, 160), ("10", made["handle 10"], BATCH, 40)
+    stream = ("one stream", made["handle one stream"], BATCH, 60)
+    fewer = [(name, events, each, invocations // 8) for name, events, each, invocations in (one, ten, stream)]
+    few = [(name, events, each, invocations // 20) for name, events, each, invocations in (one, ten, stream)]
     table = Table()
     table.add(programs.handler("Waybill", "policies"), one, ten, stream)
     table.add(programs.handler("Waybill, LOG_LEVEL=warn", "policies", LOG_LEVEL="warn"), one, ten, stream)
@@ -106,7 +106,7 @@ def handlers(programs, made):
     table.add(programs.node("Node Powertools", "handler", bundled=False), *fewer)
     table.add(programs.node("Node Powertools, bundled", "handler"), *fewer)
     table.add(programs.python_powertools("Python Powertools"), *few)
-    orders = ("1", made["handle order"], 1, 40), ("10", made["handle 10 orders"], BATCH, 8)
+    orders = ("1", made["handle order"], 1, 160), ("10", made["handle 10 orders"], BATCH, 40)
     table.add(programs.handler("Waybill, new orders", "orders"), *orders)
     return table
 
@@ -174,15 +174,15 @@ def histories(programs, made, rounds):
         for length in HISTORIES:
             # dynamo-es reads all events, and takes as much longer.
             slower = max(1, length // 100) if function.name == peers[0][0] else 1
-            one = Case(function, "1", made["handle 1"], 1, max(2, 40 // slower))
-            ten = Case(function, "10", made["handle 10"], BATCH, max(1, 8 // slower))
+            one = Case(function, "1", made["handle 1"], 1, max(2, 160 // slower))
+            ten = Case(function, "10", made["handle 10"], BATCH, max(1, 40 // slower))
             results[function.name, length] = [one, ten]
             stub.tell("history", length)
             for case in (one, ten):
                 case.count(stub)
     for _ in range(rounds):
         for function in functions:
-            # As above.
+            # In another order each time, too.
             for length in random.sample(HISTORIES, len(HISTORIES)):
                 stub.tell("history", length)
                 function.invoke(made["handle 10"][0])

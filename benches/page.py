@@ -20,8 +20,9 @@ So the page compares programs. It does not tell how long a command takes on Lamb
   counts all threads, the runtime's client, logs and metrics.
 - Inputs are real: ingest made the messages, the handler the commits, the publisher the events. A stream has ten events,
   unless the table says otherwise.
-- All processes of a table live at the same time and take turns, {rounds} rounds, each in another order. A figure is the
-  median of the rounds, with the quartiles in brackets. A ratio is the median of the ratios of each round.
+- All processes of a table live at the same time and take turns, {rounds} rounds, handlers and other functions in another
+  order each time. A figure is the median of the rounds, with the quartiles in brackets. A ratio is the median of the
+  ratios of each round.
 - Other work on the machine shows in all figures. The load was {load before:.1f} before and {load after:.1f} after.
   Ratios suffer less than times.
 - Peers are ours, written as their documentation shows. They promise less: none has an outbox, and Powertools repeats a
@@ -37,11 +38,12 @@ IN_THE_WAY = """What stands in the way of those that are not met:
   the SDK's calls (signing alone 20 %), 8 % read the batch, 6 % make the records, 4 % decide, 2 % write log lines. The bare SDK,
   which does no more than these calls, takes {bare:.1f} × less CPU than bundled Node Powertools. With one stream, no function
   of Waybill's own takes more than 5 %.
-- **Dollars.** The commit and the operation's record are one transaction, and DynamoDB takes twice the write units for
-  one: that is $1.25 of each million commands, and as much in HTTP batches, whose writes alone exceed their goal. Two
-  puts would need another proof that a command takes effect once ([architecture.md](architecture.md)). Besides, push asks after each
-  batch of outcomes whether anybody is connected, which is $0.40 of the single commands. `Live=false` saves it. A
-  `PublishWindow` and a `SubscriberWindow` of a second bring them to $8.47 where ten commands come in a second.
+- **Dollars.** The commit and the operation's record are one transaction, for which DynamoDB takes twice the units of two
+  puts: that is ${transaction:.2f} of each single command, in a million, and as much in HTTP batches, whose writes alone exceed
+  their goal. Two puts would need another proof that a command takes effect once ([architecture.md](architecture.md)).
+  Besides, push asks after each batch of outcomes whether anybody is connected: a request of Lambda and a read unit of each
+  single command, $0.35. `Live=false` saves it. With a `PublishWindow` and a `SubscriberWindow` of a second, single
+  commands cost ${window} where ten come in a second.
 - **Write units.** Two are the commit, two the operation's record, and one is each document: the sample's policy is in
   its own and in its customer's overview. A context with one read model takes five.
 """
@@ -103,7 +105,7 @@ def printed(text, title):
 
 
 def costs(results, heading):
-    """The rows of the first table below a heading of docs/costs.md."""
+    """The rows of the table below a heading of docs/costs.md, which has one."""
     _, below = results["costs"].split(f"\n## {heading}\n", 1)
     lines = [line for line in below.split("\n## ")[0].splitlines() if line[:1] == "|"]
     return [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
@@ -121,6 +123,7 @@ def goals(results):
     admitted = float(order[2])
     against = lambda one, other, kind: ratio(cpu(one, kind), cpu(other, kind))
     [spent] = [row for row in costs(results, "A million commands") if row[0] == "in all"]
+    [window] = [row for row in costs(results, "What windows save") if row[0].startswith("in all")]
     single = used(*ways(results)["Waybill, one at a time"])
 
     def at_most(name, measured, goal, unit="×"):
@@ -143,7 +146,7 @@ def goals(results):
             for at, kind, goal in [(1, "singly", 9), (2, "bursts", 6), (3, "one stream", 4), (4, "HTTP batches", 3.5)]
         ),
         at_most("write units of a command that moves no key of a list", single["DynamoDB, writes"], 5, "units"),
-        at_most("bytes that the functions log of a command, singly", single["CloudWatch, logs taken in"], 700, "bytes"),
+        at_most("bytes of logs of a command, of the functions on its way, singly", single["CloudWatch, logs taken in"], 700, "bytes"),
     ]
     told = [[name, goal, measured, "met" if met else "**not met**"] for name, goal, measured, met in rows]
     allocator = [against(ours, f"{peer}, mimalloc", "10") for peer in ("bare SDK", "cqrs-es + dynamo-es")]
@@ -152,7 +155,9 @@ def goals(results):
         table(["", "goal", "measured", ""], told),
         "The peers of the first two rows have the system's allocator, and Waybill has mimalloc. With mimalloc in the peers",
         f"as well, these rows are {allocator[0]:.2f} × and {allocator[1]:.2f} ×.\n",
-        IN_THE_WAY.format(bare=against(bundled, "bare SDK", "10")),
+        IN_THE_WAY.format(
+            bare=against(bundled, "bare SDK", "10"), transaction=2 * prices(results)["DynamoDB, writes"], window=window[3]
+        ),
     )
 
 
@@ -251,9 +256,9 @@ def ways(results):
         return [*parts, (publisher[commits], 256, None), (updater[events], 256, standard)]
 
     def powertools(batch, events):
-        parts = [(others["Node ingest, bundled"]["one command"], 512, api)]
+        parts = [(others["Node ingest, bundled"]["one command"], 256, api)]
         parts.append((handler["Node Powertools, bundled"][batch], 512, fifo))
-        return [*parts, (others["Node projector, bundled"][events], 512, standard)]
+        return [*parts, (others["Node projector, bundled"][events], 256, standard)]
 
     ten = "10 events of 10 streams"
     return {
@@ -315,15 +320,20 @@ def used(*parts):
     return taken
 
 
-def dollars(results):
-    prices = {}
+def prices(results):
+    """Dollars for a million of each, by the names of docs/costs.md."""
+    found = {}
     for name, price, unit in costs(results, "Prices")[2:]:
         many = 1e6 if unit.startswith("million") else 2**30 if unit == "GB written" else 1
-        prices[name] = float(price) / many * 1e6
-    rows, amounts = [], []
+        found[name] = float(price) / many * 1e6
+    return found
+
+
+def dollars(results):
+    rows, amounts, price = [], [], prices(results)
     for name, parts in ways(results).items():
         taken = used(*parts)
-        each = [taken[what] * prices[what] for what in taken]
+        each = [taken[what] * price[what] for what in taken]
         rows.append([name, f"**{sum(each):.2f}**", *(f"{amount:.2f}" if amount else "-" for amount in each)])
         units = [taken["DynamoDB, writes"], taken["DynamoDB, reads"]]
         logged = f"{taken['CloudWatch, logs taken in']:,.0f}"
@@ -336,7 +346,7 @@ def dollars(results):
         "Of each command:\n",
         table(["", "write units", "read units", "bytes of logs", "Lambda requests"], amounts),
         "- A call to AWS takes 8 ms, for which the stub waited. CPU is what was measured, as it takes with the memory's share of a",
-        f"  core ({CORE_MB} MB). Waybill's functions have what `template.yaml` gives them, Powertools 512 MB, dynamo-es 256.",
+        f"  core ({CORE_MB} MB). Handlers have 512 MB, as in `template.yaml`, and all other functions 256, dynamo-es as well.",
         "- Logs are what the functions write, at `info` (Powertools at `WARN`), without the API's access log and CloudWatch's",
         "  own bytes. Nothing is counted of Lambda's own lines, and no polls by clients.",
         "- Waybill keeps an operation that clients follow, and two documents of a policy. Powertools keeps two idempotency records and",

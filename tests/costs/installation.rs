@@ -278,8 +278,16 @@ impl Installation {
         let mut counted = Vec::new();
         telemetry::flush_metrics_to(&mut counted);
         let counted = String::from_utf8(counted).expect("metrics are text");
-        let name =
-            if function.ends_with("CommandHandler") { "command-handler".to_owned() } else { function.to_lowercase() };
+        let name = match function {
+            "Ingest" => "ingest",
+            "Publisher" => "publisher",
+            "ReadModelUpdater" => "read-model-updater",
+            "Query" => "query",
+            "Push" => "push",
+            "Redrive" => "redrive",
+            "Verifier" => "verifier",
+            _ => "command-handler",
+        };
         self.log.clone().write_all(counted.replace(FUNCTION, &format!("waybill-{name}")).as_bytes()).expect("memory");
     }
 

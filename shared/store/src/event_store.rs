@@ -77,10 +77,10 @@ impl Commit {
             .collect())
     }
 
-    /// The version of its last event. The events are counted, and not read.
+    /// The version of its last event. The events are counted, and not read: one that cannot be read counts as well.
     pub fn last_version(&self) -> Result<u64, StoreError> {
         let events: Vec<IgnoredAny> = serde_json::from_str(&self.events).map_err(StoreError::corrupt("commit"))?;
-        Ok(self.version_behind(events.len())? - 1)
+        Ok(self.version_behind(events.len())?.saturating_sub(1))
     }
 
     /// The version that comes next after so many events.
