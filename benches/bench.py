@@ -66,6 +66,7 @@ def machine():
     said = lambda *command: subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     return {
         "processor": processor[0].split(":")[1].strip() if processor else platform.machine(),
+        "architecture": platform.machine(),
         "cores": len(CORES),
         "kernel": f"{platform.system()} {platform.release()}",
         "rustc": said("rustc", "--version").split(" (")[0],

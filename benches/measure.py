@@ -14,6 +14,9 @@ HISTORIES = [10, 100, 1_000, 10_000]
 # Until V8 has compiled what runs often.
 NODE_WARM_UP, WARM_UP = 250, 10
 LETTER_STREAMS, LETTERS_OF_EACH = 2_000, 5
+# A round has so many short turns of each case, each time in another order: so those that are compared meet the same moments,
+# and what comes first after a pause, and meets cold caches, is another one each time.
+TURNS = 8
 # How long a call to AWS is assumed to take, as in docs/costs.md.
 CALL_MS = 8
 
@@ -23,7 +26,7 @@ class Case:
 
     def __init__(self, function, name, events, each, invocations):
         self.function, self.name, self.events, self.each, self.invocations = function, name, events, each, invocations
-        self.cpu, self.counted = [], {}
+        self.cpu, self.turns, self.counted = [], [], {}
 
     def count(self, stub):
         """Counts its calls, units and bytes, and how long an invocation takes while each call takes `CALL_MS`."""
@@ -46,8 +49,14 @@ class Case:
         stub.tell("latency", 0)
         self.counted["wait"] = median(waits)
 
-    def measure(self):
-        self.cpu.append(self.function.measure(self.events, self.invocations) / self.each)
+    def turn(self):
+        """A part of a round."""
+        invocations = max(1, self.invocations // TURNS)
+        self.turns.append(self.function.measure(self.events, invocations) / self.each)
+
+    def end_round(self):
+        self.cpu.append(median(self.turns))
+        self.turns = []
 
     def told(self):
         return {"cpu": self.cpu, "each": self.each, **self.counted}
@@ -76,9 +85,12 @@ class Table:
                 case.count(stub)
 
     def round(self):
-        # In another order each time: what comes first after a pause meets cold caches.
-        for case in random.sample([*self.cases.values()], len(self.cases)):
-            case.measure()
+        cases = [*self.cases.values()]
+        for _ in range(TURNS):
+            for case in random.sample(cases, len(cases)):
+                case.turn()
+        for case in cases:
+            case.end_round()
 
     def stop(self):
         """Gives what was measured: by function its memory, and its cases by name."""
@@ -116,31 +128,31 @@ def others(programs, made):
     table = Table()
     table.add(
         programs.waybill("ingest", "ingest"),
-        ("one command", made["ingest 1"], 1, 40),
-        ("one order", made["ingest order"], 1, 40),
-        ("HTTP batch of 10", made["ingest 10"], BATCH, 15),
+        ("one command", made["ingest 1"], 1, 80),
+        ("one order", made["ingest order"], 1, 80),
+        ("HTTP batch of 10", made["ingest 10"], BATCH, 40),
     )
     table.add(
         programs.publisher(),
-        ("1 commit", made["publish 1"], 1, 40),
-        ("10 commits", made["publish 10"], BATCH, 20),
-        ("50 commits", made["publish 50"], 50, 6),
+        ("1 commit", made["publish 1"], 1, 80),
+        ("10 commits", made["publish 10"], BATCH, 40),
+        ("50 commits", made["publish 50"], 50, 16),
     )
     table.add(
         programs.updater(),
-        ("1 event", made["update 1"], 1, 40),
-        ("10 events of 10 streams", made["update 10"], BATCH, 15),
-        ("10 events of one stream", made["update one stream"], BATCH, 15),
-        ("1 new order", made["update order"], 1, 40),
-        ("10 new orders", made["update 10 orders"], BATCH, 15),
+        ("1 event", made["update 1"], 1, 80),
+        ("10 events of 10 streams", made["update 10"], BATCH, 40),
+        ("10 events of one stream", made["update one stream"], BATCH, 40),
+        ("1 new order", made["update order"], 1, 80),
+        ("10 new orders", made["update 10 orders"], BATCH, 40),
     )
     table.add(
         programs.waybill("query", "query"),
-        ("a document", made["read document"], 1, 40),
-        ("an operation", made["read operation"], 1, 40),
+        ("a document", made["read document"], 1, 80),
+        ("an operation", made["read operation"], 1, 80),
     )
     table.add(programs.node("Node ingest, bundled", "ingest"), ("one command", made["ingest 1"], 1, 20))
-    projected = ("1 event", made["update 1"], 1, 20), ("10 events of 10 streams", made["update 10"], BATCH, 6)
+    projected = ("1 event", made["update 1"], 1, 20), ("10 events of 10 streams", made["update 10"], BATCH, 8)
     table.add(programs.node("Node projector, bundled", "projector"), *projected)
     return table
 
@@ -181,13 +193,15 @@ def histories(programs, made, rounds):
             for case in (one, ten):
                 case.count(stub)
     for _ in range(rounds):
-        for function in functions:
-            # In another order each time, too.
-            for length in random.sample(HISTORIES, len(HISTORIES)):
+        for _ in range(TURNS):
+            for (_, length), cases in random.sample([*results.items()], len(results)):
                 stub.tell("history", length)
-                function.invoke(made["handle 10"][0])
-                for case in results[function.name, length]:
-                    case.measure()
+                cases[0].function.invoke(made["handle 10"][0])
+                for case in cases:
+                    case.turn()
+        for cases in results.values():
+            for case in cases:
+                case.end_round()
     for function in functions:
         function.stop()
     stub.tell("history", BATCH)

@@ -13,6 +13,7 @@ measures what Waybill's functions take, beside programs that do similar work, an
 
 **Nothing here ran on AWS.** Functions and peers ran as processes on one machine, against a stub that answers at once.
 So the page compares programs. It does not tell how long a command takes on Lambda: networks and CPU shares decide that.
+The processor is of {architecture}. By default, `template.yaml` deploys to arm64.
 
 - Measured on {date}: {processor}, {cores} cores; {kernel}; {rustc}, {node}, {python}.
 - A function has one core. The stub, the driver and the reader of logs have another one.
@@ -20,9 +21,9 @@ So the page compares programs. It does not tell how long a command takes on Lamb
   counts all threads, the runtime's client, logs and metrics.
 - Inputs are real: ingest made the messages, the handler the commits, the publisher the events. A stream has ten events,
   unless the table says otherwise.
-- All processes of a table live at the same time and take turns, {rounds} rounds, handlers and other functions in another
-  order each time. A figure is the median of the rounds, with the quartiles in brackets. A ratio is the median of the
-  ratios of each round.
+- All processes of a table live at the same time. In each of {rounds} rounds they take eight short turns, each time in another
+  order, of which the median counts. A figure is the median of the rounds, with the quartiles in brackets. A ratio is the
+  median of the ratios of each round.
 - Other work on the machine shows in all figures. The load was {load before:.1f} before and {load after:.1f} after.
   Ratios suffer less than times.
 - Peers are ours, written as their documentation shows. They promise less: none has an outbox, and Powertools repeats a
@@ -349,8 +350,10 @@ def dollars(results):
         f"  core ({CORE_MB} MB). Handlers have 512 MB, as in `template.yaml`, and all other functions 256, dynamo-es as well.",
         "- Logs are what the functions write, at `info` (Powertools at `WARN`), without the API's access log and CloudWatch's",
         "  own bytes. Nothing is counted of Lambda's own lines, and no polls by clients.",
-        "- Waybill keeps an operation that clients follow, and two documents of a policy. Powertools keeps two idempotency records and",
-        "  one document. dynamo-es in the request has no queue, no record of the command and no outbox: what fails there is lost.",
+        "- Waybill keeps an operation that clients follow, and two documents of a policy. Powertools keeps two idempotency records",
+        f"  and one document; another one would cost ${price['DynamoDB, writes'] + price['DynamoDB, reads']:.2f} more. dynamo-es in "
+        "the request has no queue, no record of the",
+        "  command and no outbox: what fails there is lost.",
         "- Embedded metrics are custom metrics, at $0.30 each a month: [costs.md](costs.md#a-month-in-which-nothing-happens).\n",
     )
 
