@@ -26,40 +26,23 @@ impl CloudEvent {
     /// Writes the event in the JSON format: the specification's attributes in a fixed order, extensions by name, then
     /// `data` as it came, or `data_base64` for anything but JSON.
     pub fn to_json(&self) -> String {
-        let data = match self.data() {
-            None => 0,
-            Some(Data::Json(json)) => json.get().len(),
-            Some(Data::Binary(bytes)) => bytes.len() / 3 * 4,
-        };
         // As much as the attributes mostly take, so that it need not grow.
-        let mut out = String::with_capacity(1024 + data);
+        let mut out = String::with_capacity(1024 + data_bytes(self));
         push_event(&mut out, self);
         out
     }
-}
 
-impl CloudEvent {
     /// No less than the bytes of [`to_json`](Self::to_json), and found without writing it.
     pub fn most_json_bytes(&self) -> usize {
         // A byte takes six at most, as `\u001f`. Beside the value stand a comma, a colon and four quotes.
         let attribute = |name: &str, value: &str| name.len() + value.len() * 6 + 6;
-        let optional = [self.subject(), self.time(), self.dataschema(), self.datacontenttype()];
-        let required = [self.id(), self.source(), self.ty()];
-        let own = required.into_iter().chain(optional.into_iter().flatten());
+        let own = own_attributes(self).into_iter().filter_map(|(name, value)| Some(attribute(name, value?)));
         let extensions = self.extensions().map(|(name, value)| match value {
             Value::String(value) => attribute(name, value),
             Value::Boolean(_) | Value::Integer(_) => attribute(name, "-2147483648"),
         });
-        let data = match self.data() {
-            None => 0,
-            Some(Data::Json(json)) => json.get().len(),
-            Some(Data::Binary(bytes)) => bytes.len().div_ceil(3) * 4,
-        };
         let envelope = attribute("specversion", "1.0") + attribute("data_base64", "");
-        own.map(|value| attribute("datacontenttype", value)).sum::<usize>()
-            + extensions.sum::<usize>()
-            + data
-            + envelope
+        own.sum::<usize>() + extensions.sum::<usize>() + data_bytes(self) + envelope
     }
 }
 
@@ -157,9 +140,9 @@ fn attribute(name: &str, json: &RawValue) -> Result<Option<Value>, Invalid> {
     value.map(Some).map_err(|detail| Invalid::attributed(name, detail))
 }
 
-fn push_event(out: &mut String, event: &CloudEvent) {
-    out.push_str(r#"{"specversion":"1.0""#);
-    let optional = [
+/// The specification's attributes, without its version, in the order in which they are written.
+fn own_attributes(event: &CloudEvent) -> [(&'static str, Option<&str>); 7] {
+    [
         ("id", Some(event.id())),
         ("source", Some(event.source())),
         ("type", Some(event.ty())),
@@ -167,8 +150,21 @@ fn push_event(out: &mut String, event: &CloudEvent) {
         ("time", event.time()),
         ("dataschema", event.dataschema()),
         ("datacontenttype", event.datacontenttype()),
-    ];
-    for (name, value) in optional {
+    ]
+}
+
+/// How long the data is as it is written.
+fn data_bytes(event: &CloudEvent) -> usize {
+    match event.data() {
+        None => 0,
+        Some(Data::Json(json)) => json.get().len(),
+        Some(Data::Binary(bytes)) => bytes.len().div_ceil(3) * 4,
+    }
+}
+
+fn push_event(out: &mut String, event: &CloudEvent) {
+    out.push_str(r#"{"specversion":"1.0""#);
+    for (name, value) in own_attributes(event) {
         if let Some(value) = value {
             push_name(out, name);
             push_string(out, value);
