@@ -29,7 +29,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::StoreError;
 use store::event_store::Streams;
-use store::webhooks::{EndpointId, Lease, PARTS, Taken, Webhooks};
+use store::lease::Lease;
+use store::webhooks::{EndpointId, PARTS, Taken, Webhooks};
 use tokio::time::Instant;
 
 use crate::run::Run;
@@ -124,9 +125,7 @@ impl WebhookSender {
         let id = EndpointId::parse(&endpoint).ok_or(SenderError::NoEndpoint)?;
         let time = finish_by.saturating_duration_since(Instant::now());
         let stop_by = finish_by - RESERVE.min(time / 2);
-        // No two take it to the same time.
-        let until = clock.now().plus(LEASE + Duration::from_millis(fastrand::u64(..1000)));
-        let (endpoint, lease) = match self.webhooks.take(&id, clock.now(), until).await? {
+        let (endpoint, lease) = match self.webhooks.take(&id, clock.now(), clock.now().plus(LEASE)).await? {
             Taken::Yes(endpoint, lease) => (*endpoint, lease),
             // So that the sweep does not come each time.
             Taken::Waits(until) => {

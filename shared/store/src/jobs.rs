@@ -3,7 +3,7 @@
 //!
 //! | `job_key` | `place` | is |
 //! | --- | --- | --- |
-//! | `jobs` | the job's id | a [`Job`] |
+//! | `jobs` | the job's id | a [`Job`], while somebody works on it with a [`lease`](crate::lease) |
 //! | the job's id | a segment's number | a [`Segment`] |
 //!
 //! One invocation at a time works on a job, who has its lease. Two would do no harm: a rebuild writes on the condition of what it
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::item::{Item, n, s};
+use crate::lease::Lease;
 use crate::stream_positions::CommitReference;
 
 /// The partition of all jobs.
@@ -45,9 +46,6 @@ pub struct Job {
     pub segments: u32,
     pub requested_by: String,
     pub requested_at: Timestamp,
-    /// Somebody works on it, until then at most: milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease_until: Option<u64>,
     /// Somebody has worked on it.
     #[serde(default)]
     pub begun: bool,
@@ -172,12 +170,6 @@ pub struct Failure {
     pub error: String,
 }
 
-/// The right to work on a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    until: u64,
-}
-
 /// Reads and writes jobs.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -204,7 +196,6 @@ impl Job {
             segments,
             requested_by: requested_by.to_owned(),
             requested_at: now,
-            lease_until: None,
             begun: false,
             cancelled_by: None,
             ended_at: None,
@@ -220,7 +211,6 @@ impl Job {
             task,
             pace: None,
             segments: 1,
-            lease_until: None,
             begun: false,
             cancelled_by: None,
             ended_at: None,
@@ -329,51 +319,42 @@ impl Jobs {
 
     /// Takes a job's lease until then at most. `None`: somebody else has it, or there is nothing to do.
     pub async fn take(&self, id: &str, now: Timestamp, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let lease = Lease::draw();
         let taken = self
             .update(id)
-            .update_expression("SET lease_until = :until, begun = :true")
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .update_expression("SET lease_until = :until, lease_holder = :mine, begun = :true")
+            // A call is repeated whose answer was lost: then the lease is taken already.
             .condition_expression(
                 "attribute_exists(task) AND attribute_not_exists(ended_at) \
-                 AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_holder = :mine)",
             )
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":until", n(until.millis()))
             .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":mine", lease.holder())
             .send()
             .await;
-        self.unless_mine(id, StoreError::unless_refused("UpdateItem", taken)?, until).await
+        Ok(StoreError::unless_refused("UpdateItem", taken)?.then_some(lease))
     }
 
-    /// The lease, if it was taken. A call that was repeated after a lost answer is refused, and was made.
-    async fn unless_mine(&self, id: &str, taken: bool, until: Timestamp) -> Result<Option<Lease>, StoreError> {
-        let until = until.millis();
-        let is_mine = taken || self.find(id).await?.is_some_and(|job| job.is_open() && job.lease_until == Some(until));
-        Ok(is_mine.then_some(Lease { until }))
-    }
-
-    /// Keeps a lease for longer. `None`: it was lost, or the job is cancelled.
-    pub async fn keep(&self, id: &str, lease: Lease, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+    /// Keeps a lease for longer. Gives whether that was done: not if it was lost, or the job is cancelled.
+    pub async fn keep(&self, id: &str, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
         let kept = self
-            .update(id)
+            .update_with(id, lease)
             .update_expression("SET lease_until = :until")
-            .condition_expression("attribute_not_exists(ended_at) AND lease_until = :mine")
             .expression_attribute_values(":until", n(until.millis()))
-            .expression_attribute_values(":mine", n(lease.until))
             .send()
             .await;
-        self.unless_mine(id, StoreError::unless_refused("UpdateItem", kept)?, until).await
+        StoreError::unless_refused("UpdateItem", kept)
     }
 
     /// Gives a lease back; with `ended_at`, the job is finished.
     pub async fn give_back(&self, id: &str, lease: Lease, ended_at: Option<Timestamp>) -> Result<(), StoreError> {
-        let update = self
-            .update(id)
-            .condition_expression("attribute_not_exists(ended_at) AND lease_until = :mine")
-            .expression_attribute_values(":mine", n(lease.until));
+        let update = self.update_with(id, lease);
         let update = match ended_at {
-            None => update.update_expression("REMOVE lease_until"),
+            None => update.update_expression("REMOVE lease_until, lease_holder"),
             Some(time) => update
-                .update_expression("SET ended_at = :time REMOVE lease_until")
+                .update_expression("SET ended_at = :time REMOVE lease_until, lease_holder")
                 .expression_attribute_values(":time", s(time)),
         };
         // Otherwise it is somebody else's, or cancelled.
@@ -384,13 +365,20 @@ impl Jobs {
     pub async fn cancel(&self, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
         let cancelled = self
             .update(id)
-            .update_expression("SET ended_at = :now, cancelled_by = :by REMOVE lease_until")
+            .update_expression("SET ended_at = :now, cancelled_by = :by REMOVE lease_until, lease_holder")
             .condition_expression("attribute_exists(task) AND attribute_not_exists(ended_at)")
             .expression_attribute_values(":now", s(now))
             .expression_attribute_values(":by", s(by))
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", cancelled)
+    }
+
+    /// An update by who has the lease, of a job that has not ended.
+    fn update_with(&self, id: &str, lease: Lease) -> UpdateItemFluentBuilder {
+        self.update(id)
+            .condition_expression("attribute_not_exists(ended_at) AND lease_holder = :mine")
+            .expression_attribute_values(":mine", lease.holder())
     }
 
     fn update(&self, id: &str) -> UpdateItemFluentBuilder {

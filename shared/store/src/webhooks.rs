@@ -14,7 +14,8 @@
 //! | `switched_off` | [`Off`] as JSON, while no events are sent |
 //! | `errand` | an [`Errand`] as JSON that is not done yet |
 //! | `removed` | it is to be deleted, with its progress |
-//! | `lease_until`, `woken` | somebody delivers, until then at most; and there is more to deliver since |
+//! | `lease_until`, `lease_holder` | who delivers has this [`lease`](crate::lease) |
+//! | `woken` | there is more to deliver since the lease was taken |
 //! | `part`, `look_at` | keys of the index `by_look_at`: when somebody must look whether there is something to do |
 //!
 //! **One function delivers to an endpoint at a time**, who has its lease. So what it knows of the endpoint's health need not be
@@ -35,7 +36,7 @@ mod lease;
 pub mod progress;
 
 pub use endpoint::{Endpoint, EndpointId, EndpointSettings, Errand, Health, Off, PayloadKind, Span, What};
-pub use lease::{Lease, Left, PARTS, Taken};
+pub use lease::{Left, PARTS, Taken};
 
 /// Endpoints, and what they have got.
 #[derive(Debug, Clone)]

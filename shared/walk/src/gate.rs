@@ -1,11 +1,12 @@
 //! Whether and when the segments of a job go on: while the lease is theirs and there is time, and no faster than the job's pace.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lambda::clock::Clock;
 use store::StoreError;
-use store::jobs::{Job, Jobs, Lease};
+use store::jobs::{Job, Jobs};
+use store::lease::Lease;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long a job is somebody's.
@@ -79,25 +80,17 @@ impl Gate {
     }
 
     /// Keeps the lease, until it is lost: to somebody else, or because the job is cancelled. Nobody goes on then.
-    pub async fn keep(&self, jobs: &Jobs, job: &Job, lease: &Mutex<Lease>, clock: Clock) -> Result<(), StoreError> {
-        loop {
+    pub async fn keep(&self, jobs: &Jobs, job: &Job, lease: Lease, clock: Clock) -> Result<(), StoreError> {
+        sleep(KEEP_EVERY).await;
+        while jobs.keep(job.id(), lease, clock.now().plus(LEASE)).await? {
             sleep(KEEP_EVERY).await;
-            let mine = *lock(lease);
-            match jobs.keep(job.id(), mine, clock.now().plus(LEASE)).await? {
-                Some(kept) => *lock(lease) = kept,
-                None => break,
-            }
         }
         self.state().stopped = true;
         tracing::info!(job = job.id(), "cancelled, or somebody else's");
         std::future::pending().await
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        lock(&self.state)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,17 +1,15 @@
 //! An invocation by the schedule: the jobs that are open, as far as there is time.
 
-use std::sync::Mutex;
-use std::time::Duration;
-
 use futures_util::future::{Either, join_all, select};
 use kernel::timestamp::Timestamp;
 use lambda::clock::Clock;
 use lambda::telemetry::chain;
-use store::jobs::{Job, Jobs, Lease, Segment};
+use store::jobs::{Job, Jobs, Segment};
+use store::lease::Lease;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Walk;
-use crate::gate::{Gate, LEASE, lock};
+use crate::gate::{Gate, LEASE};
 
 /// Works on open jobs, the oldest first, one after the other: while somebody else works on one, nothing is begun. One that
 /// fails does not hold up the next.
@@ -24,9 +22,7 @@ pub async fn work<W: Walk>(walk: &W, jobs: &Jobs, now: Timestamp, finish_by: Ins
         if Instant::now() >= finish_by {
             break;
         }
-        // No two take it to the same time.
-        let until = clock.now().plus(LEASE + Duration::from_millis(fastrand::u64(..1000)));
-        let Some(lease) = jobs.take(job.id(), clock.now(), until).await? else { break };
+        let Some(lease) = jobs.take(job.id(), clock.now(), clock.now().plus(LEASE)).await? else { break };
         failed = failed.and(work_on(walk, jobs, &job, lease, clock, finish_by).await);
     }
     failed
@@ -41,7 +37,7 @@ async fn work_on<W: Walk>(
     finish_by: Instant,
 ) -> Result<(), W::Error> {
     tracing::info!(job = job.id(), "at work");
-    let (gate, lease) = (Gate::of(job, finish_by), Mutex::new(lease));
+    let gate = Gate::of(job, finish_by);
     let walked = async {
         let known = jobs.segments(job.id()).await?;
         let segment = |number| known.get(&number).cloned().unwrap_or_default();
@@ -53,15 +49,14 @@ async fn work_on<W: Walk>(
         }
         Ok((is_done, segments))
     };
-    let (walked, keeping) = (Box::pin(walked), Box::pin(gate.keep(jobs, job, &lease, clock)));
+    let (walked, keeping) = (Box::pin(walked), Box::pin(gate.keep(jobs, job, lease, clock)));
     let walked = match timeout_at(finish_by, select(walked, keeping)).await {
         Ok(Either::Left((walked, _))) => walked,
         Ok(Either::Right((kept, _))) => kept.map(|()| (false, Vec::new())).map_err(W::Error::from),
         Err(_) => Ok((false, Vec::new())), // the pages that were begun are done again
     };
     let ended_at = matches!(walked, Ok((true, _))).then(|| clock.now());
-    let mine = *lock(&lease);
-    let given_back = jobs.give_back(job.id(), mine, ended_at).await;
+    let given_back = jobs.give_back(job.id(), lease, ended_at).await;
     match &walked {
         Err(error) => tracing::error!(job = job.id(), error = chain(error), "to be continued"),
         Ok((false, _)) => tracing::info!(job = job.id(), "to be continued"),

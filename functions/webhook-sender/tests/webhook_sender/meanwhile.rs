@@ -23,7 +23,9 @@ async fn what_is_wanted_from_now_on_is_not_passed_over_by_who_delivers_just_now(
     row["document"] = row["document"].as_str().expect("settings").replace(r#""types":["A"],"#, "").into();
     it.answering("shop.example", move |_, now| {
         let lease = aws.items(TABLES.webhooks).into_iter().find(|it| it["place"] == row["place"]);
-        row["lease_until"] = lease.expect("the endpoint")["lease_until"].clone();
+        let lease = lease.expect("the endpoint");
+        row["lease_until"] = lease["lease_until"].clone();
+        row["lease_holder"] = lease["lease_holder"].clone();
         (row["woken"], row["look_at"]) = (true.into(), now.millis().into());
         aws.insert(TABLES.webhooks, &row);
         Reply::Status(204)

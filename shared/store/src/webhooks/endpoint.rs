@@ -164,7 +164,6 @@ pub struct Endpoint {
     pub errand: Option<Errand>,
     /// It is to be deleted, with its progress.
     pub removed: bool,
-    pub(super) lease_until: Option<Timestamp>,
     /// Its settings as they are stored: changes are made on the condition that they still are.
     pub(super) document: String,
 }
@@ -184,8 +183,6 @@ struct Row {
     errand: Option<String>,
     #[serde(default)]
     removed: bool,
-    #[serde(default)]
-    lease_until: Option<u64>,
 }
 
 impl Endpoint {
@@ -211,7 +208,6 @@ impl Endpoint {
             off: row.switched_off.as_deref().map(parsed).transpose()?,
             errand: row.errand.as_deref().map(parsed).transpose()?,
             removed: row.removed,
-            lease_until: row.lease_until.map(Timestamp::from_millis),
             document: row.document,
         })
     }

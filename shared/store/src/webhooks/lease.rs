@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{CORRUPT, Changes, Endpoint, EndpointId, Health, Off, Webhooks, json};
 use crate::error::StoreError;
 use crate::item::{Item, n};
+use crate::lease::Lease;
 
 /// Parts of the index by time.
 pub const PARTS: u32 = 4;
@@ -25,12 +26,6 @@ pub enum Taken {
     None,
 }
 
-/// The right to deliver to an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    until: Timestamp,
-}
-
 /// What is left behind by who has delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
@@ -42,36 +37,35 @@ pub struct Left {
 }
 
 impl Webhooks {
-    /// Takes an endpoint's lease, to deliver to it, until then at most: a time that nobody else takes it to. Also of one that is
-    /// removed, to delete it.
+    /// Takes an endpoint's lease, to deliver to it, until then at most. Also of one that is removed, to delete it.
     pub async fn take(&self, id: &EndpointId, now: Timestamp, until: Timestamp) -> Result<Taken, StoreError> {
+        let lease = Lease::draw();
         // Between two of its steps somebody else may let go; who loses every time is not the only one who tries.
         for _ in 0..3 {
             let taken = self
                 .update(id)
-                .update_expression("SET lease_until = :until, look_at = :until REMOVE woken")
+                .update_expression("SET lease_until = :until, lease_holder = :mine, look_at = :until REMOVE woken")
+                // A call is repeated whose answer was lost: then the lease is taken already.
                 .condition_expression(
-                    "attribute_exists(document) AND (attribute_not_exists(lease_until) OR lease_until <= :now) \
+                    "attribute_exists(document) \
+                     AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_holder = :mine) \
                      AND (attribute_exists(removed) OR (attribute_not_exists(switched_off) \
                      AND (attribute_not_exists(not_before) OR not_before <= :now)))",
                 )
                 .expression_attribute_values(":until", n(until.millis()))
                 .expression_attribute_values(":now", n(now.millis()))
+                .expression_attribute_values(":mine", lease.holder())
                 .return_values(ReturnValue::AllNew)
                 .send()
                 .await;
             match taken {
                 Ok(taken) => {
                     let endpoint = Endpoint::from_item(taken.attributes.unwrap_or_default())?;
-                    return Ok(Taken::Yes(endpoint.into(), Lease { until }));
+                    return Ok(Taken::Yes(endpoint.into(), lease));
                 }
                 refused => StoreError::unless_refused("UpdateItem", refused)?,
             };
             let Some(endpoint) = self.endpoint(id).await? else { return Ok(Taken::None) };
-            // The call was repeated after a lost answer.
-            if endpoint.lease_until == Some(until) {
-                return Ok(Taken::Yes(endpoint.into(), Lease { until }));
-            }
             if !endpoint.removed && endpoint.off.is_some() {
                 return Ok(Taken::Waits(None));
             }
@@ -100,14 +94,15 @@ impl Webhooks {
             .set("health", Some(json(&left.health)))
             .set("look_at", Some(n(left.look_at.millis())))
             .set("not_before", left.not_before.map(|time| n(time.millis())))
-            .set("lease_until", None);
+            .set("lease_until", None)
+            .set("lease_holder", None);
         let given_back = left
             .off
             .iter()
             .fold(changes, |changes, off| changes.set("switched_off", Some(json(off))))
             .update()
-            .condition_expression("lease_until = :mine AND attribute_not_exists(woken)")
-            .expression_attribute_values(":mine", n(lease.until.millis()))
+            .condition_expression("lease_holder = :mine AND attribute_not_exists(woken)")
+            .expression_attribute_values(":mine", lease.holder())
             .send()
             .await;
         if StoreError::unless_refused("UpdateItem", given_back)? {
@@ -116,8 +111,8 @@ impl Webhooks {
         let heard = self
             .update(id)
             .update_expression("REMOVE woken")
-            .condition_expression("lease_until = :mine")
-            .expression_attribute_values(":mine", n(lease.until.millis()))
+            .condition_expression("lease_holder = :mine")
+            .expression_attribute_values(":mine", lease.holder())
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", heard).map(|is_mine| !is_mine)
@@ -127,10 +122,10 @@ impl Webhooks {
     pub async fn let_go(&self, id: &EndpointId, lease: Lease, look_at: Timestamp) -> Result<(), StoreError> {
         let let_go = self
             .update(id)
-            .update_expression("SET look_at = :look_at REMOVE lease_until, woken")
-            .condition_expression("lease_until = :mine")
+            .update_expression("SET look_at = :look_at REMOVE lease_until, lease_holder, woken")
+            .condition_expression("lease_holder = :mine")
             .expression_attribute_values(":look_at", n(look_at.millis()))
-            .expression_attribute_values(":mine", n(lease.until.millis()))
+            .expression_attribute_values(":mine", lease.holder())
             .send()
             .await;
         StoreError::unless_refused("UpdateItem", let_go).map(drop)

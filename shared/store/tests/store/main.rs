@@ -5,6 +5,7 @@ mod counting;
 mod decided_before;
 mod decisions;
 mod guards;
+mod leases;
 mod limits;
 mod load;
 mod operations;
