@@ -1,6 +1,6 @@
 //! A bank and an insurer: what people ask of them, and what carries it out.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use accounts::commands::{DepositMoney, OpenAccount, TransferMoney};
 use bench::{Books, Installation, text};
@@ -44,7 +44,7 @@ impl Bank {
     /// With accounts, and nothing in them.
     pub async fn open(seed: u64) -> Self {
         // In September 2026.
-        let aws = Aws::starting_at(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
+        let aws = Aws::new();
         let it = Installation::on(aws, catalog::CONTEXTS);
         let bank = Self { it, random: Rng::with_seed(seed), sent: 1 };
         for (account, holder, currency, overdraft) in ACCOUNTS {
