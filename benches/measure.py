@@ -14,8 +14,7 @@ HISTORIES = [10, 100, 1_000, 10_000]
 # Until V8 has compiled what runs often.
 NODE_WARM_UP, WARM_UP = 250, 10
 LETTER_STREAMS, LETTERS_OF_EACH = 2_000, 5
-# A round has so many short turns of each case, each time in another order: so those that are compared meet the same moments,
-# and what comes first after a pause, and meets cold caches, is another one each time.
+# Short turns that each case has in a round.
 TURNS = 8
 # How long a call to AWS is assumed to take, as in docs/costs.md.
 CALL_MS = 8
@@ -62,6 +61,13 @@ class Case:
         return {"cpu": self.cpu, "each": self.each, **self.counted}
 
 
+def turns(cases):
+    """Whose turn it is in a round: each time in another order. So those that are compared meet the same moments, and what comes
+    first after a pause, and meets cold caches, is another one each time."""
+    for _ in range(TURNS):
+        yield from random.sample(cases, len(cases))
+
+
 class Table:
     """Cases by function and name."""
 
@@ -85,11 +91,9 @@ class Table:
                 case.count(stub)
 
     def round(self):
-        cases = [*self.cases.values()]
-        for _ in range(TURNS):
-            for case in random.sample(cases, len(cases)):
-                case.turn()
-        for case in cases:
+        for case in turns([*self.cases.values()]):
+            case.turn()
+        for case in self.cases.values():
             case.end_round()
 
     def stop(self):
@@ -193,12 +197,11 @@ def histories(programs, made, rounds):
             for case in (one, ten):
                 case.count(stub)
     for _ in range(rounds):
-        for _ in range(TURNS):
-            for (_, length), cases in random.sample([*results.items()], len(results)):
-                stub.tell("history", length)
-                cases[0].function.invoke(made["handle 10"][0])
-                for case in cases:
-                    case.turn()
+        for (_, length), cases in turns([*results.items()]):
+            stub.tell("history", length)
+            cases[0].function.invoke(made["handle 10"][0])
+            for case in cases:
+                case.turn()
         for cases in results.values():
             for case in cases:
                 case.end_round()

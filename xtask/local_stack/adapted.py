@@ -26,6 +26,9 @@ OTHERS_CONCURRENCY = 2
 # How much shorter timeouts and the times are for which messages stay hidden.
 SHORTER = 6
 
+# What is due every minute is due each time that the local stack looks at its schedules: every ten seconds.
+EACH_MINUTE, EACH_LOOK = "rate(1 minutes)", "rate(0 minutes)"
+
 # Whose timeouts stay: they wait for others' answers.
 PATIENT = {"webhook-sender"}
 
@@ -75,6 +78,8 @@ def adapted(file):
             node["MaximumConcurrency"] = CONCURRENCY.get(limit["Ref"], OTHERS_CONCURRENCY) if isinstance(limit, dict) else limit
         if node.get("Type") == "AWS::SQS::Queue" and "VisibilityTimeout" in properties:
             properties["VisibilityTimeout"] //= SHORTER
+        if properties.get("ScheduleExpression") == EACH_MINUTE:
+            properties["ScheduleExpression"] = EACH_LOOK
         if node.get("Type") == "AWS::Serverless::Function" and "Events" in properties:
             # A subscriber's is a reference to a table.
             if str(node["Metadata"]["BuildProperties"]["Binary"]) not in PATIENT:
