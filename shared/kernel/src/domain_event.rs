@@ -168,7 +168,7 @@ impl RecordedEvent {
             .extension(extension::CAUSATION, cause.operation.as_str())
             // Zero-padded, for the sequence extension orders as text.
             .extension(extension::SEQUENCE, format!("{:020}", self.version))
-            .data_json(data);
+            .data_raw(data.clone());
         if let Some(traceparent) = &cause.traceparent {
             event = event.extension(extension::TRACEPARENT, traceparent.as_str());
         }

@@ -1,6 +1,5 @@
 //! The JSON event format and its batches. `data` is neither parsed nor written anew, but passed on as text.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use base64::Engine;
@@ -87,23 +86,23 @@ fn syntax(error: &serde_json::Error, expected: &'static str) -> Invalid {
 }
 
 fn event(text: &str) -> Result<CloudEvent, Invalid> {
-    let Members(list) = serde_json::from_str(text).map_err(|error| syntax(&error, "must be a JSON object"))?;
-    let mut members = BTreeMap::new();
-    for (name, value) in list {
-        if members.contains_key(&name) {
-            return Err(Invalid::attributed(&name, "must not be there twice"));
-        }
-        members.insert(name, value);
+    let Members(mut members) = serde_json::from_str(text).map_err(|error| syntax(&error, "must be a JSON object"))?;
+    // So that a name that is there twice is next to itself.
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    if let Some(twice) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(Invalid::attributed(&twice[0].0, "must not be there twice"));
     }
 
-    let payload = payload(members.remove("data"), members.remove("data_base64"))?;
-    let mut attributes = Attributes::new();
-    for (name, json) in members {
-        if let Some(value) = attribute(&name, json)? {
-            attributes.insert(name, value);
-        }
-    }
-    attributes::into_event(attributes, payload)
+    let mut take = |name: &str| {
+        let at = members.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        Some(members.remove(at).1)
+    };
+    let payload = payload(take("data"), take("data_base64"))?;
+    let attributes = members.into_iter().filter_map(|(name, json)| match attribute(&name, json) {
+        Ok(value) => value.map(|value| Ok((name, value))),
+        Err(invalid) => Some(Err(invalid)),
+    });
+    attributes::into_event(attributes.collect::<Result<Attributes, Invalid>>()?, payload)
 }
 
 fn payload(data: Option<&RawValue>, base64: Option<&RawValue>) -> Result<Payload, Invalid> {

@@ -22,9 +22,8 @@ impl MediaType {
             return None;
         }
 
-        let mut names = Vec::new();
+        let mut parameters: Vec<(String, &str)> = Vec::new();
         let mut charset = None;
-        let mut tidy = format!("{ty}/{subtype}");
         let mut stray = false;
         while !rest.is_empty() {
             let parameter = rest.trim_start_matches(BLANK).strip_prefix(';')?.trim_start_matches(BLANK);
@@ -35,20 +34,19 @@ impl MediaType {
             }
             let (name, after) = token(parameter)?;
             let (value, after) = value(after.strip_prefix('=')?)?;
-            tidy.push_str("; ");
-            tidy.push_str(&parameter[..parameter.len() - after.len()]);
             let name = name.to_ascii_lowercase();
-            if names.contains(&name) {
+            if parameters.iter().any(|(known, _)| *known == name) {
                 return None;
             }
             if name == "charset" {
                 charset = Some(value.to_ascii_lowercase());
             }
-            names.push(name);
+            parameters.push((name, &parameter[..parameter.len() - after.len()]));
             rest = after;
         }
-        let essence = format!("{ty}/{subtype}").to_ascii_lowercase();
-        Some(Self { essence, charset, tidied: stray.then_some(tidy) })
+        let essence = &text[..ty.len() + 1 + subtype.len()];
+        let tidied = stray.then(|| parameters.iter().fold(essence.to_owned(), |tidy, (_, text)| tidy + "; " + text));
+        Some(Self { essence: essence.to_ascii_lowercase(), charset, tidied })
     }
 
     /// How to write it where there are semicolons too many, which RFC 2045 does not have; `None`: as it was.
