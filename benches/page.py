@@ -36,8 +36,8 @@ The processor is of {architecture}. By default, `template.yaml` deploys to arm64
 IN_THE_WAY = """What stands in the way of those that are not met:
 
 - **CPU.** What is left is mostly the SDK. `callgrind` counted instructions in November 2026, without SHA-256's rounds, for
-  which processors have instructions of their own. With ten streams, 63 % are within the SDK's calls (17 % sign), 10 % read
-  the batch, 5 % decide, 4 % make records, and 2 % write log lines. With one stream, these are 26, 29, 13, 12 and 6 %. The
+  which processors have instructions of their own. With ten streams, 64 % are within the SDK's calls (17 % sign), 9 % read
+  the batch, 5 % decide, 4 % make records, and 2 % write log lines. With one stream, these are 27, 27, 13, 12 and 6 %. The
   bare SDK, which does no more than the calls, takes {bare:.1f} × less CPU than bundled Node Powertools.
 - **Start.** The handler executes 3.3 million instructions until `/next`, by `callgrind`: about a millisecond. The rest is the
   kernel's, which starts the program and maps its pages. So this figure follows the machine's pace, more than others do.
