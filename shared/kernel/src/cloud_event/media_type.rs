@@ -35,14 +35,16 @@ impl MediaType {
             let (name, after) = token(parameter)?;
             let (value, after) = value(after.strip_prefix('=')?)?;
             let name = name.to_ascii_lowercase();
-            if parameters.iter().any(|(known, _)| *known == name) {
-                return None;
-            }
             if name == "charset" {
                 charset = Some(value.to_ascii_lowercase());
             }
             parameters.push((name, &parameter[..parameter.len() - after.len()]));
             rest = after;
+        }
+        let mut names: Vec<&String> = parameters.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return None;
         }
         let essence = &text[..ty.len() + 1 + subtype.len()];
         let tidied = stray.then(|| parameters.iter().fold(essence.to_owned(), |tidy, (_, text)| tidy + "; " + text));

@@ -79,6 +79,16 @@ fn many_members_are_read_in_linear_time() {
 }
 
 #[test]
+fn many_parameters_of_a_media_type_are_read_in_linear_time() {
+    let parameters = (0..40_000).map(|i| format!(";a{i}=1")).collect::<Vec<_>>().concat();
+    let content_type = |more: &str| json_with(&format!(r#""datacontenttype":"text/json{parameters}{more}""#));
+    quickly(|| {
+        assert!(content_type("").is_ok());
+        assert_eq!(names(content_type(";A7=1")).as_deref(), Some("datacontenttype"));
+    });
+}
+
+#[test]
 fn an_endless_name_is_cut_in_the_refusal() {
     let name = "É".repeat(100_000);
     let refusal = json_with(&format!(r#""{name}":1"#)).expect_err("refused");
