@@ -8,23 +8,22 @@
 //! The time alone would not tell holders apart: two may ask in the same millisecond.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Deserialize;
 
 use crate::item::n;
 
 /// A lease, by who has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    holder: u64,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Lease(u64);
 
 impl Lease {
     /// One that nobody else has.
     pub(crate) fn draw() -> Self {
-        Self { holder: fastrand::u64(..) }
+        Self(fastrand::u64(..))
     }
 
     /// The value of `lease_holder`.
     pub(crate) fn holder(self) -> AttributeValue {
-        n(self.holder)
+        n(self.0)
     }
 }

@@ -5,7 +5,7 @@
 //! - [`findings`]: what a verification has found that does not fit
 //! - [`guards`]: conditions that reach beyond one aggregate
 //! - [`jobs`]: work on all that is stored
-//! - [`lease`]: what one at a time does
+//! - [`lease`]: the right to what one at a time does
 //! - [`operations`]: what became of a command
 //! - [`read_models`]: documents, lists and totals
 //! - [`registry`]: tenants, their grants, routes and schemas

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{CORRUPT, parsed};
 use crate::error::StoreError;
 use crate::item::Item;
+use crate::lease::Lease;
 
 /// Characters of an endpoint's id.
 const ID_LENGTH: usize = 16;
@@ -164,6 +165,7 @@ pub struct Endpoint {
     pub errand: Option<Errand>,
     /// It is to be deleted, with its progress.
     pub removed: bool,
+    pub(super) lease: Option<Lease>,
     /// Its settings as they are stored: changes are made on the condition that they still are.
     pub(super) document: String,
 }
@@ -183,13 +185,17 @@ struct Row {
     errand: Option<String>,
     #[serde(default)]
     removed: bool,
+    #[serde(default)]
+    lease_holder: Option<Lease>,
 }
 
 impl Endpoint {
-    /// Whether nobody has changed its settings in between, nor how it does.
+    /// Whether nobody has changed its settings in between, nor how it does, nor has given it another errand.
     pub fn is_as(&self, other: &Self) -> bool {
-        let of =
-            |endpoint: &Self| (endpoint.health.clone(), endpoint.not_before, endpoint.off.clone(), endpoint.removed);
+        let of = |endpoint: &Self| {
+            let Self { health, not_before, off, errand, removed, .. } = endpoint.clone();
+            (health, not_before, off, errand, removed)
+        };
         self.has_settings_of(other) && of(self) == of(other)
     }
 
@@ -208,6 +214,7 @@ impl Endpoint {
             off: row.switched_off.as_deref().map(parsed).transpose()?,
             errand: row.errand.as_deref().map(parsed).transpose()?,
             removed: row.removed,
+            lease: row.lease_holder,
             document: row.document,
         })
     }

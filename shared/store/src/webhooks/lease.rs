@@ -45,10 +45,8 @@ impl Webhooks {
             let taken = self
                 .update(id)
                 .update_expression("SET lease_until = :until, lease_holder = :mine, look_at = :until REMOVE woken")
-                // A call is repeated whose answer was lost: then the lease is taken already.
                 .condition_expression(
-                    "attribute_exists(document) \
-                     AND (attribute_not_exists(lease_until) OR lease_until <= :now OR lease_holder = :mine) \
+                    "attribute_exists(document) AND (attribute_not_exists(lease_until) OR lease_until <= :now) \
                      AND (attribute_exists(removed) OR (attribute_not_exists(switched_off) \
                      AND (attribute_not_exists(not_before) OR not_before <= :now)))",
                 )
@@ -66,6 +64,10 @@ impl Webhooks {
                 refused => StoreError::unless_refused("UpdateItem", refused)?,
             };
             let Some(endpoint) = self.endpoint(id).await? else { return Ok(Taken::None) };
+            // The call was repeated after a lost answer. To let it take the lease twice would be to forget who came meanwhile.
+            if endpoint.lease == Some(lease) {
+                return Ok(Taken::Yes(endpoint.into(), lease));
+            }
             if !endpoint.removed && endpoint.off.is_some() {
                 return Ok(Taken::Waits(None));
             }

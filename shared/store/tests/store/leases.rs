@@ -7,7 +7,7 @@ use kernel::ids::TenantId;
 use kernel::timestamp::Timestamp;
 use store::jobs::{Job, Jobs, Task};
 use store::lease::Lease;
-use store::webhooks::{EndpointId, EndpointSettings, Health, Left, PayloadKind, Taken, Webhooks};
+use store::webhooks::{EndpointId, EndpointSettings, Health, Left, Off, PayloadKind, Taken, Webhooks};
 use testkit::{Aws, Fault, TABLES};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -24,6 +24,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let aws = Aws::new();
+        aws.patience(Duration::from_secs(8));
         let (webhooks, jobs) = (Webhooks::new(aws.dynamodb(), TABLES.webhooks), Jobs::new(aws.dynamodb(), TABLES.jobs));
         let (tenant, now) = (TenantId::parse("acme").expect("a tenant"), aws.now().into());
         let settings = EndpointSettings {
@@ -101,6 +102,40 @@ async fn one_whose_taking_was_not_answered_is_its_takers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_taking_that_arrives_late_does_not_forget_who_came_meanwhile() {
+    let world = World::new().await;
+    world.aws.inject(|attempt| match (attempt.operation, attempt.nth) {
+        ("UpdateItem", 1) => Fault::Late(Duration::from_secs(20)),
+        _ => Fault::None,
+    });
+    let endpoint = world.of_endpoint().await.expect("at the second attempt");
+    assert_eq!(world.of_endpoint().await, None, "somebody has it, and is told");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(!world.give_back_endpoint(endpoint).await, "somebody came meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_switched_off_while_its_taking_is_not_answered_is_its_takers() {
+    let world = World::new().await;
+    let (webhooks, endpoint, now) = (world.webhooks.clone(), world.endpoint.clone(), world.now());
+    let off = Off { at: now, because: "maintenance".to_owned() };
+    world.aws.inject(move |attempt| match (attempt.operation, attempt.nth) {
+        ("UpdateItem", 1) => {
+            let (webhooks, endpoint, off) = (webhooks.clone(), endpoint.clone(), off.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                assert!(webhooks.switch_off(&endpoint, &off).await.expect("an answer"));
+            });
+            Fault::HangAfter
+        }
+        _ => Fault::None,
+    });
+    let endpoint = world.of_endpoint().await.expect("it was taken before it was switched off");
+    assert!(!world.give_back_endpoint(endpoint).await, "somebody has changed it");
+    assert!(world.give_back_endpoint(endpoint).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_lost_it_changes_nothing_for_who_has_it() {
     let world = World::new().await;
     let (lost_endpoint, lost_job) = (world.of_endpoint().await.expect("free"), world.of_job().await.expect("free"));
@@ -112,6 +147,7 @@ async fn who_has_lost_it_changes_nothing_for_who_has_it() {
     world.webhooks.let_go(&world.endpoint, lost_endpoint, world.now()).await.expect("an answer");
     assert!(!world.jobs.keep(&world.job, lost_job, world.now().plus(2 * MINUTE)).await.expect("an answer"));
     world.jobs.give_back(&world.job, lost_job, Some(world.now())).await.expect("an answer");
+    assert!(world.jobs.find(&world.job).await.expect("read").expect("the job").is_open());
 
     assert_eq!((world.of_endpoint().await, world.of_job().await), (None, None), "others have them");
     assert!(!world.give_back_endpoint(endpoint).await, "somebody came meanwhile");
