@@ -84,8 +84,9 @@ impl<'a> Run<'a> {
         Self { sender, endpoint, clock, stop_by, to_be_sure, delivered: false, state }
     }
 
-    /// Goes on with the endpoint as it is now. What was learned of it counts, unless somebody has changed it.
+    /// Goes on with the endpoint as it is now, for somebody has come. What was learned of it counts, unless it was changed.
     pub fn go_on_with(&mut self, endpoint: Endpoint) {
+        self.to_be_sure = false;
         if !endpoint.is_as(&self.endpoint) {
             *self.state() = State::of(&endpoint);
         }

@@ -87,6 +87,26 @@ async fn an_endpoint_that_is_switched_on_while_it_fails_stays_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_asked_to_retry_at_the_first_failure_does_not_wait() {
+    let it = World::new();
+    let id = it.register("acme", "shop.example").await;
+    it.settle().await;
+    let (webhooks, endpoint) = (it.webhooks.clone(), it.endpoint(&id).await);
+    let mut is_asked = false;
+    it.answering("shop.example", move |_, at| {
+        if std::mem::replace(&mut is_asked, true) {
+            return Reply::Status(200);
+        }
+        let (webhooks, endpoint) = (webhooks.clone(), endpoint.clone());
+        tokio::spawn(async move { webhooks.send_on_errand(&endpoint, &RETRY, at).await.expect("asked") });
+        Reply::Busy(20 * 60 * 60)
+    });
+    it.happen("acme/orders/O-1", "OrderSubmitted");
+    it.pass(2 * MINUTE).await;
+    assert_eq!(it.taken("shop.example"), ["acme/orders/O-1/1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_asked_to_retry_does_not_wait_for_the_pause_to_end() {
     let it = World::new();
     let id = it.register("acme", "shop.example").await;
