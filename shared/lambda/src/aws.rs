@@ -1,5 +1,6 @@
 //! AWS clients: made once, at start, over one shared HTTPS client.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -34,6 +35,7 @@ impl Aws {
     /// answers come in milliseconds, and every call Waybill makes is safe to repeat, but for mails. So nobody need watch
     /// besides whether an answer's bytes come too slowly, as the SDK would.
     pub async fn connect(environment: &Environment, patience: Duration) -> Result<Self, BadSetting> {
+        seed_randomness();
         let tls = TlsContext::builder().with_trust_store(trusted_roots(environment)?).build();
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -85,6 +87,12 @@ impl Aws {
     pub fn sns(&self) -> aws_sdk_sns::Client {
         aws_sdk_sns::Client::new(&self.0)
     }
+}
+
+/// Has this thread's random numbers begin at a number of the operating system's. By itself, `fastrand` takes the time since the
+/// machine's start: two environments that start alike could draw the same ids, holders of leases, and tokens of the SDK.
+fn seed_randomness() {
+    fastrand::seed(RandomState::new().hash_one(0));
 }
 
 fn trusted_roots(environment: &Environment) -> Result<TrustStore, BadSetting> {
