@@ -26,7 +26,7 @@ OTHERS_CONCURRENCY = 2
 # How much shorter timeouts and the times are for which messages stay hidden.
 SHORTER = 6
 
-# What is due every minute is due each time that the local stack looks at its schedules: every ten seconds.
+# Sweeps that are due every minute are due each time that the local stack looks at its schedules: every ten seconds.
 EACH_MINUTE, EACH_LOOK = "rate(1 minutes)", "rate(0 minutes)"
 
 # Whose timeouts stay: they wait for others' answers.
