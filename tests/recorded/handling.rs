@@ -10,7 +10,7 @@ use testkit::{Aws, TABLES};
 /// The context whose operations and parked messages are recorded.
 pub const QUEUE: &str = "orders";
 
-/// A bench at a time of its own, so that what is written there is the same in each run.
+/// A bench on which what is written is the same in each run.
 pub fn bench(context: &'static Context) -> Bench {
     let mut bench = Bench::on(Aws::new(), context);
     bench.handler.deciding = Deciding::Inline;

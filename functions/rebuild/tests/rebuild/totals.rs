@@ -50,10 +50,11 @@ async fn while_updaters_keep_writing_totals_get_exact_all_the_same() {
         }
         world.deliver().await;
         let (old, new) = (world.updater(layouts::read_models_of), world.updater(catalog::read_models_of));
+        let mut random = fastrand::Rng::with_seed(seed);
         let updating = async {
             for nth in 0..24 {
                 world.project(if nth % 2 == 0 { &new } else { &old }, [nth]).await;
-                sleep(Duration::from_millis(fastrand::u64(..400))).await;
+                sleep(Duration::from_millis(random.u64(..400))).await;
             }
         };
         let job = world.ask(totals(), 1, None).await;

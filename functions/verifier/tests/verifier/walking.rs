@@ -23,7 +23,7 @@ async fn once_a_day_everything_is_verified() {
         jobs.into_iter().filter(|job| job.requested_by == "schedule").collect::<Vec<_>>()
     };
     let minute = Duration::from_mins(1);
-    // Thirty hours are of two days, or of three, by the hour at which the test begins.
+    // Thirty hours are of two days.
     let mut days = BTreeSet::new();
     for _ in 0..30 * 60 / 10 {
         days.insert(world.now().seconds() / (24 * 60 * 60));
