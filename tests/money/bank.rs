@@ -8,7 +8,7 @@ use fastrand::Rng;
 use kernel::ids::AggregateId;
 use kernel::money::Money;
 use policies::commands::{AdjustPremium, BindPolicy, CancelPolicy};
-use testkit::{Aws, Disturbance, Fault, TABLES};
+use testkit::{Disturbance, Fault, TABLES};
 
 /// Each account with its holder, currency and overdraft.
 const ACCOUNTS: [(&str, &str, &str, i64); 5] = [
@@ -43,9 +43,7 @@ fn id(text: &str) -> AggregateId {
 impl Bank {
     /// With accounts, and nothing in them.
     pub async fn open(seed: u64) -> Self {
-        // In September 2026.
-        let aws = Aws::new();
-        let it = Installation::on(aws, catalog::CONTEXTS);
+        let it = Installation::of(catalog::CONTEXTS);
         let bank = Self { it, random: Rng::with_seed(seed), sent: 1 };
         for (account, holder, currency, overdraft) in ACCOUNTS {
             let open = OpenAccount { holder: id(holder), currency: currency.to_owned(), overdraft };

@@ -5,14 +5,14 @@ use command_handler::Deciding;
 use kernel::command::Header;
 use kernel::context::Context;
 use store::parked::ParkedMessage;
-use testkit::{Aws, TABLES};
+use testkit::TABLES;
 
 /// The context whose operations and parked messages are recorded.
 pub const QUEUE: &str = "orders";
 
 /// A bench on which what is written is the same in each run.
 pub fn bench(context: &'static Context) -> Bench {
-    let mut bench = Bench::on(Aws::new(), context);
+    let mut bench = Bench::of(context);
     bench.handler.deciding = Deciding::Inline;
     bench
 }

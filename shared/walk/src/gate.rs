@@ -81,9 +81,11 @@ impl Gate {
 
     /// Keeps the lease, until it is lost: to somebody else, or because the job is cancelled. Nobody goes on then.
     pub async fn keep(&self, jobs: &Jobs, job: &Job, lease: Lease, clock: Clock) -> Result<(), StoreError> {
-        sleep(KEEP_EVERY).await;
-        while jobs.keep(job.id(), lease, clock.now().plus(LEASE)).await? {
+        loop {
             sleep(KEEP_EVERY).await;
+            if !jobs.keep(job.id(), lease, clock.now().plus(LEASE)).await? {
+                break;
+            }
         }
         self.state().stopped = true;
         tracing::info!(job = job.id(), "cancelled, or somebody else's");

@@ -1,6 +1,8 @@
 //! A media type as HTTP writes it (RFC 9110, sections 5.6.6 and 8.3.1): RFC 2045's, section 5.1, where a semicolon too many
 //! does no harm.
 
+use std::collections::BTreeSet;
+
 /// As much of a media type as events need: is it JSON, and in which charset?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MediaType {
@@ -22,7 +24,7 @@ impl MediaType {
             return None;
         }
 
-        let mut parameters: Vec<(String, &str)> = Vec::new();
+        let (mut names, mut parameters) = (BTreeSet::new(), Vec::new());
         let mut charset = None;
         let mut stray = false;
         while !rest.is_empty() {
@@ -38,16 +40,14 @@ impl MediaType {
             if name == "charset" {
                 charset = Some(value.to_ascii_lowercase());
             }
-            parameters.push((name, &parameter[..parameter.len() - after.len()]));
+            if !names.insert(name) {
+                return None;
+            }
+            parameters.push(&parameter[..parameter.len() - after.len()]);
             rest = after;
         }
-        let mut names: Vec<&String> = parameters.iter().map(|(name, _)| name).collect();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return None;
-        }
         let essence = &text[..ty.len() + 1 + subtype.len()];
-        let tidied = stray.then(|| parameters.iter().fold(essence.to_owned(), |tidy, (_, text)| tidy + "; " + text));
+        let tidied = stray.then(|| parameters.iter().fold(essence.to_owned(), |tidy, text| tidy + "; " + text));
         Some(Self { essence: essence.to_ascii_lowercase(), charset, tidied })
     }
 

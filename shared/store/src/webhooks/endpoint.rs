@@ -192,11 +192,12 @@ struct Row {
 impl Endpoint {
     /// Whether nobody has changed its settings in between, nor how it does, nor has given it another errand.
     pub fn is_as(&self, other: &Self) -> bool {
-        let of = |endpoint: &Self| {
-            let Self { health, not_before, off, errand, removed, .. } = endpoint.clone();
-            (health, not_before, off, errand, removed)
-        };
-        self.has_settings_of(other) && of(self) == of(other)
+        self.has_settings_of(other)
+            && self.health == other.health
+            && self.not_before == other.not_before
+            && self.off == other.off
+            && self.errand == other.errand
+            && self.removed == other.removed
     }
 
     /// Whether nobody has changed its settings in between.
